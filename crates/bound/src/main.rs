@@ -1,0 +1,2 @@
+//! bound
+fn main() {}

@@ -1,0 +1,2 @@
+//! eigen
+fn main() {}

@@ -1,0 +1,2 @@
+//! fetch-data
+fn main() {}

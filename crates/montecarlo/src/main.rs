@@ -1,0 +1,2 @@
+//! montecarlo
+fn main() {}

@@ -1,0 +1,243 @@
+//! Reading the results of earlier stages, and writing one's own so that nothing half-written is ever seen.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use ndarray::{Array, ArrayBase, ArrayD, Data, Dimension};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::Failure;
+use crate::manifest::{Manifest, Output, hash_bytes, hash_path};
+use crate::npy::{self, AnyArray, Element};
+
+/// The finished stages that a stage reads.
+pub struct Inputs {
+    experiment_dir: PathBuf,
+    manifests: BTreeMap<&'static str, Manifest>,
+}
+
+impl Inputs {
+    /// Opens the manifests of `stages`, all of which must have finished.
+    pub fn open(experiment_dir: &Path, stages: &[&'static str]) -> Result<Self> {
+        let manifests = stages
+            .iter()
+            .map(|&stage| Ok((stage, Manifest::read(experiment_dir, stage)?)))
+            .collect::<Result<_>>()?;
+        Ok(Self { experiment_dir: experiment_dir.to_owned(), manifests })
+    }
+
+    /// The manifest of a stage that was opened.
+    pub fn manifest(&self, stage: &str) -> &Manifest {
+        self.manifests.get(stage).unwrap_or_else(|| panic!("{stage} is not among the inputs of this stage"))
+    }
+
+    /// All manifests, by stage.
+    pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
+        self.manifests.values()
+    }
+
+    /// A fact that `stage` recorded, such as `layers`.
+    pub fn fact<T: DeserializeOwned>(&self, stage: &str, key: &str) -> Result<T> {
+        let value = self.manifest(stage).facts.get(key).cloned();
+        value.and_then(|v| serde_json::from_value(v).ok()).ok_or_else(|| {
+            let path = Manifest::path(&self.experiment_dir, stage);
+            Failure::input(
+                format!("{}: no usable fact {key:?}", path.display()),
+                format!("run `make {stage}` again"),
+            )
+            .into()
+        })
+    }
+
+    /// The parameters with which `stage` ran.
+    pub fn params<T: DeserializeOwned>(&self, stage: &str) -> Result<T> {
+        let params = self.manifest(stage).params.clone();
+        serde_json::from_value(params).with_context(|| format!("parameters in the manifest of {stage}"))
+    }
+
+    /// Whether `stage` wrote `file`.
+    pub fn has(&self, stage: &str, file: &str) -> bool {
+        self.manifest(stage).outputs.contains_key(file)
+    }
+
+    /// Path of a file that `stage` wrote, once its hash is found to be that of the manifest.
+    pub fn verified(&self, stage: &str, file: &str) -> Result<PathBuf> {
+        let path = self.experiment_dir.join(stage).join(file);
+        let again = || format!("run `make {stage}` again");
+        let Some(output) = self.manifest(stage).outputs.get(file) else {
+            return Err(Failure::input(
+                format!("{}: not among the outputs in the manifest of {stage}", path.display()),
+                again(),
+            )
+            .into());
+        };
+        let found = hash_path(&path)?;
+        if found != output.sha256 {
+            return Err(Failure::input(
+                format!(
+                    "{}: changed after {stage} wrote it (SHA-256 {}…, manifest {}…)",
+                    path.display(),
+                    &found[..12],
+                    &output.sha256[..12]
+                ),
+                format!(
+                    "delete {} and {}; to use your own file, name it in pipeline.yaml",
+                    Manifest::path(&self.experiment_dir, stage).display(),
+                    again()
+                ),
+            )
+            .into());
+        }
+        Ok(path)
+    }
+
+    /// An array that `stage` wrote; hash, type and number of axes are checked.
+    pub fn read<T: Element, D: Dimension>(&self, stage: &str, file: &str) -> Result<Array<T, D>> {
+        npy::read(&self.verified(stage, file)?)
+    }
+
+    /// The same for arrays whose type is the user's.
+    pub fn read_any(&self, stage: &str, file: &str) -> Result<AnyArray> {
+        npy::read_any(&self.verified(stage, file)?)
+    }
+
+    /// A JSON document that `stage` wrote.
+    pub fn read_json<T: DeserializeOwned>(&self, stage: &str, file: &str) -> Result<T> {
+        let path = self.verified(stage, file)?;
+        let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_slice(&text)
+            .with_context(|| format!("{} is not what {stage} writes", path.display()))
+    }
+}
+
+/// The files of a running stage: they gather in a folder of their own, which replaces the old results at the end.
+pub struct Outputs {
+    /// where files gather
+    pub(crate) staging: PathBuf,
+    pub(crate) written: BTreeMap<String, Output>,
+    pub(crate) facts: serde_json::Map<String, Value>,
+}
+
+impl Outputs {
+    /// An empty folder `staging`, whatever an earlier run left there.
+    pub(crate) fn begin(staging: PathBuf) -> Result<Self> {
+        remove_dir(&staging)?;
+        std::fs::create_dir_all(&staging).with_context(|| format!("cannot create {}", staging.display()))?;
+        Ok(Self { staging, written: BTreeMap::new(), facts: serde_json::Map::new() })
+    }
+
+    /// Writes an array. `file` may name a folder, as `fig8/delta.npy`; `unit` as `nats`, `samples`, `1`.
+    pub fn write<T: Element, S: Data<Elem = T>, D: Dimension>(
+        &mut self,
+        file: &str,
+        array: &ArrayBase<S, D>,
+        unit: &str,
+        meaning: &str,
+    ) -> Result<()> {
+        let path = self.place(file)?;
+        npy::write(&path, array)?;
+        self.record(file, Some((T::DTYPE, array.shape())), unit, meaning)
+    }
+
+    /// Writes named arrays into one `.npz`.
+    pub fn write_npz<T: Element>(
+        &mut self,
+        file: &str,
+        arrays: &[(String, ArrayD<T>)],
+        unit: &str,
+        meaning: &str,
+    ) -> Result<()> {
+        let path = self.place(file)?;
+        npy::write_npz(&path, arrays)?;
+        self.record(file, None, unit, meaning)
+    }
+
+    /// Writes a document: a page, a picture, a table.
+    pub fn write_bytes(&mut self, file: &str, bytes: &[u8], meaning: &str) -> Result<()> {
+        let path = self.place(file)?;
+        std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+        self.record(file, None, "", meaning)
+    }
+
+    /// Writes a JSON document.
+    pub fn write_json(&mut self, file: &str, value: &impl Serialize, meaning: &str) -> Result<()> {
+        let mut text = serde_json::to_vec_pretty(value)?;
+        text.push(b'\n');
+        self.write_bytes(file, &text, meaning)
+    }
+
+    /// Records a number or name that later stages and people need. Same parameters, same facts: no times.
+    pub fn fact(&mut self, key: &str, value: impl Serialize) -> Result<()> {
+        self.facts.insert(key.to_owned(), serde_json::to_value(value)?);
+        Ok(())
+    }
+
+    fn place(&self, file: &str) -> Result<PathBuf> {
+        let path = self.staging.join(file);
+        let dir = path.parent().expect("below the staging folder");
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        Ok(path)
+    }
+
+    fn record(
+        &mut self,
+        file: &str,
+        array: Option<(&str, &[usize])>,
+        unit: &str,
+        meaning: &str,
+    ) -> Result<()> {
+        let output = Output {
+            sha256: hash_path(&self.staging.join(file))?,
+            dtype: array.map(|(dtype, _)| dtype.to_owned()),
+            shape: array.map(|(_, shape)| shape.to_vec()),
+            unit: unit.to_owned(),
+            meaning: meaning.to_owned(),
+        };
+        let twice = self.written.insert(file.to_owned(), output);
+        assert!(twice.is_none(), "{file} was written twice");
+        Ok(())
+    }
+
+    /// Puts the manifest last and the folder in the place of `dir`.
+    pub(crate) fn finish(self, manifest: &Manifest, dir: &Path) -> Result<()> {
+        let path = self.staging.join("manifest.json");
+        let mut text = serde_json::to_vec_pretty(manifest)?;
+        text.push(b'\n');
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        File::open(&path)
+            .and_then(|f| f.sync_all())
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        let old = self.staging.with_extension("old");
+        remove_dir(&old)?;
+        if dir.exists() {
+            std::fs::rename(dir, &old).with_context(|| format!("cannot move {} aside", dir.display()))?;
+        }
+        std::fs::rename(&self.staging, dir)
+            .with_context(|| format!("cannot put {} in place", dir.display()))?;
+        remove_dir(&old)
+    }
+}
+
+/// Removes a folder with all it holds, if it is there.
+pub(crate) fn remove_dir(dir: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(dir) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(e).with_context(|| format!("cannot remove {}", dir.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Hash over everything that decides the results of a stage.
+pub(crate) fn fingerprint(
+    stage: &str,
+    params: &Value,
+    binary: &str,
+    inputs: &BTreeMap<String, String>,
+) -> String {
+    hash_bytes(&serde_json::to_vec(&(stage, params, binary, inputs)).expect("plain JSON"))
+}

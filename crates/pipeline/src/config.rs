@@ -1,0 +1,333 @@
+//! `pipeline.yaml`: experiments by name over shared defaults. The only module that meets YAML.
+//!
+//! A section of an experiment is laid over the section of the same name in `defaults`, key by key;
+//! lists are replaced whole. Errors name the file, the line and the key.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use marked_yaml::Node;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_yaml::{Mapping, Value};
+
+use crate::Failure;
+
+/// A section of `pipeline.yaml`: the parameters of one stage.
+pub trait Section: DeserializeOwned + Serialize {
+    /// Name of the section, of the stage, of its binary and of its folder.
+    const STAGE: &'static str;
+
+    /// Values that the types cannot rule out: the key, what was found and what is needed.
+    fn check(&self) -> Result<(), Unfit>;
+
+    /// Files of the user that these parameters name: their content is an input of the stage.
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+}
+
+/// A value that has the right type and cannot work.
+#[derive(Debug)]
+pub struct Unfit {
+    /// The key below the section, as `dim` or `settings[2].sigma`.
+    pub key: String,
+    /// What was found and what is needed.
+    pub reason: String,
+}
+
+impl Unfit {
+    /// `key` is what is wrong, `reason` says what was found and what is needed.
+    pub fn new(key: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { key: key.into(), reason: reason.into() }
+    }
+
+    /// An error unless `ok`.
+    pub fn unless(ok: bool, key: &str, reason: impl FnOnce() -> String) -> Result<(), Self> {
+        if ok { Ok(()) } else { Err(Self::new(key, reason())) }
+    }
+}
+
+/// A `pipeline.yaml` that has been read.
+pub struct Pipeline {
+    file: String,
+    marks: Option<Node>,
+    defaults: Mapping,
+    experiments: Mapping,
+}
+
+impl Pipeline {
+    /// Reads and parses the file; its sections are checked when they are asked for.
+    pub fn read(path: &Path) -> Result<Self> {
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            Failure::config(
+                format!("{file}: {e}"),
+                "give the file with --pipeline; the repository has one named pipeline.yaml",
+            )
+        })?;
+        Self::parse(&file, &text)
+    }
+
+    /// Parses `text`, which messages call `file`.
+    pub fn parse(file: &str, text: &str) -> Result<Self> {
+        let root: Mapping = serde_yaml::from_str(text).map_err(|e| {
+            Failure::config(
+                format!("{file}: {e}"),
+                "the file holds `defaults:` and `experiments:`, each a mapping",
+            )
+        })?;
+        let mut pipeline = Self {
+            file: file.to_owned(),
+            marks: marked_yaml::parse_yaml(0, text).ok(),
+            defaults: Mapping::new(),
+            experiments: Mapping::new(),
+        };
+        for (key, value) in root {
+            let name = key.as_str().unwrap_or_default().to_owned();
+            let target = match name.as_str() {
+                "defaults" => &mut pipeline.defaults,
+                "experiments" => &mut pipeline.experiments,
+                _ => {
+                    return Err(pipeline.error(
+                        &[&name],
+                        "unknown key",
+                        "`defaults` and `experiments` are known here",
+                    ));
+                }
+            };
+            let Value::Mapping(mapping) = value else {
+                return Err(pipeline.error(&[&name], "is not a mapping", "indent its entries below it"));
+            };
+            *target = mapping;
+        }
+        Ok(pipeline)
+    }
+
+    /// Names of the experiments, in the order of the file.
+    pub fn experiments(&self) -> Vec<String> {
+        self.experiments.keys().filter_map(|k| k.as_str().map(str::to_owned)).collect()
+    }
+
+    /// An error if a section, of the defaults or of an experiment, is not one of `stages`.
+    pub fn check_sections(&self, stages: &[&str]) -> Result<()> {
+        let known = format!("sections are stages: {}", stages.join(", "));
+        let check = |path: &[&str], sections: &Mapping| {
+            for key in sections.keys().map(|k| k.as_str().unwrap_or_default()) {
+                if !stages.contains(&key) {
+                    return Err(self.error(&[path, &[key]].concat(), "unknown section", &known));
+                }
+            }
+            Ok(())
+        };
+        check(&["defaults"], &self.defaults)?;
+        for (name, sections) in &self.experiments {
+            let name = name.as_str().unwrap_or_default();
+            match sections {
+                Value::Mapping(m) => check(&["experiments", name], m)?,
+                Value::Null => {}
+                _ => return Err(self.error(&["experiments", name], "is not a mapping", &known)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The section of `experiment` for the stage of `S`, over its defaults, checked.
+    pub fn section<S: Section>(&self, experiment: &str) -> Result<S> {
+        let merged = self.merged(experiment, S::STAGE)?;
+        let section: S = serde_path_to_error::deserialize(merged).map_err(|e| {
+            let key = e.path().to_string();
+            let key = if key == "." { String::new() } else { key };
+            self.unfit(experiment, S::STAGE, &key, &e.into_inner().to_string())
+        })?;
+        section.check().map_err(|u| self.unfit(experiment, S::STAGE, &u.key, &u.reason))?;
+        Ok(section)
+    }
+
+    fn merged(&self, experiment: &str, stage: &str) -> Result<Value> {
+        let Some(sections) = self.experiments.get(experiment) else {
+            return Err(Failure::config(
+                format!("{}: no experiment {experiment:?}", self.file),
+                format!("it has: {}", self.experiments().join(", ")),
+            )
+            .into());
+        };
+        let mut merged = self.defaults.get(stage).cloned().unwrap_or(Value::Mapping(Mapping::new()));
+        if let Some(section) = sections.get(stage) {
+            overlay(&mut merged, section);
+        }
+        Ok(merged)
+    }
+
+    fn unfit(&self, experiment: &str, stage: &str, key: &str, reason: &str) -> anyhow::Error {
+        // A missing or unknown key is named only in the reason; the others by the path.
+        let quoted = reason.split('`').nth(1).filter(|_| reason.starts_with("unknown field"));
+        let key = match quoted {
+            Some(name) if !key.ends_with(name) => {
+                if key.is_empty() {
+                    name.to_owned()
+                } else {
+                    format!("{key}.{name}")
+                }
+            }
+            _ => key.to_owned(),
+        };
+        let steps = key.split(['.', '[', ']']).filter(|s| !s.is_empty()).collect::<Vec<_>>();
+        let own = [&["experiments", experiment, stage], &steps[..]].concat();
+        let shared = [&["defaults", stage], &steps[..]].concat();
+        // The experiment overrides the defaults: blame it where it sets the key.
+        let line = self.line(&own).filter(|(_, depth)| *depth == own.len()).or_else(|| self.line(&shared));
+        let at = line.or_else(|| self.line(&own)).map_or(String::new(), |(line, _)| format!(":{line}"));
+        let dot = if key.is_empty() { "" } else { "." };
+        Failure::config(
+            format!("{}{at}: {stage}{dot}{key}: {reason} (experiment {experiment})", self.file),
+            format!("every key of {stage} has a comment in the repository's pipeline.yaml"),
+        )
+        .into()
+    }
+
+    fn error(&self, path: &[&str], what: &str, hint: &str) -> anyhow::Error {
+        let at = self.line(path).map_or(String::new(), |(line, _)| format!(":{line}"));
+        Failure::config(format!("{}{at}: {}: {what}", self.file, path.join(".")), hint).into()
+    }
+
+    /// Line of the deepest key along `path` that the file has, and how deep that is.
+    fn line(&self, path: &[&str]) -> Option<(usize, usize)> {
+        let mut node = self.marks.as_ref()?;
+        let mut found = None;
+        for (depth, step) in path.iter().enumerate() {
+            let (mark, child) = match node {
+                Node::Mapping(m) => {
+                    let (key, child) = m.iter().find(|(key, _)| key.as_str() == *step)?;
+                    (key.span().start(), child)
+                }
+                Node::Sequence(s) => {
+                    let child = step.parse().ok().and_then(|i| s.get_node(i))?;
+                    (child.span().start(), child)
+                }
+                Node::Scalar(_) => return found,
+            };
+            found = mark.map(|m| (m.line(), depth + 1)).or(found);
+            node = child;
+            if !matches!(node, Node::Mapping(_) | Node::Sequence(_)) && depth + 1 < path.len() {
+                return found;
+            }
+            // A missing key below is reported at its parent.
+            if let (Node::Mapping(m), Some(next)) = (node, path.get(depth + 1)) {
+                if !m.iter().any(|(key, _)| key.as_str() == *next) {
+                    return found;
+                }
+            }
+        }
+        found
+    }
+}
+
+fn overlay(base: &mut Value, over: &Value) {
+    match (base, over) {
+        (Value::Mapping(base), Value::Mapping(over)) => {
+            for (key, value) in over {
+                match base.get_mut(key) {
+                    Some(old) => overlay(old, value),
+                    None => {
+                        base.insert(key.clone(), value.clone());
+                    }
+                }
+            }
+        }
+        (base, over) => *base = over.clone(),
+    }
+}
+
+/// The section as YAML text, for the files that tell `make` what changed.
+pub fn to_yaml(section: &impl Serialize) -> Result<String> {
+    Ok(serde_yaml::to_string(section)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize, Serialize)]
+    #[serde(deny_unknown_fields)]
+    struct Eigen {
+        dim: usize,
+        grids: Vec<Grid>,
+    }
+    #[derive(Debug, Deserialize, Serialize)]
+    #[serde(deny_unknown_fields)]
+    struct Grid {
+        points: usize,
+    }
+    impl Section for Eigen {
+        const STAGE: &'static str = "eigen";
+        fn check(&self) -> Result<(), Unfit> {
+            Unfit::unless(self.dim > 0, "dim", || "0 directions; at least 1 is needed".into())
+        }
+    }
+
+    const GOOD: &str = "\
+defaults:
+  eigen:
+    dim: 10
+    grids: [{points: 3}]
+experiments:
+  small:
+    eigen:
+      dim: 2
+  big:
+";
+
+    fn error(text: &str, experiment: &str) -> String {
+        let pipeline = Pipeline::parse("p.yaml", text);
+        let error = pipeline.and_then(|p| {
+            p.check_sections(&["eigen"])?;
+            p.section::<Eigen>(experiment)
+        });
+        error.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_experiment_lies_over_the_defaults() {
+        let pipeline = Pipeline::parse("p.yaml", GOOD).unwrap();
+        assert_eq!(pipeline.experiments(), ["small", "big"]);
+        assert_eq!(pipeline.section::<Eigen>("small").unwrap().dim, 2);
+        assert_eq!(pipeline.section::<Eigen>("big").unwrap().dim, 10);
+        assert_eq!(pipeline.section::<Eigen>("small").unwrap().grids[0].points, 3);
+    }
+
+    #[test]
+    fn errors_name_line_and_key() {
+        let cases = [
+            (
+                GOOD.replace("dim: 2", "dimm: 2"),
+                "p.yaml:8: eigen.dimm: unknown field `dimm`, expected `dim` or `grids`",
+            ),
+            (
+                GOOD.replace("dim: 2", "dim: many"),
+                "p.yaml:8: eigen.dim: invalid type: string \"many\", expected usize",
+            ),
+            (GOOD.replace("dim: 2", "dim: 0"), "p.yaml:8: eigen.dim: 0 directions; at least 1 is needed"),
+            (
+                GOOD.replace("points: 3", "points: -3"),
+                "p.yaml:4: eigen.grids[0].points: invalid value: integer `-3`",
+            ),
+            (
+                GOOD.replace("    dim: 10\n", "").replace("      dim: 2\n", "      grids: []\n"),
+                "p.yaml:6: eigen: missing field `dim`",
+            ),
+            (
+                GOOD.replace("    eigen:\n      dim", "    eigne:\n      dim"),
+                "p.yaml:7: experiments.small.eigne: unknown section",
+            ),
+            (GOOD.replace("defaults:", "default:"), "p.yaml:1: default: unknown key"),
+            (GOOD.replace("dim: 2", "dim: 2\n      dim: 3"), "duplicate entry"),
+            (GOOD.replace("small:", "tiny:"), "p.yaml: no experiment \"small\""),
+        ];
+        for (text, expected) in cases {
+            let found = error(&text, "small");
+            assert!(found.contains(expected), "expected {expected:?}\nfound    {found:?}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What the user can get wrong or meet, as a message, a hint and an exit code.
+
+use std::fmt;
+
+/// Exit codes of every stage, as printed by `--help`.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0    done, or already up to date
+  1    a fault of the program or of the machine (disk full, ...)
+  2    usage or configuration
+  3    bad or missing input
+  4    not converged (training diverged, Ritz pairs missing)
+  130  interrupted (SIGINT), 143 terminated (SIGTERM); nothing half-written is left";
+
+/// The kinds of failure that have an exit code of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The command line or `pipeline.yaml`: exit code 2.
+    Config,
+    /// A file that is missing, damaged or of the wrong shape: exit code 3.
+    Input,
+    /// A computation that did not reach what was asked: exit code 4.
+    NotConverged,
+}
+
+impl Kind {
+    /// Exit code of the process.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Config => 2,
+            Self::Input => 3,
+            Self::NotConverged => 4,
+        }
+    }
+}
+
+/// An error for the user: which file or key, what was found, what is needed; and what to do.
+#[derive(Debug)]
+pub struct Failure {
+    /// Decides the exit code.
+    pub kind: Kind,
+    /// Which file or key, what was found, what is needed.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl Failure {
+    /// A fault of the command line or of `pipeline.yaml`.
+    pub fn config(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { kind: Kind::Config, message: message.into(), hint: hint.into() }
+    }
+
+    /// A missing or bad input.
+    pub fn input(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { kind: Kind::Input, message: message.into(), hint: hint.into() }
+    }
+
+    /// A computation that did not reach what was asked of it.
+    pub fn not_converged(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { kind: Kind::NotConverged, message: message.into(), hint: hint.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}

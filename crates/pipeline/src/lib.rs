@@ -1,0 +1,15 @@
+//! What all stages share: the typed `pipeline.yaml`, `.npy` artifacts and their manifests, and the
+//! shell of a stage (command line, logs, progress, signals, exit codes). No mathematics.
+//!
+//! A stage binary is one call of [`stage::main`] with a type that implements [`stage::Stage`].
+
+pub mod artifact;
+pub mod config;
+pub mod failure;
+pub mod manifest;
+pub mod npy;
+pub mod params;
+pub mod progress;
+pub mod stage;
+
+pub use failure::Failure;

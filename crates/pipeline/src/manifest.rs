@@ -1,0 +1,164 @@
+//! `manifest.json`: the record of a finished stage. Its presence means that the stage finished.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::Failure;
+
+/// Version of the layout of this file; readers refuse another.
+pub const FORMAT: u32 = 1;
+
+/// One array or document that a stage wrote.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Output {
+    /// of the whole file
+    pub sha256: String,
+    /// as NumPy writes it; absent for documents
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<String>,
+    /// lengths of the axes; absent for documents
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shape: Option<Vec<usize>>,
+    /// unit of the numbers, as `nats` or `samples`
+    pub unit: String,
+    /// what it is, in a few words
+    pub meaning: String,
+}
+
+/// What made the results.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Code {
+    /// of the workspace
+    pub version: String,
+    /// of the stage's binary
+    pub binary_sha256: String,
+}
+
+/// How the run went; nothing here changes a result.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Run {
+    /// rayon threads
+    pub threads: usize,
+    /// the BLAS and its kernel, for stages that compute
+    pub blas: Option<String>,
+    /// from start to manifest
+    pub wall_seconds: f64,
+    /// largest resident set, in bytes
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// The record of a finished stage.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Manifest {
+    /// [`FORMAT`]
+    pub format: u32,
+    /// stage name
+    pub stage: String,
+    /// experiment name
+    pub experiment: String,
+    /// SHA-256 over parameters, inputs and code: another fingerprint means stale
+    pub fingerprint: String,
+    /// the section of `pipeline.yaml`, resolved
+    pub params: Value,
+    /// what made the results
+    pub code: Code,
+    /// SHA-256 of each file read, by `<stage>/<file>` or the user's path
+    pub inputs: BTreeMap<String, String>,
+    /// files written, by name in the stage's folder
+    pub outputs: BTreeMap<String, Output>,
+    /// numbers and names that later stages and people need; same parameters, same facts
+    pub facts: serde_json::Map<String, Value>,
+    /// how the run went
+    pub run: Run,
+}
+
+impl Manifest {
+    /// Where the manifest of a stage is.
+    pub fn path(experiment_dir: &Path, stage: &str) -> PathBuf {
+        experiment_dir.join(stage).join("manifest.json")
+    }
+
+    /// The manifest of a stage, or `None` where the stage has not finished.
+    pub fn find(experiment_dir: &Path, stage: &str) -> Result<Option<Self>> {
+        let path = Self::path(experiment_dir, stage);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let again = || format!("run `make {stage}` again; the file is {}", path.display());
+        let manifest: Self = serde_json::from_str(&text)
+            .map_err(|e| Failure::input(format!("{}: not a manifest ({e})", path.display()), again()))?;
+        if manifest.format != FORMAT {
+            let found = manifest.format;
+            return Err(Failure::input(
+                format!("{}: format {found}, but {FORMAT} is read", path.display()),
+                again(),
+            )
+            .into());
+        }
+        Ok(Some(manifest))
+    }
+
+    /// The manifest of a stage that must have finished.
+    pub fn read(experiment_dir: &Path, stage: &str) -> Result<Self> {
+        Self::find(experiment_dir, stage)?.ok_or_else(|| {
+            let path = Self::path(experiment_dir, stage);
+            Failure::input(
+                format!("{}: missing, so {stage} has not finished", path.display()),
+                format!("run `make {stage}` first"),
+            )
+            .into()
+        })
+    }
+
+    /// Hash of what a later stage can see of this one: outputs and facts, not the run.
+    pub fn content_hash(&self) -> String {
+        let outputs = self.outputs.iter().map(|(name, o)| (name, &o.sha256)).collect::<Vec<_>>();
+        hash_bytes(&serde_json::to_vec(&(outputs, &self.facts)).expect("plain JSON"))
+    }
+}
+
+/// SHA-256 in hexadecimal.
+pub fn hash_bytes(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// SHA-256 of a file, or of the files of a directory with their names, in hexadecimal.
+pub fn hash_path(path: &Path) -> Result<String> {
+    let missing = |e: std::io::Error| Failure::input(format!("{}: {e}", path.display()), "check the path");
+    if path.is_dir() {
+        let mut entries = std::fs::read_dir(path).map_err(missing)?.collect::<std::io::Result<Vec<_>>>()?;
+        entries.sort_by_key(std::fs::DirEntry::file_name);
+        let mut all = Sha256::new();
+        for entry in entries.iter().filter(|e| e.path().is_file()) {
+            all.update(entry.file_name().as_encoded_bytes());
+            all.update(hash_path(&entry.path())?);
+        }
+        return Ok(hex(&all.finalize()));
+    }
+    let mut file = File::open(path).map_err(missing)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer).map_err(missing)? {
+            0 => return Ok(hex(&hash.finalize())),
+            n => hash.update(&buffer[..n]),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut s, b| {
+        write!(s, "{b:02x}").expect("writing to a string");
+        s
+    })
+}

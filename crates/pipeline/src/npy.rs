@@ -1,0 +1,316 @@
+//! `.npy` and `.npz` files: little-endian, C order, one array a file, as `numpy.load(allow_pickle=False)` reads them.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use ndarray::{Array, ArrayBase, ArrayD, Data, Dimension, IxDyn};
+use npyz::{AutoSerialize, Deserialize, NpyHeader, Order, WriterBuilder};
+
+use crate::Failure;
+
+/// A number that an artifact can hold.
+pub trait Element: AutoSerialize + Deserialize + bytemuck::Pod + Send + Sync {
+    /// The type as NumPy writes it.
+    const DTYPE: &'static str;
+}
+impl Element for f32 {
+    const DTYPE: &'static str = "<f4";
+}
+impl Element for f64 {
+    const DTYPE: &'static str = "<f8";
+}
+impl Element for i64 {
+    const DTYPE: &'static str = "<i8";
+}
+impl Element for u8 {
+    const DTYPE: &'static str = "|u1";
+}
+
+/// An array of any type that users bring or stages store.
+#[derive(Clone, Debug)]
+pub enum AnyArray {
+    /// `|u1`
+    U8(ArrayD<u8>),
+    /// Any integer type wider than a byte, or signed.
+    I64(ArrayD<i64>),
+    /// `<f4`
+    F32(ArrayD<f32>),
+    /// `<f8`
+    F64(ArrayD<f64>),
+}
+
+impl AnyArray {
+    /// Lengths of the axes.
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Self::U8(a) => a.shape(),
+            Self::I64(a) => a.shape(),
+            Self::F32(a) => a.shape(),
+            Self::F64(a) => a.shape(),
+        }
+    }
+
+    /// The type as NumPy writes it.
+    pub fn dtype(&self) -> &'static str {
+        match self {
+            Self::U8(_) => u8::DTYPE,
+            Self::I64(_) => i64::DTYPE,
+            Self::F32(_) => f32::DTYPE,
+            Self::F64(_) => f64::DTYPE,
+        }
+    }
+
+    /// Every value as `f64` (exact for all four types below 2⁵³).
+    pub fn to_f64(&self) -> ArrayD<f64> {
+        match self {
+            Self::U8(a) => a.mapv(f64::from),
+            Self::I64(a) => a.mapv(|x| x as f64),
+            Self::F32(a) => a.mapv(f64::from),
+            Self::F64(a) => a.clone(),
+        }
+    }
+}
+
+/// Shape and type of a `.npy` file, without its numbers.
+pub fn peek(path: &Path) -> Result<(Vec<usize>, String)> {
+    let mut reader = open(path)?;
+    let header = header(&mut reader, &path.display().to_string())?;
+    Ok((shape_of(header.shape()), type_of(&header)))
+}
+
+/// Reads a `.npy` file that must hold `T` with as many axes as `D`.
+pub fn read<T: Element, D: Dimension>(path: &Path) -> Result<Array<T, D>> {
+    let name = path.display().to_string();
+    let mut reader = open(path)?;
+    let header = header(&mut reader, &name)?;
+    let found = type_of(&header);
+    if found != T::DTYPE {
+        let needed = T::DTYPE;
+        return Err(Failure::input(
+            format!("{name}: holds {found}, but {needed} is needed"),
+            format!("convert it in NumPy: numpy.save(path, array.astype({needed:?}))"),
+        )
+        .into());
+    }
+    let array = body::<T>(&mut reader, &header, &name)?;
+    into_dimension(array, &name)
+}
+
+/// Reads a `.npy` file of any supported type.
+pub fn read_any(path: &Path) -> Result<AnyArray> {
+    read_any_from(&mut open(path)?, &path.display().to_string())
+}
+
+/// Reads one array of an `.npz` archive.
+pub fn read_npz(path: &Path, array: &str) -> Result<AnyArray> {
+    let mut archive = open_npz(path)?;
+    let found = sorted_names(&archive).join(", ");
+    let file = archive.zip_archive().by_name(&npyz::npz::file_name_from_array_name(array));
+    let mut file = file.map_err(|_| {
+        Failure::input(
+            format!("{}: no array {array:?}; it holds {found}", path.display()),
+            "save it with numpy.savez(path, name=array), without compression of names",
+        )
+    })?;
+    read_any_from(&mut file, &format!("{}[{array}]", path.display()))
+}
+
+/// Names of the arrays in an `.npz` archive.
+pub fn npz_names(path: &Path) -> Result<Vec<String>> {
+    Ok(sorted_names(&open_npz(path)?))
+}
+
+/// Writes an array in C order.
+pub fn write<T: Element, S: Data<Elem = T>, D: Dimension>(
+    path: &Path,
+    array: &ArrayBase<S, D>,
+) -> Result<()> {
+    let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+    let mut out = BufWriter::with_capacity(1 << 20, file);
+    write_to(&mut out, array).with_context(|| format!("cannot write {}", path.display()))?;
+    out.flush().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Writes named arrays into one `.npz` archive that `numpy.load` reads.
+pub fn write_npz<T: Element>(path: &Path, arrays: &[(String, ArrayD<T>)]) -> Result<()> {
+    let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+    let mut archive = npyz::npz::NpzWriter::new(BufWriter::new(file));
+    for (name, array) in arrays {
+        // A fixed date: the same weights give the same bytes.
+        let options = npyz::zip::write::FileOptions::default()
+            .last_modified_time(npyz::zip::DateTime::default())
+            .large_file(true);
+        let shape = array.shape().iter().map(|&n| n as u64).collect::<Vec<_>>();
+        let mut writer = archive.array(name, options)?.default_dtype().shape(&shape).begin_nd()?;
+        writer.extend(array.iter().copied())?;
+        writer.finish()?;
+    }
+    Ok(())
+}
+
+fn write_to<T: Element, S: Data<Elem = T>, D: Dimension>(
+    out: &mut impl Write,
+    array: &ArrayBase<S, D>,
+) -> std::io::Result<()> {
+    let shape = array.shape().iter().map(|&n| n as u64).collect::<Vec<_>>();
+    let mut writer = npyz::WriteOptions::<T>::new().default_dtype().shape(&shape).writer(out).begin_nd()?;
+    writer.extend(array.iter().copied())?;
+    writer.finish()
+}
+
+fn open(path: &Path) -> Result<BufReader<File>> {
+    let file = File::open(path).map_err(|e| {
+        Failure::input(format!("{}: {e}", path.display()), "check the path, or run the stage that writes it")
+    })?;
+    Ok(BufReader::with_capacity(1 << 20, file))
+}
+
+fn open_npz(path: &Path) -> Result<npyz::npz::NpzArchive<BufReader<File>>> {
+    npyz::npz::NpzArchive::open(path).map_err(|e| {
+        Failure::input(format!("{}: {e}", path.display()), "an .npz file written by numpy.savez is needed")
+            .into()
+    })
+}
+
+fn sorted_names<R: Read + std::io::Seek>(archive: &npyz::npz::NpzArchive<R>) -> Vec<String> {
+    let mut names = archive.array_names().map(str::to_owned).collect::<Vec<_>>();
+    names.sort();
+    names
+}
+
+fn header(reader: &mut impl Read, name: &str) -> Result<NpyHeader> {
+    NpyHeader::from_reader(reader).map_err(|e| {
+        Failure::input(
+            format!("{name}: not a .npy file ({e})"),
+            "write it with numpy.save(path, array, allow_pickle=False)",
+        )
+        .into()
+    })
+}
+
+fn type_of(header: &NpyHeader) -> String {
+    header.dtype().descr().trim_matches('\'').to_owned()
+}
+
+fn shape_of(shape: &[u64]) -> Vec<usize> {
+    shape.iter().map(|&n| usize::try_from(n).expect("64-bit machine")).collect()
+}
+
+fn read_any_from(reader: &mut impl Read, name: &str) -> Result<AnyArray> {
+    let header = header(reader, name)?;
+    let found = type_of(&header);
+    Ok(match found.as_str() {
+        "|u1" => AnyArray::U8(body(reader, &header, name)?),
+        "<f4" => AnyArray::F32(body(reader, &header, name)?),
+        "<f8" => AnyArray::F64(body(reader, &header, name)?),
+        "<i8" => AnyArray::I64(body(reader, &header, name)?),
+        "<i4" => AnyArray::I64(body::<i32>(reader, &header, name)?.mapv(i64::from)),
+        "<i2" => AnyArray::I64(body::<i16>(reader, &header, name)?.mapv(i64::from)),
+        "|i1" => AnyArray::I64(body::<i8>(reader, &header, name)?.mapv(i64::from)),
+        "<u2" => AnyArray::I64(body::<u16>(reader, &header, name)?.mapv(i64::from)),
+        "<u4" => AnyArray::I64(body::<u32>(reader, &header, name)?.mapv(i64::from)),
+        _ => {
+            return Err(Failure::input(
+                format!(
+                    "{name}: holds {found}; u8, integers up to 64 bits, f32 and f64 in little-endian are read"
+                ),
+                "convert it in NumPy: numpy.save(path, array.astype('<f4'))",
+            )
+            .into());
+        }
+    })
+}
+
+/// The numbers after the header, in C order whatever the order of the file.
+fn body<T: bytemuck::Pod>(reader: &mut impl Read, header: &NpyHeader, name: &str) -> Result<ArrayD<T>> {
+    let shape = shape_of(header.shape());
+    let count = shape.iter().product::<usize>();
+    let mut values = vec![T::zeroed(); count];
+    reader.read_exact(bytemuck::cast_slice_mut(&mut values)).map_err(|e| {
+        Failure::input(
+            format!(
+                "{name}: cut short: shape {shape:?} needs {} bytes of numbers ({e})",
+                count * size_of::<T>()
+            ),
+            "write or fetch the file again",
+        )
+    })?;
+    if cfg!(target_endian = "big") {
+        return Err(Failure::input(
+            format!("{name}: little-endian file on a big-endian machine"),
+            "use another machine",
+        )
+        .into());
+    }
+    let reversed = shape.iter().rev().copied().collect::<Vec<_>>();
+    Ok(match header.order() {
+        Order::C => ArrayD::from_shape_vec(IxDyn(&shape), values).expect("count matches shape"),
+        Order::Fortran => ArrayD::from_shape_vec(IxDyn(&reversed), values)
+            .expect("count matches shape")
+            .reversed_axes()
+            .as_standard_layout()
+            .into_owned(),
+    })
+}
+
+fn into_dimension<T, D: Dimension>(array: ArrayD<T>, name: &str) -> Result<Array<T, D>> {
+    let shape = array.shape().to_vec();
+    array.into_dimensionality::<D>().map_err(|_| {
+        let needed = D::NDIM.map_or_else(|| "another number of".to_owned(), |n| n.to_string());
+        Failure::input(
+            format!("{name}: shape {shape:?} has {} axes, but {needed} are needed", shape.len()),
+            "reshape it in NumPy before numpy.save",
+        )
+        .into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, Ix1, Ix2, array};
+
+    #[test]
+    fn an_array_comes_back_as_it_was_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.npy");
+        let a = array![[1.5_f64, -0.0, f64::MIN_POSITIVE], [3.0, 4.0, 1e300]];
+        write(&path, &a).unwrap();
+        assert_eq!(read::<f64, Ix2>(&path).unwrap(), a);
+        // A transposed view has other strides, but the file is in C order.
+        write(&path, &a.t()).unwrap();
+        assert_eq!(read::<f64, Ix2>(&path).unwrap(), a.t());
+        assert_eq!(peek(&path).unwrap(), (vec![3, 2], "<f8".to_owned()));
+    }
+
+    #[test]
+    fn type_axes_and_length_are_checked_and_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.npy");
+        write(&path, &Array2::<f32>::zeros((3, 2))).unwrap();
+        let message = |e: anyhow::Error| format!("{e:#}");
+        assert!(message(read::<f64, Ix2>(&path).unwrap_err()).contains("holds <f4, but <f8 is needed"));
+        assert!(message(read::<f32, Ix1>(&path).unwrap_err()).contains("shape [3, 2] has 2 axes, but 1"));
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+        assert!(
+            message(read::<f32, Ix2>(&path).unwrap_err()).contains("cut short: shape [3, 2] needs 24 bytes")
+        );
+        std::fs::write(&path, b"hello").unwrap();
+        assert!(message(read_any(&path).unwrap_err()).contains("not a .npy file"));
+    }
+
+    #[test]
+    fn an_archive_gives_its_arrays_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("w.npz");
+        let w = array![[1.0_f32, 2.0]].into_dyn();
+        write_npz(&path, &[("W1".into(), w.clone()), ("b1".into(), array![3.0_f32].into_dyn())]).unwrap();
+        assert_eq!(npz_names(&path).unwrap(), ["W1", "b1"]);
+        assert_eq!(read_npz(&path, "W1").unwrap().to_f64(), w.mapv(f64::from));
+        let error = read_npz(&path, "W2").unwrap_err().to_string();
+        assert!(error.contains("no array \"W2\"; it holds W1, b1"), "{error}");
+    }
+}

@@ -1,0 +1,546 @@
+//! The sections of `pipeline.yaml`, one type per stage. Defaults and their reasons are comments in that file.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Section, Unfit};
+
+/// Stages in the order in which they run.
+pub const STAGES: [&str; 6] = ["fetch-data", "train", "eigen", "montecarlo", "bound", "report"];
+
+fn positive(key: &str, x: f64) -> Result<(), Unfit> {
+    Unfit::unless(x.is_finite() && x > 0.0, key, || format!("{x}; a finite number above 0 is needed"))
+}
+
+fn at_least(key: &str, x: usize, least: usize) -> Result<(), Unfit> {
+    Unfit::unless(x >= least, key, || format!("{x}; at least {least} is needed"))
+}
+
+fn unique_names<'a>(key: &str, names: impl Iterator<Item = &'a str>) -> Result<(), Unfit> {
+    let mut seen = std::collections::BTreeSet::new();
+    for name in names {
+        let plain = !name.is_empty()
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+            && !name.starts_with('.');
+        Unfit::unless(plain, key, || {
+            format!("name {name:?}; letters, digits, `-`, `_` and `.` are allowed, as it names a folder")
+        })?;
+        Unfit::unless(seen.insert(name), key, || {
+            format!("name {name:?} stands twice; each needs its own folder")
+        })?;
+    }
+    Ok(())
+}
+
+/// Floating-point type of the large products. Losses, sums and dot products are `f64` in both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32 bits
+    F32,
+    /// 64 bits
+    F64,
+}
+
+/// Which data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dataset {
+    /// The 1,797 embedded digits of 8 × 8 pixels.
+    Digits,
+    /// MNIST, 60,000 + 10,000 images of 28 × 28 pixels.
+    Mnist,
+    /// Fashion-MNIST, the same sizes.
+    FashionMnist,
+    /// The user's own files.
+    Files,
+}
+
+/// Where the bytes of a known data set are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// `data/<set>/` beside `pipeline.yaml`
+    Cache,
+    /// `directory`
+    Directory,
+    /// `mirrors`
+    Https,
+    /// the npm package
+    Npm,
+    /// the Debian package
+    Debian,
+}
+
+/// The user's own arrays.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnFiles {
+    /// `.npy` (N, D) u8, f32 or f64; or `.npz` that holds it under `x`.
+    pub train_x: PathBuf,
+    /// `.npy` (N,), integers (classes) or floats (targets); or `.npz` that holds it under `y`.
+    pub train_y: PathBuf,
+    /// The same for the test split, if there is one.
+    pub test_x: Option<PathBuf>,
+    /// The same for the test split, if there is one.
+    pub test_y: Option<PathBuf>,
+}
+
+/// How raw values become network inputs: `(raw / scale − mean) / std`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Normalisation {
+    /// Raw value that becomes 1, such as 255 for bytes.
+    pub scale: f64,
+    /// Subtracted after scaling.
+    pub mean: f64,
+    /// Divided by, last.
+    pub std: f64,
+}
+
+/// The order in which samples arrive; it gives a prefix its meaning.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SampleOrder {
+    /// As in the file.
+    File,
+    /// Drawn once from `seed`.
+    Shuffled,
+    /// From the `.npy` file `order_file`, (N,) integers: row numbers of the file.
+    Given,
+}
+
+/// Parameters of `fetch-data`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FetchData {
+    /// Which data set.
+    pub dataset: Dataset,
+    /// Where it is looked for, in this order.
+    pub sources: Vec<Source>,
+    /// A directory with the four IDX files, plain or gzipped, for the source `directory`.
+    pub directory: Option<PathBuf>,
+    /// URLs of directories with the four gzipped IDX files, tried in order; empty: those known to work.
+    pub mirrors: Vec<String>,
+    /// Seconds until an unanswered mirror is given up.
+    pub timeout_seconds: u64,
+    /// The user's own arrays, for `dataset: files`.
+    pub files: Option<OwnFiles>,
+    /// The first so many samples of the order are kept; null: all.
+    pub n_samples: Option<usize>,
+    /// The order in which samples arrive.
+    pub order: SampleOrder,
+    /// Row numbers, for `order: given`.
+    pub order_file: Option<PathBuf>,
+    /// Seed of `order: shuffled`, and of the split of `digits`.
+    pub seed: u64,
+    /// Samples kept aside as test split where the data set has none (`digits`).
+    pub n_test: usize,
+    /// How raw values become inputs.
+    pub normalisation: Normalisation,
+}
+
+impl Section for FetchData {
+    const STAGE: &'static str = "fetch-data";
+
+    fn check(&self) -> Result<(), Unfit> {
+        positive("normalisation.scale", self.normalisation.scale)?;
+        positive("normalisation.std", self.normalisation.std)?;
+        Unfit::unless(self.normalisation.mean.is_finite(), "normalisation.mean", || "not finite".into())?;
+        if let Some(n) = self.n_samples {
+            at_least("n_samples", n, 2)?;
+        }
+        let own = self.dataset == Dataset::Files;
+        Unfit::unless(own == self.files.is_some(), "files", || {
+            "goes with `dataset: files`, and only with it".into()
+        })?;
+        if let Some(files) = &self.files {
+            Unfit::unless(files.test_x.is_some() == files.test_y.is_some(), "files.test_x", || {
+                "a test split needs both test_x and test_y".into()
+            })?;
+        }
+        Unfit::unless((self.order == SampleOrder::Given) == self.order_file.is_some(), "order_file", || {
+            "goes with `order: given`, and only with it".into()
+        })?;
+        let needs = self.sources.contains(&Source::Directory);
+        Unfit::unless(!needs || self.directory.is_some(), "directory", || {
+            "null, but `sources` names `directory`; give the path or take it from `sources`".into()
+        })
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let own = self.files.iter().flat_map(|f| {
+            [Some(&f.train_x), Some(&f.train_y), f.test_x.as_ref(), f.test_y.as_ref()].into_iter().flatten()
+        });
+        own.chain(&self.order_file).cloned().collect()
+    }
+}
+
+/// The function after every layer but the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// max(z, 0)
+    Relu,
+    /// tanh z
+    Tanh,
+    /// z Φ(z), exact (erf)
+    Gelu,
+    /// log(1 + exp z)
+    Softplus,
+    /// 1 / (1 + exp −z)
+    Sigmoid,
+    /// z
+    Identity,
+}
+
+/// The per-sample loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loss {
+    /// −log softmax(f)_y, in nats
+    SoftmaxCrossEntropy,
+    /// ½‖f − y‖²; classes as one-hot targets
+    SquaredError,
+}
+
+/// How the weights step.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(tag = "name", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Optimizer {
+    /// Kingma & Ba 2015
+    Adam {
+        /// step length
+        learning_rate: f64,
+        /// decay of the first moment
+        beta1: f64,
+        /// decay of the second moment
+        beta2: f64,
+        /// added to the root of the second moment
+        epsilon: f64,
+    },
+    /// stochastic gradient descent
+    Sgd {
+        /// step length
+        learning_rate: f64,
+        /// 0: none
+        momentum: f64,
+    },
+}
+
+/// Distribution of the weights before training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Initialisation {
+    /// W and b uniform in ±1/√fan-in, as `torch.nn.Linear` does.
+    FanInUniform,
+    /// W ~ N(0, 2/fan-in), b = 0 (He et al. 2015).
+    He,
+    /// W uniform in ±√(6/(fan-in + fan-out)), b = 0 (Glorot & Bengio 2010).
+    Glorot,
+}
+
+/// Parameters of `train`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Train {
+    /// Widths of the hidden layers; input and output follow from the data. Empty: softmax regression.
+    pub hidden: Vec<usize>,
+    /// After every layer but the last.
+    pub activation: Activation,
+    /// The per-sample loss.
+    pub loss: Loss,
+    /// Type of the products.
+    pub precision: Precision,
+    /// How the weights step.
+    pub optimizer: Optimizer,
+    /// Samples per step.
+    pub batch_size: usize,
+    /// Passes over the samples.
+    pub epochs: usize,
+    /// Epochs after which the weights are kept in `checkpoints.npy`.
+    pub checkpoint_epochs: Vec<usize>,
+    /// How the weights begin.
+    pub initialisation: Initialisation,
+    /// Seed of weights and of the order of the batches.
+    pub seed: u64,
+    /// Weights trained elsewhere, instead of training: a `.npz` with W1, b1, W2, …; a flat `.npy` (p,);
+    /// or a directory with W1.npy, b1.npy, …
+    pub weights: Option<PathBuf>,
+}
+
+impl Section for Train {
+    const STAGE: &'static str = "train";
+
+    fn check(&self) -> Result<(), Unfit> {
+        for &width in &self.hidden {
+            at_least("hidden", width, 1)?;
+        }
+        at_least("batch_size", self.batch_size, 1)?;
+        let fraction = |key: &str, x: f64| {
+            Unfit::unless((0.0..1.0).contains(&x), key, || format!("{x}; a number in [0, 1) is needed"))
+        };
+        match self.optimizer {
+            Optimizer::Adam { learning_rate, beta1, beta2, epsilon } => {
+                positive("optimizer.learning_rate", learning_rate)?;
+                fraction("optimizer.beta1", beta1)?;
+                fraction("optimizer.beta2", beta2)?;
+                positive("optimizer.epsilon", epsilon)?;
+            }
+            Optimizer::Sgd { learning_rate, momentum } => {
+                positive("optimizer.learning_rate", learning_rate)?;
+                fraction("optimizer.momentum", momentum)?;
+            }
+        }
+        for &epoch in &self.checkpoint_epochs {
+            Unfit::unless((1..=self.epochs).contains(&epoch), "checkpoint_epochs", || {
+                format!("{epoch}; epochs count from 1 to {}", self.epochs)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        self.weights.iter().cloned().collect()
+    }
+}
+
+/// Which end of the spectrum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Which {
+    /// largest algebraic
+    LargestAlgebraic,
+    /// largest in magnitude
+    LargestMagnitude,
+    /// smallest algebraic
+    SmallestAlgebraic,
+}
+
+/// The eigensolver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Solver {
+    /// thick-restart Lanczos with full reorthogonalisation
+    Lanczos,
+    /// deflated power iteration, the method of the paper
+    Power,
+}
+
+/// Parameters of `eigen`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Eigen {
+    /// Dimension d of the subspace: how many eigenpairs.
+    pub dim: usize,
+    /// Which end of the spectrum.
+    pub which: Which,
+    /// The eigensolver.
+    pub solver: Solver,
+    /// Residual ‖Hu − μu‖ over |μ_1| at which a pair counts as converged.
+    pub residual_tolerance: f64,
+    /// Directions that Lanczos keeps before it restarts; null: max(4 dim, 20).
+    pub max_subspace: Option<usize>,
+    /// Hessian-vector products after which the solve gives up.
+    pub max_products: usize,
+    /// Seed of the first direction and of the random bases.
+    pub seed: u64,
+    /// Type of the products.
+    pub precision: Precision,
+    /// A basis to use instead of solving: `.npy` (d, p) with orthonormal rows.
+    pub basis: Option<PathBuf>,
+    /// Rows of the random and of the filter-normalised basis; 0: none.
+    pub random_dim: usize,
+    /// Step s between the two Hessians of the `eigenvalue` theory; that of `montecarlo`.
+    pub step: usize,
+    /// How many prefix sizes get their own eigenvalues, in geometric steps from `prefix_smallest` to N; 0: none.
+    pub prefix_count: usize,
+    /// The smallest of those prefix sizes, in samples.
+    pub prefix_smallest: usize,
+    /// Residual over |μ_1| for the eigenvalues of prefixes.
+    pub prefix_residual_tolerance: f64,
+    /// Memory in MiB within which activations at w* are kept between products.
+    pub primal_cache_mib: usize,
+}
+
+impl Section for Eigen {
+    const STAGE: &'static str = "eigen";
+
+    fn check(&self) -> Result<(), Unfit> {
+        at_least("dim", self.dim, 1)?;
+        at_least("step", self.step, 1)?;
+        at_least("prefix_smallest", self.prefix_smallest, 1)?;
+        positive("residual_tolerance", self.residual_tolerance)?;
+        positive("prefix_residual_tolerance", self.prefix_residual_tolerance)?;
+        if let Some(m) = self.max_subspace {
+            Unfit::unless(m > self.dim + 1, "max_subspace", || {
+                format!("{m}; more than dim + 1 = {} is needed, 4 x dim is a usual choice", self.dim + 1)
+            })?;
+        }
+        Unfit::unless(self.max_products >= self.dim, "max_products", || {
+            format!(
+                "{}; Lanczos yields at most one Ritz pair per product, so at least dim = {} is needed",
+                self.max_products, self.dim
+            )
+        })
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        self.basis.iter().cloned().collect()
+    }
+}
+
+/// A basis that `eigen` wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BasisName {
+    /// `basis.npy`: the eigenvectors, or the user's basis
+    Hessian,
+    /// `basis_random.npy`: orthonormal, uniformly random
+    Random,
+    /// `basis_filter.npy`: filter-normalised (Li et al. 2018), not orthonormal
+    Filter,
+}
+
+impl BasisName {
+    /// The artifact of `eigen` that holds it.
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::Hessian => "basis.npy",
+            Self::Random => "basis_random.npy",
+            Self::Filter => "basis_filter.npy",
+        }
+    }
+}
+
+/// One Δ_k curve: which directions, how many, how far.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Setting {
+    /// Folder of its artifacts.
+    pub name: String,
+    /// Whose directions.
+    pub basis: BasisName,
+    /// The first so many of them, d.
+    pub dim: usize,
+    /// Standard deviation σ of each coordinate of θ, in parameter units.
+    pub sigma: f64,
+    /// Draws of another program instead of our own: `.npy` (T, d).
+    #[serde(default)]
+    pub theta: Option<PathBuf>,
+}
+
+/// A landscape over two directions: points on a lattice instead of draws.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grid {
+    /// Folder of its artifacts, after `grid_`.
+    pub name: String,
+    /// Whose first two directions.
+    pub basis: BasisName,
+    /// Points along each axis.
+    pub points: usize,
+    /// The axes run from −extent to extent, in parameter units.
+    pub extent: f64,
+    /// Prefix sizes k whose surfaces are kept, in samples; multiples of `step`.
+    /// The largest k with k + step ≤ N is always kept too.
+    pub prefix_sizes: Vec<usize>,
+}
+
+/// Parameters of `montecarlo`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MonteCarlo {
+    /// Step s in samples: Δ_k compares k with k + s.
+    pub step: usize,
+    /// Draws T of θ per setting.
+    pub draws: usize,
+    /// Draw t is a function of (seed, t).
+    pub seed: u64,
+    /// Type of the products.
+    pub precision: Precision,
+    /// Memory in MiB for the perturbed weights of all layers but the first.
+    pub weights_mib: usize,
+    /// The Δ_k curves.
+    pub settings: Vec<Setting>,
+    /// The landscapes.
+    pub grids: Vec<Grid>,
+}
+
+impl Section for MonteCarlo {
+    const STAGE: &'static str = "montecarlo";
+
+    fn check(&self) -> Result<(), Unfit> {
+        at_least("step", self.step, 1)?;
+        at_least("draws", self.draws, 2)?;
+        at_least("settings", self.settings.len(), 1)?;
+        at_least("weights_mib", self.weights_mib, 1)?;
+        unique_names("settings", self.settings.iter().map(|s| s.name.as_str()))?;
+        unique_names("grids", self.grids.iter().map(|g| g.name.as_str()))?;
+        for (i, setting) in self.settings.iter().enumerate() {
+            at_least(&format!("settings[{i}].dim"), setting.dim, 1)?;
+            positive(&format!("settings[{i}].sigma"), setting.sigma)?;
+        }
+        for (i, grid) in self.grids.iter().enumerate() {
+            at_least(&format!("grids[{i}].points"), grid.points, 2)?;
+            positive(&format!("grids[{i}].extent"), grid.extent)?;
+            for &k in &grid.prefix_sizes {
+                Unfit::unless(k > 0 && k % self.step == 0, &format!("grids[{i}].prefix_sizes"), || {
+                    format!("{k}; a multiple of step = {} above 0 is needed", self.step)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        self.settings.iter().filter_map(|s| s.theta.clone()).collect()
+    }
+}
+
+/// Parameters of `bound`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bound {
+    /// Tolerances for Δ_k, in nats².
+    pub tolerances: Vec<f64>,
+    /// Coverage of every interval.
+    pub confidence: f64,
+}
+
+impl Section for Bound {
+    const STAGE: &'static str = "bound";
+
+    fn check(&self) -> Result<(), Unfit> {
+        at_least("tolerances", self.tolerances.len(), 1)?;
+        for &tolerance in &self.tolerances {
+            positive("tolerances", tolerance)?;
+        }
+        Unfit::unless(self.confidence > 0.0 && self.confidence < 1.0, "confidence", || {
+            format!("{}; a number between 0 and 1 is needed, usually 0.95", self.confidence)
+        })
+    }
+}
+
+/// Parameters of `report`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// Heading of the page.
+    pub title: String,
+    /// The setting whose K is the answer at the top; one of `montecarlo.settings`.
+    pub answer: String,
+    /// Whether the page sets its numbers beside those that the paper printed.
+    pub compare_with_paper: bool,
+    /// Pixels of the PNG per unit of the SVG.
+    pub png_scale: f64,
+}
+
+impl Section for Report {
+    const STAGE: &'static str = "report";
+
+    fn check(&self) -> Result<(), Unfit> {
+        positive("png_scale", self.png_scale)
+    }
+}
