@@ -1,2 +1,254 @@
-//! eigen
-fn main() {}
+//! `eigen`: the dominant directions of the Hessian at w*, what each sample does in them, and the eigenvalues of prefixes.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use landscape::curvature::sample_derivatives;
+use landscape::hvp::{HessianSum, SecondOrder};
+use landscape::lanczos::{EigenRequest, RitzPairs, Which, lanczos};
+use landscape::operator::PrefixHessian;
+use landscape::power::power_iteration;
+use landscape::prefix_spectrum::{PrefixSpectrum, prefix_pairs, prefix_spectrum};
+use landscape::subspace::{filter_normalised_basis, orthonormality_error, random_basis};
+use landscape::{Mlp, Real};
+use ndarray::{Array1, Array2, Ix2};
+use pipeline::Failure;
+use pipeline::npy::{self, Element};
+use pipeline::params::{self, Eigen, Precision, Solver};
+use pipeline::stage::{Stage, StageContext};
+
+struct EigenStage;
+
+impl Stage for EigenStage {
+    type Params = Eigen;
+    const ABOUT: &'static str =
+        "Finds the Hessian's dominant directions at w* and each sample's slope and curvature in them";
+    const READS: &'static [&'static str] = &["fetch-data", "train"];
+
+    fn numeric_library() -> Option<String> {
+        Some(landscape::blas::use_one_thread())
+    }
+
+    fn run(params: &Eigen, ctx: &mut StageContext) -> Result<String> {
+        match params.precision {
+            Precision::F32 => run::<f32>(params, ctx),
+            Precision::F64 => run::<f64>(params, ctx),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    pipeline::stage::main::<EigenStage>()
+}
+
+fn run<R: Real + Element>(params: &Eigen, ctx: &mut StageContext) -> Result<String> {
+    let samples = experiment::train_samples(&ctx.inputs)?;
+    let mlp = experiment::network(&ctx.inputs)?;
+    let w = experiment::w_star::<R>(&ctx.inputs, &mlp)?;
+    let sum = HessianSum::new(&mlp, w.view(), &samples, params.primal_cache_mib << 20);
+    let request = request(params, &mlp)?;
+
+    let pairs = match &params.basis {
+        Some(path) => own_basis(&ctx.resolve(path), &sum)?,
+        None => solve(params, ctx, &sum, &request)?,
+    };
+    write_pairs(params, ctx, &pairs)?;
+    write_random_bases(params, ctx, &mlp, &w, &pairs)?;
+
+    let progress = ctx.progress(samples.len(), "eigen: per-sample curvature");
+    let derivatives = sample_derivatives(&sum, pairs.vectors.view(), &|n| progress.add(n));
+    drop(progress);
+    let out = &mut ctx.outputs;
+    out.write("sample_loss.npy", &derivatives.loss, "nats", "loss of each sample at w*, (N,)")?;
+    out.write("sample_slope.npy", &derivatives.slope, "nats / parameter unit", "slope in the basis, (N, d)")?;
+    out.write(
+        "sample_curvature.npy",
+        &derivatives.curvature,
+        "nats / parameter unit^2",
+        "curvature in the basis, (N, d, d)",
+    )?;
+
+    let prefix = prefixes(params, ctx, &sum, &request, &pairs)?;
+    Ok(format!(
+        "{} eigenvalues from {:.4} to {:.4}, largest residual {:.1e} of the first, {} products; {} prefixes in {:.0} more",
+        pairs.values.len(),
+        pairs.values[0],
+        pairs.values[pairs.values.len() - 1],
+        pairs.largest_relative_residual(),
+        pairs.n_products + pairs.n_check_products,
+        prefix.values.nrows(),
+        prefix.n_products,
+    ))
+}
+
+fn request(params: &Eigen, mlp: &Mlp) -> Result<EigenRequest> {
+    if params.dim > mlp.n_params() {
+        return Err(Failure::config(
+            format!("eigen.dim: {} pairs, but the network has {} parameters", params.dim, mlp.n_params()),
+            "lower eigen.dim",
+        )
+        .into());
+    }
+    Ok(EigenRequest {
+        dim: params.dim,
+        which: match params.which {
+            params::Which::LargestAlgebraic => Which::LargestAlgebraic,
+            params::Which::LargestMagnitude => Which::LargestMagnitude,
+            params::Which::SmallestAlgebraic => Which::SmallestAlgebraic,
+        },
+        residual_tolerance: params.residual_tolerance,
+        max_subspace: params.max_subspace.unwrap_or((4 * params.dim).max(20)),
+        max_products: params.max_products,
+        seed: params.seed,
+    })
+}
+
+fn solve<R: Real>(
+    params: &Eigen,
+    ctx: &StageContext,
+    sum: &HessianSum<R>,
+    request: &EigenRequest,
+) -> Result<RitzPairs<R>> {
+    let hessian = PrefixHessian { sum, k: sum.samples.len(), kind: SecondOrder::Hessian };
+    let progress = ctx.progress(params.max_products, "eigen: Hessian-vector products, at most");
+    let mut step = |n| progress.add(n);
+    let pairs = match params.solver {
+        Solver::Lanczos => lanczos(&hessian, request, &mut step),
+        Solver::Power => power_iteration(&hessian, request, &mut step),
+    };
+    drop(progress);
+    let converged = pairs.n_converged(params.residual_tolerance);
+    if converged < params.dim {
+        return Err(Failure::not_converged(
+            format!(
+                "eigen: {converged} of {} Ritz pairs converged in {} products; worst residual {:.1e} of the largest eigenvalue, needed {:.1e}",
+                params.dim,
+                pairs.n_products,
+                pairs.largest_relative_residual(),
+                params.residual_tolerance,
+            ),
+            "raise eigen.max_products or eigen.residual_tolerance, or set eigen.precision: f64; nothing was written",
+        )
+        .into());
+    }
+    Ok(pairs)
+}
+
+/// The user's basis, with Rayleigh quotients and residuals of its rows in their own order.
+fn own_basis<R: Real>(path: &std::path::Path, sum: &HessianSum<R>) -> Result<RitzPairs<R>> {
+    let name = path.display().to_string();
+    let basis = experiment::to_real::<R, Ix2>(npy::read_any(path)?, &name)?;
+    experiment::check_params(&name, basis.ncols(), sum.mlp)?;
+    let error = orthonormality_error(basis.view());
+    let allowed = 100.0 * R::epsilon().wide() * basis.nrows() as f64;
+    if !error.is_finite() || error > allowed {
+        return Err(Failure::input(
+            format!("{name}: rows are not orthonormal: B B^T differs from I by {error:.1e}, at most {allowed:.1e} is allowed"),
+            "orthonormalise it: numpy.linalg.qr(B.T)[0].T; or set eigen.precision: f64 for one stored as f8",
+        )
+        .into());
+    }
+    let hessian = PrefixHessian { sum, k: sum.samples.len(), kind: SecondOrder::Hessian };
+    Ok(RitzPairs::in_order(&hessian, basis, 0))
+}
+
+fn write_pairs<R: Real + Element>(
+    params: &Eigen,
+    ctx: &mut StageContext,
+    pairs: &RitzPairs<R>,
+) -> Result<()> {
+    let out = &mut ctx.outputs;
+    out.write("basis.npy", &pairs.vectors, "parameter units", "orthonormal directions, (d, p)")?;
+    out.write(
+        "eigenvalues.npy",
+        &pairs.values,
+        "nats / parameter unit^2",
+        "signed Rayleigh quotients, (d,)",
+    )?;
+    out.write("residuals.npy", &pairs.residuals, "nats / parameter unit^2", "norm of H u - mu u, (d,)")?;
+    out.fact("dim", pairs.values.len())?;
+    out.fact("step", params.step)?;
+    out.fact("n_products", pairs.n_products)?;
+    out.fact("n_check_products", pairs.n_check_products)?;
+    out.fact("largest_relative_residual", pairs.largest_relative_residual())?;
+    let solver = match params.solver {
+        Solver::Lanczos => "lanczos",
+        Solver::Power => "power",
+    };
+    let origin = params.basis.as_ref().map_or(solver.to_owned(), |path| path.display().to_string());
+    out.fact("basis_origin", origin)
+}
+
+fn write_random_bases<R: Real + Element>(
+    params: &Eigen,
+    ctx: &mut StageContext,
+    mlp: &Mlp,
+    w: &Array1<R>,
+    pairs: &RitzPairs<R>,
+) -> Result<()> {
+    let r = params.random_dim;
+    ctx.outputs.fact(
+        "bases",
+        std::collections::BTreeMap::from([("hessian", pairs.values.len()), ("random", r), ("filter", r)]),
+    )?;
+    if r == 0 {
+        return Ok(());
+    }
+    // The next seeds: the first direction of the solve has taken `seed` itself.
+    let random = random_basis::<R>(params.seed.wrapping_add(1), r, mlp.n_params());
+    ctx.outputs.write(
+        "basis_random.npy",
+        &random,
+        "parameter units",
+        "orthonormal random directions, (r, p)",
+    )?;
+    let filter = filter_normalised_basis(mlp, w.view(), params.seed.wrapping_add(2), r);
+    ctx.outputs.write(
+        "basis_filter.npy",
+        &filter,
+        "parameter units",
+        "filter-normalised random directions, (r, p)",
+    )
+}
+
+/// Eigenvalues of `H_k` at pairs k, k + s.
+fn prefixes<R: Real>(
+    params: &Eigen,
+    ctx: &mut StageContext,
+    sum: &HessianSum<R>,
+    request: &EigenRequest,
+    start: &RitzPairs<R>,
+) -> Result<PrefixSpectrum> {
+    let pairs = prefix_pairs(sum.samples.len(), params.step, params.prefix_smallest, params.prefix_count);
+    let mut sizes = pairs.iter().flat_map(|&(k, next)| [k, next]).collect::<Vec<_>>();
+    sizes.dedup();
+    let request = EigenRequest {
+        dim: start.values.len(),
+        residual_tolerance: params.prefix_residual_tolerance,
+        ..*request
+    };
+    let progress = ctx.progress(sizes.len(), "eigen: prefixes");
+    let spectrum = prefix_spectrum(sum, &sizes, &request, start, &mut |n| progress.add(n)).map_err(|e| {
+        Failure::not_converged(
+            format!("eigen: {e}"),
+            "raise eigen.prefix_residual_tolerance or eigen.prefix_smallest; nothing was written",
+        )
+    })?;
+    drop(progress);
+    let out = &mut ctx.outputs;
+    let sizes = sizes.iter().map(|&k| k as i64).collect::<Array1<i64>>();
+    out.write(
+        "prefix_sizes.npy",
+        &sizes,
+        "samples",
+        "prefix sizes with eigenvalues of their own: pairs k, k + s",
+    )?;
+    write_spectrum(ctx, "prefix_eigenvalues.npy", &spectrum.values, "top Ritz values of each H_k, (n, d)")?;
+    write_spectrum(ctx, "prefix_residuals.npy", &spectrum.residuals, "their residuals, (n, d)")?;
+    ctx.outputs.fact("n_prefix_products", spectrum.n_products)?;
+    Ok(spectrum)
+}
+
+fn write_spectrum(ctx: &mut StageContext, file: &str, values: &Array2<f64>, meaning: &str) -> Result<()> {
+    ctx.outputs.write(file, values, "nats / parameter unit^2", meaning)
+}

@@ -378,6 +378,13 @@ impl Section for Eigen {
                 format!("{m}; more than dim + 1 = {} is needed, 4 x dim is a usual choice", self.dim + 1)
             })?;
         }
+        Unfit::unless(
+            self.solver == Solver::Lanczos || self.which == Which::LargestMagnitude,
+            "solver",
+            || {
+                "power iteration finds the largest magnitude; set `which: largest-magnitude`, or `solver: lanczos`".into()
+            },
+        )?;
         Unfit::unless(self.max_products >= self.dim, "max_products", || {
             format!(
                 "{}; Lanczos yields at most one Ritz pair per product, so at least dim = {} is needed",

@@ -1,2 +1,146 @@
-//! train
-fn main() {}
+//! `train`: from samples to w*, the parameters where training stopped, or the user's own weights.
+
+mod fit;
+mod initial;
+mod optimizer;
+mod weights;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use landscape::gradient::{full_gradient, sample_losses};
+use landscape::{Mlp, Real, Samples};
+use ndarray::{Array1, Array2};
+use pipeline::Failure;
+use pipeline::npy::Element;
+use pipeline::params::{Precision, Train};
+use pipeline::stage::{Stage, StageContext};
+
+use crate::fit::{Fitted, HISTORY_COLUMNS};
+
+struct TrainStage;
+
+impl Stage for TrainStage {
+    type Params = Train;
+    const ABOUT: &'static str = "Trains the network, or takes weights trained elsewhere: w_star.npy";
+    const READS: &'static [&'static str] = &["fetch-data"];
+
+    fn numeric_library() -> Option<String> {
+        Some(landscape::blas::use_one_thread())
+    }
+
+    fn run(params: &Train, ctx: &mut StageContext) -> Result<String> {
+        match params.precision {
+            Precision::F32 => run::<f32>(params, ctx),
+            Precision::F64 => run::<f64>(params, ctx),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    pipeline::stage::main::<TrainStage>()
+}
+
+fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<String> {
+    let train = experiment::train_samples(&ctx.inputs)?;
+    let test = experiment::split(&ctx.inputs, "test")?;
+    let mlp = network(params, ctx, &train)?;
+    let fitted = match &params.weights {
+        Some(path) => Fitted::brought(weights::read::<R>(&ctx.resolve(path), &mlp)?),
+        None => fit::fit::<R>(params, ctx, &mlp, &train, test.as_ref())?,
+    };
+    write_weights(ctx, &mlp, &fitted.w)?;
+    write_history(ctx, &fitted)?;
+    let summary = write_facts(params, ctx, &mlp, &fitted.w, (&train, test.as_ref()))?;
+    let origin = params.weights.as_ref().map_or("trained".to_owned(), |path| path.display().to_string());
+    ctx.outputs.fact("origin", origin)?;
+    Ok(summary)
+}
+
+/// The network that fits the samples: one output a class, or one for regression.
+fn network(params: &Train, ctx: &StageContext, train: &Samples) -> Result<Mlp> {
+    let n_classes: usize = ctx.inputs.fact("fetch-data", "n_classes")?;
+    if n_classes == 0 && params.loss == pipeline::params::Loss::SoftmaxCrossEntropy {
+        return Err(Failure::config(
+            "train.loss: softmax-cross-entropy needs classes, but the labels are floats",
+            "set `loss: squared-error`, or store the labels as integers",
+        )
+        .into());
+    }
+    let widths = [&[train.n_features()], &params.hidden[..], &[n_classes.max(1)]].concat();
+    Ok(experiment::mlp(&widths, params.activation, params.loss))
+}
+
+fn write_weights<R: Real + Element>(ctx: &mut StageContext, mlp: &Mlp, w: &Array1<R>) -> Result<()> {
+    ctx.outputs.write("w_star.npy", w, "parameter units", "parameters where training stopped, (p,)")?;
+    let named = weights::by_layer(mlp, w);
+    ctx.outputs.write_npz("weights.npz", &named, "parameter units", "the same by layer: W1, b1, W2, ...")
+}
+
+fn write_history<R: Real + Element>(ctx: &mut StageContext, fitted: &Fitted<R>) -> Result<()> {
+    let rows = fitted.history.len();
+    let flat = fitted.history.iter().flatten().copied().collect();
+    let history = Array2::from_shape_vec((rows, HISTORY_COLUMNS.len()), flat)?;
+    ctx.outputs.write(
+        "loss_history.npy",
+        &history,
+        "see history_columns",
+        "a row an epoch; row 0 before training",
+    )?;
+    ctx.outputs.fact("history_columns", HISTORY_COLUMNS)?;
+    ctx.outputs.fact("checkpoint_epochs", fitted.checkpoints.iter().map(|c| c.0).collect::<Vec<_>>())?;
+    if !fitted.checkpoints.is_empty() {
+        let views = fitted.checkpoints.iter().map(|c| c.1.view()).collect::<Vec<_>>();
+        let checkpoints = ndarray::stack(ndarray::Axis(0), &views)?;
+        ctx.outputs.write(
+            "checkpoints.npy",
+            &checkpoints,
+            "parameter units",
+            "parameters after checkpoint_epochs",
+        )?;
+    }
+    Ok(())
+}
+
+/// Loss, accuracy and gradient norm at w*; returns the summary line.
+fn write_facts<R: Real>(
+    params: &Train,
+    ctx: &mut StageContext,
+    mlp: &Mlp,
+    w: &Array1<R>,
+    (train, test): (&Samples, Option<&Samples>),
+) -> Result<String> {
+    let (train_loss, train_accuracy) = evaluate(mlp, w, train);
+    let (test_loss, test_accuracy) = test.map(|t| evaluate(mlp, w, t)).unzip();
+    let test_accuracy = test_accuracy.flatten();
+    let gradient = full_gradient(mlp, &w.view(), train);
+    let gradient_norm = gradient.dot(&gradient).sqrt();
+    if !train_loss.is_finite() || !gradient_norm.is_finite() {
+        return Err(fit::diverged(params, params.epochs, train_loss));
+    }
+    let out = &mut ctx.outputs;
+    out.fact("layers", mlp.layers())?;
+    out.fact("activation", params.activation)?;
+    out.fact("loss", params.loss)?;
+    out.fact("n_params", mlp.n_params())?;
+    out.fact("layout", weights::layout(mlp))?;
+    out.fact("train_loss", train_loss)?;
+    out.fact("train_accuracy", train_accuracy)?;
+    out.fact("test_loss", test_loss)?;
+    out.fact("test_accuracy", test_accuracy)?;
+    out.fact("gradient_norm", gradient_norm)?;
+    let percent = |a: Option<f64>| a.map_or("-".to_owned(), |a| format!("{:.2} %", 100.0 * a));
+    Ok(format!(
+        "loss {train_loss:.3e}, |grad| {gradient_norm:.2e}, accuracy {} train, {} test, {} parameters",
+        percent(train_accuracy),
+        percent(test_accuracy),
+        mlp.n_params()
+    ))
+}
+
+/// Mean loss in nats, and the fraction classified right (`None` for regression).
+fn evaluate<R: Real>(mlp: &Mlp, w: &Array1<R>, samples: &Samples) -> (f64, Option<f64>) {
+    let (losses, correct) = sample_losses(mlp, &w.view(), samples);
+    let n = samples.len() as f64;
+    (losses.sum() / n, correct.map(|c| c as f64 / n))
+}

@@ -1,0 +1,113 @@
+//! What stages hand on to each other, as types of `landscape`: samples, network, w*, bases. The one place where the
+//! files of `pipeline` become the arrays of `landscape`.
+
+use anyhow::Result;
+use landscape::{Activation, Inputs, Loss, Mlp, Real, Samples, Targets};
+use ndarray::{Array1, Array2, ArrayD, Axis, Dimension, Ix1, Ix2};
+use pipeline::npy::AnyArray;
+use pipeline::{Failure, artifact, params};
+
+/// The split `train` or `test` of `fetch-data`; `None` for a data set without a test split.
+pub fn split(inputs: &artifact::Inputs, name: &str) -> Result<Option<Samples>> {
+    let (images, labels) = (format!("{name}_images.npy"), format!("{name}_labels.npy"));
+    if !inputs.has("fetch-data", &images) {
+        return Ok(None);
+    }
+    let targets = match inputs.read_any("fetch-data", &labels)? {
+        AnyArray::F64(values) => Targets::Values(axes::<f64, Ix1>(values, &labels)?.insert_axis(Axis(1))),
+        AnyArray::I64(classes) => {
+            let classes = axes::<i64, Ix1>(classes, &labels)?.into_iter().map(u32::try_from);
+            Targets::Classes(
+                classes.collect::<Result<_, _>>().map_err(|_| unexpected(&labels, "a class below 0"))?,
+            )
+        }
+        other => return Err(unexpected(&labels, other.dtype())),
+    };
+    let raw = match inputs.read_any("fetch-data", &images)? {
+        AnyArray::U8(x) => Inputs::U8(axes(x, &images)?),
+        AnyArray::F32(x) => Inputs::F32(axes(x, &images)?),
+        AnyArray::F64(x) => Inputs::F64(axes(x, &images)?),
+        other @ AnyArray::I64(_) => return Err(unexpected(&images, other.dtype())),
+    };
+    let n: params::Normalisation = inputs.fact("fetch-data", "normalisation")?;
+    Ok(Some(Samples::new(raw, targets, (n.scale, n.mean, n.std))))
+}
+
+/// The training split, which every data set has.
+pub fn train_samples(inputs: &artifact::Inputs) -> Result<Samples> {
+    split(inputs, "train")?.ok_or_else(|| unexpected("train_images.npy", "nothing"))
+}
+
+fn axes<T, D: Dimension>(array: ArrayD<T>, file: &str) -> Result<ndarray::Array<T, D>> {
+    let shape = array.shape().to_vec();
+    array.into_dimensionality().map_err(|_| unexpected(file, &format!("an array of shape {shape:?}")))
+}
+
+fn unexpected(file: &str, found: &str) -> anyhow::Error {
+    Failure::input(format!("fetch-data/{file}: holds {found}"), "run `make fetch-data` again").into()
+}
+
+/// A network of widths `layers` as `pipeline.yaml` describes it.
+pub fn mlp(layers: &[usize], activation: params::Activation, loss: params::Loss) -> Mlp {
+    let activation = match activation {
+        params::Activation::Relu => Activation::Relu,
+        params::Activation::Tanh => Activation::Tanh,
+        params::Activation::Gelu => Activation::Gelu,
+        params::Activation::Softplus => Activation::Softplus,
+        params::Activation::Sigmoid => Activation::Sigmoid,
+        params::Activation::Identity => Activation::Identity,
+    };
+    let loss = match loss {
+        params::Loss::SoftmaxCrossEntropy => Loss::SoftmaxCrossEntropy,
+        params::Loss::SquaredError => Loss::SquaredError,
+    };
+    Mlp::new(layers, activation, loss)
+}
+
+/// The network that `train` trained.
+pub fn network(inputs: &artifact::Inputs) -> Result<Mlp> {
+    let layers = inputs.fact::<Vec<usize>>("train", "layers")?;
+    Ok(mlp(&layers, inputs.fact("train", "activation")?, inputs.fact("train", "loss")?))
+}
+
+/// w* in the precision of the stage, (p,).
+pub fn w_star<R: Real>(inputs: &artifact::Inputs, mlp: &Mlp) -> Result<Array1<R>> {
+    let w = to_real::<R, Ix1>(inputs.read_any("train", "w_star.npy")?, "train/w_star.npy")?;
+    check_params("train/w_star.npy", w.len(), mlp)?;
+    Ok(w)
+}
+
+/// A basis that `eigen` wrote, in the precision of the stage, (d, p).
+pub fn basis<R: Real>(inputs: &artifact::Inputs, file: &str, mlp: &Mlp) -> Result<Array2<R>> {
+    let basis = to_real::<R, Ix2>(inputs.read_any("eigen", file)?, file)?;
+    check_params(&format!("eigen/{file}"), basis.ncols(), mlp)?;
+    Ok(basis)
+}
+
+/// An array of any floating type in the precision of the stage.
+pub fn to_real<R: Real, D: Dimension>(array: AnyArray, file: &str) -> Result<ndarray::Array<R, D>> {
+    if !matches!(array, AnyArray::F32(_) | AnyArray::F64(_)) {
+        let hint = "save it as '<f4' or '<f8'";
+        return Err(
+            Failure::input(format!("{file}: holds {}, but floats are needed", array.dtype()), hint).into()
+        );
+    }
+    let shape = array.shape().to_vec();
+    let needed = D::NDIM.unwrap_or_default();
+    array.to_f64().mapv(R::narrow).into_dimensionality().map_err(|_| {
+        let message = format!("{file}: shape {shape:?}, but {needed} axes are needed");
+        Failure::input(message, "reshape it in NumPy before numpy.save").into()
+    })
+}
+
+/// An error that names the file unless it has as many parameters as the network.
+pub fn check_params(file: &str, found: usize, mlp: &Mlp) -> Result<()> {
+    if found == mlp.n_params() {
+        return Ok(());
+    }
+    Err(Failure::input(
+        format!("{file}: {found} parameters, but layers {:?} need {}", mlp.layers(), mlp.n_params()),
+        "layer by layer: W (out, in) row-major, then b; `train.hidden` sets the widths between input and output",
+    )
+    .into())
+}

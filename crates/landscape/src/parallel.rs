@@ -1,0 +1,63 @@
+//! Who owns the threads, and in which order sums are taken: one place for both.
+//!
+//! Samples are cut into blocks of a fixed size and partial sums are joined in a fixed tree, so results have the same
+//! bytes on any number of threads. Over machines the same tree can be cut at its upper nodes.
+
+use std::ops::Range;
+
+/// Rows of a block of samples: large enough for the matrix products, small enough to balance two threads.
+pub const BLOCK_ROWS: usize = 512;
+
+/// Cuts `range` at the multiples of [`BLOCK_ROWS`], so that blocks of different ranges coincide.
+pub fn blocks(range: Range<usize>) -> Vec<Range<usize>> {
+    let mut cuts = vec![];
+    let mut begin = range.start;
+    while begin < range.end {
+        let end = ((begin / BLOCK_ROWS + 1) * BLOCK_ROWS).min(range.end);
+        cuts.push(begin..end);
+        begin = end;
+    }
+    cuts
+}
+
+/// `Σ term(item)` over the items, joined pairwise in a tree that depends on their number only; `None` if there are none.
+pub fn sum<I: Sync, T: Send>(
+    items: &[I],
+    term: &(impl Fn(&I) -> T + Sync),
+    add: &(impl Fn(&mut T, T) + Sync),
+) -> Option<T> {
+    match items {
+        [] => None,
+        [item] => Some(term(item)),
+        _ => {
+            let (left, right) = items.split_at(items.len() / 2);
+            let (left, right) = rayon::join(|| sum(left, term, add), || sum(right, term, add));
+            let (mut left, right) = (left?, right?);
+            add(&mut left, right);
+            Some(left)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_tile_the_range_and_coincide() {
+        assert_eq!(blocks(0..1300), [0..512, 512..1024, 1024..1300]);
+        assert_eq!(blocks(500..600), [500..512, 512..600]);
+        assert!(blocks(3..3).is_empty());
+    }
+
+    #[test]
+    fn the_tree_depends_on_the_number_of_items_only() {
+        let items = (0..37).collect::<Vec<i32>>();
+        let text = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let add = |a: &mut String, b: String| *a = format!("({a}+{b})");
+            pool.install(|| sum(&items, &|i| i.to_string(), &add)).unwrap()
+        };
+        assert_eq!(text(1), text(4));
+    }
+}

@@ -1,0 +1,175 @@
+//! Top eigenvalues of `H_k` for many prefixes k, each solved for to a residual of its own (design 3.7).
+//!
+//! One basis Q (m, p) travels through the prefixes together with the sums `Z_k = Σ_{i≤k} ∇²ℓ_i Q`. From k to k' only the
+//! new samples are multiplied; Rayleigh-Ritz on `Q Zᵀ/k` gives Ritz pairs with *exact* residuals, as `H_k Q` is at
+//! hand; where a residual is too large, the residuals themselves join Q (block Davidson without preconditioner).
+
+use ndarray::{Array1, Array2, Axis, concatenate, s};
+
+use crate::Real;
+use crate::hvp::{HessianSum, SecondOrder};
+use crate::lanczos::{EigenRequest, RitzPairs};
+use crate::vectors::{combine, gram, norm, orthonormalise, symmetric_eigen};
+
+/// Eigenvalues of prefixes, with their residuals.
+#[derive(Clone, Debug)]
+pub struct PrefixSpectrum {
+    /// Ritz values of each `H_k`, the wanted first, (n, d)
+    pub values: Array2<f64>,
+    /// `‖H_k u − μu‖`, (n, d)
+    pub residuals: Array2<f64>,
+    /// products made, times the samples of each, over N: the cost in products with all samples
+    pub n_products: f64,
+}
+
+/// A residual that did not come down.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{converged} of {wanted} Ritz pairs of the first {k} samples converged in {rounds} rounds; worst residual {worst:.1e} of the largest, needed {needed:.1e}"
+)]
+pub struct NotConverged {
+    k: usize,
+    converged: usize,
+    wanted: usize,
+    rounds: usize,
+    worst: f64,
+    needed: f64,
+}
+
+/// Rounds of enlarging the basis at one prefix before giving up.
+const MAX_ROUNDS: usize = 200;
+
+/// Solves for the top eigenvalues of `H_k` at every k of `sizes` (ascending), beginning from the Ritz vectors
+/// `start` (≥ d, p) of some neighbour; `done` is told how many prefixes are ready.
+pub fn prefix_spectrum<R: Real>(
+    sum: &HessianSum<R>,
+    sizes: &[usize],
+    request: &EigenRequest,
+    start: &RitzPairs<R>,
+    done: &mut impl FnMut(usize),
+) -> Result<PrefixSpectrum, NotConverged> {
+    let shape = (sizes.len(), request.dim);
+    let mut spectrum =
+        PrefixSpectrum { values: Array2::zeros(shape), residuals: Array2::zeros(shape), n_products: 0.0 };
+    let mut state = Travelling {
+        sum,
+        request,
+        k: 0,
+        basis: start.vectors.clone(),
+        products: Array2::zeros(start.vectors.dim()),
+        sample_products: 0,
+    };
+    for (row, &k) in sizes.iter().enumerate() {
+        state.extend_to(k);
+        let (values, residuals) = state.solve()?;
+        spectrum.values.row_mut(row).assign(&values);
+        spectrum.residuals.row_mut(row).assign(&residuals);
+        done(row + 1);
+    }
+    spectrum.n_products = state.sample_products as f64 / sum.samples.len() as f64;
+    Ok(spectrum)
+}
+
+struct Travelling<'a, 'b, R> {
+    sum: &'a HessianSum<'b, R>,
+    request: &'a EigenRequest,
+    k: usize,
+    /// Q (m, p), orthonormal rows
+    basis: Array2<R>,
+    /// Z = Σ_{i≤k} ∇²ℓ_i Q, (m, p)
+    products: Array2<R>,
+    sample_products: usize,
+}
+
+impl<R: Real> Travelling<'_, '_, R> {
+    /// Adds the samples up to `k` to Z.
+    fn extend_to(&mut self, k: usize) {
+        self.products += &self.sum.product(self.k..k, self.basis.view(), SecondOrder::Hessian);
+        self.sample_products += (k - self.k) * self.basis.nrows();
+        self.k = k;
+    }
+
+    /// Ritz values and residuals of the d wanted pairs, once all residuals are small enough.
+    fn solve(&mut self) -> Result<(Array1<f64>, Array1<f64>), NotConverged> {
+        let mut failure = None;
+        for rounds in 0..MAX_ROUNDS {
+            let (values, y) = self.rayleigh_ritz();
+            let d = self.request.dim.min(values.len());
+            let residuals =
+                self.residuals(&values.slice(s![..d]).to_owned(), &y.slice(s![.., ..d]).to_owned());
+            let norms = residuals.outer_iter().map(|r| norm(r)).collect::<Array1<f64>>();
+            let scale = values.slice(s![..d]).iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+            let limit = self.request.residual_tolerance * scale;
+            let open = (0..d).filter(|&i| norms[i] > limit).collect::<Vec<_>>();
+            if open.is_empty() && d == self.request.dim {
+                return Ok((values.slice(s![..d]).to_owned(), norms));
+            }
+            failure = Some(NotConverged {
+                k: self.k,
+                converged: d - open.len(),
+                wanted: self.request.dim,
+                rounds: rounds + 1,
+                worst: norms.iter().fold(0.0, |m: f64, r| m.max(*r)) / scale,
+                needed: self.request.residual_tolerance,
+            });
+            self.make_room(&y, open.len());
+            self.enlarge(&residuals.select(Axis(0), &open));
+        }
+        Err(failure.expect("at least one round"))
+    }
+
+    /// Ritz values, the wanted first, with their columns y.
+    fn rayleigh_ritz(&self) -> (Array1<f64>, Array2<f64>) {
+        let t = gram(self.basis.view(), self.products.view()) / self.k as f64;
+        let (values, y) = symmetric_eigen(&((&t + &t.t()) / 2.0));
+        let order = self.request.which.order(&values);
+        (values.select(Axis(0), &order), y.select(Axis(1), &order))
+    }
+
+    /// `H_k u − μu` for the columns of `y`.
+    fn residuals(&self, values: &Array1<f64>, y: &Array2<f64>) -> Array2<R> {
+        let mut residuals = combine((y / self.k as f64).view(), self.products.view());
+        residuals -= &combine((y * values).view(), self.basis.view());
+        residuals
+    }
+
+    /// Keeps the better half of the Ritz vectors if `n` more directions would be too many.
+    fn make_room(&mut self, y: &Array2<f64>, n: usize) {
+        let limit = self.request.max_subspace.max(2 * self.request.dim);
+        if self.basis.nrows() + n > limit {
+            let keep = y.slice(s![
+                ..,
+                ..(limit - n).min(self.request.dim + (limit - self.request.dim) / 2).min(y.ncols())
+            ]);
+            self.basis = combine(keep, self.basis.view());
+            self.products = combine(keep, self.products.view());
+        }
+    }
+
+    fn enlarge(&mut self, directions: &Array2<R>) {
+        // A residual that lies in the others' span to three digits adds nothing but rounding.
+        let new = orthonormalise(self.basis.view(), directions.view(), 1e-3);
+        let products = self.sum.product(0..self.k, new.view(), SecondOrder::Hessian);
+        self.sample_products += self.k * new.nrows();
+        self.basis = concatenate![Axis(0), self.basis, new];
+        self.products = concatenate![Axis(0), self.products, products];
+    }
+}
+
+/// Pairs (k, k + s) for k in geometric steps from `smallest` to the largest with k + s ≤ n: ascending, without repeats,
+/// every k a multiple of s.
+pub fn prefix_pairs(n_samples: usize, step: usize, smallest: usize, count: usize) -> Vec<(usize, usize)> {
+    let largest = (n_samples / step).saturating_sub(1) * step;
+    let smallest = smallest.max(step).min(largest);
+    if count == 0 || largest == 0 {
+        return vec![];
+    }
+    let ratio = largest as f64 / smallest as f64;
+    let mut pairs = (0..count)
+        .map(|i| smallest as f64 * ratio.powf(if count == 1 { 1.0 } else { i as f64 / (count as f64 - 1.0) }))
+        .map(|k| ((k / step as f64).round() as usize).max(1) * step)
+        .map(|k| (k.min(largest), k.min(largest) + step))
+        .collect::<Vec<_>>();
+    pairs.dedup();
+    pairs
+}

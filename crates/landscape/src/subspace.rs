@@ -1,0 +1,93 @@
+//! Bases of a subspace of parameter space, as rows (d, p).
+
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::vectors::{gram, orthonormalise};
+use crate::{Mlp, Real};
+
+/// Row t is a function of (seed, t) alone: ChaCha20 with key `seed` and stream `t`. Standard normal, (T, d).
+pub fn gaussian_rows(seed: u64, n_rows: usize, dim: usize) -> Array2<f64> {
+    let mut rows = Array2::zeros((n_rows, dim));
+    for (t, mut row) in rows.outer_iter_mut().enumerate() {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        rng.set_stream(t as u64);
+        row.mapv_inplace(|_: f64| StandardNormal.sample(&mut rng));
+    }
+    rows
+}
+
+/// Orthonormal rows (d, p) that span a uniformly random subspace; the first rows of a larger basis are a smaller one.
+pub fn random_basis<R: Real>(seed: u64, dim: usize, n_params: usize) -> Array2<R> {
+    let rows = gaussian_rows(seed, dim, n_params).mapv(R::narrow);
+    orthonormalise(Array2::zeros((0, n_params)).view(), rows.view(), 0.0)
+}
+
+/// Random directions (d, p) whose every filter (row of a W) has the norm of that filter of `w`, and no bias
+/// (Li, Xu, Taylor, Studer & Goldstein 2018, section 4). Neither normalised nor orthogonal.
+pub fn filter_normalised_basis<R: Real>(mlp: &Mlp, w: ArrayView1<R>, seed: u64, dim: usize) -> Array2<R> {
+    let mut rows = gaussian_rows(seed, dim, mlp.n_params()).mapv(R::narrow);
+    for l in 1..=mlp.depth() {
+        let (weights, bias) = mlp.offsets(l);
+        let n_in = mlp.layers()[l - 1];
+        for mut row in rows.outer_iter_mut() {
+            row.slice_mut(ndarray::s![bias.clone()]).fill(R::zero());
+            let filters = w.slice(ndarray::s![weights.clone()]);
+            let mut directions = row.slice_mut(ndarray::s![weights.clone()]);
+            let filters = filters.axis_chunks_iter(Axis(0), n_in);
+            for (mut direction, filter) in
+                directions.axis_chunks_iter_mut(Axis(0), n_in).into_iter().zip(filters)
+            {
+                let ratio = (filter.dot(&filter) / direction.dot(&direction)).sqrt();
+                direction.mapv_inplace(|v| v * ratio);
+            }
+        }
+    }
+    rows
+}
+
+/// Largest entry of `|B Bᵀ − I|`: 0 for orthonormal rows.
+pub fn orthonormality_error<R: Real>(basis: ArrayView2<R>) -> f64 {
+    let error = gram(basis, basis) - Array2::<f64>::eye(basis.nrows());
+    error.iter().fold(0.0, |worst: f64, e| worst.max(e.abs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Activation, Loss};
+    use ndarray::Array1;
+
+    #[test]
+    fn a_draw_depends_on_seed_and_number_alone() {
+        let (few, many) = (gaussian_rows(7, 3, 5), gaussian_rows(7, 9, 5));
+        assert_eq!(few, many.slice(ndarray::s![..3, ..]));
+        assert_ne!(few.row(0), few.row(1));
+        assert_ne!(few, gaussian_rows(8, 3, 5));
+    }
+
+    #[test]
+    fn a_random_basis_is_orthonormal_and_nested() {
+        let basis = random_basis::<f64>(1, 6, 1001);
+        assert!(orthonormality_error(basis.view()) <= 100.0 * f64::EPSILON);
+        assert_eq!(random_basis::<f64>(1, 2, 1001), basis.slice(ndarray::s![..2, ..]));
+    }
+
+    #[test]
+    fn filters_take_the_norms_of_the_network() {
+        let mlp = Mlp::new(&[7, 3, 2], Activation::Relu, Loss::SoftmaxCrossEntropy);
+        let w = Array1::from_iter((0..mlp.n_params()).map(|i| (i as f64).sin()));
+        let basis = filter_normalised_basis(&mlp, w.view(), 5, 4);
+        let norm = |v: ArrayView1<f64>| v.dot(&v).sqrt();
+        for direction in basis.outer_iter() {
+            let (found, network) = (mlp.layer(&direction, 2), w.view());
+            let network = mlp.layer(&network, 2);
+            for (found, filter) in found.weights.outer_iter().zip(network.weights.outer_iter()) {
+                assert!((norm(found) / norm(filter) - 1.0).abs() <= 1e-14); // a dozen roundings
+            }
+            assert_eq!(found.bias.sum(), 0.0);
+        }
+    }
+}

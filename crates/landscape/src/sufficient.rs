@@ -1,0 +1,96 @@
+//! The sufficient sample size K.
+
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+/// K, or why there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SufficientSize {
+    /// the smallest measured k from which every measured Δ is below the tolerance
+    Reached(usize),
+    /// K by the closed form, beyond what was measured
+    Extrapolated(usize),
+    /// the last measured Δ is not below the tolerance
+    NotReached,
+}
+
+/// K of a measured curve (Definition 4): the last exceedance decides, not the first crossing.
+///
+/// `sizes` ascending with the curve at each; a value that is not below the tolerance (NaN too) exceeds it.
+pub fn of_curve(sizes: &[usize], curve: &[f64], tolerance: f64) -> SufficientSize {
+    let below = curve.iter().rev().take_while(|&&delta| delta < tolerance).count();
+    match below {
+        0 => SufficientSize::NotReached,
+        _ => SufficientSize::Reached(sizes[sizes.len() - below]),
+    }
+}
+
+/// K of the order average `V (1/k − 1/(k+s))`: the smallest multiple of s where it is below the tolerance.
+///
+/// `k (k+s) > V s / tolerance`, so `k > (√(s² + 4 V s / tolerance) − s) / 2`; K is then stepped to the exact place.
+/// Beyond `largest_measured` it is [`SufficientSize::Extrapolated`].
+pub fn of_order_average(v: f64, step: usize, tolerance: f64, largest_measured: usize) -> SufficientSize {
+    let k = order_average_size(v, step, tolerance);
+    if k <= largest_measured { SufficientSize::Reached(k) } else { SufficientSize::Extrapolated(k) }
+}
+
+/// The same without the question of what was measured: for the ends of an interval of V.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // rounded down, not negative, far below 2^53
+pub fn order_average_size(v: f64, step: usize, tolerance: f64) -> usize {
+    let s = step as f64;
+    let root = ((s * s + 4.0 * v * s / tolerance).sqrt() - s) / 2.0;
+    let mut k = ((root / s) as usize).max(1) * step;
+    let below = |k: usize| v * crate::prefix::order_factor(k, step) < tolerance;
+    while k > step && below(k - step) {
+        k -= step;
+    }
+    while !below(k) {
+        k += step;
+    }
+    k
+}
+
+/// `mean ± t · error` with Student's t for `n` values.
+pub fn student_interval(mean: f64, error: f64, n: usize, confidence: f64) -> (f64, f64) {
+    let t = StudentsT::new(0.0, 1.0, n as f64 - 1.0).expect("at least two values");
+    let half = t.inverse_cdf(f64::midpoint(1.0, confidence)) * error;
+    (mean - half, mean + half)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prefix::order_factor;
+
+    #[test]
+    fn the_last_exceedance_decides() {
+        let sizes = [10, 20, 30, 40];
+        assert_eq!(of_curve(&sizes, &[5.0, 1.0, 3.0, 1.0], 2.0), SufficientSize::Reached(40));
+        assert_eq!(of_curve(&sizes, &[1.0, 1.0, 1.0, 1.0], 2.0), SufficientSize::Reached(10));
+        assert_eq!(of_curve(&sizes, &[1.0, 1.0, 1.0, 2.0], 2.0), SufficientSize::NotReached);
+        assert_eq!(of_curve(&sizes, &[1.0, f64::NAN, 1.0, 1.0], 2.0), SufficientSize::Reached(30));
+    }
+
+    #[test]
+    fn the_interval_is_that_of_the_tables() {
+        // t_{0.975} with 9 degrees of freedom is 2.262157
+        let (low, high) = student_interval(10.0, 2.0, 10, 0.95);
+        assert!((low - (10.0 - 4.524_314)).abs() < 1e-5 && (high - (10.0 + 4.524_314)).abs() < 1e-5);
+    }
+
+    #[test]
+    fn the_closed_form_is_the_first_multiple_below() {
+        for (v, step, tolerance) in
+            [(3.7, 1, 1e-4), (2.0, 64, 1e-6), (1.0, 1, 0.5), (1e-9, 7, 1.0), (6.0, 1, 1.0)]
+        {
+            let k = order_average_size(v, step, tolerance);
+            let below = |k| v * order_factor(k, step) < tolerance;
+            assert!(
+                k % step == 0 && below(k) && (k == step || !below(k - step)),
+                "K = {k} for {v} {step} {tolerance}"
+            );
+        }
+        // V/(k(k+1)) with V = 6 equals 1 at k = 2: strictly below only from 3 on.
+        assert_eq!(of_order_average(6.0, 1, 1.0, 100), SufficientSize::Reached(3));
+        assert_eq!(of_order_average(6.0, 1, 1.0, 2), SufficientSize::Extrapolated(3));
+    }
+}

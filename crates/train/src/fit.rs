@@ -1,0 +1,118 @@
+//! Mini-batch training from the first weights to w*.
+
+use anyhow::Result;
+use landscape::gradient::{batch_gradient, sample_losses};
+use landscape::{Mlp, Real, Samples};
+use ndarray::Array1;
+use pipeline::Failure;
+use pipeline::params::{Optimizer, Train};
+use pipeline::stage::StageContext;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha20Rng;
+
+use crate::initial;
+use crate::optimizer::Stepper;
+
+/// Rows of a mini-batch that one task takes: two for the usual batch of 64.
+const PART_ROWS: usize = 32;
+
+/// An epoch whose mean loss is so many times that before training has diverged, though still finite.
+const DIVERGED: f64 = 10.0;
+
+/// Columns of the history: losses in nats, accuracies as fractions. Row 0 and the columns of `train_` in later rows are
+/// means over the mini-batches of the epoch while the weights move, except that row 0 is before training.
+pub const HISTORY_COLUMNS: [&str; 5] =
+    ["epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy"];
+
+/// Where training stopped, and how it got there.
+pub struct Fitted<R> {
+    /// w*, (p,)
+    pub w: Array1<R>,
+    /// a row of [`HISTORY_COLUMNS`] per epoch
+    pub history: Vec<[f64; 5]>,
+    /// (epoch, w)
+    pub checkpoints: Vec<(usize, Array1<R>)>,
+}
+
+impl<R> Fitted<R> {
+    /// Weights that were trained elsewhere.
+    pub fn brought(w: Array1<R>) -> Self {
+        Self { w, history: vec![], checkpoints: vec![] }
+    }
+}
+
+/// Trains from the first weights for `params.epochs` epochs.
+pub fn fit<R: Real>(
+    params: &Train,
+    ctx: &StageContext,
+    mlp: &Mlp,
+    train: &Samples,
+    test: Option<&Samples>,
+) -> Result<Fitted<R>> {
+    let mut w = initial::weights::<R>(mlp, params.initialisation, params.seed);
+    let mut stepper = Stepper::new(params.optimizer, mlp.n_params());
+    let (mut history, mut checkpoints) = (vec![], vec![]);
+    let mut order = (0..train.len()).collect::<Vec<_>>();
+    // Layers have taken streams 1 to L.
+    let mut rng = ChaCha20Rng::seed_from_u64(params.seed);
+    let progress = ctx.progress(params.epochs * train.len(), "train: samples");
+    let first = evaluate(mlp, &w, train);
+    history.push(history_row(0, first, mlp, &w, test));
+    for epoch in 1..=params.epochs {
+        order.shuffle(&mut rng);
+        let (mut loss, mut correct) = (0.0, 0);
+        for rows in order.chunks(params.batch_size) {
+            let parts = rows.chunks(PART_ROWS).collect::<Vec<_>>();
+            let batch = batch_gradient(mlp, &w.view(), train, &parts);
+            if !batch.loss.is_finite() {
+                return Err(diverged(params, epoch, batch.loss));
+            }
+            stepper.step(&mut w, &batch.gradient, 1.0 / rows.len() as f64);
+            loss += batch.loss;
+            correct += batch.correct;
+            progress.add(rows.len());
+        }
+        let n = train.len() as f64;
+        if loss / n > DIVERGED * first.0 {
+            return Err(diverged(params, epoch, loss / n));
+        }
+        let row = history_row(epoch, (loss / n, correct as f64 / n), mlp, &w, test);
+        tracing::debug!("train: epoch {epoch}: loss {:.3e}, test loss {:.3e}", row[1], row[3]);
+        history.push(row);
+        if params.checkpoint_epochs.contains(&epoch) {
+            checkpoints.push((epoch, w.clone()));
+        }
+    }
+    Ok(Fitted { w, history, checkpoints })
+}
+
+fn history_row<R: Real>(
+    epoch: usize,
+    (loss, accuracy): (f64, f64),
+    mlp: &Mlp,
+    w: &Array1<R>,
+    test: Option<&Samples>,
+) -> [f64; 5] {
+    let (test_loss, test_accuracy) = test.map_or((f64::NAN, f64::NAN), |test| evaluate(mlp, w, test));
+    [epoch as f64, loss, accuracy, test_loss, test_accuracy]
+}
+
+fn evaluate<R: Real>(mlp: &Mlp, w: &Array1<R>, samples: &Samples) -> (f64, f64) {
+    let (losses, correct) = sample_losses(mlp, &w.view(), samples);
+    let n = samples.len() as f64;
+    (losses.sum() / n, correct.map_or(f64::NAN, |c| c as f64 / n))
+}
+
+/// Training that left the finite numbers, or weights that were never there.
+pub fn diverged(params: &Train, epoch: usize, loss: f64) -> anyhow::Error {
+    let (Optimizer::Adam { learning_rate, .. } | Optimizer::Sgd { learning_rate, .. }) = params.optimizer;
+    Failure::not_converged(
+        format!("training diverged: loss {loss} in epoch {epoch} at learning rate {learning_rate}"),
+        format!(
+            "lower train.optimizer.learning_rate, to {} say; check fetch-data.normalisation",
+            learning_rate / 10.0
+        ),
+    )
+    .into()
+}

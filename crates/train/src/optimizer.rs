@@ -1,0 +1,92 @@
+//! How the weights step: Adam (Kingma & Ba 2015, algorithm 1) and SGD with momentum.
+
+use landscape::Real;
+use ndarray::parallel::prelude::*;
+use ndarray::{Array1, Axis, Zip};
+use pipeline::params::Optimizer;
+
+/// Parameters that one task updates.
+const CHUNK: usize = 32_768;
+
+/// An optimizer with its state.
+pub struct Stepper<R> {
+    optimizer: Optimizer,
+    /// first moment of Adam, or velocity of SGD, (p,)
+    first: Array1<R>,
+    /// second moment of Adam, (p,)
+    second: Array1<R>,
+    steps: i32,
+}
+
+impl<R: Real> Stepper<R> {
+    /// No steps yet, for p parameters.
+    pub fn new(optimizer: Optimizer, n_params: usize) -> Self {
+        let second = if matches!(optimizer, Optimizer::Adam { .. }) { n_params } else { 0 };
+        Self { optimizer, first: Array1::zeros(n_params), second: Array1::zeros(second), steps: 0 }
+    }
+
+    /// One step of the parameters `w` (p,) with `scale · gradient` (p,).
+    pub fn step(&mut self, w: &mut Array1<R>, gradient: &Array1<R>, scale: f64) {
+        self.steps += 1;
+        let scale = R::narrow(scale);
+        let one = R::one();
+        match self.optimizer {
+            Optimizer::Adam { learning_rate, beta1, beta2, epsilon } => {
+                // ŵ −= α m̂ / (√v̂ + ε) with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ)
+                let rate = R::narrow(learning_rate / (1.0 - beta1.powi(self.steps)));
+                let unbias = R::narrow(1.0 / (1.0 - beta2.powi(self.steps)).sqrt());
+                let (beta1, beta2, epsilon) = (R::narrow(beta1), R::narrow(beta2), R::narrow(epsilon));
+                let chunks = w
+                    .axis_chunks_iter_mut(Axis(0), CHUNK)
+                    .into_par_iter()
+                    .zip(gradient.axis_chunks_iter(Axis(0), CHUNK).into_par_iter())
+                    .zip(self.first.axis_chunks_iter_mut(Axis(0), CHUNK).into_par_iter())
+                    .zip(self.second.axis_chunks_iter_mut(Axis(0), CHUNK).into_par_iter());
+                chunks.for_each(|(((w, g), m), v)| {
+                    Zip::from(w).and(g).and(m).and(v).for_each(|w, &g, m, v| {
+                        let g = g * scale;
+                        *m = beta1 * *m + (one - beta1) * g;
+                        *v = beta2 * *v + (one - beta2) * g * g;
+                        *w -= rate * *m / (v.sqrt() * unbias + epsilon);
+                    });
+                });
+            }
+            Optimizer::Sgd { learning_rate, momentum } => {
+                let (rate, momentum) = (R::narrow(learning_rate), R::narrow(momentum));
+                Zip::from(w).and(gradient).and(&mut self.first).for_each(|w, &g, v| {
+                    *v = momentum * *v + g * scale;
+                    *w -= rate * *v;
+                });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn two_steps_of_adam_by_hand() {
+        let adam = Optimizer::Adam { learning_rate: 0.1, beta1: 0.9, beta2: 0.99, epsilon: 1e-8 };
+        let mut stepper = Stepper::new(adam, 1);
+        let mut w = array![1.0_f64];
+        stepper.step(&mut w, &array![4.0], 0.5);
+        // The first step is α g/|g| whatever g.
+        assert!((w[0] - 0.9).abs() <= 1e-8, "{w}");
+        stepper.step(&mut w, &array![-2.0], 0.5);
+        // g = 2 then −1: m̂ = (0.9·0.2 − 0.1)/(1 − 0.81), v̂ = (0.99·0.04 + 0.01)/(1 − 0.9801)
+        let expected = 0.9 - 0.1 * (0.08 / 0.19) / (0.0496_f64 / 0.0199).sqrt();
+        assert!((w[0] - expected).abs() <= 1e-8, "{w} {expected}");
+    }
+
+    #[test]
+    fn momentum_carries_on() {
+        let mut stepper = Stepper::new(Optimizer::Sgd { learning_rate: 0.5, momentum: 0.5 }, 1);
+        let mut w = array![0.0_f64];
+        stepper.step(&mut w, &array![1.0], 1.0);
+        stepper.step(&mut w, &array![0.0], 1.0);
+        assert_eq!(w[0], -0.5 - 0.25);
+    }
+}
