@@ -1,2 +1,187 @@
-//! fetch-data
-fn main() {}
+//! `fetch-data`: samples from wherever they can be had, checked, in one stored order.
+
+mod digits;
+mod idx;
+mod order;
+mod own_files;
+mod sources;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use ndarray::{Array1, Array2, Axis};
+use pipeline::Failure;
+use pipeline::npy::AnyArray;
+use pipeline::params::{Dataset, FetchData};
+use pipeline::stage::{Stage, StageContext};
+
+struct FetchDataStage;
+
+impl Stage for FetchDataStage {
+    type Params = FetchData;
+    const ABOUT: &'static str = "Fetches the samples, checks them and stores them in one fixed order";
+    const READS: &'static [&'static str] = &[];
+
+    fn run(params: &FetchData, ctx: &mut StageContext) -> Result<String> {
+        run(params, ctx)
+    }
+}
+
+fn main() -> ExitCode {
+    pipeline::stage::main::<FetchDataStage>()
+}
+
+/// Raw inputs of one split, as they came.
+pub enum Images {
+    /// (N, D)
+    U8(Array2<u8>),
+    /// (N, D)
+    F32(Array2<f32>),
+    /// (N, D)
+    F64(Array2<f64>),
+}
+
+/// What the network should say.
+pub enum Labels {
+    /// classes from 0, (N,)
+    Classes(Array1<i64>),
+    /// regression targets, (N,)
+    Values(Array1<f64>),
+}
+
+/// One split.
+pub struct Split {
+    images: Images,
+    labels: Labels,
+}
+
+/// A whole data set, before its order is decided.
+pub struct Raw {
+    train: Split,
+    test: Option<Split>,
+    /// what is told of where it comes from: the same whatever the source of the same bytes
+    source: String,
+    attribution: &'static str,
+}
+
+impl Split {
+    /// (N, D)
+    fn shape(&self) -> (usize, usize) {
+        match &self.images {
+            Images::U8(x) => x.dim(),
+            Images::F32(x) => x.dim(),
+            Images::F64(x) => x.dim(),
+        }
+    }
+
+    /// The rows `order`, in that order.
+    fn select(&self, order: &[usize]) -> Self {
+        Self {
+            images: match &self.images {
+                Images::U8(x) => Images::U8(x.select(Axis(0), order)),
+                Images::F32(x) => Images::F32(x.select(Axis(0), order)),
+                Images::F64(x) => Images::F64(x.select(Axis(0), order)),
+            },
+            labels: match &self.labels {
+                Labels::Classes(y) => Labels::Classes(y.select(Axis(0), order)),
+                Labels::Values(y) => Labels::Values(y.select(Axis(0), order)),
+            },
+        }
+    }
+
+    /// Largest class + 1, or 0 for regression.
+    fn n_classes(&self) -> usize {
+        match &self.labels {
+            Labels::Classes(y) => {
+                y.iter().max().map_or(0, |&y| usize::try_from(y).expect("not negative") + 1)
+            }
+            Labels::Values(_) => 0,
+        }
+    }
+}
+
+fn run(params: &FetchData, ctx: &mut StageContext) -> Result<String> {
+    let raw = match params.dataset {
+        Dataset::Digits => digits::read(&ctx.base.join("data/digits.csv.gz"))?,
+        Dataset::Mnist => sources::fetch(&sources::MNIST, params, &ctx.base)?,
+        Dataset::FashionMnist => sources::fetch(&sources::FASHION_MNIST, params, &ctx.base)?,
+        Dataset::Files => {
+            own_files::read(params.files.as_ref().expect("checked with the section"), &ctx.base)?
+        }
+    };
+    let (n_source, n_features) = raw.train.shape();
+    let (candidates, test) = match params.dataset {
+        Dataset::Digits => {
+            let (train, test) = digits::split(n_source, params.n_test, params.seed)?;
+            (train, (!test.is_empty()).then(|| raw.train.select(&test)))
+        }
+        _ => ((0..n_source).collect(), raw.test),
+    };
+    let given = params.order_file.as_ref().map(|path| ctx.base.join(path));
+    let mut order = order::decide(&params.order, candidates, given.as_deref(), params.seed)?;
+    let n = params.n_samples.unwrap_or(order.len());
+    if n > order.len() {
+        let message = format!("fetch-data.n_samples: {n} wanted, but there are {}", order.len());
+        return Err(Failure::config(message, "lower it, or set it to null for all").into());
+    }
+    order.truncate(n);
+    let train = raw.train.select(&order);
+    let n_test = test.as_ref().map_or(0, |t| t.shape().0);
+    let n_classes = train.n_classes().max(test.as_ref().map_or(0, Split::n_classes));
+
+    write_split(ctx, "train", &train)?;
+    if let Some(test) = &test {
+        write_split(ctx, "test", test)?;
+    }
+    let order = order.iter().map(|&i| i64::try_from(i).expect("a row number")).collect::<Array1<i64>>();
+    let out = &mut ctx.outputs;
+    out.write("sample_order.npy", &order, "row", "row number in the source of each sample, (N,)")?;
+    out.fact("n_samples", n)?;
+    out.fact("n_test", n_test)?;
+    out.fact("n_features", n_features)?;
+    out.fact("n_classes", n_classes)?;
+    out.fact("normalisation", params.normalisation)?;
+    out.fact("source", raw.source)?;
+    out.fact("attribution", raw.attribution)?;
+    let kind = if n_classes == 0 { "regression".to_owned() } else { format!("{n_classes} classes") };
+    Ok(format!("{n} + {n_test} samples of {n_features} features, {kind}"))
+}
+
+fn write_split(ctx: &mut StageContext, name: &str, split: &Split) -> Result<()> {
+    let out = &mut ctx.outputs;
+    let (images, labels) = (format!("{name}_images.npy"), format!("{name}_labels.npy"));
+    let meaning = "raw inputs, (N, D)";
+    match &split.images {
+        Images::U8(x) => out.write(&images, x, "raw", meaning)?,
+        Images::F32(x) => out.write(&images, x, "raw", meaning)?,
+        Images::F64(x) => out.write(&images, x, "raw", meaning)?,
+    }
+    match &split.labels {
+        Labels::Classes(y) => out.write(&labels, y, "class", "classes from 0, (N,)"),
+        Labels::Values(y) => out.write(&labels, y, "target", "regression targets, (N,)"),
+    }
+}
+
+/// Classes as they are stored, or an error that names the first that is negative.
+pub fn classes(array: &AnyArray, name: &str) -> Result<Array1<i64>> {
+    let flat = match array {
+        AnyArray::U8(y) => y.mapv(i64::from),
+        AnyArray::I64(y) => y.clone(),
+        other => {
+            return Err(
+                Failure::input(format!("{name}: holds {}", other.dtype()), "integers are needed").into()
+            );
+        }
+    };
+    let flat = flat.into_dimensionality::<ndarray::Ix1>().map_err(|_| {
+        Failure::input(format!("{name}: shape {:?}; (N,) is needed", array.shape()), "numpy.ravel it")
+    })?;
+    match flat.iter().position(|&y| !(0..=1_000_000).contains(&y)) {
+        None => Ok(flat),
+        Some(i) => Err(Failure::input(
+            format!("{name}: row {i} is class {}; classes count from 0", flat[i]),
+            "renumber the classes; for regression store the targets as floats",
+        )
+        .into()),
+    }
+}

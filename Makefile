@@ -1,0 +1,98 @@
+# How many samples are enough?
+#   idx or npy bytes -> fetch-data -> train -> eigen -> montecarlo -> bound -> report
+# Each stage is a binary, a section of pipeline.yaml and a folder of artifacts/<experiment>/. It runs again when its
+# section, its inputs or its code changed, and never otherwise.
+
+PIPELINE    := pipeline.yaml
+A           := artifacts
+BIN         := target/release
+STAGES      := fetch-data train eigen montecarlo bound report
+# The names two spaces deep below `experiments:`.
+EXPERIMENTS := $(shell sed -n '/^experiments:/,$$ s/^  \([A-Za-z0-9_.-]*\):.*/\1/p' $(PIPELINE))
+# Put before each stage's command: make LAUNCH='srun -n1'
+LAUNCH      :=
+# make Q=-q, or Q=-v
+Q           :=
+
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+SHELL     := /bin/bash
+.DELETE_ON_ERROR:
+
+## make all            every experiment of pipeline.yaml, up to its report; installs what is missing
+all: $(EXPERIMENTS)
+	@echo "all: $(words $(EXPERIMENTS)) experiments are up to date; open $(A)/index.html"
+## make quick          the embedded digits alone: seconds, and no network
+quick: digits
+## make <experiment>   one experiment, such as: make mnist
+$(EXPERIMENTS): %: $(A)/%/report/manifest.json
+## make <stage>        one stage of every experiment, such as: make eigen
+$(STAGES): %: $(EXPERIMENTS:=/%)
+## make <experiment>/<stage>    one stage of one experiment, such as: make mnist/eigen
+
+# The pipeline, one line per edge; % is the experiment.
+done = $(EXPERIMENTS:%=$(A)/%/$(1)/manifest.json)
+$(call done,train):      $(A)/%/train/manifest.json:      $(A)/%/fetch-data/manifest.json
+$(call done,eigen):      $(A)/%/eigen/manifest.json:      $(A)/%/train/manifest.json
+$(call done,montecarlo): $(A)/%/montecarlo/manifest.json: $(A)/%/eigen/manifest.json
+$(call done,bound):      $(A)/%/bound/manifest.json:      $(A)/%/montecarlo/manifest.json
+$(call done,report):     $(A)/%/report/manifest.json:     $(A)/%/bound/manifest.json
+
+# Every stage runs the same way. A launcher may report success for a job that died, or failure for one that finished:
+# the manifest is asked (--check), not the exit code.
+define stage
+$(call done,$(1)): $(A)/%/$(1)/manifest.json: $(BIN)/$(1) $(A)/%/params/$(1).yaml
+	@arguments="--pipeline $(PIPELINE) --experiment $$* --artifacts $(A)"; \
+	$$(LAUNCH) $(BIN)/$(1) $$$$arguments $$(Q); code=$$$$?; \
+	$(BIN)/$(1) $$$$arguments --check -q && exit 0; \
+	[ $$$$code -ne 0 ] || { code=1; echo "error: $(1) of $$* ended without a manifest; what its launcher said is above" >&2; }; exit $$$$code
+$(EXPERIMENTS:=/$(1)): %/$(1): $(A)/%/$(1)/manifest.json
+.PHONY: $(EXPERIMENTS:=/$(1))
+endef
+$(foreach s,$(STAGES),$(eval $(call stage,$(s))))
+
+# Each section is written to a file of its own when it changes, so an edit of one stage's parameters reruns that stage.
+SECTIONS := $(foreach s,$(STAGES),$(EXPERIMENTS:%=$(A)/%/params/$(s).yaml))
+$(SECTIONS): $(A)/params.checked ;
+$(A)/params.checked: $(PIPELINE) $(BIN)/params
+	@$(BIN)/params --pipeline $(PIPELINE) --artifacts $(A) && touch $@
+
+# cargo knows what to build; a binary that it leaves alone keeps its time.
+$(STAGES:%=$(BIN)/%) $(BIN)/params &: FORCE | setup
+	@cargo build --release --locked --quiet
+FORCE:
+
+# OpenBLAS, with its headers' pkg-config file: installed where that is possible, else the command is told.
+APT := libopenblas-dev pkg-config
+setup:
+	@pkg-config --exists openblas 2>/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "setup: apt-get install $(APT)"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(APT) >/dev/null; \
+	else \
+	  echo "error: OpenBLAS is missing; install it: sudo apt-get install $(APT)" >&2; \
+	  echo "       (Fedora: dnf install openblas-devel pkgconf; macOS: brew install openblas pkg-config)" >&2; exit 3; \
+	fi
+
+## make test           all tests: kernels against independent answers, whole pipelines through the real binaries, NumPy
+VENV := target/test-venv
+test: $(STAGES:%=$(BIN)/%) $(VENV)/ready
+	PLATEAU_PYTHON=$(abspath $(VENV))/bin/python cargo test --workspace --locked --quiet
+$(VENV)/ready: tests/requirements.txt
+	@if command -v python3 >/dev/null; then \
+	  python3 -m venv $(VENV) && $(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<; \
+	else mkdir -p $(VENV); fi && touch $@
+
+## make check          format, lints as errors, unit tests: for every edit
+check: | setup
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+	cargo test --workspace --lib --bins --locked --quiet
+## make doc            the documentation of every crate, in target/doc
+doc: | setup
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+## make clean-<experiment>      removes the artifacts of one experiment
+clean-%: ; rm -rf $(A)/$*
+## make help           this list
+help: ; @sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+.PHONY: all quick setup test check doc help $(STAGES) $(EXPERIMENTS) FORCE

