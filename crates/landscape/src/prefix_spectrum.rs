@@ -64,7 +64,7 @@ pub fn prefix_spectrum<R: Real>(
         let (values, residuals) = state.solve()?;
         spectrum.values.row_mut(row).assign(&values);
         spectrum.residuals.row_mut(row).assign(&residuals);
-        done(row + 1);
+        done(1);
     }
     spectrum.n_products = state.sample_products as f64 / sum.samples.len() as f64;
     Ok(spectrum)

@@ -213,10 +213,10 @@ impl Pipeline {
                 return found;
             }
             // A missing key below is reported at its parent.
-            if let (Node::Mapping(m), Some(next)) = (node, path.get(depth + 1)) {
-                if !m.iter().any(|(key, _)| key.as_str() == *next) {
-                    return found;
-                }
+            if let (Node::Mapping(m), Some(next)) = (node, path.get(depth + 1))
+                && !m.iter().any(|(key, _)| key.as_str() == *next)
+            {
+                return found;
             }
         }
         found

@@ -1,2 +1,76 @@
-//! report
-fn main() {}
+//! `report`: one self-contained page per experiment and an index over all; every figure as SVG and PNG, every plotted
+//! number as CSV.
+
+mod chart;
+mod figures;
+mod gather;
+mod page;
+mod sentences;
+mod summary;
+mod surface;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use pipeline::Failure;
+use pipeline::params::Report;
+use pipeline::stage::{Stage, StageContext};
+
+use crate::gather::Experiment;
+
+struct ReportStage;
+
+impl Stage for ReportStage {
+    type Params = Report;
+    const ABOUT: &'static str = "Draws the figures and writes the page that answers the question";
+    const READS: &'static [&'static str] = &["fetch-data", "train", "eigen", "montecarlo", "bound"];
+
+    fn run(params: &Report, ctx: &mut StageContext) -> Result<String> {
+        run(params, ctx)
+    }
+}
+
+fn main() -> ExitCode {
+    pipeline::stage::main::<ReportStage>()
+}
+
+fn run(params: &Report, ctx: &mut StageContext) -> Result<String> {
+    let experiment = Experiment::read(ctx)?;
+    let names = experiment.settings.iter().map(|s| s.name.as_str()).collect::<Vec<_>>();
+    let Some(answer) = experiment.settings.iter().find(|s| s.name == params.answer) else {
+        return Err(Failure::config(
+            format!("report.answer: montecarlo has no setting {:?}", params.answer),
+            format!("it has: {}", names.join(", ")),
+        )
+        .into());
+    };
+    let figures = figures::draw(&experiment, answer, params.compare_with_paper)?;
+    for figure in &figures {
+        let name = &figure.name;
+        ctx.outputs.write_bytes(&format!("figures/{name}.svg"), figure.svg.as_bytes(), &figure.alt)?;
+        ctx.outputs.write_bytes(
+            &format!("figures/{name}.png"),
+            &chart::png(&figure.svg, params.png_scale)?,
+            &figure.alt,
+        )?;
+        ctx.outputs.write_bytes(
+            &format!("figures/{name}.csv"),
+            figure.csv.as_bytes(),
+            "every plotted number",
+        )?;
+    }
+    for setting in &experiment.settings {
+        let csv = figures::full_curve(&experiment, setting);
+        ctx.outputs.write_bytes(
+            &format!("curves/{}.csv", setting.name),
+            csv.as_bytes(),
+            "Delta_k at every prefix size",
+        )?;
+    }
+    let html = page::experiment(params, &experiment, answer, &figures);
+    ctx.outputs.write_bytes("index.html", html.as_bytes(), "the report")?;
+    let summary = summary::of(params, &experiment, answer);
+    ctx.outputs.write_json("summary.json", &summary, "the report in numbers")?;
+    page::write_index(&ctx.artifacts, &ctx.experiment, &summary)?;
+    Ok(format!("{} figures, index.html of {:.1} MB", figures.len(), html.len() as f64 / 1e6))
+}

@@ -1,0 +1,257 @@
+//! Line charts on linear or logarithmic axes as SVG, and any SVG as PNG.
+
+use anyhow::{Result, anyhow};
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use resvg::{tiny_skia, usvg};
+
+/// Colours that colour-blind readers can tell apart (Okabe & Ito 2008).
+const COLOURS: [RGBColor; 8] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(86, 180, 233),
+    RGBColor(230, 159, 0),
+    RGBColor(90, 90, 90),
+    RGBColor(150, 120, 40),
+];
+
+/// Pixels of the legend's marks.
+const MARK: i32 = 22;
+
+/// How a line is drawn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    Solid,
+    Dashed,
+    Points,
+}
+
+/// One line of a panel.
+pub struct Line {
+    pub label: String,
+    pub points: Vec<(f64, f64)>,
+    pub style: Style,
+    /// which of the colours
+    pub colour: usize,
+}
+
+/// One pair of axes.
+#[derive(Default)]
+pub struct Panel {
+    pub title: String,
+    pub x_label: String,
+    pub y_label: String,
+    pub log_x: bool,
+    pub log_y: bool,
+    pub lines: Vec<Line>,
+    /// (x, low, high) around the first line
+    pub band: Vec<(f64, f64, f64)>,
+    /// whether the curves rise, so that the legend goes below them
+    pub rises: bool,
+    /// horizontal lines with their names
+    pub levels: Vec<(f64, String)>,
+}
+
+/// Panels side by side as one SVG.
+pub fn svg(panels: &[Panel]) -> Result<String> {
+    let width = if panels.len() == 1 { 760 } else { 1160 };
+    let mut text = String::new();
+    {
+        let area = SVGBackend::with_string(&mut text, (width, 470)).into_drawing_area();
+        area.fill(&WHITE)?;
+        for (panel, area) in panels.iter().zip(area.split_evenly((1, panels.len()))) {
+            draw(panel, &area)?;
+        }
+        area.present()?;
+    }
+    Ok(text)
+}
+
+/// A place on an axis: the value, or its decimal logarithm.
+fn place(value: f64, log: bool) -> f64 {
+    if log { value.log10() } else { value }
+}
+
+fn drawable(panel: &Panel, (x, y): (f64, f64)) -> Option<(f64, f64)> {
+    let at = (place(x, panel.log_x), place(y, panel.log_y));
+    (at.0.is_finite() && at.1.is_finite()).then_some(at)
+}
+
+fn range(values: impl Iterator<Item = f64> + Clone) -> std::ops::Range<f64> {
+    let low = values.clone().fold(f64::INFINITY, f64::min);
+    let high = values.fold(f64::NEG_INFINITY, f64::max);
+    if !low.is_finite() || !high.is_finite() {
+        return 0.0..1.0;
+    }
+    let margin = if high > low { 0.05 * (high - low) } else { 0.5 * high.abs().max(1.0) };
+    low - margin..high + margin
+}
+
+fn draw(panel: &Panel, area: &DrawingArea<SVGBackend, Shift>) -> Result<()> {
+    let lines =
+        panel.lines.iter().map(|l| l.points.iter().filter_map(|&p| drawable(panel, p)).collect::<Vec<_>>());
+    let lines = lines.collect::<Vec<_>>();
+    let levels = panel.levels.iter().map(|l| place(l.0, panel.log_y));
+    let xs = range(lines.iter().flatten().map(|p| p.0));
+    let ys = range(lines.iter().flatten().map(|p| p.1).chain(levels));
+    let mut chart = ChartBuilder::on(area)
+        .caption(&panel.title, ("sans-serif", 19))
+        .margin(14)
+        .x_label_area_size(46)
+        .y_label_area_size(78)
+        .build_cartesian_2d(xs.clone(), ys)?;
+    let tick = |log: bool| move |v: &f64| tick_label(*v, log);
+    let (x_tick, y_tick) = (tick(panel.log_x), tick(panel.log_y));
+    chart
+        .configure_mesh()
+        .x_desc(&panel.x_label)
+        .y_desc(&panel.y_label)
+        .x_labels(7)
+        .y_labels(8)
+        .x_label_formatter(&x_tick)
+        .y_label_formatter(&y_tick)
+        .label_style(("sans-serif", 14))
+        .axis_desc_style(("sans-serif", 15))
+        .light_line_style(WHITE.mix(0.0))
+        .bold_line_style(BLACK.mix(0.12))
+        .draw()?;
+    draw_band(panel, &mut chart)?;
+    for (line, points) in panel.lines.iter().zip(lines) {
+        let colour = COLOURS[line.colour % COLOURS.len()];
+        let stroke = colour.stroke_width(2);
+        let drawn = match line.style {
+            Style::Solid => chart.draw_series(LineSeries::new(points, stroke))?,
+            Style::Dashed => chart.draw_series(DashedLineSeries::new(points, 7, 4, stroke))?,
+            Style::Points => {
+                chart.draw_series(points.into_iter().map(|p| Circle::new(p, 3, colour.filled())))?
+            }
+        };
+        if line.label.is_empty() {
+            continue; // a further line of what the legend names already
+        }
+        drawn
+            .label(&line.label)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + MARK, y)], colour.stroke_width(3)));
+    }
+    for (value, name) in &panel.levels {
+        let y = place(*value, panel.log_y);
+        let ends = [(xs.start, y), (xs.end, y)];
+        chart.draw_series(DashedLineSeries::new(ends, 2, 4, BLACK.stroke_width(1)))?;
+        let style = TextStyle::from(("sans-serif", 13)).pos(Pos::new(HPos::Right, VPos::Bottom));
+        chart.draw_series(std::iter::once(Text::new(name.clone(), (xs.end, y), style)))?;
+    }
+    if panel.lines.iter().filter(|l| !l.label.is_empty()).count() > 1 {
+        let corner =
+            if panel.rises { SeriesLabelPosition::LowerRight } else { SeriesLabelPosition::UpperRight };
+        chart
+            .configure_series_labels()
+            .position(corner)
+            .background_style(WHITE.mix(0.82))
+            .border_style(BLACK.mix(0.2))
+            .label_font(("sans-serif", 13))
+            .legend_area_size(MARK + 8)
+            .draw()?;
+    }
+    Ok(())
+}
+
+type Chart<'a, 'b> = ChartContext<
+    'a,
+    SVGBackend<'b>,
+    Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>,
+>;
+
+fn draw_band(panel: &Panel, chart: &mut Chart) -> Result<()> {
+    let low = panel.band.iter().filter_map(|&(x, low, _)| drawable(panel, (x, low)));
+    let high = panel.band.iter().rev().filter_map(|&(x, _, high)| drawable(panel, (x, high)));
+    let outline = low.chain(high).collect::<Vec<_>>();
+    if !outline.is_empty() {
+        chart.draw_series(std::iter::once(Polygon::new(outline, COLOURS[0].mix(0.22))))?;
+    }
+    Ok(())
+}
+
+/// A value at its place on an axis: powers of ten as `1e-4`, others with two digits.
+pub fn tick_label(place: f64, log: bool) -> String {
+    let value = if log { 10_f64.powf(place) } else { place };
+    short(value)
+}
+
+/// A number in at most seven characters.
+pub fn short(value: f64) -> String {
+    let magnitude = value.abs();
+    if value == 0.0 {
+        "0".to_owned()
+    } else if (0.01..10_000.0).contains(&magnitude) {
+        let digits = if magnitude >= 100.0 {
+            0
+        } else if magnitude >= 10.0 {
+            1
+        } else {
+            3
+        };
+        let text = format!("{value:.digits$}");
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    } else {
+        let text = format!("{value:.1e}");
+        text.replace(".0e", "e")
+    }
+}
+
+/// The picture as PNG, `scale` pixels per unit, with an embedded font: no font of the system is needed.
+pub fn png(svg: &str, scale: f64) -> Result<Vec<u8>> {
+    let mut options = usvg::Options { font_family: "Noto Sans".to_owned(), ..usvg::Options::default() };
+    let fonts = options.fontdb_mut();
+    fonts.load_font_data(notosans::REGULAR_TTF.to_vec());
+    fonts.set_sans_serif_family("Noto Sans");
+    let tree = usvg::Tree::from_str(svg, &options)?;
+    #[allow(clippy::cast_possible_truncation)] // a scale, and a picture of a few thousand pixels
+    let scale = scale as f32;
+    let size = tree.size().to_int_size().scale_by(scale).ok_or_else(|| anyhow!("a picture of no size"))?;
+    let mut pixels =
+        tiny_skia::Pixmap::new(size.width(), size.height()).ok_or_else(|| anyhow!("a picture too large"))?;
+    resvg::render(&tree, tiny_skia::Transform::from_scale(scale, scale), &mut pixels.as_mut());
+    Ok(pixels.encode_png()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_short() {
+        assert_eq!(tick_label(-4.0, true), "1e-4");
+        assert_eq!(tick_label(2.0, true), "100");
+        assert_eq!(tick_label(0.25, false), "0.25");
+        assert_eq!(tick_label(-7.5, true), "3.2e-8");
+        assert_eq!(short(0.0), "0");
+        assert_eq!(short(12_345.0), "1.2e4");
+    }
+
+    #[test]
+    fn a_picture_has_text_in_both_forms() {
+        let line = |style| Line {
+            label: "line".into(),
+            points: vec![(1.0, 1.0), (10.0, 0.01), (100.0, 0.0)],
+            style,
+            colour: 0,
+        };
+        let panel = |log| Panel {
+            title: "Title".into(),
+            x_label: "samples".into(),
+            y_label: "nats".into(),
+            log_x: log,
+            log_y: log,
+            lines: vec![line(Style::Solid), line(Style::Dashed)],
+            ..Panel::default()
+        };
+        let svg = svg(&[panel(true), panel(false)]).unwrap();
+        assert!(svg.contains("Title") && svg.contains("samples"));
+        let with_text = png(&svg, 1.0).unwrap();
+        let without = png(&svg.replace("Title", "").replace("samples", ""), 1.0).unwrap();
+        assert_ne!(with_text, without, "the font draws");
+    }
+}

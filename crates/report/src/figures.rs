@@ -1,0 +1,459 @@
+//! The figures: figures 1 to 9 of the paper as measured here, and those of our own.
+
+use std::fmt::Write;
+
+use anyhow::Result;
+use ndarray::{Array1, ArrayView2, Axis};
+use pipeline::params::BasisName;
+
+use crate::chart::{self, Line, Panel, Style};
+use crate::gather::{Experiment, Grid, Setting};
+use crate::sentences::{self, PAPER_EIGENVALUES, PAPER_HESSIAN_CONSTANT, PAPER_RANDOM_CONSTANT};
+use crate::surface::{self, Surface, extremes};
+
+/// Points of a curve that are drawn; the tables hold all.
+const DRAWN_POINTS: usize = 300;
+
+/// One figure with all its forms.
+pub struct Figure {
+    /// file name without ending
+    pub name: String,
+    pub caption: String,
+    /// what is measured, in one or more sentences
+    pub sentence: String,
+    /// for readers who cannot see it
+    pub alt: String,
+    pub svg: String,
+    pub csv: String,
+    /// section of the page
+    pub section: Section,
+}
+
+/// Sections of the page that hold figures.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    Answer,
+    Model,
+    Spectrum,
+    Landscape,
+    Delta,
+    Theory,
+}
+
+/// All figures that the artifacts allow.
+pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figure>> {
+    let mut figures = vec![sufficient(e, answer)?];
+    if e.model.history.nrows() > 1 {
+        figures.push(history(e)?);
+    }
+    figures.push(spectrum(e, compare)?);
+    if !e.spectrum.prefix_sizes.is_empty() {
+        figures.push(prefix_spectrum(e)?);
+    }
+    for grid in &e.grids {
+        figures.extend(landscapes(e, grid)?);
+    }
+    let random = |s: &&Setting| s.basis == BasisName::Random;
+    let random = e.settings.iter().filter(random).collect::<Vec<_>>();
+    // Figure 4 varies σ at the dimension that has most, figure 5 varies d at the σ that has most.
+    let by_sigma = largest_group(&random, |s| s.dim as f64);
+    if by_sigma.len() > 1 {
+        figures.push(deltas(
+            e,
+            "figure-4",
+            "Figure 4: Δ_k in random directions, varying σ",
+            &by_sigma,
+            compare,
+        )?);
+    }
+    let by_dim = largest_group(&random, |s| s.sigma);
+    if by_dim.len() > 1 {
+        figures.push(deltas(
+            e,
+            "figure-5",
+            "Figure 5: Δ_k in random directions, varying d",
+            &by_dim,
+            compare,
+        )?);
+    }
+    let hessian = e.settings.iter().filter(|s| s.basis == BasisName::Hessian).collect::<Vec<_>>();
+    if !hessian.is_empty() {
+        figures.push(deltas(
+            e,
+            "figure-8",
+            "Figure 8: Δ_k in the Hessian's top directions",
+            &hessian,
+            compare,
+        )?);
+    }
+    if !answer.theories.is_empty() {
+        figures.push(theory(e, answer, compare)?);
+    }
+    Ok(figures)
+}
+
+/// The largest group of settings with one value of `key`.
+fn largest_group<'a>(settings: &[&'a Setting], key: fn(&Setting) -> f64) -> Vec<&'a Setting> {
+    let group = |of: &Setting| settings.iter().filter(|s| key(s) == key(of)).copied().collect::<Vec<_>>();
+    settings.iter().map(|s| group(s)).max_by_key(Vec::len).unwrap_or_default()
+}
+
+/// Means over at most [`DRAWN_POINTS`] bins of k that grow geometrically.
+fn thin(sizes: &[usize], curve: impl Fn(usize) -> f64) -> Vec<(f64, f64)> {
+    let ratio = (sizes[sizes.len() - 1] as f64 / sizes[0] as f64).powf(1.0 / DRAWN_POINTS as f64);
+    let (mut points, mut begin) = (vec![], 0);
+    while begin < sizes.len() {
+        let limit = sizes[begin] as f64 * ratio;
+        let end = begin + sizes[begin..].iter().take_while(|&&k| (k as f64) < limit).count().max(1);
+        let n = (end - begin) as f64;
+        let mean_k = sizes[begin..end].iter().sum::<usize>() as f64 / n;
+        points.push((mean_k, (begin..end).map(&curve).sum::<f64>() / n));
+        begin = end;
+    }
+    points
+}
+
+fn csv_of(panels: &[Panel]) -> String {
+    let mut text = "panel,line,x,y\n".to_owned();
+    for panel in panels {
+        for line in &panel.lines {
+            for (x, y) in &line.points {
+                let clean = |s: &str| s.replace(',', ";");
+                writeln!(text, "{},{},{x},{y}", clean(&panel.title), clean(&line.label))
+                    .expect("writing to a string");
+            }
+        }
+    }
+    text
+}
+
+fn figure(
+    name: &str,
+    section: Section,
+    caption: String,
+    sentence: String,
+    panels: &[Panel],
+) -> Result<Figure> {
+    let titles = panels.iter().map(|p| p.title.as_str()).collect::<Vec<_>>().join("; ");
+    Ok(Figure {
+        name: name.to_owned(),
+        alt: format!("{caption} ({titles})"),
+        caption,
+        sentence,
+        svg: chart::svg(panels)?,
+        csv: csv_of(panels),
+        section,
+    })
+}
+
+fn sufficient(e: &Experiment, answer: &Setting) -> Result<Figure> {
+    let rows = e.rows_of(&answer.name, "order-average").collect::<Vec<_>>();
+    let reach = rows.iter().filter_map(|r| r.k).max().unwrap_or(0).max(e.data.n_samples) as f64 * 1.5;
+    let first = e.sizes[0] as f64;
+    let law = (0..=60).map(|i| first * (reach / first).powf(f64::from(i) / 60.0));
+    let step = e.step as f64;
+    let law = law.map(|k| (k, answer.variance * step / (k * (k + step)))).collect();
+    let marks = rows.iter().filter_map(|r| r.k.map(|k| (k as f64, r.tolerance))).collect();
+    let panel = Panel {
+        title: "How many samples are enough".into(),
+        x_label: "prefix size k (samples)".into(),
+        y_label: "Δ_k (nats²)".into(),
+        log_x: true,
+        log_y: true,
+        lines: vec![
+            line("measured, one order", thin(&e.sizes, |i| answer.delta[i]), Style::Solid, 0),
+            line("average over orders, V(1/k − 1/(k+s))", law, Style::Dashed, 1),
+            line("K", marks, Style::Points, 2),
+        ],
+        levels: rows
+            .iter()
+            .map(|r| (r.tolerance, format!("tolerance {}", chart::short(r.tolerance))))
+            .collect(),
+        ..Panel::default()
+    };
+    let caption = format!(
+        "K: Δ_k of {}, the law of its average over orders, and where that meets each tolerance.",
+        describe(answer)
+    );
+    figure(
+        "sufficient",
+        Section::Answer,
+        caption,
+        sentences::exponent(answer.exponent.as_ref(), e.confidence, false),
+        &[panel],
+    )
+}
+
+fn line(label: &str, points: Vec<(f64, f64)>, style: Style, colour: usize) -> Line {
+    Line { label: label.to_owned(), points, style, colour }
+}
+
+fn describe(s: &Setting) -> String {
+    let basis = match s.basis {
+        BasisName::Hessian => "Hessian",
+        BasisName::Random => "random",
+        BasisName::Filter => "filter-normalised",
+    };
+    format!("{} {basis} directions at σ = {} ({} draws)", s.dim, chart::short(s.sigma), s.draws)
+}
+
+fn history(e: &Experiment) -> Result<Figure> {
+    let column = |c: usize| {
+        e.model
+            .history
+            .outer_iter()
+            .map(|row| (row[0], row[c]))
+            .filter(|p| p.1.is_finite())
+            .collect::<Vec<_>>()
+    };
+    let panel = |title: &str, y: &str, log_y: bool, columns: [usize; 2]| Panel {
+        title: title.into(),
+        rises: !log_y,
+        x_label: "epoch".into(),
+        y_label: y.into(),
+        log_y,
+        lines: vec![
+            line("training, mean over the epoch", column(columns[0]), Style::Solid, 0),
+            line("test, after the epoch", column(columns[1]), Style::Dashed, 1),
+        ],
+        ..Panel::default()
+    };
+    let panels = [
+        panel("Loss", "loss (nats)", true, [1, 3]),
+        panel("Accuracy", "fraction classified right", false, [2, 4]),
+    ];
+    figure(
+        "training",
+        Section::Model,
+        "Loss and accuracy while training.".into(),
+        sentences::model(&e.model),
+        &panels,
+    )
+}
+
+fn spectrum(e: &Experiment, compare: bool) -> Result<Figure> {
+    let values = &e.spectrum.eigenvalues;
+    let ranked =
+        |values: &[f64]| values.iter().enumerate().map(|(i, &v)| (i as f64 + 1.0, v)).collect::<Vec<_>>();
+    let mut lines = vec![line("this network", ranked(&values.to_vec()), Style::Solid, 0)];
+    if compare {
+        lines.push(line("the paper, mean of 50 networks", ranked(&PAPER_EIGENVALUES), Style::Dashed, 1));
+    }
+    let panel = Panel {
+        title: "Top eigenvalues of H(w*)".into(),
+        x_label: "rank".into(),
+        y_label: "eigenvalue (nats per squared parameter unit)".into(),
+        lines,
+        ..Panel::default()
+    };
+    let largest = e.spectrum.residuals.iter().fold(0.0_f64, |m, &r| m.max(r));
+    let sentence = sentences::spectrum(&values.to_vec(), largest, compare);
+    let caption = format!(
+        "Figure 1: signed Ritz values of the Hessian over all {} samples.",
+        sentences::grouped(e.data.n_samples)
+    );
+    figure("figure-1", Section::Spectrum, caption, sentence, &[panel])
+}
+
+fn prefix_spectrum(e: &Experiment) -> Result<Figure> {
+    let lines = e.spectrum.prefix_eigenvalues.axis_iter(Axis(1)).enumerate().map(|(i, values)| {
+        let points = e.spectrum.prefix_sizes.iter().map(|&k| k as f64).zip(values.iter().copied());
+        line(&format!("λ{}", i + 1), points.collect(), Style::Solid, i)
+    });
+    let panel = Panel {
+        title: "Top eigenvalues of each H_k".into(),
+        x_label: "prefix size k (samples)".into(),
+        y_label: "eigenvalue".into(),
+        log_x: true,
+        lines: lines.collect(),
+        ..Panel::default()
+    };
+    let (first, last) = (e.spectrum.prefix_eigenvalues[[0, 0]], e.spectrum.eigenvalues[0]);
+    let sentence = format!(
+        "The largest eigenvalue is {} at k = {} and {} with all samples.",
+        chart::short(first),
+        sentences::grouped(e.spectrum.prefix_sizes[0]),
+        chart::short(last)
+    );
+    figure(
+        "prefix-eigenvalues",
+        Section::Spectrum,
+        "Eigenvalues solved for at each prefix size.".into(),
+        sentence,
+        &[panel],
+    )
+}
+
+/// A figure per kept prefix size: the first and the last carry the paper's numbers.
+fn landscapes(e: &Experiment, grid: &Grid) -> Result<Vec<Figure>> {
+    let numbers = match (grid.name.as_str(), grid.basis) {
+        ("random", BasisName::Random) => Some(["2", "3"]),
+        ("hessian", BasisName::Hessian) => Some(["6", "7"]),
+        _ => None,
+    };
+    let last = grid.sizes.len() - 1;
+    let one = |(m, &k): (usize, &usize)| {
+        let number = numbers.and_then(|n| {
+            if m == last {
+                Some(n[1])
+            } else if m == 0 {
+                Some(n[0])
+            } else {
+                None
+            }
+        });
+        let name = number.map_or_else(|| format!("landscape-{}-{k}", grid.name), |n| format!("figure-{n}"));
+        let title = number.map_or_else(String::new, |n| format!("Figure {n}: "));
+        landscape(e, grid, m, name, &title)
+    };
+    grid.sizes.iter().enumerate().map(one).collect()
+}
+
+fn landscape(e: &Experiment, grid: &Grid, m: usize, name: String, title: &str) -> Result<Figure> {
+    let k = grid.sizes[m];
+    let (loss, change) = (grid.loss.index_axis(Axis(0), m), grid.change.index_axis(Axis(0), m));
+    let surface = |title: String, heights| Surface { title, axis: &grid.axis, heights };
+    let svg = surface::svg(&[
+        surface(format!("L_k (nats), k = {}", sentences::grouped(k)), loss),
+        surface("(L_{k+s} − L_k)² (nats²)".to_owned(), change),
+    ])?;
+    let directions = match grid.basis {
+        BasisName::Hessian => "the top two Hessian eigenvectors",
+        BasisName::Random => "two random directions",
+        BasisName::Filter => "two filter-normalised directions",
+    };
+    let caption = format!(
+        "{title}the loss surface over {directions} at k = {} and its squared change with s = {} more samples.",
+        sentences::grouped(k),
+        e.step
+    );
+    Ok(Figure {
+        name,
+        alt: caption.clone(),
+        sentence: sentences::landscape(k, e.step, extremes(loss), extremes(change)),
+        caption,
+        svg,
+        csv: surface_csv(grid, loss, change),
+        section: Section::Landscape,
+    })
+}
+
+fn surface_csv(grid: &Grid, loss: ArrayView2<f64>, change: ArrayView2<f64>) -> String {
+    let mut text = "theta_1,theta_2,loss,squared_change\n".to_owned();
+    for ((a, b), l) in loss.indexed_iter() {
+        writeln!(text, "{},{},{l},{}", grid.axis[a], grid.axis[b], change[[a, b]])
+            .expect("writing to a string");
+    }
+    text
+}
+
+/// Δ_k and Δ_k k² of several settings, with the law of each.
+fn deltas(e: &Experiment, name: &str, title: &str, settings: &[&Setting], compare: bool) -> Result<Figure> {
+    let mut panels = [delta_panel("Δ_k", "Δ_k (nats²)"), delta_panel("Δ_k · k²", "Δ_k k² (nats² samples²)")];
+    for (colour, s) in settings.iter().enumerate() {
+        let label = format!("d = {}, σ = {}", s.dim, chart::short(s.sigma));
+        // One entry of the legend stands for the laws of all settings; the right panel has the colours of the left.
+        let law_label = if colour + 1 == settings.len() { "average over orders" } else { "" };
+        for (panel, power, label, law_label) in [(0, 0, label.as_str(), law_label), (1, 2, "", "")] {
+            let at = |curve: &Array1<f64>| thin(&e.sizes, |i| curve[i] * (e.sizes[i] as f64).powi(power));
+            panels[panel].lines.push(line(label, at(&s.delta), Style::Solid, colour));
+            panels[panel].lines.push(line(law_label, at(&s.order_average), Style::Dashed, colour));
+        }
+    }
+    let caption = format!(
+        "{title}. Left Δ_k, right Δ_k·k²: flat where Δ_k decays as 1/k². Dashed: V(1/k − 1/(k+s)), the average over orders. Curves are means over {DRAWN_POINTS} geometric bins of k."
+    );
+    figure(name, Section::Delta, caption, delta_sentence(e, settings, compare), &panels)
+}
+
+fn delta_panel(title: &str, y_label: &str) -> Panel {
+    Panel {
+        title: title.into(),
+        x_label: "prefix size k (samples)".into(),
+        y_label: y_label.into(),
+        log_x: true,
+        log_y: true,
+        ..Panel::default()
+    }
+}
+
+fn delta_sentence(e: &Experiment, settings: &[&Setting], compare: bool) -> String {
+    let v = |s: &&Setting| {
+        let (v, error) = (chart::short(s.variance), chart::short(s.variance_standard_error));
+        format!("{v} ± {error} for {}", describe(s))
+    };
+    let mut text = format!(
+        "V = mean variance of the loss over samples (nats²): {}. ",
+        settings.iter().map(v).collect::<Vec<_>>().join("; ")
+    );
+    text += &sentences::exponent(settings[0].exponent.as_ref(), e.confidence, compare);
+    if compare {
+        for s in settings {
+            let paper = match s.basis {
+                BasisName::Hessian if s.dim == 1 && s.sigma == 1.0 => PAPER_HESSIAN_CONSTANT,
+                BasisName::Random if s.sigma <= 1.0 => PAPER_RANDOM_CONSTANT,
+                _ => continue,
+            };
+            text += " ";
+            text += &sentences::constant(&describe(s), plateau(e, s), paper);
+        }
+        text += " The authors' Monte Carlo perturbs one direction only, whatever d is, and draws the samples in a new order at each evaluation.";
+    }
+    text
+}
+
+/// Mean of Δ_k (k/64)² over the second half of the prefix sizes.
+fn plateau(e: &Experiment, s: &Setting) -> f64 {
+    let half = e.sizes.len() / 2;
+    let values = (half..e.sizes.len()).map(|i| s.delta[i] * (e.sizes[i] as f64 / 64.0).powi(2));
+    values.sum::<f64>() / (e.sizes.len() - half) as f64
+}
+
+fn theory(e: &Experiment, s: &Setting, compare: bool) -> Result<Figure> {
+    let mut panel = delta_panel(
+        &format!("Theory and Monte Carlo, d = {}, σ = {}", s.dim, chart::short(s.sigma)),
+        "Δ_k (nats²)",
+    );
+    panel.lines.push(line("Monte Carlo", thin(&e.sizes, |i| s.delta[i]), Style::Solid, 0));
+    let low = thin(&e.sizes, |i| s.delta[i] - 1.96 * s.standard_error[i]);
+    let high = thin(&e.sizes, |i| s.delta[i] + 1.96 * s.standard_error[i]);
+    panel.band = low.into_iter().zip(high).map(|(l, h)| (l.0, l.1, h.1)).collect();
+    for (i, theory) in s.theories.iter().enumerate() {
+        let style = if theory.name == "eigenvalue" { Style::Points } else { Style::Dashed };
+        panel.lines.push(line(&theory.name, thin(&theory.sizes, |i| theory.values[i]), style, i + 1));
+    }
+    let mut sentence =
+        s.theories.iter().map(|t| sentences::theory(&t.comparison)).collect::<Vec<_>>().join(" ");
+    if compare {
+        sentence += " The paper calls its criterion (eigenvalue) an upper bound at all k.";
+    }
+    let caption = format!(
+        "Figure 9: theory and Monte Carlo for {}; the band is ±1.96 standard errors over the draws.",
+        describe(s)
+    );
+    figure("figure-9", Section::Theory, caption, sentence, &[panel])
+}
+
+/// Δ_k at every prefix size, with error and law.
+pub fn full_curve(e: &Experiment, s: &Setting) -> String {
+    let mut text = "k,delta,standard_error,order_average\n".to_owned();
+    for (i, k) in e.sizes.iter().enumerate() {
+        writeln!(text, "{k},{},{},{}", s.delta[i], s.standard_error[i], s.order_average[i])
+            .expect("writing to a string");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thinning_keeps_short_curves_and_means_of_long_ones() {
+        let sizes = [10, 20, 30];
+        assert_eq!(thin(&sizes, |i| i as f64), [(10.0, 0.0), (20.0, 1.0), (30.0, 2.0)]);
+        let sizes = (1..=100_000).collect::<Vec<_>>();
+        let thinned = thin(&sizes, |_| 7.0);
+        assert!(thinned.len() <= DRAWN_POINTS && thinned.iter().all(|p| (p.1 - 7.0).abs() < 1e-12));
+    }
+}

@@ -1,0 +1,275 @@
+//! Everything that the page shows, read from the artifacts of the other stages.
+
+use anyhow::Result;
+use ndarray::{Array1, Array2, Array3, Ix1, Ix2, Ix3};
+use pipeline::manifest::Manifest;
+use pipeline::params::BasisName;
+use pipeline::stage::StageContext;
+use serde::Deserialize;
+
+/// One experiment.
+pub struct Experiment {
+    pub name: String,
+    pub data: Data,
+    pub model: Model,
+    pub spectrum: Spectrum,
+    /// s, samples
+    pub step: usize,
+    /// prefix sizes of every Δ_k curve, (n,)
+    pub sizes: Vec<usize>,
+    pub settings: Vec<Setting>,
+    pub grids: Vec<Grid>,
+    /// coverage of every interval
+    pub confidence: f64,
+    pub rows: Vec<SufficientRow>,
+    /// of the five stages before this one
+    pub manifests: Vec<Manifest>,
+}
+
+pub struct Data {
+    pub n_samples: usize,
+    pub n_test: usize,
+    pub n_features: usize,
+    pub n_classes: usize,
+    pub source: String,
+    pub attribution: String,
+}
+
+pub struct Model {
+    pub layers: Vec<usize>,
+    pub activation: String,
+    pub n_params: usize,
+    pub train_loss: f64,
+    pub train_accuracy: Option<f64>,
+    pub test_loss: Option<f64>,
+    pub test_accuracy: Option<f64>,
+    pub gradient_norm: f64,
+    pub origin: String,
+    /// (epochs + 1, 5): epoch, train loss, train accuracy, test loss, test accuracy
+    pub history: Array2<f64>,
+}
+
+pub struct Spectrum {
+    pub eigenvalues: Array1<f64>,
+    pub residuals: Array1<f64>,
+    pub n_products: usize,
+    pub prefix_sizes: Vec<usize>,
+    /// (n, d)
+    pub prefix_eigenvalues: Array2<f64>,
+}
+
+/// One Δ_k curve with all that is known of it.
+pub struct Setting {
+    pub name: String,
+    pub basis: BasisName,
+    pub dim: usize,
+    pub sigma: f64,
+    pub draws: usize,
+    pub delta: Array1<f64>,
+    pub standard_error: Array1<f64>,
+    pub order_average: Array1<f64>,
+    pub variance: f64,
+    pub variance_standard_error: f64,
+    pub exponent: Option<Exponent>,
+    pub theories: Vec<Theory>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Exponent {
+    pub value: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+/// One theory curve beside Monte Carlo.
+pub struct Theory {
+    pub name: String,
+    pub sizes: Vec<usize>,
+    pub values: Array1<f64>,
+    pub comparison: Comparison,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Comparison {
+    pub name: String,
+    pub n_compared: usize,
+    pub fraction_above: f64,
+    pub smallest_ratio: f64,
+    pub geometric_mean_ratio: f64,
+    pub within_three_standard_errors: f64,
+}
+
+/// One landscape.
+pub struct Grid {
+    pub name: String,
+    pub basis: BasisName,
+    pub axis: Array1<f64>,
+    pub sizes: Vec<usize>,
+    /// (m, G, G), nats
+    pub loss: Array3<f64>,
+    /// (m, G, G), nats²
+    pub change: Array3<f64>,
+}
+
+/// K of one method at one tolerance.
+#[derive(Clone, Debug, Deserialize, serde::Serialize)]
+pub struct SufficientRow {
+    pub setting: String,
+    pub method: String,
+    pub tolerance: f64,
+    pub status: String,
+    pub k: Option<usize>,
+    pub low: Option<usize>,
+    pub high: Option<usize>,
+}
+
+#[derive(Deserialize)]
+struct TheoryDocument {
+    confidence: f64,
+    settings: Vec<SettingTheory>,
+}
+
+#[derive(Deserialize)]
+struct SettingTheory {
+    name: String,
+    basis: BasisName,
+    dim: usize,
+    sigma: f64,
+    draws: usize,
+    variance: f64,
+    variance_standard_error: f64,
+    exponent: Option<Exponent>,
+    theories: Vec<Comparison>,
+}
+
+#[derive(Deserialize)]
+struct SufficientDocument {
+    rows: Vec<SufficientRow>,
+}
+
+#[derive(Deserialize)]
+struct GridFact {
+    name: String,
+    basis: BasisName,
+}
+
+impl Experiment {
+    /// Reads all artifacts; each is checked against its manifest.
+    pub fn read(ctx: &StageContext) -> Result<Self> {
+        let inputs = &ctx.inputs;
+        let theory: TheoryDocument = inputs.read_json("bound", "theory.json")?;
+        let sufficient: SufficientDocument = inputs.read_json("bound", "sufficient.json")?;
+        let grids: Vec<GridFact> = inputs.fact("montecarlo", "grids")?;
+        Ok(Self {
+            name: ctx.experiment.clone(),
+            data: read_data(ctx)?,
+            model: read_model(ctx)?,
+            spectrum: read_spectrum(ctx)?,
+            step: inputs.fact("montecarlo", "step")?,
+            sizes: sizes(ctx, "montecarlo", "prefix_sizes.npy")?,
+            settings: theory.settings.into_iter().map(|s| read_setting(ctx, s)).collect::<Result<_>>()?,
+            grids: grids.into_iter().map(|g| read_grid(ctx, g)).collect::<Result<_>>()?,
+            confidence: theory.confidence,
+            rows: sufficient.rows,
+            manifests: ["fetch-data", "train", "eigen", "montecarlo", "bound"]
+                .map(|s| inputs.manifest(s).clone())
+                .to_vec(),
+        })
+    }
+
+    /// K of `setting` by `method`, a row per tolerance.
+    pub fn rows_of<'a>(
+        &'a self,
+        setting: &'a str,
+        method: &'a str,
+    ) -> impl Iterator<Item = &'a SufficientRow> {
+        self.rows.iter().filter(move |r| r.setting == setting && r.method == method)
+    }
+}
+
+fn read_data(ctx: &StageContext) -> Result<Data> {
+    let inputs = &ctx.inputs;
+    Ok(Data {
+        n_samples: inputs.fact("fetch-data", "n_samples")?,
+        n_test: inputs.fact("fetch-data", "n_test")?,
+        n_features: inputs.fact("fetch-data", "n_features")?,
+        n_classes: inputs.fact("fetch-data", "n_classes")?,
+        source: inputs.fact("fetch-data", "source")?,
+        attribution: inputs.fact("fetch-data", "attribution")?,
+    })
+}
+
+fn read_model(ctx: &StageContext) -> Result<Model> {
+    let inputs = &ctx.inputs;
+    Ok(Model {
+        layers: inputs.fact("train", "layers")?,
+        activation: inputs.fact("train", "activation")?,
+        n_params: inputs.fact("train", "n_params")?,
+        train_loss: inputs.fact("train", "train_loss")?,
+        train_accuracy: inputs.fact("train", "train_accuracy")?,
+        test_loss: inputs.fact("train", "test_loss")?,
+        test_accuracy: inputs.fact("train", "test_accuracy")?,
+        gradient_norm: inputs.fact("train", "gradient_norm")?,
+        origin: inputs.fact("train", "origin")?,
+        history: inputs.read::<f64, Ix2>("train", "loss_history.npy")?,
+    })
+}
+
+fn read_spectrum(ctx: &StageContext) -> Result<Spectrum> {
+    let inputs = &ctx.inputs;
+    Ok(Spectrum {
+        eigenvalues: inputs.read::<f64, Ix1>("eigen", "eigenvalues.npy")?,
+        residuals: inputs.read::<f64, Ix1>("eigen", "residuals.npy")?,
+        n_products: inputs.fact("eigen", "n_products")?,
+        prefix_sizes: sizes(ctx, "eigen", "prefix_sizes.npy")?,
+        prefix_eigenvalues: inputs.read::<f64, Ix2>("eigen", "prefix_eigenvalues.npy")?,
+    })
+}
+
+fn read_setting(ctx: &StageContext, s: SettingTheory) -> Result<Setting> {
+    let folder = |file: &str| format!("{}/{file}", s.name);
+    let montecarlo = |file: &str| ctx.inputs.read::<f64, Ix1>("montecarlo", &folder(file));
+    let all = sizes(ctx, "montecarlo", "prefix_sizes.npy")?;
+    let theory = |comparison: &Comparison| -> Result<Theory> {
+        let own = folder(&format!("{}_prefix_sizes.npy", comparison.name));
+        Ok(Theory {
+            name: comparison.name.clone(),
+            sizes: if ctx.inputs.has("bound", &own) { sizes(ctx, "bound", &own)? } else { all.clone() },
+            values: ctx
+                .inputs
+                .read("bound", &folder(&format!("{}.npy", comparison.name.replace('-', "_"))))?,
+            comparison: comparison.clone(),
+        })
+    };
+    Ok(Setting {
+        delta: montecarlo("delta.npy")?,
+        standard_error: montecarlo("standard_error.npy")?,
+        order_average: ctx.inputs.read("bound", &folder("order_average.npy"))?,
+        theories: s.theories.iter().map(theory).collect::<Result<_>>()?,
+        name: s.name,
+        basis: s.basis,
+        dim: s.dim,
+        sigma: s.sigma,
+        draws: s.draws,
+        variance: s.variance,
+        variance_standard_error: s.variance_standard_error,
+        exponent: s.exponent,
+    })
+}
+
+fn read_grid(ctx: &StageContext, grid: GridFact) -> Result<Grid> {
+    let file = |file: &str| format!("grid_{}/{file}", grid.name);
+    Ok(Grid {
+        axis: ctx.inputs.read::<f64, Ix1>("montecarlo", &file("axis.npy"))?,
+        sizes: sizes(ctx, "montecarlo", &file("prefix_sizes.npy"))?,
+        loss: ctx.inputs.read::<f64, Ix3>("montecarlo", &file("loss.npy"))?,
+        change: ctx.inputs.read::<f64, Ix3>("montecarlo", &file("change.npy"))?,
+        name: grid.name,
+        basis: grid.basis,
+    })
+}
+
+fn sizes(ctx: &StageContext, stage: &str, file: &str) -> Result<Vec<usize>> {
+    let array = ctx.inputs.read::<i64, Ix1>(stage, file)?;
+    Ok(array.iter().map(|&k| usize::try_from(k).expect("sizes that a stage wrote")).collect())
+}

@@ -1,0 +1,260 @@
+//! The sentences of the page. Each is made of measured values, and its wording changes with them.
+
+use crate::chart::short;
+use crate::gather::{Comparison, Exponent, Model, SufficientRow};
+
+/// Mean over 50 networks that the paper printed (figure 1).
+pub const PAPER_EIGENVALUES: [f64; 10] =
+    [3.909, 2.356, 1.877, 1.488, 1.252, 1.036, 0.856, 0.693, 0.565, 0.454];
+/// Δ_k m² over m = k/64 along one eigen-direction at σ = 1 (figure 8).
+pub const PAPER_HESSIAN_CONSTANT: f64 = 2.47;
+/// The same for random directions at σ ≤ 1 (figures 4 and 5).
+pub const PAPER_RANDOM_CONSTANT: f64 = 1.1e-4;
+
+/// A whole number with spaces between thousands.
+pub fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn percent(fraction: f64) -> String {
+    format!("{:.0} %", 100.0 * fraction)
+}
+
+/// The answer at one tolerance: by the closed form with its interval, and by the single stored order.
+pub fn answer(average: &SufficientRow, single: &SufficientRow, n_samples: usize) -> String {
+    let tolerance = short(average.tolerance);
+    let k = grouped(average.k.unwrap_or_default());
+    let interval = match (average.low, average.high) {
+        (Some(low), Some(high)) => format!(" (interval {} to {})", grouped(low), grouped(high)),
+        _ => String::new(),
+    };
+    let law = match average.status.as_str() {
+        "reached" => format!("{k} samples are enough{interval}"),
+        _ => format!(
+            "the {} samples at hand are not enough; about {k} would be{interval}, extrapolated by the 1/k² law",
+            grouped(n_samples)
+        ),
+    };
+    let order = match single.k {
+        Some(k) => format!("in the one order that was measured, from {} on", grouped(k)),
+        None => "in the one order that was measured, not reached".to_owned(),
+    };
+    format!("For a change below {tolerance} nats² {law}; {order}.")
+}
+
+/// How well the network fits.
+pub fn model(model: &Model) -> String {
+    let accuracy =
+        |split: &str, accuracy: Option<f64>| accuracy.map(|a| format!("{:.2} % {split}", 100.0 * a));
+    let both = [
+        accuracy("of the training samples", model.train_accuracy),
+        accuracy("of the test samples", model.test_accuracy),
+    ];
+    let both = both.into_iter().flatten().collect::<Vec<_>>().join(" and ");
+    let right = if both.is_empty() { String::new() } else { format!("; it classifies {both} right") };
+    format!(
+        "The network stopped at a loss of {} nats with gradient norm {} (0 at a true minimiser){right}.",
+        short(model.train_loss),
+        short(model.gradient_norm)
+    )
+}
+
+/// Figure 1.
+pub fn spectrum(eigenvalues: &[f64], largest_residual: f64, compare: bool) -> String {
+    let (first, last) = (eigenvalues[0], eigenvalues[eigenvalues.len() - 1]);
+    let own = format!(
+        "The largest eigenvalue of H(w*) is {}, the {} of these is {}; no residual exceeds {} of the first.",
+        short(first),
+        ordinal(eigenvalues.len()),
+        short(last),
+        short(largest_residual / first.abs())
+    );
+    if !compare {
+        return own;
+    }
+    let tenth = eigenvalues
+        .get(9)
+        .map_or(String::new(), |e| format!(" and {} of the tenth", short(e / PAPER_EIGENVALUES[9])));
+    format!(
+        "{own} The paper printed {} to {} as the mean of 50 networks; this one network has {} of its first{tenth}. \
+         Seeds, the initial weights and where training stopped move these values, and the paper's norms of Hv are unsigned.",
+        PAPER_EIGENVALUES[0],
+        PAPER_EIGENVALUES[9],
+        short(first / PAPER_EIGENVALUES[0]),
+    )
+}
+
+fn ordinal(n: usize) -> String {
+    match (n % 10, n % 100) {
+        (1, r) if r != 11 => format!("{n}st"),
+        (2, r) if r != 12 => format!("{n}nd"),
+        (3, r) if r != 13 => format!("{n}rd"),
+        _ => format!("{n}th"),
+    }
+}
+
+/// The fitted exponent of Δ_k.
+pub fn exponent(exponent: Option<&Exponent>, confidence: f64, compare: bool) -> String {
+    let Some(e) = exponent else { return "There are too few prefix sizes to fit an exponent.".to_owned() };
+    let law = if (e.low..=e.high).contains(&-2.0) {
+        "which holds −2: a decay as 1/k²"
+    } else {
+        "which does not hold −2, the exponent of the average over orders"
+    };
+    let paper = if compare { " The paper's text says O(1/k); its own figures show 1/k²." } else { "" };
+    format!(
+        "The measured Δ_k decays as k^{:.3} ({} interval {:.3} to {:.3}), {law}.{paper}",
+        e.value,
+        percent(confidence),
+        e.low,
+        e.high
+    )
+}
+
+/// The plateau of Δ_k k² beside the paper's, both over m = k/64.
+pub fn constant(name: &str, found: f64, paper: f64) -> String {
+    let ratio = found / paper;
+    let verdict = if (0.5..=2.0).contains(&ratio) {
+        "within a factor of two of"
+    } else if ratio > 1.0 {
+        "above"
+    } else {
+        "below"
+    };
+    format!(
+        "Over m = k/64, Δ_k m² is {} on the plateau of {name}, {verdict} the paper's {} (ratio {}).",
+        short(found),
+        short(paper),
+        short(ratio)
+    )
+}
+
+/// Where a theory lies beside Monte Carlo.
+pub fn theory(c: &Comparison) -> String {
+    let place = if c.fraction_above >= 1.0 {
+        format!(
+            "is above Monte Carlo at all {} prefix sizes compared: an upper bound here",
+            grouped(c.n_compared)
+        )
+    } else if c.fraction_above <= 0.0 {
+        format!("is below Monte Carlo at all {} prefix sizes compared: no upper bound", grouped(c.n_compared))
+    } else {
+        format!(
+            "is above Monte Carlo at {} of the {} prefix sizes compared: no upper bound",
+            percent(c.fraction_above),
+            grouped(c.n_compared)
+        )
+    };
+    format!(
+        "{} {place} (geometric mean of the ratio {}, smallest {}).",
+        c.name,
+        short(c.geometric_mean_ratio),
+        short(c.smallest_ratio)
+    )
+}
+
+/// The surfaces at one prefix size.
+pub fn landscape(k: usize, step: usize, loss: (f64, f64), change: (f64, f64)) -> String {
+    let samples = if step == 1 { "one more sample".to_owned() } else { format!("{step} more samples") };
+    format!(
+        "Over the plane L_k runs from {} to {} nats at k = {}; {samples} change it by at most {} nats (squared: {} nats²).",
+        short(loss.0),
+        short(loss.1),
+        grouped(k),
+        short(change.1.sqrt()),
+        short(change.1)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(status: &str, k: Option<usize>, interval: Option<(usize, usize)>) -> SufficientRow {
+        SufficientRow {
+            setting: "s".into(),
+            method: "order-average".into(),
+            tolerance: 1e-4,
+            status: status.into(),
+            k,
+            low: interval.map(|i| i.0),
+            high: interval.map(|i| i.1),
+        }
+    }
+
+    #[test]
+    fn the_answer_follows_its_status() {
+        let single = row("reached", Some(1200), None);
+        let text = answer(&row("reached", Some(1050), Some((900, 1300))), &single, 5000);
+        assert_eq!(
+            text,
+            "For a change below 1e-4 nats² 1,050 samples are enough (interval 900 to 1,300); in the one order that was measured, from 1,200 on."
+        );
+        let text = answer(&row("extrapolated", Some(9000), None), &row("not reached", None, None), 5000);
+        assert!(
+            text.contains("the 5,000 samples at hand are not enough; about 9,000 would be, extrapolated"),
+            "{text}"
+        );
+        assert!(text.ends_with("in the one order that was measured, not reached."), "{text}");
+    }
+
+    #[test]
+    fn theory_is_a_bound_only_where_it_was_above_everywhere() {
+        let c = |fraction_above| Comparison {
+            name: "quadratic".into(),
+            n_compared: 1500,
+            fraction_above,
+            smallest_ratio: 0.5,
+            geometric_mean_ratio: 2.0,
+            within_three_standard_errors: 0.0,
+        };
+        assert!(theory(&c(1.0)).contains("at all 1,500 prefix sizes compared: an upper bound here"));
+        assert!(theory(&c(0.994)).contains("at 99 % of the 1,500 prefix sizes compared: no upper bound"));
+        assert!(theory(&c(0.0)).contains("below Monte Carlo at all 1,500"));
+    }
+
+    #[test]
+    fn the_exponent_says_whether_it_holds_minus_two() {
+        let e = |low, high| Exponent { value: f64::midpoint(low, high), low, high };
+        assert!(exponent(Some(&e(-2.1, -1.9)), 0.95, false).contains("which holds −2"));
+        let outside = exponent(Some(&e(-1.9, -1.7)), 0.95, true);
+        assert!(outside.contains("does not hold −2") && outside.contains("The paper's text says O(1/k)"));
+        assert!(exponent(None, 0.95, true).contains("too few"));
+    }
+
+    #[test]
+    fn accuracy_is_told_where_there_is_one() {
+        let mut m = Model {
+            layers: vec![2, 1],
+            activation: "relu".into(),
+            n_params: 3,
+            train_loss: 0.5,
+            train_accuracy: Some(0.9),
+            test_loss: None,
+            test_accuracy: None,
+            gradient_norm: 0.01,
+            origin: "trained".into(),
+            history: ndarray::Array2::zeros((0, 5)),
+        };
+        assert!(model(&m).contains("it classifies 90.00 % of the training samples right"));
+        m.train_accuracy = None;
+        assert!(!model(&m).contains("classifies"));
+    }
+
+    #[test]
+    fn the_paper_is_compared_in_words_that_fit() {
+        assert!(constant("a", 2.0, 2.47).contains("within a factor of two of the paper's 2.47"));
+        assert!(constant("a", 30.0, 2.47).contains("above the paper's"));
+        assert!(constant("a", 0.1, 2.47).contains("below the paper's"));
+        assert!(!spectrum(&[2.0, 1.0], 1e-5, false).contains("paper"));
+        assert!(spectrum(&[2.0, 1.0], 1e-5, true).contains("3.909"));
+    }
+}
