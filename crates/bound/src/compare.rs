@@ -36,6 +36,7 @@ pub fn compare(theory: &[f64], measured: &[f64], error: &[f64]) -> Comparison {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp)] // exact where the arithmetic is
 mod tests {
     use super::*;
 

@@ -102,7 +102,7 @@ fn read_shared(ctx: &StageContext) -> Result<Shared> {
     let inputs = &ctx.inputs;
     let step: usize = inputs.fact("montecarlo", "step")?;
     let eigen_step: usize = inputs.fact("eigen", "step")?;
-    let prefixes = usizes(&inputs.read::<i64, Ix1>("eigen", "prefix_sizes.npy")?);
+    let prefixes = inputs.read_sizes("eigen", "prefix_sizes.npy")?;
     if step != eigen_step && !prefixes.is_empty() {
         return Err(Failure::config(
             format!("eigen.step is {eigen_step}, but montecarlo.step is {step}"),
@@ -113,7 +113,7 @@ fn read_shared(ctx: &StageContext) -> Result<Shared> {
     let values = inputs.read::<f64, Ix2>("eigen", "prefix_eigenvalues.npy")?;
     Ok(Shared {
         step,
-        sizes: usizes(&inputs.read::<i64, Ix1>("montecarlo", "prefix_sizes.npy")?),
+        sizes: inputs.read_sizes("montecarlo", "prefix_sizes.npy")?,
         samples: SampleDerivatives {
             loss: inputs.read::<f64, Ix1>("eigen", "sample_loss.npy")?,
             slope: inputs.read::<f64, Ix2>("eigen", "sample_slope.npy")?,
@@ -121,10 +121,6 @@ fn read_shared(ctx: &StageContext) -> Result<Shared> {
         },
         eigenvalue_increments: increments(&prefixes, &values, step),
     })
-}
-
-fn usizes(array: &Array1<i64>) -> Vec<usize> {
-    array.iter().map(|&k| usize::try_from(k).expect("sizes that a stage wrote")).collect()
 }
 
 /// `λ⁽ⁱ⁾_{k+s} − λ⁽ⁱ⁾_k` for every k whose partner k + s is there too.
@@ -192,10 +188,9 @@ fn write_curves(
         let file = curve.name.replace('-', "_");
         out.write(&format!("{name}/{file}.npy"), &curve.values, "nats^2", "theory for Delta_k")?;
         if curve.name == "eigenvalue" {
-            let sizes = curve.sizes.iter().map(|&k| k as i64).collect::<Array1<i64>>();
-            out.write(
+            out.write_sizes(
                 &format!("{name}/eigenvalue_prefix_sizes.npy"),
-                &sizes,
+                &curve.sizes,
                 "samples",
                 "where it is known, (q,)",
             )?;

@@ -236,8 +236,8 @@ fn prefixes<R: Real>(
     })?;
     drop(progress);
     let out = &mut ctx.outputs;
-    let sizes = sizes.iter().map(|&k| k as i64).collect::<Array1<i64>>();
-    out.write(
+
+    out.write_sizes(
         "prefix_sizes.npy",
         &sizes,
         "samples",

@@ -133,9 +133,8 @@ fn run(params: &FetchData, ctx: &mut StageContext) -> Result<String> {
     if let Some(test) = &test {
         write_split(ctx, "test", test)?;
     }
-    let order = order.iter().map(|&i| i64::try_from(i).expect("a row number")).collect::<Array1<i64>>();
     let out = &mut ctx.outputs;
-    out.write("sample_order.npy", &order, "row", "row number in the source of each sample, (N,)")?;
+    out.write_sizes("sample_order.npy", &order, "row", "row number in the source of each sample, (N,)")?;
     out.fact("n_samples", n)?;
     out.fact("n_test", n_test)?;
     out.fact("n_features", n_features)?;

@@ -21,7 +21,7 @@ pub fn decide(
         (SampleOrder::File, _) => {}
         (SampleOrder::Shuffled, _) => candidates.shuffle(&mut ChaCha20Rng::seed_from_u64(seed)),
         (SampleOrder::Given, path) => {
-            candidates = read(path.expect("checked with the section"), &candidates)?
+            candidates = read(path.expect("checked with the section"), &candidates)?;
         }
     }
     Ok(candidates)

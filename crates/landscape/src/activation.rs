@@ -72,6 +72,7 @@ fn sigmoid<R: Real>(z: R) -> R {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp)] // exact where the arithmetic is
 mod tests {
     use super::*;
 

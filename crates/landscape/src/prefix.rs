@@ -126,7 +126,9 @@ mod tests {
     fn moments_are_those_of_two_passes() {
         let values = values(100);
         let mut moments = Moments::default();
-        values.iter().for_each(|&v| moments.push(v));
+        for &v in &values {
+            moments.push(v);
+        }
         let mean = values.iter().sum::<f64>() / 100.0;
         let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 99.0;
         assert!((moments.mean() - mean).abs() <= 100.0 * f64::EPSILON * mean);

@@ -156,6 +156,12 @@ impl<R: Real> Travelling<'_, '_, R> {
     }
 }
 
+/// The multiple of `step` next to `k`, at least one step.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // rounded, between 1 and N
+fn nearest_multiple(k: f64, step: usize) -> usize {
+    ((k / step as f64).round() as usize).max(1) * step
+}
+
 /// Pairs (k, k + s) for k in geometric steps from `smallest` to the largest with k + s ≤ n: ascending, without repeats,
 /// every k a multiple of s.
 pub fn prefix_pairs(n_samples: usize, step: usize, smallest: usize, count: usize) -> Vec<(usize, usize)> {
@@ -167,7 +173,7 @@ pub fn prefix_pairs(n_samples: usize, step: usize, smallest: usize, count: usize
     let ratio = largest as f64 / smallest as f64;
     let mut pairs = (0..count)
         .map(|i| smallest as f64 * ratio.powf(if count == 1 { 1.0 } else { i as f64 / (count as f64 - 1.0) }))
-        .map(|k| ((k / step as f64).round() as usize).max(1) * step)
+        .map(|k| nearest_multiple(k, step))
         .map(|k| (k.min(largest), k.min(largest) + step))
         .collect::<Vec<_>>();
     pairs.dedup();

@@ -84,7 +84,7 @@ impl<R: Real> Primal<R> {
             match mlp.activation {
                 crate::Activation::Relu => {
                     Zip::from(z.rows_mut()).for_each(|row| {
-                        Zip::from(row).and(layer.bias).for_each(|z, &b| *z = (*z + b).max(R::zero()))
+                        Zip::from(row).and(layer.bias).for_each(|z, &b| *z = (*z + b).max(R::zero()));
                     });
                 }
                 activation => {
@@ -147,7 +147,7 @@ pub(crate) fn add_bias_and_activate<R: Real>(
         match mlp.activation {
             _ if last => row.iter_mut().zip(bias).for_each(|(z, &b)| *z += b),
             crate::Activation::Relu => {
-                row.iter_mut().zip(bias).for_each(|(z, &b)| *z = (*z + b).max(R::zero()))
+                row.iter_mut().zip(bias).for_each(|(z, &b)| *z = (*z + b).max(R::zero()));
             }
             activation => row.iter_mut().zip(bias).for_each(|(z, &b)| *z = activation.value(*z + b)),
         }

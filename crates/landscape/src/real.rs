@@ -11,6 +11,7 @@ pub trait Real: NdFloat + std::iter::Sum {
     /// From a byte of an image, exact.
     fn byte(x: u8) -> Self;
     /// The error function.
+    #[must_use]
     fn erf(self) -> Self;
 }
 

@@ -126,7 +126,7 @@ impl Samples {
             match &self.inputs {
                 Inputs::U8(raw) => self.normalise_into(raw.slice(row), &mut out, R::byte),
                 Inputs::F32(raw) => {
-                    self.normalise_into(raw.slice(row), &mut out, |v| R::narrow(f64::from(v)))
+                    self.normalise_into(raw.slice(row), &mut out, |v| R::narrow(f64::from(v)));
                 }
                 Inputs::F64(raw) => self.normalise_into(raw.slice(row), &mut out, R::narrow),
             }

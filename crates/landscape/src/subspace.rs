@@ -37,9 +37,7 @@ pub fn filter_normalised_basis<R: Real>(mlp: &Mlp, w: ArrayView1<R>, seed: u64, 
             let filters = w.slice(ndarray::s![weights.clone()]);
             let mut directions = row.slice_mut(ndarray::s![weights.clone()]);
             let filters = filters.axis_chunks_iter(Axis(0), n_in);
-            for (mut direction, filter) in
-                directions.axis_chunks_iter_mut(Axis(0), n_in).into_iter().zip(filters)
-            {
+            for (mut direction, filter) in directions.axis_chunks_iter_mut(Axis(0), n_in).zip(filters) {
                 let ratio = (filter.dot(&filter) / direction.dot(&direction)).sqrt();
                 direction.mapv_inplace(|v| v * ratio);
             }
@@ -55,6 +53,7 @@ pub fn orthonormality_error<R: Real>(basis: ArrayView2<R>) -> f64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp)] // exact where the arithmetic is
 mod tests {
     use super::*;
     use crate::{Activation, Loss};

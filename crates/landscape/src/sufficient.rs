@@ -85,7 +85,7 @@ mod tests {
             let k = order_average_size(v, step, tolerance);
             let below = |k| v * order_factor(k, step) < tolerance;
             assert!(
-                k % step == 0 && below(k) && (k == step || !below(k - step)),
+                k.is_multiple_of(step) && below(k) && (k == step || !below(k - step)),
                 "K = {k} for {v} {step} {tolerance}"
             );
         }

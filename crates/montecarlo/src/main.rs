@@ -73,8 +73,7 @@ fn run<R: Real + Element>(params: &params::MonteCarlo, ctx: &mut StageContext) -
     let n_samples = samples.len();
     let subject = Subject { mlp, w, samples, step: params.step, weights_bytes: params.weights_mib << 20 };
 
-    let sizes = sizes.iter().map(|&k| k as i64).collect::<Array1<i64>>();
-    ctx.outputs.write(
+    ctx.outputs.write_sizes(
         "prefix_sizes.npy",
         &sizes,
         "samples",
@@ -204,12 +203,12 @@ fn run_grid<R: Real>(ctx: &mut StageContext, subject: &Subject<R>, i: usize, gri
     let surface =
         |flat: Array2<f64>| -> Result<Array3<f64>> { Ok(flat.into_shape_with_order((sizes.len(), g, g))?) };
     let folder = format!("grid_{}", grid.name);
-    let sizes_i64 = sizes.iter().map(|&k| k as i64).collect::<Array1<i64>>();
+
     let out = &mut ctx.outputs;
     out.write(&format!("{folder}/axis.npy"), &axis, "parameter units", "coordinates along both axes, (G,)")?;
-    out.write(
+    out.write_sizes(
         &format!("{folder}/prefix_sizes.npy"),
-        &sizes_i64,
+        &sizes,
         "samples",
         "prefix sizes of the surfaces, (m,)",
     )?;

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use ndarray::{Array, ArrayBase, ArrayD, Data, Dimension};
+use ndarray::{Array, Array1, ArrayBase, ArrayD, Data, Dimension, Ix1};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -105,6 +105,12 @@ impl Inputs {
         npy::read_any(&self.verified(stage, file)?)
     }
 
+    /// Sizes or row numbers that `stage` wrote, (n,).
+    pub fn read_sizes(&self, stage: &str, file: &str) -> Result<Vec<usize>> {
+        let sizes = self.read::<i64, Ix1>(stage, file)?;
+        sizes.iter().map(|&k| usize::try_from(k).with_context(|| format!("{stage}/{file}: {k}"))).collect()
+    }
+
     /// A JSON document that `stage` wrote.
     pub fn read_json<T: DeserializeOwned>(&self, stage: &str, file: &str) -> Result<T> {
         let path = self.verified(stage, file)?;
@@ -141,6 +147,12 @@ impl Outputs {
         let path = self.place(file)?;
         npy::write(&path, array)?;
         self.record(file, Some((T::DTYPE, array.shape())), unit, meaning)
+    }
+
+    /// Writes sizes or row numbers, (n,) i64.
+    pub fn write_sizes(&mut self, file: &str, sizes: &[usize], unit: &str, meaning: &str) -> Result<()> {
+        let sizes = sizes.iter().map(|&k| i64::try_from(k)).collect::<Result<Array1<i64>, _>>()?;
+        self.write(file, &sizes, unit, meaning)
     }
 
     /// Writes named arrays into one `.npz`.

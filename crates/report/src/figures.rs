@@ -94,7 +94,9 @@ pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figur
 
 /// The largest group of settings with one value of `key`.
 fn largest_group<'a>(settings: &[&'a Setting], key: fn(&Setting) -> f64) -> Vec<&'a Setting> {
-    let group = |of: &Setting| settings.iter().filter(|s| key(s) == key(of)).copied().collect::<Vec<_>>();
+    let group = |of: &Setting| {
+        settings.iter().filter(|s| key(s).to_bits() == key(of).to_bits()).copied().collect::<Vec<_>>()
+    };
     settings.iter().map(|s| group(s)).max_by_key(Vec::len).unwrap_or_default()
 }
 
@@ -390,7 +392,9 @@ fn delta_sentence(e: &Experiment, settings: &[&Setting], compare: bool) -> Strin
     if compare {
         for s in settings {
             let paper = match s.basis {
-                BasisName::Hessian if s.dim == 1 && s.sigma == 1.0 => PAPER_HESSIAN_CONSTANT,
+                BasisName::Hessian if s.dim == 1 && s.sigma.to_bits() == 1.0_f64.to_bits() => {
+                    PAPER_HESSIAN_CONSTANT
+                }
                 BasisName::Random if s.sigma <= 1.0 => PAPER_RANDOM_CONSTANT,
                 _ => continue,
             };

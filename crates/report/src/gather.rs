@@ -166,7 +166,7 @@ impl Experiment {
             model: read_model(ctx)?,
             spectrum: read_spectrum(ctx)?,
             step: inputs.fact("montecarlo", "step")?,
-            sizes: sizes(ctx, "montecarlo", "prefix_sizes.npy")?,
+            sizes: ctx.inputs.read_sizes("montecarlo", "prefix_sizes.npy")?,
             settings: theory.settings.into_iter().map(|s| read_setting(ctx, s)).collect::<Result<_>>()?,
             grids: grids.into_iter().map(|g| read_grid(ctx, g)).collect::<Result<_>>()?,
             confidence: theory.confidence,
@@ -221,7 +221,7 @@ fn read_spectrum(ctx: &StageContext) -> Result<Spectrum> {
         eigenvalues: inputs.read::<f64, Ix1>("eigen", "eigenvalues.npy")?,
         residuals: inputs.read::<f64, Ix1>("eigen", "residuals.npy")?,
         n_products: inputs.fact("eigen", "n_products")?,
-        prefix_sizes: sizes(ctx, "eigen", "prefix_sizes.npy")?,
+        prefix_sizes: ctx.inputs.read_sizes("eigen", "prefix_sizes.npy")?,
         prefix_eigenvalues: inputs.read::<f64, Ix2>("eigen", "prefix_eigenvalues.npy")?,
     })
 }
@@ -229,12 +229,16 @@ fn read_spectrum(ctx: &StageContext) -> Result<Spectrum> {
 fn read_setting(ctx: &StageContext, s: SettingTheory) -> Result<Setting> {
     let folder = |file: &str| format!("{}/{file}", s.name);
     let montecarlo = |file: &str| ctx.inputs.read::<f64, Ix1>("montecarlo", &folder(file));
-    let all = sizes(ctx, "montecarlo", "prefix_sizes.npy")?;
+    let all = ctx.inputs.read_sizes("montecarlo", "prefix_sizes.npy")?;
     let theory = |comparison: &Comparison| -> Result<Theory> {
         let own = folder(&format!("{}_prefix_sizes.npy", comparison.name));
         Ok(Theory {
             name: comparison.name.clone(),
-            sizes: if ctx.inputs.has("bound", &own) { sizes(ctx, "bound", &own)? } else { all.clone() },
+            sizes: if ctx.inputs.has("bound", &own) {
+                ctx.inputs.read_sizes("bound", &own)?
+            } else {
+                all.clone()
+            },
             values: ctx
                 .inputs
                 .read("bound", &folder(&format!("{}.npy", comparison.name.replace('-', "_"))))?,
@@ -261,15 +265,10 @@ fn read_grid(ctx: &StageContext, grid: GridFact) -> Result<Grid> {
     let file = |file: &str| format!("grid_{}/{file}", grid.name);
     Ok(Grid {
         axis: ctx.inputs.read::<f64, Ix1>("montecarlo", &file("axis.npy"))?,
-        sizes: sizes(ctx, "montecarlo", &file("prefix_sizes.npy"))?,
+        sizes: ctx.inputs.read_sizes("montecarlo", &file("prefix_sizes.npy"))?,
         loss: ctx.inputs.read::<f64, Ix3>("montecarlo", &file("loss.npy"))?,
         change: ctx.inputs.read::<f64, Ix3>("montecarlo", &file("change.npy"))?,
         name: grid.name,
         basis: grid.basis,
     })
-}
-
-fn sizes(ctx: &StageContext, stage: &str, file: &str) -> Result<Vec<usize>> {
-    let array = ctx.inputs.read::<i64, Ix1>(stage, file)?;
-    Ok(array.iter().map(|&k| usize::try_from(k).expect("sizes that a stage wrote")).collect())
 }

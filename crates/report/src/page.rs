@@ -49,7 +49,9 @@ pub fn experiment(params: &Report, e: &Experiment, answer: &Setting, figures: &[
         "<p><a href=\"../../index.html\">all experiments</a></p>\n<h1>{}</h1>\n",
         escape(&params.title)
     );
-    body += &format!("<div class=\"answer\">{answers}</div>\n");
+    body += "<div class=\"answer\">";
+    body += &answers;
+    body += "</div>\n";
     body += &section("How many samples are enough", &sufficient_table(e, answer), Section::Answer);
     body += &section("Data and model", &model(e), Section::Model);
     body += &section("Spectrum", "", Section::Spectrum);
@@ -89,7 +91,8 @@ fn sufficient_table(e: &Experiment, answer: &Setting) -> String {
     let mut methods = of_answer.iter().map(|r| r.method.as_str()).collect::<Vec<_>>();
     methods.truncate(of_answer.len() / tolerances.len().max(1));
     let cell = |method: &str, tolerance: f64| {
-        let row = of_answer.iter().find(|r| r.method == method && r.tolerance == tolerance);
+        let row =
+            of_answer.iter().find(|r| r.method == method && r.tolerance.to_bits() == tolerance.to_bits());
         row.map_or_else(String::new, |row| size(row))
     };
     let rows = methods.iter().map(|method| {

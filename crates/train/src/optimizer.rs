@@ -63,6 +63,7 @@ impl<R: Real> Stepper<R> {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp)] // exact where the arithmetic is
 mod tests {
     use super::*;
     use ndarray::array;
