@@ -1,1 +1,166 @@
-//! Whole pipelines through the real binaries.
+//! A place of its own for each test: a `pipeline.yaml`, a folder of artifacts, and the real binaries of this checkout.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+
+use serde_yaml::{Mapping, Value};
+
+/// Top of the repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the repository")
+}
+
+/// The binary of a stage, as `make` builds it.
+pub fn binary(stage: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this test");
+    let target =
+        test.ancestors().find(|p| p.join("release").is_dir()).expect("run the tests with `make test`");
+    let path = target.join("release").join(stage);
+    assert!(path.exists(), "{} is missing: run the tests with `make test`", path.display());
+    path
+}
+
+/// Python with NumPy, or `None` with a line that says so.
+pub fn python() -> Option<PathBuf> {
+    let python = std::env::var_os("PLATEAU_PYTHON").map(PathBuf::from).filter(|p| p.exists());
+    if python.is_none() {
+        eprintln!("SKIPPED: no Python, so the artifacts were not read with NumPy");
+    }
+    python
+}
+
+/// A folder of its own with a pipeline file.
+pub struct Place {
+    dir: tempfile::TempDir,
+}
+
+/// What a run printed and its exit code.
+pub struct Ran {
+    /// of the process; −1 where a signal ended it
+    pub code: i32,
+    /// stderr
+    pub said: String,
+}
+
+impl Place {
+    /// A folder with the embedded data and the repository's pipeline file, changed by `edit`.
+    pub fn new(edit: impl FnOnce(&mut Value)) -> Self {
+        let place = Self { dir: tempfile::tempdir().expect("a temporary folder") };
+        std::fs::create_dir(place.path("data")).expect("a folder");
+        std::fs::copy(root().join("data/digits.csv.gz"), place.path("data/digits.csv.gz"))
+            .expect("the digits");
+        let text = std::fs::read_to_string(root().join("pipeline.yaml")).expect("pipeline.yaml");
+        let mut pipeline = serde_yaml::from_str(&text).expect("YAML");
+        edit(&mut pipeline);
+        place.write_pipeline(&pipeline);
+        place
+    }
+
+    /// A path in the folder.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.dir.path().join(file)
+    }
+
+    /// An artifact of the experiment `digits`.
+    pub fn artifact(&self, file: &str) -> PathBuf {
+        self.path("artifacts/digits").join(file)
+    }
+
+    /// Changes the pipeline file again.
+    pub fn edit(&self, edit: impl FnOnce(&mut Value)) {
+        let text = std::fs::read_to_string(self.path("pipeline.yaml")).expect("pipeline.yaml");
+        let mut pipeline = serde_yaml::from_str(&text).expect("YAML");
+        edit(&mut pipeline);
+        self.write_pipeline(&pipeline);
+    }
+
+    fn write_pipeline(&self, pipeline: &Value) {
+        let text = serde_yaml::to_string(pipeline).expect("YAML");
+        std::fs::write(self.path("pipeline.yaml"), text).expect("a writable folder");
+    }
+
+    /// The command of one stage for one experiment.
+    pub fn command(&self, stage: &str, experiment: &str) -> Command {
+        let mut command = Command::new(binary(stage));
+        command.arg("--pipeline").arg(self.path("pipeline.yaml"));
+        command.arg("--artifacts").arg(self.path("artifacts")).args(["--experiment", experiment]);
+        command
+    }
+
+    /// Runs one stage of `digits`.
+    pub fn stage(&self, stage: &str) -> Ran {
+        ran(self.command(stage, "digits").output())
+    }
+
+    /// Runs stages of `digits` that must succeed.
+    pub fn stages(&self, stages: &[&str]) {
+        for stage in stages {
+            let ran = self.stage(stage);
+            assert_eq!(ran.code, 0, "{stage}: {}", ran.said);
+        }
+    }
+
+    /// Runs `make` on this place's pipeline file.
+    pub fn make(&self, arguments: &[&str]) -> Ran {
+        let mut command = Command::new("make");
+        command.current_dir(root()).args(arguments);
+        command.arg(format!("PIPELINE={}", self.path("pipeline.yaml").display()));
+        command.arg(format!("A={}", self.path("artifacts").display()));
+        // A make above this one would hand down its own flags.
+        command.env_remove("MAKEFLAGS").env_remove("MAKELEVEL").env_remove("MFLAGS");
+        ran(command.output())
+    }
+}
+
+/// What came of a command.
+pub fn ran(output: std::io::Result<Output>) -> Ran {
+    let output = output.expect("the command starts");
+    let said = [output.stdout, output.stderr].concat();
+    Ran { code: output.status.code().unwrap_or(-1), said: String::from_utf8_lossy(&said).into_owned() }
+}
+
+/// Sets `section.key` (dots descend) of the experiment `digits`.
+pub fn set(pipeline: &mut Value, key: &str, value: impl Into<Value>) {
+    let path = ["experiments", "digits"].into_iter().chain(key.split('.'));
+    let mut node = pipeline;
+    for step in path {
+        if !node.is_mapping() {
+            *node = Value::Mapping(Mapping::new());
+        }
+        node = node.as_mapping_mut().expect("a mapping").entry(step.into()).or_insert(Value::Null);
+    }
+    *node = value.into();
+}
+
+/// A small pipeline, so that whole runs take a second.
+pub fn small(pipeline: &mut Value) {
+    set(pipeline, "train.epochs", 15);
+    set(pipeline, "eigen.dim", 3);
+    set(pipeline, "eigen.random_dim", 2);
+    set(pipeline, "eigen.prefix_count", 3);
+    set(pipeline, "montecarlo.draws", 40);
+    let text = "
+- {name: hessian-d10-s1, basis: hessian, dim: 3, sigma: 1.0}
+- {name: small-sigma, basis: hessian, dim: 2, sigma: 1.0e-3}
+- {name: random-a, basis: random, dim: 2, sigma: 0.5}
+- {name: random-b, basis: random, dim: 2, sigma: 2.0}
+";
+    set(pipeline, "montecarlo.settings", serde_yaml::from_str::<Value>(text).expect("YAML"));
+    let text = "
+- {name: hessian, basis: hessian, points: 7, extent: 1.0, prefix_sizes: [100]}
+- {name: random, basis: random, points: 6, extent: 0.5, prefix_sizes: []}
+- {name: filter, basis: filter, points: 5, extent: 1.0, prefix_sizes: [10, 1000]}
+";
+    set(pipeline, "montecarlo.grids", serde_yaml::from_str::<Value>(text).expect("YAML"));
+}
+
+/// All stages, in order.
+pub const STAGES: [&str; 6] = pipeline::params::STAGES;
+
+/// One small pipeline that has run, shared by the tests that only look at it.
+pub static FINISHED: LazyLock<Place> = LazyLock::new(|| {
+    let place = Place::new(small);
+    place.stages(&STAGES);
+    place
+});

@@ -1,7 +1,7 @@
 //! `pipeline.yaml`: experiments by name over shared defaults. The only module that meets YAML.
 //!
 //! A section of an experiment is laid over the section of the same name in `defaults`, key by key;
-//! lists are replaced whole. Errors name the file, the line and the key.
+//! lists, and choices with another `name`, are replaced whole. Errors name the file, the line and the key.
 
 use std::path::{Path, PathBuf};
 
@@ -225,7 +225,10 @@ impl Pipeline {
 
 fn overlay(base: &mut Value, over: &Value) {
     match (base, over) {
-        (Value::Mapping(base), Value::Mapping(over)) => {
+        // A choice by `name`, such as an optimizer, brings its own keys: those of another choice do not stay.
+        (Value::Mapping(base), Value::Mapping(over))
+            if over.get("name").is_none_or(|name| base.get("name") == Some(name)) =>
+        {
             for (key, value) in over {
                 match base.get_mut(key) {
                     Some(old) => overlay(old, value),

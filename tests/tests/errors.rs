@@ -1,0 +1,309 @@
+//! Every error that a user can meet, by its message, its hint and its exit code; and that nothing was written.
+
+use pipeline::npy;
+use pipeline_tests::{FINISHED, Place, STAGES, set, small};
+use serde_yaml::Value;
+
+/// One stage on a place whose earlier stages have run, after an edit: what it says.
+#[track_caller]
+fn fails(stage: &str, edit: impl FnOnce(&mut Value), code: i32, parts: &[&str]) {
+    let place = Place::new(|p| {
+        small(p);
+        edit(p);
+    });
+    let before = STAGES.iter().take_while(|s| **s != stage).copied().collect::<Vec<_>>();
+    place.stages(&before);
+    let ran = place.stage(stage);
+    assert_eq!(ran.code, code, "{}", ran.said);
+    for part in parts {
+        assert!(ran.said.contains(part), "{part:?} is not in: {}", ran.said);
+    }
+    assert!(ran.said.lines().any(|l| l.starts_with("error: ")), "{}", ran.said);
+    assert!(ran.said.contains("\nhint: "), "{}", ran.said);
+    assert!(!place.artifact(&format!("{stage}/manifest.json")).exists(), "nothing was written");
+    assert!(!place.artifact(&format!(".{stage}.partial")).exists(), "nothing is left behind");
+}
+
+fn yaml(text: &str) -> Value {
+    serde_yaml::from_str(text).unwrap()
+}
+
+#[test]
+fn configuration() {
+    fails(
+        "train",
+        |p| set(p, "train.epoch", 3),
+        2,
+        &["pipeline.yaml:", "train.epoch: unknown field `epoch`"],
+    );
+    fails("train", |p| set(p, "train.epochs", "ten"), 2, &["train.epochs: invalid type: string \"ten\""]);
+    fails(
+        "train",
+        |p| set(p, "train.activation", "swish"),
+        2,
+        &["train.activation: unknown variant `swish`", "`relu`"],
+    );
+    fails("train", |p| set(p, "train.batch_size", 0), 2, &["train.batch_size: 0; at least 1 is needed"]);
+    fails(
+        "train",
+        |p| set(p, "train.checkpoint_epochs", yaml("[99]")),
+        2,
+        &["checkpoint_epochs: 99; epochs count from 1 to 15"],
+    );
+    fails(
+        "fetch-data",
+        |p| set(p, "training", yaml("{}")),
+        2,
+        &["experiments.digits.training: unknown section"],
+    );
+    fails("eigen", |p| set(p, "eigen.dim", 0), 2, &["eigen.dim: 0; at least 1 is needed"]);
+    fails(
+        "eigen",
+        |p| set(p, "eigen.dim", 3000),
+        2,
+        &["eigen.max_products: 1000; Lanczos yields at most one"],
+    );
+    fails("eigen", |p| set(p, "eigen.solver", "power"), 2, &["power iteration finds the largest magnitude"]);
+    fails(
+        "montecarlo",
+        |p| set(p, "montecarlo.settings", yaml("[{name: a, basis: hessian, dim: 1, sigma: -1.0}]")),
+        2,
+        &["montecarlo.settings[0].sigma: -1; a finite number above 0"],
+    );
+    fails(
+        "montecarlo",
+        |p| set(p, "montecarlo.settings", yaml("[{name: a/b, basis: hessian, dim: 1, sigma: 1.0}]")),
+        2,
+        &["name \"a/b\""],
+    );
+    fails(
+        "montecarlo",
+        |p| set(p, "montecarlo.settings", yaml("[{name: a, basis: hessian, dim: 7, sigma: 1.0}]")),
+        2,
+        &["settings[0]: 7 directions, but basis.npy has 3"],
+    );
+    fails(
+        "montecarlo",
+        |p| {
+            set(p, "montecarlo.step", 1000);
+            set(p, "montecarlo.grids", yaml("[]"));
+        },
+        2,
+        &["1000 samples, but there are 1437"],
+    );
+    fails(
+        "montecarlo",
+        |p| {
+            set(
+                p,
+                "montecarlo.grids",
+                yaml("[{name: a, basis: random, points: 5, extent: 1.0, prefix_sizes: [2000]}]"),
+            )
+        },
+        2,
+        &["prefix_sizes: 2000, but k + step may be at most 1437"],
+    );
+    fails("bound", |p| set(p, "montecarlo.step", 2), 2, &["eigen.step is 1, but montecarlo.step is 2"]);
+    fails(
+        "bound",
+        |p| set(p, "bound.confidence", 1.0),
+        2,
+        &["bound.confidence: 1; a number between 0 and 1"],
+    );
+    fails(
+        "report",
+        |p| set(p, "report.answer", "nothing"),
+        2,
+        &["no setting \"nothing\"", "it has: hessian-d10-s1, small-sigma"],
+    );
+    fails(
+        "fetch-data",
+        |p| set(p, "fetch-data.n_samples", 5000),
+        2,
+        &["n_samples: 5000 wanted, but there are 1437"],
+    );
+    fails(
+        "fetch-data",
+        |p| set(p, "fetch-data.dataset", "files"),
+        2,
+        &["fetch-data.files: goes with `dataset: files`"],
+    );
+    fails(
+        "fetch-data",
+        |p| set(p, "fetch-data.sources", yaml("[directory]")),
+        2,
+        &["fetch-data.directory: null, but `sources` names `directory`"],
+    );
+}
+
+#[test]
+fn usage() {
+    let place = Place::new(small);
+    let mut command = place.command("train", "nonesuch");
+    let ran = pipeline_tests::ran(command.output());
+    assert_eq!(ran.code, 2);
+    assert!(
+        ran.said.contains("no experiment \"nonesuch\"") && ran.said.contains("it has: digits"),
+        "{}",
+        ran.said
+    );
+    let ran = pipeline_tests::ran(std::process::Command::new(pipeline_tests::binary("train")).output());
+    assert_eq!(ran.code, 2, "no arguments: {}", ran.said);
+    for stage in STAGES {
+        let ran = pipeline_tests::ran(
+            std::process::Command::new(pipeline_tests::binary(stage)).arg("--help").output(),
+        );
+        assert_eq!(ran.code, 0);
+        for part in ["Exit codes:", "143", "Example:", "--experiment", stage] {
+            assert!(ran.said.contains(part), "{stage} --help lacks {part:?}");
+        }
+    }
+}
+
+#[test]
+fn data() {
+    let mnist_nowhere = |p: &mut Value| {
+        set(p, "fetch-data.dataset", "mnist");
+        set(p, "fetch-data.sources", yaml("[cache, https, debian]"));
+        set(p, "fetch-data.mirrors", yaml("['http://127.0.0.1:9/none']"));
+    };
+    fails(
+        "fetch-data",
+        mnist_nowhere,
+        3,
+        &["mnist from none of its sources", "cache: ", "https: http://127.0.0.1:9/none/train", "debian: "],
+    );
+    let place = Place::new(small);
+    std::fs::remove_file(place.path("data/digits.csv.gz")).unwrap();
+    let ran = place.stage("fetch-data");
+    assert_eq!(ran.code, 3);
+    assert!(ran.said.contains("digits.csv.gz") && ran.said.contains("git checkout"), "{}", ran.said);
+}
+
+#[test]
+fn a_damaged_cache_is_refused() {
+    let place = Place::new(|p| {
+        small(p);
+        set(p, "fetch-data.dataset", "mnist");
+        set(p, "fetch-data.sources", yaml("[cache]"));
+    });
+    std::fs::create_dir_all(place.path("data/mnist")).unwrap();
+    let mut bytes = vec![0, 0, 8, 3, 0, 0, 0xea, 0x60, 0, 0, 0, 28, 0, 0, 0, 28];
+    bytes.resize(16 + 60_000 * 784, 7);
+    std::fs::write(place.path("data/mnist/train-images-idx3-ubyte"), &bytes).unwrap();
+    let ran = place.stage("fetch-data");
+    assert_eq!(ran.code, 3);
+    assert!(
+        ran.said.contains("train-images-idx3-ubyte: SHA-256") && ran.said.contains("refused"),
+        "{}",
+        ran.said
+    );
+    std::fs::write(place.path("data/mnist/train-images-idx3-ubyte"), &bytes[..100]).unwrap();
+    let ran = place.stage("fetch-data");
+    assert!(ran.said.contains("100 bytes, but its header means 47040016"), "{}", ran.said);
+}
+
+#[test]
+fn missing_and_changed_inputs() {
+    let place = Place::new(small);
+    let ran = place.stage("train");
+    assert_eq!(ran.code, 3);
+    assert!(
+        ran.said.contains("fetch-data/manifest.json: missing")
+            && ran.said.contains("run `make fetch-data` first"),
+        "{}",
+        ran.said
+    );
+
+    place.stages(&["fetch-data", "train"]);
+    let path = place.artifact("train/w_star.npy");
+    let good = std::fs::read(&path).unwrap();
+    let mut bad = good.clone();
+    *bad.last_mut().unwrap() ^= 1;
+    std::fs::write(&path, bad).unwrap();
+    let ran = place.stage("eigen");
+    assert_eq!(ran.code, 3);
+    assert!(ran.said.contains("w_star.npy: changed after train wrote it"), "{}", ran.said);
+    std::fs::write(&path, &good[..good.len() - 8]).unwrap();
+    assert!(place.stage("eigen").said.contains("changed after train wrote it"));
+
+    std::fs::write(&path, good).unwrap();
+    let manifest = place.artifact("train/manifest.json");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, text.replace("\"format\": 1", "\"format\": 99")).unwrap();
+    assert!(place.stage("eigen").said.contains("format 99, but 1 is read"));
+    std::fs::write(&manifest, &text[..text.len() / 2]).unwrap();
+    assert!(place.stage("eigen").said.contains("not a manifest"));
+}
+
+#[test]
+fn not_converged() {
+    let diverging =
+        |p: &mut Value| set(p, "train.optimizer", yaml("{name: sgd, learning_rate: 1.0e+9, momentum: 0.0}"));
+    fails(
+        "train",
+        diverging,
+        4,
+        &["training diverged", "epoch 1", "learning rate 1000000000", "lower train.optimizer.learning_rate"],
+    );
+    let few_products = |p: &mut Value| {
+        set(p, "eigen.max_products", 4);
+        set(p, "eigen.residual_tolerance", 1e-9);
+    };
+    fails(
+        "eigen",
+        few_products,
+        4,
+        &["of 3 Ritz pairs converged in 4 products; worst residual", "needed 1.0e-9", "nothing was written"],
+    );
+    let impossible = |p: &mut Value| {
+        set(p, "eigen.precision", "f32");
+        set(p, "eigen.prefix_residual_tolerance", 1e-12);
+    };
+    fails("eigen", impossible, 4, &["Ritz pairs of the first", "raise eigen.prefix_residual_tolerance"]);
+}
+
+#[test]
+fn files_of_the_user() {
+    let place = Place::new(small);
+    let weights = place.path("w.npy");
+    npy::write(&weights, &ndarray::Array1::<f64>::zeros(7)).unwrap();
+    place.edit(|p| set(p, "train.weights", "w.npy"));
+    place.stages(&["fetch-data"]);
+    let ran = place.stage("train");
+    assert_eq!(ran.code, 3);
+    assert!(ran.said.contains("w.npy: 7 parameters, but layers [64, 32, 10] need 2410"), "{}", ran.said);
+    std::fs::remove_file(&weights).unwrap();
+    let ran = place.stage("train");
+    assert_eq!(ran.code, 3);
+    assert!(ran.said.contains("w.npy: No such file"), "{}", ran.said);
+
+    let basis = FINISHED.path("artifacts/digits/eigen/basis.npy");
+    let mut rows = npy::read::<f64, ndarray::Ix2>(&basis).unwrap();
+    rows *= 2.0;
+    let place = Place::new(|p| {
+        small(p);
+        set(p, "eigen.basis", "basis.npy");
+        set(
+            p,
+            "montecarlo.settings",
+            yaml("[{name: hessian-d10-s1, basis: hessian, dim: 3, sigma: 1.0, theta: theta.npy}]"),
+        );
+    });
+    npy::write(&place.path("basis.npy"), &rows).unwrap();
+    npy::write(&place.path("theta.npy"), &ndarray::Array2::<f64>::zeros((9, 2))).unwrap();
+    place.stages(&["fetch-data", "train"]);
+    let ran = place.stage("eigen");
+    assert_eq!(ran.code, 3);
+    assert!(
+        ran.said.contains("basis.npy: rows are not orthonormal: B B^T differs from I by 3.0e0"),
+        "{}",
+        ran.said
+    );
+    rows /= 2.0;
+    npy::write(&place.path("basis.npy"), &rows).unwrap();
+    place.stages(&["eigen"]);
+    let ran = place.stage("montecarlo");
+    assert_eq!(ran.code, 3);
+    assert!(ran.said.contains("theta.npy: shape [9, 2]; (T, 3)"), "{}", ran.said);
+}

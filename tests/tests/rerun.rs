@@ -1,0 +1,142 @@
+//! What runs again, and what does not; the same bytes whatever the threads; launchers that lie.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use pipeline::manifest::hash_path;
+use pipeline_tests::{FINISHED, Place, STAGES, ran, set, small};
+
+/// Hash of every array below a folder.
+fn arrays(dir: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()) {
+        if entry.is_dir() {
+            found.extend(arrays(&entry));
+        } else if entry.extension().is_some_and(|e| e == "npy" || e == "npz") {
+            found.insert(entry.display().to_string(), hash_path(&entry).unwrap());
+        }
+    }
+    found
+}
+
+fn relative(found: BTreeMap<String, String>, base: &Path) -> BTreeMap<String, String> {
+    let base = base.display().to_string();
+    found.into_iter().map(|(path, hash)| (path.replace(&base, ""), hash)).collect()
+}
+
+/// The stages that a run of make reports to have run.
+fn stages_run(said: &str) -> Vec<&str> {
+    STAGES
+        .into_iter()
+        .filter(|s| {
+            said.lines().any(|l| l.starts_with(&format!("{s}: digits: ")) && !l.contains("up to date"))
+        })
+        .collect()
+}
+
+#[test]
+fn make_runs_what_changed_and_nothing_else() {
+    let place = Place::new(small);
+    let first = place.make(&["quick"]);
+    assert_eq!((first.code, stages_run(&first.said)), (0, STAGES.to_vec()), "{}", first.said);
+
+    let second = place.make(&["quick"]);
+    assert_eq!(second.code, 0, "{}", second.said);
+    assert!(stages_run(&second.said).is_empty(), "{}", second.said);
+    assert!(second.said.contains("up to date"), "{}", second.said);
+
+    let eigen = std::fs::read(place.artifact("eigen/manifest.json")).unwrap();
+    place.edit(|p| set(p, "montecarlo.draws", 50));
+    let third = place.make(&["quick"]);
+    assert_eq!(stages_run(&third.said), ["montecarlo", "bound", "report"], "{}", third.said);
+    assert_eq!(std::fs::read(place.artifact("eigen/manifest.json")).unwrap(), eigen);
+
+    place.edit(|p| set(p, "report.title", "Another title"));
+    let fourth = place.make(&["quick"]);
+    assert_eq!(stages_run(&fourth.said), ["report"], "{}", fourth.said);
+
+    // One stage alone, and what it needs.
+    place.edit(|p| set(p, "train.epochs", 16));
+    let fifth = place.make(&["digits/eigen"]);
+    assert_eq!(stages_run(&fifth.said), ["train", "eigen"], "{}", fifth.said);
+
+    // A lost artifact is made again.
+    std::fs::remove_file(place.artifact("eigen/basis.npy")).unwrap();
+    assert_eq!(place.stage("eigen").code, 0);
+    assert!(place.artifact("eigen/basis.npy").exists());
+}
+
+#[test]
+fn the_manifest_is_trusted_and_not_the_launcher() {
+    let place = Place::new(small);
+    let nothing_done = place.make(&["digits/fetch-data", "LAUNCH=true"]);
+    assert_ne!(nothing_done.code, 0, "{}", nothing_done.said);
+    assert!(
+        nothing_done.said.contains("fetch-data of digits ended without a manifest"),
+        "{}",
+        nothing_done.said
+    );
+    // Runs the stage and reports failure all the same.
+    let script = place.path("launch.sh");
+    std::fs::write(&script, "\"$@\"\nexit 9\n").unwrap();
+    let done = place.make(&["digits/fetch-data", &format!("LAUNCH=bash {}", script.display())]);
+    assert_eq!(done.code, 0, "{}", done.said);
+    assert!(place.artifact("fetch-data/manifest.json").exists());
+}
+
+#[test]
+fn same_bytes_for_any_number_of_threads_and_again() {
+    let first = relative(arrays(&FINISHED.path("artifacts")), &FINISHED.path("artifacts"));
+    assert!(first.len() > 40, "{} arrays", first.len());
+    for threads in ["1", "2", "3"] {
+        let place = Place::new(small);
+        for stage in STAGES {
+            let ran = ran(place.command(stage, "digits").env("RAYON_NUM_THREADS", threads).output());
+            assert_eq!(ran.code, 0, "{}", ran.said);
+        }
+        let again = relative(arrays(&place.path("artifacts")), &place.path("artifacts"));
+        let differ = first.iter().filter(|(file, hash)| again.get(*file) != Some(*hash)).collect::<Vec<_>>();
+        assert!(differ.is_empty() && first.len() == again.len(), "{threads} threads: {differ:?}");
+    }
+}
+
+#[test]
+fn an_interrupted_stage_leaves_nothing_half_written() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let place = Place::new(|p| {
+            small(p);
+            set(p, "train.epochs", 100_000);
+        });
+        place.stages(&["fetch-data"]);
+        let mut child = place.command("train", "digits").stderr(std::process::Stdio::null()).spawn().unwrap();
+        let staging = place.artifact(".train.partial");
+        while !staging.exists() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let kill = std::process::Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
+        assert!(kill.unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        assert!(!staging.exists() && !place.artifact("train").exists(), "SIG{signal}");
+    }
+}
+
+#[test]
+fn two_processes_of_one_stage_do_not_meet() {
+    let place = Place::new(|p| {
+        small(p);
+        set(p, "train.epochs", 100_000);
+    });
+    place.stages(&["fetch-data"]);
+    let mut first = place.command("train", "digits").stderr(std::process::Stdio::null()).spawn().unwrap();
+    while !place.artifact(".train.partial").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let second = place.stage("train");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert_eq!(second.code, 2, "{}", second.said);
+    assert!(second.said.contains("another process is running train"), "{}", second.said);
+    // The first was killed without a chance to clean up: the next run is not in its way.
+    place.edit(|p| set(p, "train.epochs", 2));
+    place.stages(&["train"]);
+}

@@ -1,0 +1,188 @@
+//! The numbers of a whole run on `digits`, held against NumPy and against themselves.
+
+use std::process::Command;
+
+use ndarray::{Ix1, Ix2};
+use pipeline::npy;
+use pipeline_tests::{FINISHED, Place, STAGES, python, ran, root, set, small};
+use serde_json::Value;
+
+#[test]
+fn numpy_reads_every_artifact_and_finds_the_same_numbers() {
+    let Some(python) = python() else { return };
+    let script = root().join("tests/check_artifacts.py");
+    let ran = ran(Command::new(python).arg(script).arg(FINISHED.path("artifacts/digits")).output());
+    assert_eq!(ran.code, 0, "{}", ran.said);
+    assert!(ran.said.contains("all checks passed"), "{}", ran.said);
+}
+
+#[test]
+fn at_small_sigma_monte_carlo_is_the_second_order_model() {
+    let text = std::fs::read(FINISHED.artifact("bound/theory.json")).unwrap();
+    let theory: Value = serde_json::from_slice(&text).unwrap();
+    let small = theory["settings"].as_array().unwrap().iter().find(|s| s["name"] == "small-sigma").unwrap();
+    let second = small["theories"].as_array().unwrap().iter().find(|t| t["name"] == "second-order").unwrap();
+    // Three standard errors hold 99.7 % of independent normal values; all k share the draws, so allow a few per cent.
+    assert!(second["within_three_standard_errors"].as_f64().unwrap() >= 0.97, "{second}");
+    assert!((second["geometric_mean_ratio"].as_f64().unwrap() - 1.0).abs() <= 0.01, "{second}");
+}
+
+#[test]
+fn the_report_is_whole() {
+    let report = FINISHED.artifact("report");
+    let html = std::fs::read_to_string(report.join("index.html")).unwrap();
+    let index = std::fs::read_to_string(FINISHED.path("artifacts/index.html")).unwrap();
+    assert!(html.len() < 8_000_000, "{} bytes", html.len());
+    for request in ["src=\"http", "href=\"http", "url(http", "<script src", "@import"] {
+        assert!(!html.contains(request) && !index.contains(request), "{request}");
+    }
+    let summary: Value =
+        serde_json::from_slice(&std::fs::read(report.join("summary.json")).unwrap()).unwrap();
+    for sentence in summary["answer"].as_array().unwrap() {
+        let sentence = sentence.as_str().unwrap();
+        assert!(html.contains(sentence) && index.contains(sentence), "{sentence}");
+    }
+    let figures = [
+        "sufficient",
+        "training",
+        "figure-1",
+        "prefix-eigenvalues",
+        "figure-2",
+        "figure-3",
+        "figure-4",
+        "figure-6",
+        "figure-7",
+        "figure-8",
+        "figure-9",
+        "landscape-filter-10",
+        "landscape-filter-1000",
+        "landscape-filter-1436",
+    ];
+    for figure in figures.iter().filter(|f| **f != "figure-2") {
+        let file = |kind: &str| {
+            std::fs::read(report.join(format!("figures/{figure}.{kind}")))
+                .unwrap_or_else(|e| panic!("{figure}.{kind}: {e}"))
+        };
+        assert!(file("png").starts_with(b"\x89PNG") && file("png").len() > 5000, "{figure}");
+        assert!(file("svg").starts_with(b"<svg") && file("csv").len() > 30, "{figure}");
+        assert!(html.contains(&format!("id=\"{figure}\"")), "{figure}");
+    }
+}
+
+/// Data, order, weights, basis and draws from files give the bytes of the run that wrote those files.
+#[test]
+fn everything_can_be_brought() {
+    let array = |file: &str| FINISHED.artifact(file);
+    let place = Place::new(|p| {
+        small(p);
+        let files = "{train_x: x.npy, train_y: y.npy, test_x: test.npz, test_y: test.npz}";
+        set(p, "fetch-data.dataset", "files");
+        set(p, "fetch-data.files", serde_yaml::from_str::<serde_yaml::Value>(files).unwrap());
+        set(p, "fetch-data.order", "given");
+        set(p, "fetch-data.order_file", "order.npy");
+        set(p, "train.weights", "weights.npz");
+        set(p, "eigen.basis", "basis.npy");
+        let settings = "[{name: hessian-d10-s1, basis: hessian, dim: 3, sigma: 1.0, theta: theta.npy}]";
+        set(p, "montecarlo.settings", serde_yaml::from_str::<serde_yaml::Value>(settings).unwrap());
+    });
+    // The source in an order of its own: sample i of the run is row n − 1 − i of the file.
+    let x = npy::read::<u8, Ix2>(&array("fetch-data/train_images.npy")).unwrap();
+    let y = npy::read::<i64, Ix1>(&array("fetch-data/train_labels.npy")).unwrap();
+    let n = i64::try_from(y.len()).unwrap();
+    npy::write(&place.path("x.npy"), &x.slice(ndarray::s![..;-1, ..])).unwrap();
+    npy::write(&place.path("y.npy"), &y.slice(ndarray::s![..;-1])).unwrap();
+    npy::write(&place.path("order.npy"), &(0..n).rev().collect::<ndarray::Array1<i64>>()).unwrap();
+    let test_x = npy::read::<u8, Ix2>(&array("fetch-data/test_images.npy")).unwrap().mapv(f64::from);
+    let test_y = npy::read::<i64, Ix1>(&array("fetch-data/test_labels.npy")).unwrap();
+    // One archive with both; classes as floats would be regression targets, so they stay in a file of their own.
+    npy::write_npz(&place.path("test.npz"), &[("x".into(), test_x.into_dyn())]).unwrap();
+    npy::write(&place.path("test_y.npy"), &test_y).unwrap();
+    place.edit(|p| set(p, "fetch-data.files.test_y", "test_y.npy"));
+    for (from, to) in [
+        ("train/weights.npz", "weights.npz"),
+        ("eigen/basis.npy", "basis.npy"),
+        ("montecarlo/hessian-d10-s1/theta.npy", "theta.npy"),
+    ] {
+        std::fs::copy(array(from), place.path(to)).unwrap();
+    }
+    place.stages(&STAGES);
+    for file in [
+        "fetch-data/train_images.npy",
+        "fetch-data/train_labels.npy",
+        "train/w_star.npy",
+        "eigen/basis.npy",
+        "eigen/sample_curvature.npy",
+        "montecarlo/hessian-d10-s1/delta.npy",
+        "bound/hessian-d10-s1/quadratic.npy",
+    ] {
+        assert!(
+            std::fs::read(place.artifact(file)).unwrap() == std::fs::read(array(file)).unwrap(),
+            "{file} differs"
+        );
+    }
+}
+
+/// Widths, losses and activations other than the usual ones, and regression, go through every stage.
+#[test]
+fn other_networks_go_through() {
+    let networks = [
+        ("tanh", "squared-error", "[7, 5]", "f64"),
+        ("gelu", "softmax-cross-entropy", "[9]", "f32"),
+        ("identity", "softmax-cross-entropy", "[]", "f64"),
+    ];
+    for (activation, loss, hidden, precision) in networks {
+        let place = Place::new(|p| {
+            small(p);
+            set(p, "train.activation", activation);
+            set(p, "train.loss", loss);
+            set(p, "train.hidden", serde_yaml::from_str::<serde_yaml::Value>(hidden).unwrap());
+            set(
+                p,
+                "train.optimizer",
+                serde_yaml::from_str::<serde_yaml::Value>("{name: sgd, learning_rate: 0.05, momentum: 0.9}")
+                    .unwrap(),
+            );
+            set(p, "train.precision", precision);
+            set(p, "train.checkpoint_epochs", serde_yaml::from_str::<serde_yaml::Value>("[1, 15]").unwrap());
+            set(p, "montecarlo.step", 7);
+            set(p, "eigen.step", 7);
+            set(p, "montecarlo.grids", serde_yaml::Value::Sequence(vec![]));
+        });
+        place.stages(&STAGES);
+        let Some(python) = python() else { continue };
+        let script = root().join("tests/check_artifacts.py");
+        let ran = ran(Command::new(python).arg(script).arg(place.path("artifacts/digits")).output());
+        assert_eq!(ran.code, 0, "{activation}: {}", ran.said);
+    }
+}
+
+#[test]
+fn regression_goes_through() {
+    let place = Place::new(|p| {
+        small(p);
+        set(p, "fetch-data.dataset", "files");
+        set(
+            p,
+            "fetch-data.files",
+            serde_yaml::from_str::<serde_yaml::Value>("{train_x: x.npy, train_y: y.npy}").unwrap(),
+        );
+        set(
+            p,
+            "fetch-data.normalisation",
+            serde_yaml::from_str::<serde_yaml::Value>("{scale: 1, mean: 0, std: 1}").unwrap(),
+        );
+        set(p, "train.loss", "squared-error");
+        set(p, "train.activation", "tanh");
+    });
+    let x = ndarray::Array2::from_shape_fn((1200, 3), |(i, j)| ((i * (j + 2)) as f64 * 0.37).sin());
+    let y = x.outer_iter().map(|x| x[0] * x[1] - x[2]).collect::<ndarray::Array1<f64>>();
+    npy::write(&place.path("x.npy"), &x).unwrap();
+    npy::write(&place.path("y.npy"), &y).unwrap();
+    place.stages(&STAGES);
+    let manifest: Value =
+        serde_json::from_slice(&std::fs::read(place.artifact("train/manifest.json")).unwrap()).unwrap();
+    assert_eq!(manifest["facts"]["train_accuracy"], Value::Null);
+    assert_eq!(manifest["facts"]["layers"], serde_json::json!([3, 32, 1]));
+    // The variance of y is about 0.7: a network that learned is far below half of it.
+    assert!(manifest["facts"]["train_loss"].as_f64().unwrap() < 0.1, "{}", manifest["facts"]);
+}
