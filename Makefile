@@ -25,6 +25,7 @@ all: $(EXPERIMENTS)
 quick: digits
 ## make <experiment>   one experiment, such as: make mnist
 $(EXPERIMENTS): %: $(A)/%/report/manifest.json
+	@echo "$@: up to date; open $(A)/$@/report/index.html"
 ## make <stage>        one stage of every experiment, such as: make eigen
 $(STAGES): %: $(EXPERIMENTS:=/%)
 ## make <experiment>/<stage>    one stage of one experiment, such as: make mnist/eigen
