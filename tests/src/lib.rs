@@ -110,7 +110,8 @@ impl Place {
         // A make above this one would hand down its own flags.
         command.env_remove("MAKEFLAGS").env_remove("MAKELEVEL").env_remove("MFLAGS");
         // And cargo its variables, on which crates such as ring rebuild themselves.
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_")) {
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_"))
+        {
             if name != "CARGO_HOME" && name != "CARGO_TARGET_DIR" {
                 command.env_remove(name);
             }

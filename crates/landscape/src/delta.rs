@@ -260,3 +260,116 @@ pub fn covariance(x: ArrayView1<f64>, y: ArrayView1<f64>) -> f64 {
 pub fn order_average(v: f64, sizes: &[usize], step: usize) -> Array1<f64> {
     sizes.iter().map(|&k| v * order_factor(k, step)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array3, array};
+    use rand::SeedableRng;
+    use rand_distr::{Distribution, StandardNormal};
+
+    use super::*;
+
+    /// Every order of `0..n`.
+    fn orders(n: usize) -> Vec<Vec<usize>> {
+        if n == 0 {
+            return vec![vec![]];
+        }
+        let shorter = orders(n - 1);
+        let insert = |order: &Vec<usize>, at: usize| [&order[..at], &[n - 1], &order[at..]].concat();
+        shorter.iter().flat_map(|order| (0..n).map(move |at| insert(order, at))).collect()
+    }
+
+    fn squares(values: &[f64], order: &[usize], step: usize) -> Vec<f64> {
+        let mut running = PrefixMean::new(step);
+        order.iter().filter_map(|&i| running.push(values[i])).map(|i| i.change * i.change).collect()
+    }
+
+    #[test]
+    fn the_order_average_is_the_mean_over_all_720_orders_of_six_samples() {
+        let values = [0.3, -1.2, 2.5, 0.9, 7.0, -0.4];
+        for step in [1, 2, 3] {
+            let sizes = prefix_sizes(6, step);
+            let all = orders(6);
+            assert_eq!(all.len(), 720);
+            let mut mean = vec![0.0; sizes.len()];
+            for order in &all {
+                squares(&values, order, step).iter().zip(&mut mean).for_each(|(d, m)| *m += d / 720.0);
+            }
+            let closed = order_average(variance(ArrayView1::from(&values)), &sizes, step);
+            for (found, closed) in mean.iter().zip(&closed) {
+                // 720 additions of one sign.
+                assert!(
+                    (found / closed - 1.0).abs() <= 720.0 * f64::EPSILON,
+                    "step {step}: {found} {closed}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn theories_average_over_all_orders_to_their_closed_forms() {
+        // d = 2, N = 5: all 120 orders of per-sample values, slopes and curvatures.
+        let n = 5;
+        let wave = |i: usize| ((i * i + 1) as f64 * 0.61).sin();
+        let mut curvature =
+            Array3::from_shape_fn((n, 2, 2), |(i, a, b)| wave(7 * i + 3 * a.max(b) + a.min(b)));
+        curvature[[1, 0, 0]] += 2.0;
+        let samples = SampleDerivatives {
+            loss: Array1::from_shape_fn(n, |i| wave(i + 40)),
+            slope: Array2::from_shape_fn((n, 2), |(i, a)| wave(2 * i + a + 90)),
+            curvature,
+        };
+        let (sigma, step) = (0.7, 2);
+        let mut mean = vec![[0.0; 3]; prefix_sizes(n, step).len()];
+        for order in orders(n) {
+            let reordered = SampleDerivatives {
+                loss: samples.loss.select(Axis(0), &order),
+                slope: samples.slope.select(Axis(0), &order),
+                curvature: samples.curvature.select(Axis(0), &order),
+            };
+            let curves = theory_curves(&reordered, 2, &[sigma], step).remove(0);
+            for (k, mean) in mean.iter_mut().enumerate() {
+                let row = [curves.diagonal[k], curves.quadratic[k], curves.second_order[k]];
+                mean.iter_mut().zip(row).for_each(|(m, x)| *m += x / 120.0);
+            }
+        }
+        let v = theory_variances(&samples, 2, sigma);
+        for (mean, k) in mean.iter().zip(prefix_sizes(n, step)) {
+            for (found, v) in mean.iter().zip([v.diagonal, v.quadratic, v.second_order]) {
+                let closed = v * order_factor(k, step);
+                assert!((found / closed - 1.0).abs() <= 1e-12, "{found} {closed}");
+            }
+        }
+    }
+
+    #[test]
+    fn theory_is_the_second_moment_of_a_quadratic_form() {
+        let (c, g) = (0.4, array![0.5, -1.1, 0.2]);
+        let a = array![[2.0, 0.7, 0.0], [0.7, -1.5, 0.3], [0.0, 0.3, 0.1]];
+        let (sigma, draws) = (0.8, 40_000);
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(5);
+        let mut second_order = Moments::default();
+        let mut quadratic = Moments::default();
+        for _ in 0..draws {
+            let theta = Array1::from_shape_fn(3, |_| {
+                let z: f64 = StandardNormal.sample(&mut rng);
+                sigma * z
+            });
+            let form = 0.5 * theta.dot(&a.dot(&theta));
+            quadratic.push(form * form);
+            second_order.push((c + g.dot(&theta) + form).powi(2));
+        }
+        let expected = [
+            (quadratic, theory_quadratic(a.view(), sigma)),
+            (second_order, theory_second_order(c, g.view(), a.view(), sigma)),
+        ];
+        for (moments, theory) in expected {
+            // One look at one seed: four standard errors, here 3 % of the value; the diagonal alone is 15 % off.
+            let standard_error = (moments.variance() / f64::from(draws)).sqrt();
+            assert!(standard_error < 0.02 * theory, "{standard_error} {theory}");
+            assert!((moments.mean() - theory).abs() <= 4.0 * standard_error, "{} {theory}", moments.mean());
+        }
+        let off = theory_diagonal(a.diag(), sigma) / theory_quadratic(a.view(), sigma);
+        assert!(off < 0.9, "{off}");
+    }
+}

@@ -90,6 +90,13 @@ fn range(values: impl Iterator<Item = f64> + Clone) -> std::ops::Range<f64> {
     low - margin..high + margin
 }
 
+/// How many ticks: on a logarithmic axis no more than whole decades.
+fn ticks(range: &std::ops::Range<f64>, log: bool, most: usize) -> usize {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // some decades
+    let decades = (range.end.floor() - range.start.ceil()).max(0.0) as usize;
+    if log && decades > 0 { most.min(decades + 1) } else { most }
+}
+
 fn draw(panel: &Panel, area: &DrawingArea<SVGBackend, Shift>) -> Result<()> {
     let lines =
         panel.lines.iter().map(|l| l.points.iter().filter_map(|&p| drawable(panel, p)).collect::<Vec<_>>());
@@ -102,15 +109,15 @@ fn draw(panel: &Panel, area: &DrawingArea<SVGBackend, Shift>) -> Result<()> {
         .margin(14)
         .x_label_area_size(46)
         .y_label_area_size(78)
-        .build_cartesian_2d(xs.clone(), ys)?;
+        .build_cartesian_2d(xs.clone(), ys.clone())?;
     let tick = |log: bool| move |v: &f64| tick_label(*v, log);
     let (x_tick, y_tick) = (tick(panel.log_x), tick(panel.log_y));
     chart
         .configure_mesh()
         .x_desc(&panel.x_label)
         .y_desc(&panel.y_label)
-        .x_labels(7)
-        .y_labels(8)
+        .x_labels(ticks(&xs, panel.log_x, 7))
+        .y_labels(ticks(&ys, panel.log_y, 8))
         .x_label_formatter(&x_tick)
         .y_label_formatter(&y_tick)
         .label_style(("sans-serif", 14))
@@ -140,8 +147,8 @@ fn draw(panel: &Panel, area: &DrawingArea<SVGBackend, Shift>) -> Result<()> {
         let y = place(*value, panel.log_y);
         let ends = [(xs.start, y), (xs.end, y)];
         chart.draw_series(DashedLineSeries::new(ends, 2, 4, BLACK.stroke_width(1)))?;
-        let style = TextStyle::from(("sans-serif", 13)).pos(Pos::new(HPos::Right, VPos::Bottom));
-        chart.draw_series(std::iter::once(Text::new(name.clone(), (xs.end, y), style)))?;
+        let style = TextStyle::from(("sans-serif", 13)).pos(Pos::new(HPos::Left, VPos::Bottom));
+        chart.draw_series(std::iter::once(Text::new(format!(" {name}"), (xs.start, y), style)))?;
     }
     if panel.lines.iter().filter(|l| !l.label.is_empty()).count() > 1 {
         let corner =

@@ -75,7 +75,7 @@ fn draw(surface: &Surface, area: &DrawingArea<SVGBackend, plotters::coord::Shift
         SurfaceSeries::xoz(axis.iter().copied(), axis.iter().copied(), height).style_func(&colour),
     )?;
     let labels = [
-        ("θ1 (parameter units)", (first + 0.35 * (last - first), low, last + 0.3 * (last - first))),
+        ("θ1 (parameter units)", (first + 0.28 * (last - first), low, last + 0.4 * (last - first))),
         ("θ2", (last + 0.22 * (last - first), low, f64::midpoint(first, last))),
     ];
     for (text, place) in labels {
