@@ -28,112 +28,56 @@ fn yaml(text: &str) -> Value {
     serde_yaml::from_str(text).unwrap()
 }
 
+/// Stage, key, value that is wrong there, and what the message says.
+const WRONG: &[[&str; 4]] = &[
+    ["train", "train.epoch", "3", "train.epoch: unknown field `epoch`"],
+    ["train", "train.epochs", "ten", "train.epochs: invalid type: string \"ten\""],
+    ["train", "train.activation", "swish", "train.activation: unknown variant `swish`"],
+    ["train", "train.batch_size", "0", "train.batch_size: 0; at least 1 is needed"],
+    ["train", "train.checkpoint_epochs", "[99]", "checkpoint_epochs: 99; epochs count from 1 to 15"],
+    ["fetch-data", "training", "{}", "experiments.digits.training: unknown section"],
+    ["fetch-data", "fetch-data.n_samples", "5000", "n_samples: 5000 wanted, but there are 1437"],
+    ["fetch-data", "fetch-data.dataset", "files", "fetch-data.files: goes with `dataset: files`"],
+    ["fetch-data", "fetch-data.sources", "[directory]", "fetch-data.directory: null, but `sources` names"],
+    ["eigen", "eigen.dim", "0", "eigen.dim: 0; at least 1 is needed"],
+    ["eigen", "eigen.dim", "3000", "eigen.max_products: 1000; Lanczos yields at most one"],
+    ["eigen", "eigen.solver", "power", "power iteration finds the largest magnitude"],
+    [
+        "montecarlo",
+        "montecarlo.settings",
+        "[{name: a, basis: hessian, dim: 1, sigma: -1.0}]",
+        "montecarlo.settings[0].sigma: -1; a finite number above 0",
+    ],
+    [
+        "montecarlo",
+        "montecarlo.settings",
+        "[{name: a/b, basis: hessian, dim: 1, sigma: 1.0}]",
+        "name \"a/b\"",
+    ],
+    [
+        "montecarlo",
+        "montecarlo.settings",
+        "[{name: a, basis: hessian, dim: 7, sigma: 1.0}]",
+        "settings[0]: 7 directions, but basis.npy has 3",
+    ],
+    [
+        "montecarlo",
+        "montecarlo.grids",
+        "[{name: a, basis: random, points: 5, extent: 1.0, prefix_sizes: [2000]}]",
+        "prefix_sizes: 2000, but k + step may be at most 1437",
+    ],
+    ["montecarlo", "montecarlo", "{step: 1000, grids: []}", "1000 samples, but there are 1437"],
+    ["bound", "montecarlo.step", "2", "eigen.step is 1, but montecarlo.step is 2"],
+    ["bound", "bound.confidence", "1.0", "bound.confidence: 1; a number between 0 and 1"],
+    ["report", "report.answer", "nothing", "it has: hessian-d10-s1, small-sigma"],
+];
+
 #[test]
 fn configuration() {
-    fails(
-        "train",
-        |p| set(p, "train.epoch", 3),
-        2,
-        &["pipeline.yaml:", "train.epoch: unknown field `epoch`"],
-    );
-    fails("train", |p| set(p, "train.epochs", "ten"), 2, &["train.epochs: invalid type: string \"ten\""]);
-    fails(
-        "train",
-        |p| set(p, "train.activation", "swish"),
-        2,
-        &["train.activation: unknown variant `swish`", "`relu`"],
-    );
-    fails("train", |p| set(p, "train.batch_size", 0), 2, &["train.batch_size: 0; at least 1 is needed"]);
-    fails(
-        "train",
-        |p| set(p, "train.checkpoint_epochs", yaml("[99]")),
-        2,
-        &["checkpoint_epochs: 99; epochs count from 1 to 15"],
-    );
-    fails(
-        "fetch-data",
-        |p| set(p, "training", yaml("{}")),
-        2,
-        &["experiments.digits.training: unknown section"],
-    );
-    fails("eigen", |p| set(p, "eigen.dim", 0), 2, &["eigen.dim: 0; at least 1 is needed"]);
-    fails(
-        "eigen",
-        |p| set(p, "eigen.dim", 3000),
-        2,
-        &["eigen.max_products: 1000; Lanczos yields at most one"],
-    );
-    fails("eigen", |p| set(p, "eigen.solver", "power"), 2, &["power iteration finds the largest magnitude"]);
-    fails(
-        "montecarlo",
-        |p| set(p, "montecarlo.settings", yaml("[{name: a, basis: hessian, dim: 1, sigma: -1.0}]")),
-        2,
-        &["montecarlo.settings[0].sigma: -1; a finite number above 0"],
-    );
-    fails(
-        "montecarlo",
-        |p| set(p, "montecarlo.settings", yaml("[{name: a/b, basis: hessian, dim: 1, sigma: 1.0}]")),
-        2,
-        &["name \"a/b\""],
-    );
-    fails(
-        "montecarlo",
-        |p| set(p, "montecarlo.settings", yaml("[{name: a, basis: hessian, dim: 7, sigma: 1.0}]")),
-        2,
-        &["settings[0]: 7 directions, but basis.npy has 3"],
-    );
-    fails(
-        "montecarlo",
-        |p| {
-            set(p, "montecarlo.step", 1000);
-            set(p, "montecarlo.grids", yaml("[]"));
-        },
-        2,
-        &["1000 samples, but there are 1437"],
-    );
-    fails(
-        "montecarlo",
-        |p| {
-            set(
-                p,
-                "montecarlo.grids",
-                yaml("[{name: a, basis: random, points: 5, extent: 1.0, prefix_sizes: [2000]}]"),
-            )
-        },
-        2,
-        &["prefix_sizes: 2000, but k + step may be at most 1437"],
-    );
-    fails("bound", |p| set(p, "montecarlo.step", 2), 2, &["eigen.step is 1, but montecarlo.step is 2"]);
-    fails(
-        "bound",
-        |p| set(p, "bound.confidence", 1.0),
-        2,
-        &["bound.confidence: 1; a number between 0 and 1"],
-    );
-    fails(
-        "report",
-        |p| set(p, "report.answer", "nothing"),
-        2,
-        &["no setting \"nothing\"", "it has: hessian-d10-s1, small-sigma"],
-    );
-    fails(
-        "fetch-data",
-        |p| set(p, "fetch-data.n_samples", 5000),
-        2,
-        &["n_samples: 5000 wanted, but there are 1437"],
-    );
-    fails(
-        "fetch-data",
-        |p| set(p, "fetch-data.dataset", "files"),
-        2,
-        &["fetch-data.files: goes with `dataset: files`"],
-    );
-    fails(
-        "fetch-data",
-        |p| set(p, "fetch-data.sources", yaml("[directory]")),
-        2,
-        &["fetch-data.directory: null, but `sources` names `directory`"],
-    );
+    for [stage, key, value, part] in WRONG {
+        fails(stage, |p| set(p, key, yaml(value)), 2, &[part]);
+    }
+    fails("train", |p| set(p, "train.epoch", 3), 2, &["pipeline.yaml:"]);
 }
 
 #[test]
