@@ -8,14 +8,16 @@ use std::process::ExitCode;
 use anyhow::Result;
 use landscape::curvature::SampleDerivatives;
 use landscape::decay::exponent;
-use landscape::delta::{order_average, theory_curves, theory_diagonal, theory_variances};
+use landscape::delta::order_average;
 use landscape::sufficient::{
     SufficientSize, of_curve, of_order_average, order_average_size, student_interval,
 };
-use ndarray::{Array1, Array2, Ix1, Ix2, Ix3};
+use landscape::theory::{Theory as FixedBasis, theory_diagonal};
+use ndarray::{Array1, Array2, Ix1, Ix2};
 use pipeline::Failure;
 use pipeline::params::{BasisName, Bound};
 use pipeline::stage::{Stage, StageContext};
+use rayon::prelude::*;
 use serde::Deserialize;
 
 use crate::compare::compare;
@@ -53,7 +55,7 @@ struct Shared {
     step: usize,
     /// prefix sizes of the Monte Carlo, (n,)
     sizes: Vec<usize>,
-    samples: SampleDerivatives,
+    n_samples: usize,
     /// increments of the top eigenvalues over pairs (k, k + s), with k
     eigenvalue_increments: Vec<(usize, Array1<f64>)>,
 }
@@ -80,10 +82,11 @@ struct Curve {
 fn run(params: &Bound, ctx: &mut StageContext) -> Result<String> {
     let settings: Vec<Setting> = ctx.inputs.fact("montecarlo", "settings")?;
     let shared = read_shared(ctx)?;
+    let fixed = fixed_basis_theories(ctx, &shared, &settings)?;
     let (mut theories, mut rows) = (vec![], vec![]);
-    for setting in settings {
+    for (setting, fixed) in settings.into_iter().zip(fixed) {
         let measured = read_setting(ctx, setting)?;
-        let curves = theory_of(&shared, &measured.setting);
+        let curves = fixed.map_or(vec![], |theory| curves_of(&shared, &measured.setting, &theory));
         write_curves(ctx, &shared, &measured, &curves)?;
         theories.push(describe(params, &shared, &measured, &curves));
         rows.extend(
@@ -93,7 +96,7 @@ fn run(params: &Bound, ctx: &mut StageContext) -> Result<String> {
     let summary = summary(&rows);
     let document = TheoryDocument { confidence: params.confidence, settings: theories };
     ctx.outputs.write_json("theory.json", &document, "V, exponent and ratio of each theory, per setting")?;
-    let document = Sufficient { n_samples: shared.samples.loss.len(), step: shared.step, rows };
+    let document = Sufficient { n_samples: shared.n_samples, step: shared.step, rows };
     ctx.outputs.write_json("sufficient.json", &document, "K per setting, tolerance and method")?;
     Ok(summary)
 }
@@ -114,11 +117,7 @@ fn read_shared(ctx: &StageContext) -> Result<Shared> {
     Ok(Shared {
         step,
         sizes: inputs.read_sizes("montecarlo", "prefix_sizes.npy")?,
-        samples: SampleDerivatives {
-            loss: inputs.read::<f64, Ix1>("eigen", "sample_loss.npy")?,
-            slope: inputs.read::<f64, Ix2>("eigen", "sample_slope.npy")?,
-            curvature: inputs.read::<f64, Ix3>("eigen", "sample_curvature.npy")?,
-        },
+        n_samples: inputs.fact("montecarlo", "n_samples")?,
         eigenvalue_increments: increments(&prefixes, &values, step),
     })
 }
@@ -142,14 +141,37 @@ fn read_setting(ctx: &StageContext, setting: Setting) -> Result<Measured> {
     })
 }
 
-/// The four theories; none for a setting on another basis than that of the per-sample projections.
-fn theory_of(shared: &Shared, setting: &Setting) -> Vec<Curve> {
-    if setting.basis != BasisName::Hessian {
-        return vec![];
+/// Samples whose projections are in memory at once.
+const ROWS_AT_ONCE: usize = 65_536;
+
+/// Per setting the theories of the basis of the per-sample projections; `None` for a setting on another basis.
+fn fixed_basis_theories(
+    ctx: &StageContext,
+    shared: &Shared,
+    settings: &[Setting],
+) -> Result<Vec<Option<FixedBasis>>> {
+    let loss = ctx.inputs.rows::<f64>("eigen", "sample_loss.npy")?;
+    let slope = ctx.inputs.rows::<f64>("eigen", "sample_slope.npy")?;
+    let curvature = ctx.inputs.rows::<f64>("eigen", "sample_curvature.npy")?;
+    let theory =
+        |s: &Setting| (s.basis == BasisName::Hessian).then(|| FixedBasis::new(s.dim, s.sigma, shared.step));
+    let mut theories = settings.iter().map(theory).collect::<Vec<_>>();
+    for begin in (0..shared.n_samples).step_by(ROWS_AT_ONCE) {
+        let rows = begin..(begin + ROWS_AT_ONCE).min(shared.n_samples);
+        let samples = SampleDerivatives {
+            loss: loss.read(rows.clone())?,
+            slope: slope.read(rows.clone())?,
+            curvature: curvature.read(rows)?,
+        };
+        theories.par_iter_mut().flatten().for_each(|theory| theory.take(&samples));
     }
+    Ok(theories)
+}
+
+/// The four theories of a setting on the Hessian basis.
+fn curves_of(shared: &Shared, setting: &Setting, theory: &FixedBasis) -> Vec<Curve> {
     let (dim, sigma) = (setting.dim, setting.sigma);
-    let curves = theory_curves(&shared.samples, dim, &[sigma], shared.step).remove(0);
-    let v = theory_variances(&shared.samples, dim, sigma);
+    let (curves, v) = (theory.curves(), theory.variances());
     let fixed = |name, values, v| Curve {
         name,
         sizes: shared.sizes.clone(),

@@ -55,19 +55,7 @@ fn run<R: Real + Element>(params: &Eigen, ctx: &mut StageContext) -> Result<Stri
     write_pairs(params, ctx, &pairs)?;
     write_random_bases(params, ctx, &mlp, &w, &pairs)?;
 
-    let progress = ctx.progress(samples.len(), "eigen: per-sample curvature");
-    let derivatives = sample_derivatives(&sum, pairs.vectors.view(), &|n| progress.add(n));
-    drop(progress);
-    let out = &mut ctx.outputs;
-    out.write("sample_loss.npy", &derivatives.loss, "nats", "loss of each sample at w*, (N,)")?;
-    out.write("sample_slope.npy", &derivatives.slope, "nats / parameter unit", "slope in the basis, (N, d)")?;
-    out.write(
-        "sample_curvature.npy",
-        &derivatives.curvature,
-        "nats / parameter unit^2",
-        "curvature in the basis, (N, d, d)",
-    )?;
-
+    write_derivatives(ctx, &sum, &pairs)?;
     let prefix = prefixes(params, ctx, &sum, &request, &pairs)?;
     Ok(format!(
         "{} eigenvalues from {:.4} to {:.4}, largest residual {:.1e} of the first, {} products; {} prefixes in {:.0} more",
@@ -177,6 +165,31 @@ fn write_pairs<R: Real + Element>(
     };
     let origin = params.basis.as_ref().map_or(solver.to_owned(), |path| path.display().to_string());
     out.fact("basis_origin", origin)
+}
+
+/// Per-sample loss, slope and curvature, some blocks at a time: N·d² numbers may not fit into memory.
+fn write_derivatives<R: Real>(
+    ctx: &mut StageContext,
+    sum: &HessianSum<R>,
+    pairs: &RitzPairs<R>,
+) -> Result<()> {
+    let (n, d) = (sum.samples.len(), pairs.values.len());
+    let progress = ctx.progress(n, "eigen: per-sample curvature");
+    let out = &mut ctx.outputs;
+    let mut loss = out.begin_rows::<f64>("sample_loss.npy", &[n])?;
+    let mut slope = out.begin_rows::<f64>("sample_slope.npy", &[n, d])?;
+    let mut curvature = out.begin_rows::<f64>("sample_curvature.npy", &[n, d, d])?;
+    sample_derivatives(sum, pairs.vectors.view(), &mut |some| {
+        loss.append(&some.loss)?;
+        slope.append(&some.slope)?;
+        curvature.append(&some.curvature)?;
+        progress.add(some.loss.len());
+        anyhow::Ok(())
+    })?;
+    drop(progress);
+    out.end(loss, "nats", "loss of each sample at w*, (N,)")?;
+    out.end(slope, "nats / parameter unit", "slope in the basis, (N, d)")?;
+    out.end(curvature, "nats / parameter unit^2", "curvature in the basis, (N, d, d)")
 }
 
 fn write_random_bases<R: Real + Element>(

@@ -1,10 +1,15 @@
 //! What stages hand on to each other, as types of `landscape`: samples, network, w*, bases. The one place where the
 //! files of `pipeline` become the arrays of `landscape`.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use anyhow::Result;
+use landscape::optimizer::Optimizer;
+use landscape::samples::Rows;
 use landscape::{Activation, Inputs, Loss, Mlp, Real, Samples, Targets};
-use ndarray::{Array1, Array2, ArrayD, Axis, Dimension, Ix1, Ix2};
-use pipeline::npy::AnyArray;
+use ndarray::{Array1, Array2, ArrayD, ArrayView2, Axis, Dimension, Ix1, Ix2};
+use pipeline::npy::{self, AnyArray, Element};
 use pipeline::{Failure, artifact, params};
 
 /// The split `train` or `test` of `fetch-data`; `None` for a data set without a test split.
@@ -23,14 +28,32 @@ pub fn split(inputs: &artifact::Inputs, name: &str) -> Result<Option<Samples>> {
         }
         other => return Err(unexpected(&labels, other.dtype())),
     };
-    let raw = match inputs.read_any("fetch-data", &images)? {
-        AnyArray::U8(x) => Inputs::U8(axes(x, &images)?),
-        AnyArray::F32(x) => Inputs::F32(axes(x, &images)?),
-        AnyArray::F64(x) => Inputs::F64(axes(x, &images)?),
-        other @ AnyArray::I64(_) => return Err(unexpected(&images, other.dtype())),
+    let raw = match inputs.dtype("fetch-data", &images) {
+        Some("|u1") => Inputs::U8(rows(inputs, &images)?),
+        Some("<f4") => Inputs::F32(rows(inputs, &images)?),
+        Some("<f8") => Inputs::F64(rows(inputs, &images)?),
+        other => return Err(unexpected(&images, other.unwrap_or("no array"))),
     };
     let n: params::Normalisation = inputs.fact("fetch-data", "normalisation")?;
     Ok(Some(Samples::new(raw, targets, (n.scale, n.mean, n.std))))
+}
+
+/// Rows of fetch-data as the kernels see them.
+struct Stored<T>(npy::Rows<T>);
+
+impl<T: Element> Rows<T> for Stored<T> {
+    fn dim(&self) -> (usize, usize) {
+        self.0.dim()
+    }
+
+    fn with(&self, range: Range<usize>, see: &mut dyn FnMut(ArrayView2<T>)) {
+        // The file was read as a whole when its hash was checked; that it cannot be read now is a fault of the machine.
+        self.0.with(range, see).expect("a file that was readable");
+    }
+}
+
+fn rows<T: Element>(inputs: &artifact::Inputs, file: &str) -> Result<Arc<dyn Rows<T>>> {
+    Ok(Arc::new(Stored(npy::Rows::open(&inputs.verified("fetch-data", file)?)?)))
 }
 
 /// The training split, which every data set has.
@@ -62,6 +85,16 @@ pub fn mlp(layers: &[usize], activation: params::Activation, loss: params::Loss)
         params::Loss::SquaredError => Loss::SquaredError,
     };
     Mlp::new(layers, activation, loss)
+}
+
+/// An optimizer as `pipeline.yaml` describes it.
+pub fn optimizer(params: params::Optimizer) -> Optimizer {
+    match params {
+        params::Optimizer::Adam { learning_rate, beta1, beta2, epsilon } => {
+            Optimizer::Adam { learning_rate, beta1, beta2, epsilon }
+        }
+        params::Optimizer::Sgd { learning_rate, momentum } => Optimizer::Sgd { learning_rate, momentum },
+    }
 }
 
 /// The network that `train` trained.

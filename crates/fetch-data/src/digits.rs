@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use ndarray::{Array1, Array2};
 use pipeline::Failure;
+use pipeline::npy::Rows;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
@@ -46,7 +47,7 @@ pub fn read(path: &Path) -> Result<Raw> {
     if labels.len() != ROWS {
         return Err(refuse(format!("{} lines, but {ROWS} are needed", labels.len())).into());
     }
-    let images = Images::U8(Array2::from_shape_vec((ROWS, PIXELS), pixels).expect("64 a line"));
+    let images = Images::U8(Rows::Memory(Array2::from_shape_vec((ROWS, PIXELS), pixels).expect("64 a line")));
     let train = Split { images, labels: Labels::Classes(Array1::from(labels)) };
     Ok(Raw { train, test: None, source: "digits.csv.gz".to_owned(), attribution: ATTRIBUTION })
 }
@@ -75,7 +76,7 @@ mod tests {
     fn the_embedded_table_is_whole() {
         let raw = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/digits.csv.gz")).unwrap();
         assert_eq!(raw.train.shape(), (1797, 64));
-        assert_eq!(raw.train.n_classes(), 10);
+        assert_eq!(raw.train.n_classes(&(0..1797).collect::<Vec<_>>()), 10);
     }
 
     #[test]

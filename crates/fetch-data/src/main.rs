@@ -9,9 +9,10 @@ mod sources;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Axis};
 use pipeline::Failure;
-use pipeline::npy::AnyArray;
+use pipeline::artifact::Outputs;
+use pipeline::npy::{AnyArray, Element, Rows};
 use pipeline::params::{Dataset, FetchData};
 use pipeline::stage::{Stage, StageContext};
 
@@ -34,11 +35,11 @@ fn main() -> ExitCode {
 /// Raw inputs of one split, as they came.
 pub enum Images {
     /// (N, D)
-    U8(Array2<u8>),
+    U8(Rows<u8>),
     /// (N, D)
-    F32(Array2<f32>),
+    F32(Rows<f32>),
     /// (N, D)
-    F64(Array2<f64>),
+    F64(Rows<f64>),
 }
 
 /// What the network should say.
@@ -74,26 +75,11 @@ impl Split {
         }
     }
 
-    /// The rows `order`, in that order.
-    fn select(&self, order: &[usize]) -> Self {
-        Self {
-            images: match &self.images {
-                Images::U8(x) => Images::U8(x.select(Axis(0), order)),
-                Images::F32(x) => Images::F32(x.select(Axis(0), order)),
-                Images::F64(x) => Images::F64(x.select(Axis(0), order)),
-            },
-            labels: match &self.labels {
-                Labels::Classes(y) => Labels::Classes(y.select(Axis(0), order)),
-                Labels::Values(y) => Labels::Values(y.select(Axis(0), order)),
-            },
-        }
-    }
-
-    /// Largest class + 1, or 0 for regression.
-    fn n_classes(&self) -> usize {
+    /// Largest class of `rows` + 1, or 0 for regression.
+    fn n_classes(&self, rows: &[usize]) -> usize {
         match &self.labels {
             Labels::Classes(y) => {
-                y.iter().max().map_or(0, |&y| usize::try_from(y).expect("not negative") + 1)
+                rows.iter().map(|&i| y[i]).max().map_or(0, |y| usize::try_from(y).expect("not negative") + 1)
             }
             Labels::Values(_) => 0,
         }
@@ -113,9 +99,9 @@ fn run(params: &FetchData, ctx: &mut StageContext) -> Result<String> {
     let (candidates, test) = match params.dataset {
         Dataset::Digits => {
             let (train, test) = digits::split(n_source, params.n_test, params.seed)?;
-            (train, (!test.is_empty()).then(|| raw.train.select(&test)))
+            (train, (!test.is_empty()).then_some((&raw.train, test)))
         }
-        _ => ((0..n_source).collect(), raw.test),
+        _ => ((0..n_source).collect(), raw.test.as_ref().map(|t| (t, (0..t.shape().0).collect()))),
     };
     let given = params.order_file.as_ref().map(|path| ctx.base.join(path));
     let mut order = order::decide(&params.order, candidates, given.as_deref(), params.seed)?;
@@ -125,13 +111,12 @@ fn run(params: &FetchData, ctx: &mut StageContext) -> Result<String> {
         return Err(Failure::config(message, "lower it, or set it to null for all").into());
     }
     order.truncate(n);
-    let train = raw.train.select(&order);
-    let n_test = test.as_ref().map_or(0, |t| t.shape().0);
-    let n_classes = train.n_classes().max(test.as_ref().map_or(0, Split::n_classes));
+    let n_test = test.as_ref().map_or(0, |(_, rows)| rows.len());
+    let n_classes = raw.train.n_classes(&order).max(test.as_ref().map_or(0, |(t, rows)| t.n_classes(rows)));
 
-    write_split(ctx, "train", &train)?;
-    if let Some(test) = &test {
-        write_split(ctx, "test", test)?;
+    write_split(ctx, "train", &raw.train, &order)?;
+    if let Some((test, rows)) = &test {
+        write_split(ctx, "test", test, rows)?;
     }
     let out = &mut ctx.outputs;
     out.write_sizes("sample_order.npy", &order, "row", "row number in the source of each sample, (N,)")?;
@@ -146,19 +131,29 @@ fn run(params: &FetchData, ctx: &mut StageContext) -> Result<String> {
     Ok(format!("{n} + {n_test} samples of {n_features} features, {kind}"))
 }
 
-fn write_split(ctx: &mut StageContext, name: &str, split: &Split) -> Result<()> {
-    let out = &mut ctx.outputs;
+/// The rows `rows` of a split, in that order.
+fn write_split(ctx: &mut StageContext, name: &str, split: &Split, rows: &[usize]) -> Result<()> {
     let (images, labels) = (format!("{name}_images.npy"), format!("{name}_labels.npy"));
-    let meaning = "raw inputs, (N, D)";
+    let out = &mut ctx.outputs;
     match &split.images {
-        Images::U8(x) => out.write(&images, x, "raw", meaning)?,
-        Images::F32(x) => out.write(&images, x, "raw", meaning)?,
-        Images::F64(x) => out.write(&images, x, "raw", meaning)?,
+        Images::U8(x) => write_rows(out, &images, x, rows)?,
+        Images::F32(x) => write_rows(out, &images, x, rows)?,
+        Images::F64(x) => write_rows(out, &images, x, rows)?,
     }
     match &split.labels {
-        Labels::Classes(y) => out.write(&labels, y, "class", "classes from 0, (N,)"),
-        Labels::Values(y) => out.write(&labels, y, "target", "regression targets, (N,)"),
+        Labels::Classes(y) => out.write(&labels, &y.select(Axis(0), rows), "class", "classes from 0, (N,)"),
+        Labels::Values(y) => {
+            out.write(&labels, &y.select(Axis(0), rows), "target", "regression targets, (N,)")
+        }
     }
+}
+
+fn write_rows<T: Element>(out: &mut Outputs, file: &str, x: &Rows<T>, rows: &[usize]) -> Result<()> {
+    let mut written = out.begin_rows::<T>(file, &[rows.len(), x.dim().1])?;
+    for &i in rows {
+        x.with(i..i + 1, |row| written.append(&row))??;
+    }
+    out.end(written, "raw", "raw inputs, (N, D)")
 }
 
 /// Classes as they are stored, or an error that names the first that is negative.

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use ndarray::{Array2, ArrayD, Ix1, Ix2};
 use pipeline::Failure;
-use pipeline::npy::{self, AnyArray};
+use pipeline::npy::{self, AnyArray, Element, Rows};
 use pipeline::params::OwnFiles;
 
 use crate::{Images, Labels, Raw, Split, classes};
@@ -34,18 +34,7 @@ pub fn read(files: &OwnFiles, base: &Path) -> Result<Raw> {
 }
 
 fn read_split(x: &Path, y: &Path) -> Result<Split> {
-    let images = match read_array(x, "x")? {
-        AnyArray::U8(a) => Images::U8(matrix(a, x)?),
-        AnyArray::F32(a) => Images::F32(finite(matrix(a, x)?, x, |v| v.is_finite())?),
-        AnyArray::F64(a) => Images::F64(finite(matrix(a, x)?, x, |v| v.is_finite())?),
-        other @ AnyArray::I64(_) => {
-            return Err(Failure::input(
-                format!("{}: holds {}; u8, f32 or f64 is needed", x.display(), other.dtype()),
-                "convert it in NumPy: X.astype('<f4')",
-            )
-            .into());
-        }
-    };
+    let images = read_images(x)?;
     let labels = match read_array(y, "y")? {
         AnyArray::F32(values) => values_of(values.mapv(f64::from), y)?,
         AnyArray::F64(values) => values_of(values, y)?,
@@ -75,22 +64,68 @@ fn read_array(path: &Path, key: &str) -> Result<AnyArray> {
     if path.extension().is_some_and(|e| e == "npz") { npy::read_npz(path, key) } else { npy::read_any(path) }
 }
 
-fn matrix<T>(array: ArrayD<T>, path: &Path) -> Result<Array2<T>> {
-    let shape = array.shape().to_vec();
-    array.into_dimensionality::<Ix2>().map_err(|_| {
-        let message = format!("{}: shape {shape:?}; (N, D) is needed", path.display());
-        Failure::input(message, "flatten each sample: X.reshape(len(X), -1)").into()
-    })
+/// X (N, D) of a `.npy` file, which may be larger than memory, or of an archive.
+fn read_images(path: &Path) -> Result<Images> {
+    let images = if path.extension().is_some_and(|e| e == "npz") {
+        match npy::read_npz(path, "x")? {
+            AnyArray::U8(a) => Images::U8(Rows::Memory(matrix(a, path)?)),
+            AnyArray::F32(a) => Images::F32(Rows::Memory(matrix(a, path)?)),
+            AnyArray::F64(a) => Images::F64(Rows::Memory(matrix(a, path)?)),
+            other @ AnyArray::I64(_) => return Err(wrong_type(path, other.dtype())),
+        }
+    } else {
+        let (shape, dtype) = npy::peek(path)?;
+        if shape.len() != 2 {
+            return Err(wrong_shape(path, &shape));
+        }
+        match dtype.as_str() {
+            "|u1" => Images::U8(Rows::open(path)?),
+            "<f4" => Images::F32(Rows::open(path)?),
+            "<f8" => Images::F64(Rows::open(path)?),
+            other => return Err(wrong_type(path, other)),
+        }
+    };
+    match &images {
+        Images::U8(_) => {}
+        Images::F32(x) => finite(x, path, |v| v.is_finite())?,
+        Images::F64(x) => finite(x, path, |v| v.is_finite())?,
+    }
+    Ok(images)
 }
 
-fn finite<T>(array: Array2<T>, path: &Path, is_finite: impl Fn(&T) -> bool) -> Result<Array2<T>> {
-    match array.indexed_iter().find(|(_, v)| !is_finite(v)) {
-        None => Ok(array),
-        Some(((row, column), _)) => {
-            let message = format!("{}: row {row}, column {column} is not finite", path.display());
-            Err(Failure::input(message, "remove or fill missing values first").into())
+fn wrong_type(path: &Path, found: &str) -> anyhow::Error {
+    Failure::input(
+        format!("{}: holds {found}; u8, f32 or f64 is needed", path.display()),
+        "convert it in NumPy: X.astype('<f4')",
+    )
+    .into()
+}
+
+fn wrong_shape(path: &Path, shape: &[usize]) -> anyhow::Error {
+    let message = format!("{}: shape {shape:?}; (N, D) is needed", path.display());
+    Failure::input(message, "flatten each sample: X.reshape(len(X), -1)").into()
+}
+
+fn matrix<T>(array: ArrayD<T>, path: &Path) -> Result<Array2<T>> {
+    let shape = array.shape().to_vec();
+    array.into_dimensionality::<Ix2>().map_err(|_| wrong_shape(path, &shape))
+}
+
+/// Rows that are looked through at once.
+const ROWS_AT_ONCE: usize = 4096;
+
+fn finite<T: Element>(x: &Rows<T>, path: &Path, is_finite: impl Fn(&T) -> bool) -> Result<()> {
+    let n = x.dim().0;
+    for begin in (0..n).step_by(ROWS_AT_ONCE) {
+        let found = x.with(begin..(begin + ROWS_AT_ONCE).min(n), |rows| {
+            rows.indexed_iter().find(|(_, v)| !is_finite(v)).map(|(at, _)| at)
+        })?;
+        if let Some((row, column)) = found {
+            let message = format!("{}: row {}, column {column} is not finite", path.display(), begin + row);
+            return Err(Failure::input(message, "remove or fill missing values first").into());
         }
     }
+    Ok(())
 }
 
 fn values_of(values: ArrayD<f64>, path: &Path) -> Result<Labels> {
@@ -133,7 +168,7 @@ mod tests {
         let dir = Dir(tempfile::tempdir().unwrap());
         let good = dir.x(&array![[1.0_f32, 2.0], [3.0, 4.0]]).y(&array![1_i64, 0]).split().unwrap();
         assert!(matches!((&good.images, &good.labels), (Images::F32(_), Labels::Classes(_))));
-        assert_eq!(good.n_classes(), 2);
+        assert_eq!(good.n_classes(&[0, 1]), 2);
         assert!(matches!(dir.y(&array![0.5_f32, 1.0]).split().unwrap().labels, Labels::Values(_)));
 
         let fault = |dir: &Dir| dir.split().map(|_| ()).unwrap_err();

@@ -10,6 +10,7 @@ use mnist::{Mnist, MnistBuilder};
 use ndarray::{Array1, Array2};
 use pipeline::Failure;
 use pipeline::manifest::hash_bytes;
+use pipeline::npy::Rows;
 use pipeline::params::{FetchData, Source};
 
 use crate::idx::{self, Expected};
@@ -270,7 +271,7 @@ fn parse(set: &Set, cache: &Path) -> Result<Raw> {
             Array2::from_shape_vec((labels.len(), 28 * 28), pixels).context("784 pixels an image")?;
         ensure!(labels.iter().all(|&y| y < 10), "labels of 0 to 9");
         let labels = labels.into_iter().map(i64::from).collect::<Array1<i64>>();
-        Ok(Split { images: Images::U8(images), labels: Labels::Classes(labels) })
+        Ok(Split { images: Images::U8(Rows::Memory(images)), labels: Labels::Classes(labels) })
     };
     Ok(Raw {
         train: split(trn_img, trn_lbl)?,

@@ -3,13 +3,15 @@
 //! `h_ij = ż_L^iᵀ (∇²_fℓ) ż_L^j + Σ_{l≥2} (u_l^i·ḣ_{l−1}^j + u_l^j·ḣ_{l−1}^i) + Σ_{l<L} (φ''∘ε_l)·(ż_l^i∘ż_l^j)` with
 //! `u_l^i = V_l^iᵀ δ_l`: about 2p₁ + 6p₂ flops per sample and direction.
 
+use std::ops::Range;
+
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, Zip, s};
 use rayon::prelude::*;
 
 use crate::Real;
 use crate::hvp::{Directions, HessianSum, Tangents};
-use crate::parallel::{BLOCK_ROWS, blocks};
+use crate::parallel::blocks;
 use crate::primal::Primal;
 
 /// Per-sample derivatives at w* in the subspace of d directions.
@@ -23,36 +25,37 @@ pub struct SampleDerivatives {
     pub curvature: Array3<f64>,
 }
 
-/// Loss, slope and curvature of every sample in the rows of `basis` (d, p); `done` is told how many samples are ready.
-pub fn sample_derivatives<R: Real>(
+/// Blocks whose derivatives are held at once: enough for many threads, little memory.
+const BLOCKS_AT_ONCE: usize = 32;
+
+/// Loss, slope and curvature of every sample in the rows of `basis` (d, p), in order: `take` is handed some at a time.
+///
+/// # Errors
+/// The first error of `take`, which ends it.
+pub fn sample_derivatives<R: Real, E>(
     sum: &HessianSum<R>,
     basis: ArrayView2<R>,
-    done: &(impl Fn(usize) + Sync),
-) -> SampleDerivatives {
-    let (n, d) = (sum.samples.len(), basis.nrows());
+    take: &mut impl FnMut(&SampleDerivatives) -> Result<(), E>,
+) -> Result<(), E> {
+    let d = basis.nrows();
     let directions = Directions::from_rows(sum.mlp, basis);
-    let mut all = SampleDerivatives {
-        loss: Array1::zeros(n),
-        slope: Array2::zeros((n, d)),
-        curvature: Array3::zeros((n, d, d)),
-    };
-    let loss = all.loss.axis_chunks_iter_mut(Axis(0), BLOCK_ROWS).into_par_iter();
-    let slope = all.slope.axis_chunks_iter_mut(Axis(0), BLOCK_ROWS).into_par_iter();
-    let curvature = all.curvature.axis_chunks_iter_mut(Axis(0), BLOCK_ROWS).into_par_iter();
-    let ranges = blocks(0..n).into_par_iter();
-    ranges.zip(loss).zip(slope).zip(curvature).for_each(|(((range, mut loss), mut slope), mut curvature)| {
-        sum.with_primal(&range, |primal| {
+    let derive = |range: &Range<usize>| {
+        sum.with_primal(range, |primal| {
             let block = Block { sum, primal, v: &directions, d };
-            loss.assign(
-                &Array1::from(sum.mlp.loss.values(primal.outputs.view(), &primal.targets)).mapv(R::wide),
-            );
+            let losses = sum.mlp.loss.values(primal.outputs.view(), &primal.targets);
             let mut tangents = Tangents::new(sum.mlp, &sum.w, primal, &directions);
-            slope.assign(&block.slopes(&tangents));
-            curvature.assign(&block.curvatures(&mut tangents));
-        });
-        done(range.len());
-    });
-    all
+            SampleDerivatives {
+                loss: losses.into_iter().map(R::wide).collect(),
+                slope: block.slopes(&tangents),
+                curvature: block.curvatures(&mut tangents),
+            }
+        })
+    };
+    for ranges in blocks(0..sum.samples.len()).chunks(BLOCKS_AT_ONCE) {
+        let derived = ranges.par_iter().map(derive).collect::<Vec<_>>();
+        derived.iter().try_for_each(&mut *take)?;
+    }
+    Ok(())
 }
 
 /// One block of samples and the directions.

@@ -6,10 +6,11 @@
 //! | samples, normalised block by block | [`samples`] |
 //! | gradient, Hessian and Gauss-Newton products | [`primal`], [`gradient`], [`hvp`] |
 //! | per-sample loss, slope and curvature in a subspace | [`curvature`] |
+//! | training | [`optimizer`], [`training`] |
 //! | Ritz pairs | [`operator`], [`lanczos`], [`power`], [`prefix_spectrum`] |
 //! | bases | [`subspace`] |
 //! | losses at `w* + Pθ` for many θ at once | [`draws`] |
-//! | `L_k`, its increments, Δ_k and its theory | [`prefix`], [`delta`], [`decay`] |
+//! | `L_k`, its increments, Δ_k and its theory | [`prefix`], [`delta`], [`theory`], [`decay`] |
 //! | the sufficient sample size K | [`sufficient`] |
 //! | fixed blocks and the fixed reduction tree | [`parallel`], [`blas`] |
 //!
@@ -29,6 +30,7 @@ pub mod lanczos;
 pub mod loss;
 pub mod network;
 pub mod operator;
+pub mod optimizer;
 pub mod parallel;
 pub mod power;
 pub mod prefix;
@@ -38,6 +40,8 @@ pub mod real;
 pub mod samples;
 pub mod subspace;
 pub mod sufficient;
+pub mod theory;
+pub mod training;
 pub mod vectors;
 
 pub use activation::Activation;

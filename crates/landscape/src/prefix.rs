@@ -88,6 +88,17 @@ impl Moments {
     }
 }
 
+/// Every order of `0..n`, against which averages over orders are tested.
+#[cfg(test)]
+pub(crate) fn orders(n: usize) -> Vec<Vec<usize>> {
+    if n == 0 {
+        return vec![vec![]];
+    }
+    let shorter = orders(n - 1);
+    let insert = |order: &Vec<usize>, at: usize| [&order[..at], &[n - 1], &order[at..]].concat();
+    shorter.iter().flat_map(|order| (0..n).map(move |at| insert(order, at))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,20 +1,39 @@
 //! The samples in their stored order: raw values, normalised block by block.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use ndarray::{Array2, ArrayView2, Axis, Zip, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 
 use crate::Real;
 
+/// Raw rows of one type, wherever they lie: an array, or a file that is read block by block.
+pub trait Rows<T>: Send + Sync {
+    /// (N, D)
+    fn dim(&self) -> (usize, usize);
+    /// Shows the rows of `range` (B, D) to `see`.
+    fn with(&self, range: Range<usize>, see: &mut dyn FnMut(ArrayView2<T>));
+}
+
+impl<T: Send + Sync> Rows<T> for Array2<T> {
+    fn dim(&self) -> (usize, usize) {
+        self.dim()
+    }
+
+    fn with(&self, range: Range<usize>, see: &mut dyn FnMut(ArrayView2<T>)) {
+        see(self.slice(s![range, ..]));
+    }
+}
+
 /// Raw inputs (N, D), as they are stored.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Inputs {
     /// images as bytes: they stay bytes until a block is normalised
-    U8(Array2<u8>),
+    U8(Arc<dyn Rows<u8>>),
     /// single precision
-    F32(Array2<f32>),
+    F32(Arc<dyn Rows<f32>>),
     /// double precision
-    F64(Array2<f64>),
+    F64(Arc<dyn Rows<f64>>),
 }
 
 /// What the network should say.
@@ -57,7 +76,7 @@ impl Targets {
 }
 
 /// N samples in their stored order; a network input is `(raw / scale − mean) / std`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Samples {
     inputs: Inputs,
     targets: Targets,
@@ -81,8 +100,14 @@ impl Samples {
     /// If the numbers of inputs and targets differ.
     pub fn new(inputs: Inputs, targets: Targets, (scale, mean, std): (f64, f64, f64)) -> Self {
         let samples = Self { inputs, targets, factor: 1.0 / (scale * std), shift: -mean / std };
-        assert_eq!(samples.shape()[0], samples.targets.len(), "as many targets as inputs");
+        assert_eq!(samples.shape().0, samples.targets.len(), "as many targets as inputs");
         samples
+    }
+
+    /// The first `n` of them, or all if there are fewer; the inputs are shared.
+    #[must_use]
+    pub fn first(&self, n: usize) -> Self {
+        Self { inputs: self.inputs.clone(), targets: self.targets.select(0..n.min(self.len())), ..*self }
     }
 
     /// N
@@ -97,7 +122,7 @@ impl Samples {
 
     /// D
     pub fn n_features(&self) -> usize {
-        self.shape()[1]
+        self.shape().1
     }
 
     /// What the network should say.
@@ -108,51 +133,39 @@ impl Samples {
     /// The samples of `range`, normalised.
     pub fn block<R: Real>(&self, range: Range<usize>) -> Batch<R> {
         let mut x = Array2::zeros((range.len(), self.n_features()));
-        let rows = s![range.clone(), ..];
-        match &self.inputs {
-            Inputs::U8(raw) => self.normalise(raw.slice(rows), &mut x, R::byte),
-            Inputs::F32(raw) => self.normalise(raw.slice(rows), &mut x, |v| R::narrow(f64::from(v))),
-            Inputs::F64(raw) => self.normalise(raw.slice(rows), &mut x, R::narrow),
-        }
+        self.normalise(range.clone(), &mut x.view_mut());
         Batch { x, targets: self.targets.select(range) }
     }
 
     /// The samples of `rows`, in that order, normalised.
     pub fn rows<R: Real>(&self, rows: &[usize]) -> Batch<R> {
         let mut x = Array2::zeros((rows.len(), self.n_features()));
-        for (&i, out) in rows.iter().zip(x.axis_chunks_iter_mut(Axis(0), 1)) {
-            let mut out = out;
-            let row = s![i..=i, ..];
-            match &self.inputs {
-                Inputs::U8(raw) => self.normalise_into(raw.slice(row), &mut out, R::byte),
-                Inputs::F32(raw) => {
-                    self.normalise_into(raw.slice(row), &mut out, |v| R::narrow(f64::from(v)));
-                }
-                Inputs::F64(raw) => self.normalise_into(raw.slice(row), &mut out, R::narrow),
-            }
+        for (&i, mut out) in rows.iter().zip(x.axis_chunks_iter_mut(Axis(0), 1)) {
+            self.normalise(i..i + 1, &mut out);
         }
         Batch { x, targets: self.targets.select(rows.iter().copied()) }
     }
 
-    fn normalise<T: Copy, R: Real>(&self, raw: ArrayView2<T>, x: &mut Array2<R>, real: impl Fn(T) -> R) {
-        self.normalise_into(raw, &mut x.view_mut(), real);
+    /// The rows of `range` as network inputs, into `x` (B, D).
+    fn normalise<R: Real>(&self, range: Range<usize>, x: &mut ArrayViewMut2<R>) {
+        match &self.inputs {
+            Inputs::U8(raw) => raw.with(range, &mut |raw| self.scale(raw, x, R::byte)),
+            Inputs::F32(raw) => raw.with(range, &mut |raw| self.scale(raw, x, |v| R::narrow(f64::from(v)))),
+            Inputs::F64(raw) => raw.with(range, &mut |raw| self.scale(raw, x, R::narrow)),
+        }
     }
 
-    fn normalise_into<T: Copy, R: Real>(
-        &self,
-        raw: ArrayView2<T>,
-        x: &mut ndarray::ArrayViewMut2<R>,
-        real: impl Fn(T) -> R,
-    ) {
+    fn scale<T: Copy, R: Real>(&self, raw: ArrayView2<T>, x: &mut ArrayViewMut2<R>, real: impl Fn(T) -> R) {
         let (factor, shift) = (R::narrow(self.factor), R::narrow(self.shift));
         Zip::from(x).and(raw).for_each(|x, &v| *x = real(v) * factor + shift);
     }
 
-    fn shape(&self) -> &[usize] {
+    /// (N, D) of the inputs, which may go on after the last target.
+    fn shape(&self) -> (usize, usize) {
         match &self.inputs {
-            Inputs::U8(raw) => raw.shape(),
-            Inputs::F32(raw) => raw.shape(),
-            Inputs::F64(raw) => raw.shape(),
+            Inputs::U8(raw) => raw.dim(),
+            Inputs::F32(raw) => raw.dim(),
+            Inputs::F64(raw) => raw.dim(),
         }
     }
 }
@@ -165,7 +178,8 @@ mod tests {
     #[test]
     fn blocks_and_rows_are_normalised_alike() {
         let raw = array![[0_u8, 255], [51, 102], [3, 4]];
-        let samples = Samples::new(Inputs::U8(raw), Targets::Classes(vec![2, 0, 1]), (255.0, 0.5, 0.25));
+        let samples =
+            Samples::new(Inputs::U8(Arc::new(raw)), Targets::Classes(vec![2, 0, 1]), (255.0, 0.5, 0.25));
         let block = samples.block::<f64>(1..3);
         let rows = samples.rows::<f64>(&[1, 2]);
         assert_eq!(block.x, rows.x);

@@ -3,8 +3,9 @@
 //! the largest entry, 1e-10 for second derivatives, 1e-12 for losses, as sums are taken in another order only.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use landscape::curvature::sample_derivatives;
+use landscape::curvature::{SampleDerivatives, sample_derivatives};
 use landscape::delta::monte_carlo;
 use landscape::draws::{Draws, LossSink};
 use landscape::gradient::{full_gradient, sample_losses};
@@ -14,7 +15,7 @@ use landscape::operator::{PrefixHessian, SymmetricOperator};
 use landscape::prefix_spectrum::prefix_spectrum;
 use landscape::vectors::symmetric_eigen;
 use landscape::{Activation, Inputs, Loss, Mlp, Real, Samples, Targets};
-use ndarray::{Array, Array1, Array2, Axis, Dimension, Ix1, Ix2, Ix3, s};
+use ndarray::{Array, Array1, Array2, ArrayView2, Axis, Dimension, Ix1, Ix2, Ix3, s};
 
 struct Fixture {
     dir: PathBuf,
@@ -57,7 +58,8 @@ impl Fixture {
         }
         let y = npyz::NpyFile::new(std::fs::File::open(dir.join("y.npy")).unwrap()).unwrap();
         let y = y.into_vec::<i64>().unwrap().into_iter().map(|y| u32::try_from(y).unwrap()).collect();
-        let samples = Samples::new(Inputs::F64(load(&dir, "X")), Targets::Classes(y), (1.0, 0.0, 1.0));
+        let samples =
+            Samples::new(Inputs::F64(Arc::new(load::<Ix2>(&dir, "X"))), Targets::Classes(y), (1.0, 0.0, 1.0));
         Self { dir, mlp, w: Array1::from(w), samples }
     }
 
@@ -147,10 +149,22 @@ fn whole_hessians_and_their_spectra() {
     }
 }
 
+/// All at once: the fixtures fit into one group of blocks.
+fn derivatives<R: Real>(sum: &HessianSum<R>, basis: ArrayView2<R>) -> SampleDerivatives {
+    let mut all = vec![];
+    sample_derivatives(sum, basis, &mut |some| {
+        all.push(some.clone());
+        Ok::<_, ()>(())
+    })
+    .unwrap();
+    assert_eq!(all.len(), 1);
+    all.remove(0)
+}
+
 #[test]
 fn per_sample_projections() {
     for f in Fixture::all() {
-        let found = sample_derivatives(&f.sum(), f.basis().view(), &|_| ());
+        let found = derivatives(&f.sum(), f.basis().view());
         assert_close(&found.loss, &f.load::<Ix1>("losses"), 1e-12, "losses");
         assert_close(&found.slope, &f.load::<Ix2>("proj_grads"), 1e-11, "slopes");
         assert_close(&found.curvature, &f.load::<Ix3>("proj_hessians"), 1e-10, "curvatures");
@@ -267,7 +281,7 @@ fn single_precision_follows_double() {
         let w = f.w.mapv(f32::narrow);
         let sum = HessianSum::new(&f.mlp, w.view(), &f.samples, 0);
         let basis = f.basis().mapv(f32::narrow);
-        let found = sample_derivatives(&sum, basis.view(), &|_| ());
+        let found = derivatives(&sum, basis.view());
         // The fixtures allow 5e-4 in f32: a few hundred roundings of 6e-8 and cancellation in the kinks.
         assert_close(&found.curvature, &f.load::<Ix3>("proj_hessians"), 5e-4, "curvatures");
         let n = f.samples.len();

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::Failure;
 use crate::manifest::{Manifest, Output, hash_bytes, hash_path};
-use crate::npy::{self, AnyArray, Element};
+use crate::npy::{self, AnyArray, Element, RowFile, RowWriter};
 
 /// The finished stages that a stage reads.
 pub struct Inputs {
@@ -64,6 +64,11 @@ impl Inputs {
         self.manifest(stage).outputs.contains_key(file)
     }
 
+    /// Type of an array that `stage` wrote, as NumPy names it.
+    pub fn dtype(&self, stage: &str, file: &str) -> Option<&str> {
+        self.manifest(stage).outputs.get(file)?.dtype.as_deref()
+    }
+
     /// Path of a file that `stage` wrote, once its hash is found to be that of the manifest.
     pub fn verified(&self, stage: &str, file: &str) -> Result<PathBuf> {
         let path = self.experiment_dir.join(stage).join(file);
@@ -100,6 +105,11 @@ impl Inputs {
         npy::read(&self.verified(stage, file)?)
     }
 
+    /// An array that `stage` wrote, of which some rows are read at a time; hash and type are checked.
+    pub fn rows<T: Element>(&self, stage: &str, file: &str) -> Result<RowFile<T>> {
+        Ok(RowFile::open(&self.verified(stage, file)?)?.expect("stages write in C order"))
+    }
+
     /// The same for arrays whose type is the user's.
     pub fn read_any(&self, stage: &str, file: &str) -> Result<AnyArray> {
         npy::read_any(&self.verified(stage, file)?)
@@ -130,7 +140,7 @@ pub struct Outputs {
 
 impl Outputs {
     /// An empty folder `staging`, whatever an earlier run left there.
-    pub(crate) fn begin(staging: PathBuf) -> Result<Self> {
+    pub(crate) fn new(staging: PathBuf) -> Result<Self> {
         remove_dir(&staging)?;
         std::fs::create_dir_all(&staging).with_context(|| format!("cannot create {}", staging.display()))?;
         Ok(Self { staging, written: BTreeMap::new(), facts: serde_json::Map::new() })
@@ -147,6 +157,18 @@ impl Outputs {
         let path = self.place(file)?;
         npy::write(&path, array)?;
         self.record(file, Some((T::DTYPE, array.shape())), unit, meaning)
+    }
+
+    /// Begins an array of `shape` that is written some rows at a time; [`Outputs::end`] records it.
+    pub fn begin_rows<T: Element>(&self, file: &str, shape: &[usize]) -> Result<Rows<T>> {
+        let writer = RowWriter::create(&self.place(file)?, shape)?;
+        Ok(Rows { writer, file: file.to_owned(), shape: shape.to_vec() })
+    }
+
+    /// Ends and records an array of rows.
+    pub fn end<T: Element>(&mut self, rows: Rows<T>, unit: &str, meaning: &str) -> Result<()> {
+        rows.writer.finish()?;
+        self.record(&rows.file, Some((T::DTYPE, &rows.shape)), unit, meaning)
     }
 
     /// Writes sizes or row numbers, (n,) i64.
@@ -231,6 +253,20 @@ impl Outputs {
         std::fs::rename(&self.staging, dir)
             .with_context(|| format!("cannot put {} in place", dir.display()))?;
         remove_dir(&old)
+    }
+}
+
+/// An output on its way to disk.
+pub struct Rows<T: Element> {
+    writer: RowWriter<T>,
+    file: String,
+    shape: Vec<usize>,
+}
+
+impl<T: Element> Rows<T> {
+    /// The next rows.
+    pub fn append<S: Data<Elem = T>, D: Dimension>(&mut self, rows: &ArrayBase<S, D>) -> Result<()> {
+        self.writer.append(rows)
     }
 }
 

@@ -1,11 +1,14 @@
 //! `.npy` and `.npz` files: little-endian, C order, one array a file, as `numpy.load(allow_pickle=False)` reads them.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
-use std::path::Path;
+use std::io::{BufReader, BufWriter, Read, Seek};
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use ndarray::{Array, ArrayBase, ArrayD, Data, Dimension, IxDyn};
+use ndarray::{Array, Array2, ArrayBase, ArrayD, ArrayView2, Data, Dimension, Ix2, IxDyn, s};
 use npyz::{AutoSerialize, Deserialize, NpyHeader, Order, WriterBuilder};
 
 use crate::Failure;
@@ -85,17 +88,21 @@ pub fn read<T: Element, D: Dimension>(path: &Path) -> Result<Array<T, D>> {
     let name = path.display().to_string();
     let mut reader = open(path)?;
     let header = header(&mut reader, &name)?;
-    let found = type_of(&header);
-    if found != T::DTYPE {
-        let needed = T::DTYPE;
-        return Err(Failure::input(
-            format!("{name}: holds {found}, but {needed} is needed"),
-            format!("convert it in NumPy: numpy.save(path, array.astype({needed:?}))"),
-        )
-        .into());
-    }
+    check_type::<T>(&header, &name)?;
     let array = body::<T>(&mut reader, &header, &name)?;
     into_dimension(array, &name)
+}
+
+fn check_type<T: Element>(header: &NpyHeader, name: &str) -> Result<()> {
+    let (found, needed) = (type_of(header), T::DTYPE);
+    if found == needed {
+        return Ok(());
+    }
+    Err(Failure::input(
+        format!("{name}: holds {found}, but {needed} is needed"),
+        format!("convert it in NumPy: numpy.save(path, array.astype({needed:?}))"),
+    )
+    .into())
 }
 
 /// Reads a `.npy` file of any supported type.
@@ -127,10 +134,131 @@ pub fn write<T: Element, S: Data<Elem = T>, D: Dimension>(
     path: &Path,
     array: &ArrayBase<S, D>,
 ) -> Result<()> {
-    let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
-    let mut out = BufWriter::with_capacity(1 << 20, file);
-    write_to(&mut out, array).with_context(|| format!("cannot write {}", path.display()))?;
-    out.flush().with_context(|| format!("cannot write {}", path.display()))
+    let mut writer = RowWriter::create(path, array.shape())?;
+    writer.append(array)?;
+    writer.finish()
+}
+
+/// An array on disk of which a few rows are read at a time, from any thread: it may be larger than memory.
+#[derive(Debug)]
+pub struct RowFile<T> {
+    file: File,
+    name: String,
+    /// where the numbers begin, bytes
+    begin: u64,
+    shape: Vec<usize>,
+    element: PhantomData<T>,
+}
+
+impl<T: Element> RowFile<T> {
+    /// Opens a `.npy` file that must hold `T` in C order; `None` for one in Fortran order, whose rows are scattered.
+    pub fn open(path: &Path) -> Result<Option<Self>> {
+        let name = path.display().to_string();
+        let mut reader = open(path)?;
+        let header = header(&mut reader, &name)?;
+        check_type::<T>(&header, &name)?;
+        if header.order() != Order::C {
+            return Ok(None);
+        }
+        let begin = reader.stream_position().with_context(|| format!("cannot read {name}"))?;
+        let shape = shape_of(header.shape());
+        let file = reader.into_inner();
+        let found = file.metadata().with_context(|| format!("cannot read {name}"))?.len();
+        let needed = begin + (shape.iter().product::<usize>() * size_of::<T>()) as u64;
+        if found < needed {
+            return Err(cut_short(&name, &shape, &format!("{found} bytes of {needed}")));
+        }
+        Ok(Some(Self { file, name, begin, shape, element: PhantomData }))
+    }
+
+    /// Lengths of the axes; the first counts rows.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The rows of `range`: as many axes as the whole.
+    pub fn read<D: Dimension>(&self, range: Range<usize>) -> Result<Array<T, D>> {
+        let mut shape = self.shape.clone();
+        shape[0] = range.len();
+        let mut values = vec![T::zeroed(); shape.iter().product()];
+        let per_row = self.shape[1..].iter().product::<usize>() * size_of::<T>();
+        self.file
+            .read_exact_at(bytemuck::cast_slice_mut(&mut values), self.begin + (range.start * per_row) as u64)
+            .with_context(|| format!("cannot read rows {range:?} of {}", self.name))?;
+        into_dimension(ArrayD::from_shape_vec(IxDyn(&shape), values).expect("as many values"), &self.name)
+    }
+}
+
+/// Arrays up to so many bytes are kept in memory; of larger ones rows are read when they are needed.
+const RESIDENT_BYTES: usize = 256 << 20;
+
+/// Rows of an array (N, D): in memory, or in a file that may be larger than memory.
+#[derive(Debug)]
+pub enum Rows<T> {
+    /// all of them
+    Memory(Array2<T>),
+    /// (N, D) on disk
+    File(RowFile<T>),
+}
+
+impl<T: Element> Rows<T> {
+    /// Opens a `.npy` file that must hold `T` with two axes.
+    pub fn open(path: &Path) -> Result<Self> {
+        match RowFile::open(path)? {
+            Some(file)
+                if file.shape.len() == 2
+                    && file.shape.iter().product::<usize>() * size_of::<T>() > RESIDENT_BYTES =>
+            {
+                Ok(Self::File(file))
+            }
+            _ => Ok(Self::Memory(read(path)?)),
+        }
+    }
+
+    /// (N, D)
+    pub fn dim(&self) -> (usize, usize) {
+        match self {
+            Self::Memory(array) => array.dim(),
+            Self::File(file) => (file.shape[0], file.shape[1]),
+        }
+    }
+
+    /// Shows the rows of `range` (B, D) to `see`.
+    pub fn with<O>(&self, range: Range<usize>, see: impl FnOnce(ArrayView2<T>) -> O) -> Result<O> {
+        Ok(match self {
+            Self::Memory(array) => see(array.slice(s![range, ..])),
+            Self::File(file) => see(file.read::<Ix2>(range)?.view()),
+        })
+    }
+}
+
+/// An array on its way to disk, some rows at a time.
+pub struct RowWriter<T: Element> {
+    writer: npyz::NpyWriter<T, BufWriter<File>>,
+    path: PathBuf,
+}
+
+impl<T: Element> RowWriter<T> {
+    /// Begins a file for an array of `shape`.
+    pub fn create(path: &Path, shape: &[usize]) -> Result<Self> {
+        let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+        let shape = shape.iter().map(|&n| n as u64).collect::<Vec<_>>();
+        let out = BufWriter::with_capacity(1 << 20, file);
+        let writer = npyz::WriteOptions::<T>::new().default_dtype().shape(&shape).writer(out).begin_nd()?;
+        Ok(Self { writer, path: path.to_owned() })
+    }
+
+    /// The next rows.
+    pub fn append<S: Data<Elem = T>, D: Dimension>(&mut self, rows: &ArrayBase<S, D>) -> Result<()> {
+        self.writer
+            .extend(rows.iter().copied())
+            .with_context(|| format!("cannot write {}", self.path.display()))
+    }
+
+    /// Ends the file; an error if rows are missing.
+    pub fn finish(self) -> Result<()> {
+        self.writer.finish().with_context(|| format!("cannot write {}", self.path.display()))
+    }
 }
 
 /// Writes named arrays into one `.npz` archive that `numpy.load` reads.
@@ -148,16 +276,6 @@ pub fn write_npz<T: Element>(path: &Path, arrays: &[(String, ArrayD<T>)]) -> Res
         writer.finish()?;
     }
     Ok(())
-}
-
-fn write_to<T: Element, S: Data<Elem = T>, D: Dimension>(
-    out: &mut impl Write,
-    array: &ArrayBase<S, D>,
-) -> std::io::Result<()> {
-    let shape = array.shape().iter().map(|&n| n as u64).collect::<Vec<_>>();
-    let mut writer = npyz::WriteOptions::<T>::new().default_dtype().shape(&shape).writer(out).begin_nd()?;
-    writer.extend(array.iter().copied())?;
-    writer.finish()
 }
 
 fn open(path: &Path) -> Result<BufReader<File>> {
@@ -223,19 +341,21 @@ fn read_any_from(reader: &mut impl Read, name: &str) -> Result<AnyArray> {
     })
 }
 
+fn cut_short(name: &str, shape: &[usize], needs: &str) -> anyhow::Error {
+    Failure::input(
+        format!("{name}: cut short: shape {shape:?} needs {needs}"),
+        "write or fetch the file again",
+    )
+    .into()
+}
+
 /// The numbers after the header, in C order whatever the order of the file.
 fn body<T: bytemuck::Pod>(reader: &mut impl Read, header: &NpyHeader, name: &str) -> Result<ArrayD<T>> {
     let shape = shape_of(header.shape());
     let count = shape.iter().product::<usize>();
     let mut values = vec![T::zeroed(); count];
     reader.read_exact(bytemuck::cast_slice_mut(&mut values)).map_err(|e| {
-        Failure::input(
-            format!(
-                "{name}: cut short: shape {shape:?} needs {} bytes of numbers ({e})",
-                count * size_of::<T>()
-            ),
-            "write or fetch the file again",
-        )
+        cut_short(name, &shape, &format!("{} bytes of numbers ({e})", count * size_of::<T>()))
     })?;
     if cfg!(target_endian = "big") {
         return Err(Failure::input(
@@ -270,7 +390,7 @@ fn into_dimension<T, D: Dimension>(array: ArrayD<T>, name: &str) -> Result<Array
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::{Array2, Ix1, Ix2, array};
+    use ndarray::{Ix1, array};
 
     #[test]
     fn an_array_comes_back_as_it_was_written() {
@@ -300,6 +420,28 @@ mod tests {
         );
         std::fs::write(&path, b"hello").unwrap();
         assert!(message(read_any(&path).unwrap_err()).contains("not a .npy file"));
+    }
+
+    #[test]
+    fn rows_come_back_one_block_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.npy");
+        let a = Array2::from_shape_fn((5, 3), |(i, j)| (10 * i + j) as f64);
+        let mut writer = RowWriter::create(&path, &[5, 3]).unwrap();
+        writer.append(&a.slice(ndarray::s![..2, ..])).unwrap();
+        writer.append(&a.slice(ndarray::s![2.., ..])).unwrap();
+        writer.finish().unwrap();
+        assert_eq!(read::<f64, Ix2>(&path).unwrap(), a);
+        let rows = RowFile::<f64>::open(&path).unwrap().unwrap();
+        assert_eq!(rows.shape(), [5, 3]);
+        assert_eq!(rows.read::<Ix2>(1..4).unwrap(), a.slice(ndarray::s![1..4, ..]));
+        assert!(RowFile::<f32>::open(&path).unwrap_err().to_string().contains("holds <f8, but <f4"));
+        let mut short = RowWriter::create(&path, &[5, 3]).unwrap();
+        short.append(&a.row(0)).unwrap();
+        assert!(short.finish().is_err());
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+        assert!(RowFile::<f64>::open(&path).unwrap_err().to_string().contains("cut short"));
     }
 
     #[test]

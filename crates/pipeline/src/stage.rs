@@ -196,7 +196,7 @@ fn run<S: Stage>(arguments: &Arguments) -> Result<ExitCode> {
     let _lock = lock(&experiment_dir, name)?;
     let staging = experiment_dir.join(format!(".{name}.partial"));
     clean_up_on_signal(staging.clone())?;
-    let outputs = Outputs::begin(staging.clone())?;
+    let outputs = Outputs::new(staging.clone())?;
     let mut ctx = StageContext {
         experiment: arguments.experiment.clone(),
         base,

@@ -1,7 +1,9 @@
 //! Mini-batch training from the first weights to w*.
 
 use anyhow::Result;
-use landscape::gradient::{batch_gradient, sample_losses};
+use landscape::gradient::sample_losses;
+use landscape::optimizer::Stepper;
+use landscape::training::epoch;
 use landscape::{Mlp, Real, Samples};
 use ndarray::Array1;
 use pipeline::Failure;
@@ -12,10 +14,6 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
 
 use crate::initial;
-use crate::optimizer::Stepper;
-
-/// Rows of a mini-batch that one task takes: two for the usual batch of 64.
-const PART_ROWS: usize = 32;
 
 /// An epoch whose mean loss is so many times that before training has diverged, though still finite.
 const DIVERGED: f64 = 10.0;
@@ -51,7 +49,7 @@ pub fn fit<R: Real>(
     test: Option<&Samples>,
 ) -> Result<Fitted<R>> {
     let mut w = initial::weights::<R>(mlp, params.initialisation, params.seed);
-    let mut stepper = Stepper::new(params.optimizer, mlp.n_params());
+    let mut stepper = Stepper::new(experiment::optimizer(params.optimizer), mlp.n_params());
     let (mut history, mut checkpoints) = (vec![], vec![]);
     let mut order = (0..train.len()).collect::<Vec<_>>();
     // Layers have taken streams 1 to L.
@@ -59,29 +57,18 @@ pub fn fit<R: Real>(
     let progress = ctx.progress(params.epochs * train.len(), "train: samples");
     let first = evaluate(mlp, &w, train);
     history.push(history_row(0, first, mlp, &w, test));
-    for epoch in 1..=params.epochs {
+    for number in 1..=params.epochs {
         order.shuffle(&mut rng);
-        let (mut loss, mut correct) = (0.0, 0);
-        for rows in order.chunks(params.batch_size) {
-            let parts = rows.chunks(PART_ROWS).collect::<Vec<_>>();
-            let batch = batch_gradient(mlp, &w.view(), train, &parts);
-            if !batch.loss.is_finite() {
-                return Err(diverged(params, epoch, batch.loss));
-            }
-            stepper.step(&mut w, &batch.gradient, 1.0 / rows.len() as f64);
-            loss += batch.loss;
-            correct += batch.correct;
-            progress.add(rows.len());
+        let found =
+            epoch(mlp, &mut w, &mut stepper, train, &order, params.batch_size, &mut |n| progress.add(n));
+        if !found.loss.is_finite() || found.loss > DIVERGED * first.0 {
+            return Err(diverged(params, number, found.loss));
         }
-        let n = train.len() as f64;
-        if loss / n > DIVERGED * first.0 {
-            return Err(diverged(params, epoch, loss / n));
-        }
-        let row = history_row(epoch, (loss / n, correct as f64 / n), mlp, &w, test);
-        tracing::debug!("train: epoch {epoch}: loss {:.3e}, test loss {:.3e}", row[1], row[3]);
+        let row = history_row(number, (found.loss, found.accuracy), mlp, &w, test);
+        tracing::debug!("train: epoch {number}: loss {:.3e}, test loss {:.3e}", row[1], row[3]);
         history.push(row);
-        if params.checkpoint_epochs.contains(&epoch) {
-            checkpoints.push((epoch, w.clone()));
+        if params.checkpoint_epochs.contains(&number) {
+            checkpoints.push((number, w.clone()));
         }
     }
     Ok(Fitted { w, history, checkpoints })

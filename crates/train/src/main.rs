@@ -2,7 +2,6 @@
 
 mod fit;
 mod initial;
-mod optimizer;
 mod weights;
 
 use std::process::ExitCode;

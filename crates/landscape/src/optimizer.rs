@@ -1,12 +1,35 @@
 //! How the weights step: Adam (Kingma & Ba 2015, algorithm 1) and SGD with momentum.
 
-use landscape::Real;
 use ndarray::parallel::prelude::*;
 use ndarray::{Array1, Axis, Zip};
-use pipeline::params::Optimizer;
+
+use crate::Real;
 
 /// Parameters that one task updates.
 const CHUNK: usize = 32_768;
+
+/// A rule with its constants.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Optimizer {
+    /// Kingma & Ba 2015
+    Adam {
+        /// α, parameter units per step
+        learning_rate: f64,
+        /// decay of the first moment
+        beta1: f64,
+        /// decay of the second moment
+        beta2: f64,
+        /// added to √v̂
+        epsilon: f64,
+    },
+    /// with heavy-ball momentum
+    Sgd {
+        /// α, squared parameter units per nat
+        learning_rate: f64,
+        /// decay of the velocity; 0: plain
+        momentum: f64,
+    },
+}
 
 /// An optimizer with its state.
 pub struct Stepper<R> {

@@ -1,0 +1,238 @@
+//! What is measured, and how many flops it counts for: p₁ weights of the first layer, p₂ of the rest, n₁ its width.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use landscape::curvature::sample_derivatives;
+use landscape::delta::{landscape, monte_carlo};
+use landscape::draws::Draws;
+use landscape::hvp::{HessianSum, SecondOrder};
+use landscape::lanczos::{EigenRequest, Which, lanczos};
+use landscape::operator::PrefixHessian;
+use landscape::optimizer::{Optimizer, Stepper};
+use landscape::prefix_spectrum::prefix_spectrum;
+use landscape::subspace::{gaussian_rows, random_basis};
+use landscape::training::epoch;
+use landscape::{Mlp, Samples, blas};
+use ndarray::{Array1, Array2, s};
+use pipeline::artifact::Inputs;
+
+use crate::measure::{Row, measure};
+
+/// Samples of the setting of the paper's figures.
+const PAPER: usize = 9_984;
+
+/// A finished experiment, and which rows are wanted.
+pub struct Bench {
+    mlp: Mlp,
+    samples: Samples,
+    w: Array1<f32>,
+    basis: Array2<f32>,
+    only: String,
+}
+
+/// Flops per second of a product of two 2048 × 2048 matrices in single precision on `threads` threads of BLAS itself, in 1e9.
+pub fn sgemm_gflops(threads: usize) -> f64 {
+    const SIZE: usize = 2048;
+    blas::use_threads(threads);
+    let a = Array2::from_elem((SIZE, SIZE), 0.5_f32);
+    let b = Array2::from_elem((SIZE, SIZE), 0.25_f32);
+    let mut c = Array2::zeros((SIZE, SIZE));
+    let flops = 2.0 * (SIZE as f64).powi(3);
+    let row = measure("sgemm", SIZE, 12, flops, || {
+        ndarray::linalg::general_mat_mul(1.0, &a, &b, 0.0, &mut c);
+    });
+    blas::use_one_thread();
+    row.flops / row.seconds / 1e9
+}
+
+impl Bench {
+    /// The network, samples and basis of an experiment.
+    pub fn read(inputs: &Inputs, only: &str) -> Result<Self> {
+        let mlp = experiment::network(inputs)?;
+        let samples = experiment::train_samples(inputs)?;
+        anyhow::ensure!(
+            samples.len() >= PAPER,
+            "{} samples, but the bench needs {PAPER}; name another experiment",
+            samples.len()
+        );
+        let w = experiment::w_star(inputs, &mlp)?;
+        let basis = experiment::basis(inputs, "basis.npy", &mlp)?;
+        Ok(Self { mlp, samples, w, basis, only: only.to_owned() })
+    }
+
+    /// Every kernel; without `large`, those rows only that finish in seconds on one thread.
+    pub fn run(&self, large: bool, tell: &mut impl FnMut(Row)) {
+        let mut tell = |row: Option<Row>| row.into_iter().for_each(&mut *tell);
+        let paper = self.samples.first(PAPER);
+        for samples in [&paper, &self.samples] {
+            let sum = HessianSum::new(&self.mlp, self.w.view(), samples, 1 << 30);
+            tell(self.products(&sum, 1));
+            tell(self.products(&sum, 10));
+        }
+        let sum = HessianSum::new(&self.mlp, self.w.view(), &paper, 1 << 30);
+        tell(self.solve(&sum));
+        tell(self.all_prefixes(&sum));
+        drop(sum);
+        let derived = if large { &self.samples } else { &paper };
+        tell(self.curvature(derived));
+        tell(self.draws("draws, d = 10, T = 1024", derived, 10, 1024));
+        tell(self.draws("draws, d = 2, T = 1024", derived, 2, 1024));
+        tell(self.draws("draws, d = 256, T = 1024", derived, 256, 1024));
+        tell(self.grid(derived));
+        tell(self.training());
+    }
+
+    fn wanted(&self, name: &str, row: impl FnOnce(&str) -> Row) -> Option<Row> {
+        name.contains(&self.only).then(|| row(name))
+    }
+
+    fn weights(&self) -> (f64, f64) {
+        let (p1, p2) = self.mlp.weight_counts();
+        (p1 as f64, p2 as f64)
+    }
+
+    /// 4p₁ + 12p₂ per sample and vector, the primal at hand.
+    fn products(&self, sum: &HessianSum<f32>, vectors: usize) -> Option<Row> {
+        let n = sum.samples.len();
+        let (p1, p2) = self.weights();
+        let v = random_basis::<f32>(9, vectors, self.mlp.n_params());
+        let flops = (4.0 * p1 + 12.0 * p2) * (n * vectors) as f64;
+        self.wanted(&format!("Hessian-vector product, {vectors} at once"), |name| {
+            measure(name, n, if n > PAPER { 5 } else { 15 }, flops, || {
+                sum.product(0..n, v.view(), SecondOrder::Hessian);
+            })
+        })
+    }
+
+    fn request(&self, n: usize) -> EigenRequest {
+        let dim = self.basis.nrows().min(10);
+        EigenRequest {
+            dim,
+            which: Which::LargestAlgebraic,
+            residual_tolerance: 1e-3,
+            max_subspace: 4 * dim,
+            max_products: n,
+            seed: 3,
+        }
+    }
+
+    /// The products it makes, those that measure residuals included.
+    fn solve(&self, sum: &HessianSum<f32>) -> Option<Row> {
+        let n = sum.samples.len();
+        let (p1, p2) = self.weights();
+        let hessian = PrefixHessian { sum, k: n, kind: SecondOrder::Hessian };
+        self.wanted("top-10 pairs, residual 1e-3", |name| {
+            let mut pairs = lanczos(&hessian, &self.request(1000), &mut |_| ());
+            let products = pairs.n_products + pairs.n_check_products;
+            let flops = (4.0 * p1 + 12.0 * p2) * (n * products) as f64;
+            let mut row = measure(name, n, 5, flops, || {
+                pairs = lanczos(&hessian, &self.request(1000), &mut |_| ());
+            });
+            let v = random_basis::<f32>(9, 1, self.mlp.n_params());
+            let one = measure("one", n, 15, 0.0, || {
+                sum.product(0..n, v.view(), SecondOrder::Hessian);
+            });
+            let over = row.seconds / (pairs.n_products as f64 * one.seconds);
+            row.note = format!(
+                "{} + {} products, {over:.3} times the products of the iteration, residual {:.1e}",
+                pairs.n_products,
+                pairs.n_check_products,
+                pairs.largest_relative_residual()
+            );
+            row
+        })
+    }
+
+    /// Top-10 eigenvalues at k = 64, 128, …: how many full solves that costs.
+    fn all_prefixes(&self, sum: &HessianSum<f32>) -> Option<Row> {
+        let n = sum.samples.len();
+        let (p1, p2) = self.weights();
+        let hessian = PrefixHessian { sum, k: n, kind: SecondOrder::Hessian };
+        let sizes = (1..=n / 64).map(|i| 64 * i).collect::<Vec<_>>();
+        self.wanted("top-10 eigenvalues of all prefixes", |name| {
+            let begun = Instant::now();
+            let pairs = lanczos(&hessian, &self.request(1000), &mut |_| ());
+            let solve = begun.elapsed().as_secs_f64();
+            let mut products = 0.0;
+            let mut row = measure(name, n, 1, 0.0, || {
+                let request = self.request(1000);
+                let found = prefix_spectrum(sum, &sizes, &request, &pairs, &mut |_| ());
+                products = found.map_or(f64::NAN, |f| f.n_products);
+            });
+            row.flops = (4.0 * p1 + 12.0 * p2) * n as f64 * products;
+            let (count, over) = (sizes.len(), row.seconds / solve);
+            row.note = format!("{count} prefixes, {products:.0} products, {over:.1} times the full solve");
+            row
+        })
+    }
+
+    /// d(2p₁ + 6p₂) per sample.
+    fn curvature(&self, samples: &Samples) -> Option<Row> {
+        let (p1, p2) = self.weights();
+        let (n, d) = (samples.len(), self.basis.nrows());
+        let flops = (2.0 * p1 + 6.0 * p2) * (n * d) as f64;
+        self.wanted("per-sample curvature, d = 10", |name| {
+            let sum = HessianSum::new(&self.mlp, self.w.view(), samples, 1 << 30);
+            measure(name, n, 3, flops, || {
+                sample_derivatives(&sum, self.basis.view(), &mut |_| Ok::<_, ()>(())).expect("takes all");
+            })
+        })
+    }
+
+    /// 2(d+1)n₁ + 2p₂ per sample and draw.
+    fn draws(&self, name: &str, samples: &Samples, d: usize, draws: usize) -> Option<Row> {
+        let n = samples.len();
+        self.wanted(name, |name| {
+            let basis = self.directions(d);
+            let theta = gaussian_rows(4, draws, d) * 0.1;
+            measure(name, n, 1, self.draw_flops(d) * (n * draws) as f64, || {
+                monte_carlo(&self.at(samples, &basis), theta.view(), 1, &mut |_| ());
+            })
+        })
+    }
+
+    /// The same on a lattice.
+    fn grid(&self, samples: &Samples) -> Option<Row> {
+        let n = samples.len();
+        let theta = Array2::from_shape_fn((41 * 41, 2), |(t, i)| ([t / 41, t % 41][i] as f64 - 20.0) / 20.0);
+        self.wanted("landscape, 41 x 41", |name| {
+            let basis = self.directions(2);
+            measure(name, n, 1, self.draw_flops(2) * (n * theta.nrows()) as f64, || {
+                landscape(&self.at(samples, &basis), theta.view(), 1, &[n / 2], &mut |_| ());
+            })
+        })
+    }
+
+    fn draw_flops(&self, d: usize) -> f64 {
+        2.0 * ((d + 1) * self.mlp.layers()[1]) as f64 + 2.0 * self.weights().1
+    }
+
+    fn at<'a>(&'a self, samples: &'a Samples, basis: &'a Array2<f32>) -> Draws<'a, f32> {
+        Draws { mlp: &self.mlp, w: self.w.view(), basis: basis.view(), samples, weights_bytes: 320 << 20 }
+    }
+
+    /// The first d rows of the basis, or random ones beyond it.
+    fn directions(&self, d: usize) -> Array2<f32> {
+        if d <= self.basis.nrows() {
+            self.basis.slice(s![..d, ..]).to_owned()
+        } else {
+            random_basis(9, d, self.mlp.n_params())
+        }
+    }
+
+    /// 6p per sample: batches of 64, Adam.
+    fn training(&self) -> Option<Row> {
+        let n = self.samples.len();
+        let (p1, p2) = self.weights();
+        let rows = (0..n).collect::<Vec<_>>();
+        self.wanted("training epoch, batch 64, Adam", |name| {
+            let adam = Optimizer::Adam { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+            let mut w = self.w.clone();
+            let mut stepper = Stepper::new(adam, w.len());
+            measure(name, n, 3, 6.0 * (p1 + p2) * n as f64, || {
+                epoch(&self.mlp, &mut w, &mut stepper, &self.samples, &rows, 64, &mut |_| ());
+            })
+        })
+    }
+}

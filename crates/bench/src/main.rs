@@ -1,0 +1,96 @@
+//! `bench`: every kernel beside sgemm, on a finished experiment, in one process and one run.
+
+mod kernels;
+mod measure;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use landscape::blas;
+use measure::Row;
+use pipeline::artifact::Inputs;
+use serde::Serialize;
+
+/// Times every kernel beside sgemm and writes ARTIFACTS/bench/results.json.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Folder of all results
+    #[arg(long, value_name = "DIR", default_value = "artifacts")]
+    artifacts: PathBuf,
+    /// A finished experiment of single precision with at least 9,984 samples
+    #[arg(long, value_name = "NAME", default_value = "mnist")]
+    experiment: String,
+    /// Only the rows whose name contains this
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    only: String,
+    /// Skip the rows with one thread
+    #[arg(long)]
+    no_scaling: bool,
+}
+
+#[derive(Serialize)]
+struct Results {
+    blas: String,
+    sgemm_gflops: Vec<(usize, f64)>,
+    rows: Vec<Row>,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    let blas = blas::use_one_thread();
+    let inputs =
+        Inputs::open(&arguments.artifacts.join(&arguments.experiment), &["fetch-data", "train", "eigen"])?;
+    let bench = kernels::Bench::read(&inputs, &arguments.only)?;
+    let all = rayon::current_num_threads();
+    eprintln!("{blas}; {all} threads; experiment {}", arguments.experiment);
+
+    let mut results = Results { blas, sgemm_gflops: vec![], rows: vec![] };
+    let counts = if all == 1 || arguments.no_scaling { vec![all] } else { vec![all, 1] };
+    for threads in counts {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+        let gflops = pool.install(|| kernels::sgemm_gflops(threads));
+        results.sgemm_gflops.push((threads, gflops));
+        eprintln!("sgemm 2048^3, {threads} threads: {gflops:.1} GFLOP/s");
+        pool.install(|| {
+            bench.run(threads == all, &mut |mut row| {
+                row.ratio_to_sgemm = row.flops / row.seconds / 1e9 / gflops;
+                print(&row, &results.rows);
+                results.rows.push(row);
+            });
+        });
+    }
+    let dir = arguments.artifacts.join("bench");
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let path = dir.join("results.json");
+    std::fs::write(&path, serde_json::to_string_pretty(&results)?)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    eprintln!("{}", path.display());
+    Ok(())
+}
+
+/// One line; with one thread also how much faster all threads were.
+fn print(row: &Row, before: &[Row]) {
+    let faster = before
+        .iter()
+        .find(|r| r.name == row.name && r.n_samples == row.n_samples && r.threads > row.threads)
+        .map_or(String::new(), |r| {
+            format!("{} threads {:.2} times faster ", r.threads, row.seconds / r.seconds)
+        });
+    let memory = row.peak_memory_mib.map_or(String::new(), |mib| format!("{mib} MiB"));
+    eprintln!(
+        "{:<34} N {:>9} {:>9.4} s  {:>6.3} of sgemm  {memory:>9}  {faster}{}",
+        row.name, row.n_samples, row.seconds, row.ratio_to_sgemm, row.note
+    );
+}
