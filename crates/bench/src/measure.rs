@@ -17,6 +17,8 @@ pub struct Row {
     pub repeats: usize,
     /// as counted in the documentation of the kernel; what it really does may be more
     pub flops: f64,
+    /// of sgemm with as many threads, before and after this row, 1e9 flops per second
+    pub sgemm_gflops: f64,
     /// flops per second over those of sgemm with as many threads
     pub ratio_to_sgemm: f64,
     /// of rayon
@@ -44,7 +46,8 @@ pub fn measure(name: &str, n_samples: usize, repeats: usize, flops: f64, mut ker
         seconds: seconds.fold(f64::INFINITY, f64::min),
         repeats,
         flops,
-        ratio_to_sgemm: 0.0, // known once sgemm has run with these threads
+        sgemm_gflops: 0.0,   // known once sgemm
+        ratio_to_sgemm: 0.0, // has run again
         threads: rayon::current_num_threads(),
         peak_memory_mib: peak(),
         note: String::new(),

@@ -28,7 +28,7 @@ impl Activation {
     /// `φ(z)`.
     pub fn value<R: Real>(self, z: R) -> R {
         match self {
-            Self::Relu => z.max(R::zero()),
+            Self::Relu => relu(z),
             Self::Tanh => z.tanh(),
             Self::Gelu => z * normal_cdf(z),
             // For large z, log(1 + exp z) = z + log(1 + exp −z): nothing overflows.
@@ -58,6 +58,28 @@ impl Activation {
             Self::Identity => (h, one, zero),
         }
     }
+}
+
+/// `φ(z)` in place.
+#[inline(always)]
+#[allow(clippy::inline_always)] // or it would not be compiled for the vector unit
+pub(crate) fn activate<R: Real>(activation: Activation, z: &mut [R]) {
+    if activation == Activation::Relu {
+        for z in z {
+            *z = relu(*z);
+        }
+    } else {
+        for z in z {
+            *z = activation.value(*z);
+        }
+    }
+}
+
+/// `max(z, 0)`; what is undefined stays so.
+#[inline(always)]
+#[allow(clippy::inline_always)] // or it would not be compiled for the vector unit
+fn relu<R: Real>(z: R) -> R {
+    if z < R::zero() { R::zero() } else { z }
 }
 
 fn normal_cdf<R: Real>(z: R) -> R {

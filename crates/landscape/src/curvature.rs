@@ -13,6 +13,7 @@ use crate::Real;
 use crate::hvp::{Directions, HessianSum, Tangents};
 use crate::parallel::blocks;
 use crate::primal::Primal;
+use crate::scratch::Pool;
 
 /// Per-sample derivatives at w* in the subspace of d directions.
 #[derive(Clone, Debug)]
@@ -39,16 +40,19 @@ pub fn sample_derivatives<R: Real, E>(
 ) -> Result<(), E> {
     let d = basis.nrows();
     let directions = Directions::from_rows(sum.mlp, basis);
+    let pool = Pool::default();
     let derive = |range: &Range<usize>| {
         sum.with_primal(range, |primal| {
             let block = Block { sum, primal, v: &directions, d };
             let losses = sum.mlp.loss.values(primal.outputs.view(), &primal.targets);
-            let mut tangents = Tangents::new(sum.mlp, &sum.w, primal, &directions);
-            SampleDerivatives {
-                loss: losses.into_iter().map(R::wide).collect(),
-                slope: block.slopes(&tangents),
-                curvature: block.curvatures(&mut tangents),
-            }
+            pool.with(|tangents: &mut Tangents<R>| {
+                tangents.compute(sum.mlp, &sum.w, primal, &directions);
+                SampleDerivatives {
+                    loss: losses.into(),
+                    slope: block.slopes(tangents),
+                    curvature: block.curvatures(tangents),
+                }
+            })
         })
     };
     for ranges in blocks(0..sum.samples.len()).chunks(BLOCKS_AT_ONCE) {
@@ -82,7 +86,7 @@ impl<R: Real> Block<'_, '_, R> {
         let (mlp, d, rows) = (self.sum.mlp, self.d, self.primal.n_rows());
         let outputs = tangents.outputs.clone();
         let in_place = tangents.outputs.view_mut().into_shape_with_order((rows, d, mlp.n_outputs()));
-        mlp.loss.apply_hessian(self.primal.outputs.view(), in_place.expect("C order"));
+        mlp.loss.apply_hessian(self.primal.hessian_factor.view(), in_place.expect("C order"));
         let pulled = (2..=mlp.depth()).map(|l| self.pulled_back(l)).collect::<Vec<_>>();
 
         let mut curvatures = Array3::zeros((rows, d, d));

@@ -7,15 +7,22 @@ use std::ops::Range;
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::parallel::prelude::*;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, CowArray, s};
+use ndarray::{Array2, Array3, ArrayView1, ArrayView2, Axis, Dim, s};
 use rayon::prelude::ParallelSliceMut;
 
-use crate::parallel::blocks;
+use crate::activation::activate;
+use crate::parallel::blocks_of;
 use crate::primal::add_bias_and_activate;
+use crate::scratch::{Pool, shaped};
+use crate::simd::vectorised;
 use crate::{Mlp, Real, Samples, Targets};
 
 /// Draws whose state one task holds.
 const DRAWS_PER_GROUP: usize = 16;
+/// Most samples of a block: activations of a draw and the packed weights share the second-level cache.
+const MOST_ROWS: usize = 256;
+/// Bytes of layer 1 along all directions for one block, which stay in the last-level cache while all draws pass.
+const FIRST_LAYER_BYTES: usize = 16 << 20;
 
 /// What becomes of the losses of one draw, sample by sample in order.
 pub trait LossSink: Send {
@@ -49,12 +56,13 @@ impl<R: Real> Draws<'_, R> {
     ) {
         assert_eq!((theta.nrows(), theta.ncols()), (sinks.len(), self.basis.nrows()), "draws and directions");
         let at_once = self.draws_at_once();
+        let (mut first, pool) = (FirstLayer::default(), Pool::default());
         for (theta, sinks) in theta.axis_chunks_iter(Axis(0), at_once).zip(sinks.chunks_mut(at_once)) {
             let theta = theta.mapv(R::narrow);
             let upper = self.upper_layers(theta.view());
-            for range in blocks(0..self.samples.len()) {
+            for range in blocks_of(0..self.samples.len(), self.rows_of_a_block()) {
                 let batch = self.samples.block::<R>(range.clone());
-                let first = FirstLayer::new(self, batch.x.view());
+                first.fill(self, batch.x.view());
                 let groups = sinks.par_chunks_mut(DRAWS_PER_GROUP).zip(
                     theta
                         .axis_chunks_iter(Axis(0), DRAWS_PER_GROUP)
@@ -62,7 +70,8 @@ impl<R: Real> Draws<'_, R> {
                         .zip(upper.axis_chunks_iter(Axis(0), DRAWS_PER_GROUP).into_par_iter()),
                 );
                 groups.for_each(|(sinks, (theta, upper))| {
-                    self.group(&first, &batch.targets, range.start, theta, upper, sinks);
+                    let group = Group { draws: self, first: &first, theta, upper };
+                    pool.with(|buffers| group.pass(&batch.targets, range.start, sinks, buffers));
                 });
                 after_block(sinks, range);
             }
@@ -73,6 +82,11 @@ impl<R: Real> Draws<'_, R> {
     fn draws_at_once(&self) -> usize {
         let per_draw = self.upper_range().len() * size_of::<R>();
         (self.weights_bytes / per_draw.max(1) / DRAWS_PER_GROUP).max(1) * DRAWS_PER_GROUP
+    }
+
+    fn rows_of_a_block(&self) -> usize {
+        let per_row = (self.basis.nrows() + 1) * self.mlp.layers()[1] * size_of::<R>();
+        (FIRST_LAYER_BYTES / per_row).clamp(32, MOST_ROWS)
     }
 
     /// Parameters after those of layer 1.
@@ -96,86 +110,126 @@ impl<R: Real> Draws<'_, R> {
             });
         perturbed
     }
-
-    /// The losses of a block of samples for a group of draws.
-    fn group<S: LossSink>(
-        &self,
-        first: &FirstLayer<R>,
-        targets: &Targets,
-        begin: usize,
-        theta: ArrayView2<R>,
-        upper: ArrayView2<R>,
-        sinks: &mut [S],
-    ) {
-        let mut hidden = Array2::zeros((FirstLayer::<R>::DRAWS_AT_ONCE, first.base.len()));
-        let per_pass = FirstLayer::<R>::DRAWS_AT_ONCE;
-        for (pass, sinks) in sinks.chunks_mut(per_pass).enumerate() {
-            let draws = pass * per_pass..pass * per_pass + sinks.len();
-            let mut hidden = hidden.slice_mut(s![..draws.len(), ..]);
-            first.at(theta.slice(s![draws.clone(), ..]), hidden.view_mut());
-            for ((sink, hidden), draw) in sinks.iter_mut().zip(hidden.outer_iter_mut()).zip(draws) {
-                let h =
-                    hidden.into_shape_with_order((targets.len(), self.mlp.layers()[1])).expect("B·n₁ values");
-                let outputs = self.upper_pass(h, &upper.row(draw));
-                let losses = self.mlp.loss.values(outputs.view(), targets);
-                sink.take(begin, &losses.into_iter().map(R::wide).collect::<Vec<_>>());
-            }
-        }
-    }
-
-    /// From z_1 (B, n_1) to f (B, C), with the parameters `upper` after layer 1. Uses up z_1.
-    fn upper_pass(&self, mut z: ArrayViewMut2<R>, upper: &ArrayView1<R>) -> Array2<R> {
-        let offset = self.upper_range().start;
-        let no_bias = Array1::zeros(z.ncols()); // FirstLayer has added it
-        add_bias_and_activate(self.mlp, 1, no_bias.view(), z.view_mut());
-        let mut h = CowArray::from(z.view());
-        for l in 2..=self.mlp.depth() {
-            let (weights, bias) = self.mlp.offsets(l);
-            let shape = (self.mlp.layers()[l], self.mlp.layers()[l - 1]);
-            let weights = upper.slice(s![weights.start - offset..weights.end - offset]);
-            let weights = weights.into_shape_with_order(shape).expect("length of the range");
-            let bias = upper.slice(s![bias.start - offset..bias.end - offset]);
-            let mut z = Array2::zeros((h.nrows(), shape.0));
-            general_mat_mul(R::one(), &h, &weights.t(), R::zero(), &mut z);
-            add_bias_and_activate(self.mlp, l, bias, z.view_mut());
-            h = CowArray::from(z);
-        }
-        h.into_owned()
-    }
 }
 
 /// Pre-activations of layer 1 of one block of samples, at w* and along each direction.
+#[derive(Default)]
 struct FirstLayer<R> {
-    /// `XW_1ᵀ + b_1`, (B·n_1,)
-    base: Array1<R>,
-    /// `X(V_1^j)ᵀ + c_1^j`, (d, B·n_1)
-    tangents: Array2<R>,
+    /// `[XW_1ᵀ + b_1 | X(V_1^1)ᵀ + c_1^1 | …]` of each sample, (B, d + 1, n_1)
+    parts: Array3<R>,
 }
 
 impl<R: Real> FirstLayer<R> {
-    /// Draws whose pre-activations are formed by one product: more would leave the cache.
-    const DRAWS_AT_ONCE: usize = 8;
-
-    /// 2(d+1)p₁ flops per sample.
-    fn new(draws: &Draws<R>, x: ArrayView2<R>) -> Self {
-        let (rows, n) = (x.nrows(), draws.mlp.layers()[1]);
-        let layer_product = |w: &ArrayView1<R>, out: ArrayViewMut1<R>| {
-            let layer = draws.mlp.layer(w, 1);
-            let mut z = out.into_shape_with_order((rows, n)).expect("B·n₁ values");
-            z.assign(&layer.bias);
-            general_mat_mul(R::one(), &x, &layer.weights.t(), R::one(), &mut z);
-        };
-        let mut base = Array1::zeros(rows * n);
-        layer_product(&draws.w, base.view_mut());
-        let mut tangents = Array2::zeros((draws.basis.nrows(), rows * n));
-        let directions = draws.basis.outer_iter().into_par_iter();
-        directions.zip(tangents.outer_iter_mut().into_par_iter()).for_each(|(v, out)| layer_product(&v, out));
-        Self { base, tangents }
+    /// 2(d+1)p₁ flops per sample, whatever the number of draws.
+    fn fill(&mut self, draws: &Draws<R>, x: ArrayView2<R>) {
+        let shape = Dim((x.nrows(), draws.basis.nrows() + 1, draws.mlp.layers()[1]));
+        let parts = shaped(&mut self.parts, shape).axis_iter_mut(Axis(1)).into_par_iter();
+        parts.enumerate().for_each(|(j, mut z)| {
+            let v = if j == 0 { draws.w } else { draws.basis.row(j - 1) };
+            let layer = draws.mlp.layer(&v, 1);
+            general_mat_mul(R::one(), &x, &layer.weights.t(), R::zero(), &mut z);
+            z += &layer.bias;
+        });
     }
 
-    /// `z_1` at every θ, rows of `theta` (g, d): (g, B·n_1).
-    fn at(&self, theta: ArrayView2<R>, mut z: ArrayViewMut2<R>) {
-        z.assign(&self.base);
-        general_mat_mul(R::one(), &theta, &self.tangents, R::one(), &mut z);
+    /// `h_1 = φ(z_1)` of every sample at every θ, rows of `theta` (g, d), into `h` (g, B, n_1).
+    fn at(&self, mlp: &Mlp, theta: ArrayView2<R>, h: &mut Array3<R>) {
+        let (_, rows, n) = h.dim();
+        let (h, theta) = (h.as_slice_mut().expect("C order"), theta.to_slice().expect("C order"));
+        vectorised(
+            #[inline(always)]
+            || {
+                for (i, parts) in self.parts.outer_iter().enumerate() {
+                    let parts = parts.to_slice().expect("C order");
+                    for (theta, h) in
+                        theta.chunks_exact(parts.len() / n - 1).zip(h.chunks_exact_mut(rows * n))
+                    {
+                        let h = &mut h[i * n..(i + 1) * n];
+                        add_directions(parts, theta, h);
+                        if mlp.depth() > 1 {
+                            activate(mlp.activation, h);
+                        }
+                    }
+                }
+            },
+        );
+    }
+}
+
+/// `z = parts_0 + Σ_j θ_j parts_j`: `parts` (d + 1, n), `theta` (d,), `z` (n,).
+///
+/// Four directions at a time, so that z is loaded and stored once for four products.
+#[inline(always)]
+#[allow(clippy::inline_always)] // or it would not be compiled for the vector unit
+fn add_directions<R: Real>(parts: &[R], theta: &[R], z: &mut [R]) {
+    let n = z.len();
+    let (base, tangents) = parts.split_at(n);
+    z.copy_from_slice(base);
+    let (fours, rest) = (tangents.chunks_exact(4 * n), tangents.chunks_exact(4 * n).remainder());
+    for (v, theta) in fours.zip(theta.chunks_exact(4)) {
+        let (v0, v1, v2, v3) = (&v[..n], &v[n..2 * n], &v[2 * n..3 * n], &v[3 * n..4 * n]);
+        for i in 0..n {
+            let sum = v1[i].mul_add(theta[1], v0[i].mul_add(theta[0], z[i]));
+            z[i] = v3[i].mul_add(theta[3], v2[i].mul_add(theta[2], sum));
+        }
+    }
+    for (v, &theta) in rest.chunks_exact(n).zip(theta.chunks_exact(4).remainder()) {
+        for i in 0..n {
+            z[i] = v[i].mul_add(theta, z[i]);
+        }
+    }
+}
+
+/// Draws that go through a block of samples together.
+struct Group<'a, 'b, R> {
+    draws: &'a Draws<'b, R>,
+    first: &'a FirstLayer<R>,
+    /// (g, d)
+    theta: ArrayView2<'a, R>,
+    /// parameters after layer 1, (g, …)
+    upper: ArrayView2<'a, R>,
+}
+
+/// What a group writes to.
+#[derive(Default)]
+struct Buffers<R> {
+    /// h_1, (g, B, n_1)
+    first: Array3<R>,
+    /// z_l, then h_l, of one draw for l = 2..L, (B, n_l)
+    layers: Vec<Array2<R>>,
+}
+
+impl<R: Real> Group<'_, '_, R> {
+    /// The losses of a block of samples that begins with sample `begin`.
+    fn pass<S: LossSink>(&self, targets: &Targets, begin: usize, sinks: &mut [S], buffers: &mut Buffers<R>) {
+        let mlp = self.draws.mlp;
+        let rows = targets.len();
+        let Buffers { first, layers } = buffers;
+        layers.resize_with(mlp.depth() - 1, || Array2::zeros((0, 0)));
+        let first = shaped(first, Dim((self.theta.nrows(), rows, mlp.layers()[1])));
+        self.first.at(mlp, self.theta, first);
+        for (t, sink) in sinks.iter_mut().enumerate() {
+            let first = first.index_axis(Axis(0), t);
+            for l in 2..=mlp.depth() {
+                let (below, z) = layers.split_at_mut(l - 2);
+                let h = below.last().map_or(first, |h| h.view());
+                let z = shaped(&mut z[0], Dim((rows, mlp.layers()[l])));
+                let (weights, bias) = self.layer(l, t);
+                general_mat_mul(R::one(), &h, &weights.t(), R::zero(), z);
+                add_bias_and_activate(mlp, l, bias, z.view_mut());
+            }
+            let outputs = layers.last().map_or(first, |f| f.view());
+            sink.take(begin, &mlp.loss.values(outputs, targets));
+        }
+    }
+
+    /// `W_l` (out, in) and `b_l` of draw t, for l ≥ 2.
+    fn layer(&self, l: usize, t: usize) -> (ArrayView2<'_, R>, ArrayView1<'_, R>) {
+        let mlp = self.draws.mlp;
+        let offset = self.draws.upper_range().start;
+        let (weights, bias) = mlp.offsets(l);
+        let part = |range: Range<usize>| self.upper.slice(s![t, range.start - offset..range.end - offset]);
+        let shape = (mlp.layers()[l], mlp.layers()[l - 1]);
+        (part(weights).into_shape_with_order(shape).expect("length of the range"), part(bias))
     }
 }

@@ -56,7 +56,7 @@ fn one_gradient<R: Real>(mlp: &Mlp, w: &ArrayView1<R>, batch: Batch<R>) -> Batch
     let primal = Primal::new(mlp, w, batch);
     let losses = mlp.loss.values(primal.outputs.view(), &primal.targets);
     BatchGradient {
-        loss: losses.iter().map(|l| l.wide()).sum(),
+        loss: losses.iter().sum(),
         correct: count_correct(&primal),
         gradient: block_gradient(mlp, &primal),
     }
@@ -95,5 +95,5 @@ pub fn sample_losses<R: Real>(
         })
         .collect::<Vec<_>>();
     let correct = parts.iter().map(|(_, correct)| *correct).sum();
-    (parts.iter().flat_map(|(losses, _)| losses.iter().map(|l| l.wide())).collect(), correct)
+    (parts.into_iter().flat_map(|(losses, _)| losses).collect(), correct)
 }

@@ -7,15 +7,18 @@
 use std::ops::Range;
 
 use ndarray::linalg::general_mat_mul;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Dim, s};
 use rayon::prelude::*;
 
-use crate::parallel::{BLOCK_ROWS, blocks, sum};
+use crate::parallel::{BLOCK_ROWS, blocks, blocks_of, sum};
 use crate::primal::Primal;
+use crate::scratch::{Pool, shaped};
 use crate::{Mlp, Real, Samples};
 
 /// Directions that go through one pass together; more would leave the cache.
-const DIRECTIONS_AT_ONCE: usize = 16;
+const DIRECTIONS_AT_ONCE: usize = 5;
+/// Blocks of samples that are added into one product before the tree of sums.
+const BLOCKS_PER_SUM: usize = 2;
 
 /// Which second derivative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +62,11 @@ impl<R: Real> Directions<R> {
         directions
     }
 
+    /// d
+    pub fn count(&self, mlp: &Mlp) -> usize {
+        self.biases[0].len() / mlp.layers()[1]
+    }
+
     /// Zero in d directions.
     pub fn zeros(mlp: &Mlp, d: usize) -> Self {
         let n = mlp.layers();
@@ -89,7 +97,8 @@ impl<R: Real> Directions<R> {
     }
 }
 
-/// Tangents of one block for d directions, side by side in each row.
+/// Tangents of one block for d directions, side by side in each row. Their buffers serve one block after the other.
+#[derive(Debug, Default)]
 pub struct Tangents<R> {
     /// ż_l for l = 1..L−1, (B, d·n_l); empty for piecewise linear activations, which need ḣ only
     pub pre: Vec<Array2<R>>,
@@ -101,31 +110,29 @@ pub struct Tangents<R> {
 
 impl<R: Real> Tangents<R> {
     /// The forward tangent pass.
-    pub fn new(mlp: &Mlp, w: &ArrayView1<R>, primal: &Primal<R>, v: &Directions<R>) -> Self {
-        let rows = primal.n_rows();
-        let d = v.biases[0].len() / mlp.layers()[1];
-        let mut tangents = Self { pre: vec![], post: vec![], outputs: Array2::zeros((0, 0)) };
+    pub fn compute(&mut self, mlp: &Mlp, w: &ArrayView1<R>, primal: &Primal<R>, v: &Directions<R>) {
+        let (rows, d) = (primal.n_rows(), v.count(mlp));
+        let smooth = !mlp.activation.is_piecewise_linear();
+        self.post.resize_with(mlp.depth() - 1, || Array2::zeros((0, 0)));
+        self.pre.resize_with(if smooth { mlp.depth() - 1 } else { 0 }, || Array2::zeros((0, 0)));
         for l in 1..=mlp.depth() {
             let n = mlp.layers()[l];
-            let mut z = Array2::zeros((rows, d * n));
-            general_mat_mul(R::one(), &primal.input_of(l), &v.weights[l - 1].t(), R::zero(), &mut z);
-            if l > 1 {
-                let below = side_by_side_to_rows(&tangents.post[l - 2], d);
+            let (below, here) = self.post.split_at_mut(l - 1);
+            let z = shaped(here.first_mut().unwrap_or(&mut self.outputs), Dim((rows, d * n)));
+            general_mat_mul(R::one(), &primal.input_of(l), &v.weights[l - 1].t(), R::zero(), z);
+            if let Some(below) = below.last() {
+                let below = side_by_side_to_rows(below, d);
                 let mut z = z.view_mut().into_shape_with_order((rows * d, n)).expect("C order");
                 general_mat_mul(R::one(), &below, &mlp.layer(w, l).weights.t(), R::one(), &mut z);
             }
-            z += &v.biases[l - 1];
-            if l == mlp.depth() {
-                tangents.outputs = z;
-                break;
+            *z += &v.biases[l - 1];
+            if l < mlp.depth() {
+                if smooth {
+                    shaped(&mut self.pre[l - 1], z.raw_dim()).assign(z);
+                }
+                primal.apply_slope(mlp, l, z);
             }
-            if !mlp.activation.is_piecewise_linear() {
-                tangents.pre.push(z.clone());
-            }
-            primal.apply_slope(mlp, l, &mut z);
-            tangents.post.push(z);
         }
-        tangents
     }
 }
 
@@ -145,67 +152,60 @@ fn add_bend<R: Real>(out: &mut Array2<R>, bend: &Array2<R>, t: &Array2<R>) {
     }
 }
 
-/// `Σ_i ∇²ℓ_i(w) V` over the rows of a block, for d directions.
-fn block_product<R: Real>(
-    mlp: &Mlp,
-    w: &ArrayView1<R>,
+/// What the product of one block writes to on its way.
+#[derive(Debug, Default)]
+struct Buffers<R> {
+    tangents: Tangents<R>,
+    /// δ̇_l for l = 1..L−1, (B, d·n_l)
+    adjoint: Vec<Array2<R>>,
+}
+
+/// Adds `Σ_i ∇²ℓ_i(w) V` over the rows of a block, for d directions, to `product`.
+fn add_block_product<R: Real>(
+    sum: &HessianSum<R>,
     primal: &Primal<R>,
     v: &Directions<R>,
     kind: SecondOrder,
-) -> Directions<R> {
-    let rows = primal.n_rows();
-    let d = v.biases[0].len() / mlp.layers()[1];
+    buffers: &mut Buffers<R>,
+    product: &mut Directions<R>,
+) {
+    let (mlp, w) = (sum.mlp, &sum.w);
+    let (rows, d) = (primal.n_rows(), v.count(mlp));
     let full = kind == SecondOrder::Hessian;
-    let mut tangents = Tangents::new(mlp, w, primal, v);
-    let mut product = Directions::zeros(mlp, d);
-    let outputs =
-        tangents.outputs.view_mut().into_shape_with_order((rows, d, mlp.n_outputs())).expect("C order");
-    mlp.loss.apply_hessian(primal.outputs.view(), outputs);
-    let mut dot_delta = std::mem::replace(&mut tangents.outputs, Array2::zeros((0, 0)));
+    let Buffers { tangents, adjoint } = buffers;
+    tangents.compute(mlp, w, primal, v);
+    adjoint.resize_with(mlp.depth() - 1, || Array2::zeros((0, 0)));
+    let outputs = tangents.outputs.view_mut().into_shape_with_order((rows, d, mlp.n_outputs()));
+    mlp.loss.apply_hessian(primal.hessian_factor.view(), outputs.expect("C order"));
     for l in (1..=mlp.depth()).rev() {
-        let n = mlp.layers()[l];
-        let delta = &primal.adjoint[l - 1];
-        general_mat_mul(
-            R::one(),
-            &dot_delta.t(),
-            &primal.input_of(l),
-            R::zero(),
-            &mut product.weights[l - 1],
-        );
-        product.biases[l - 1].assign(&dot_delta.sum_axis(Axis(0)));
-        if l == 1 {
-            break;
-        }
-        let below = mlp.layers()[l - 1];
-        let mut next = Array2::zeros((rows, d * below));
+        let (lower, upper) = adjoint.split_at_mut(l - 1);
+        let dot_delta = upper.first().unwrap_or(&tangents.outputs); // δ̇_l
+        let (h, delta) = (primal.input_of(l), &primal.adjoint[l - 1]);
+        general_mat_mul(R::one(), &dot_delta.t(), &h, R::one(), &mut product.weights[l - 1]);
+        product.biases[l - 1] += &dot_delta.sum_axis(Axis(0));
+        let Some(next) = lower.last_mut() else { break };
+        let (n, below) = (mlp.layers()[l], mlp.layers()[l - 1]);
+        let next = shaped(next, Dim((rows, d * below))); // δ̇_{l−1}
         {
             let mut next = next.view_mut().into_shape_with_order((rows * d, below)).expect("C order");
             let weights = mlp.layer(w, l).weights;
-            general_mat_mul(R::one(), &side_by_side_to_rows(&dot_delta, d), &weights, R::zero(), &mut next);
+            general_mat_mul(R::one(), &side_by_side_to_rows(dot_delta, d), &weights, R::zero(), &mut next);
         }
         if full {
             for j in 0..d {
                 let of_j = s![.., j * below..(j + 1) * below];
                 let rows_of_j = s![j * n..(j + 1) * n, ..];
-                let post = tangents.post[l - 2].slice(of_j);
-                general_mat_mul(
-                    R::one(),
-                    &delta.t(),
-                    &post,
-                    R::one(),
-                    &mut product.weights[l - 1].slice_mut(rows_of_j),
-                );
-                let v = v.weights[l - 1].slice(rows_of_j);
+                let (post, v) = (tangents.post[l - 2].slice(of_j), v.weights[l - 1].slice(rows_of_j));
+                let mut product = product.weights[l - 1].slice_mut(rows_of_j);
+                general_mat_mul(R::one(), &delta.t(), &post, R::one(), &mut product);
                 general_mat_mul(R::one(), delta, &v, R::one(), &mut next.slice_mut(of_j));
             }
         }
-        primal.apply_slope(mlp, l - 1, &mut next);
+        primal.apply_slope(mlp, l - 1, next);
         if full && let Some(bend) = primal.bend.get(l - 2) {
-            add_bend(&mut next, bend, &tangents.pre[l - 2]);
+            add_bend(next, bend, &tangents.pre[l - 2]);
         }
-        dot_delta = next;
     }
-    product
 }
 
 /// All samples, linearised at one w: sums of second derivatives over any range of them.
@@ -239,7 +239,7 @@ impl<'a, R: Real> HessianSum<'a, R> {
             activation if activation.is_piecewise_linear() => 3,
             _ => 4,
         };
-        self.samples.len() * (n[0] + per_hidden * hidden + 2 * self.mlp.n_outputs()) * size_of::<R>()
+        self.samples.len() * (n[0] + per_hidden * hidden + 3 * self.mlp.n_outputs()) * size_of::<R>()
     }
 
     /// The primal of one block as [`blocks`] cuts them.
@@ -261,15 +261,25 @@ impl<'a, R: Real> HessianSum<'a, R> {
     /// Blocks are summed in a fixed tree, so neither threads nor the cache change a byte.
     pub fn product(&self, range: Range<usize>, v: ArrayView2<R>, kind: SecondOrder) -> Array2<R> {
         let mut result = Array2::zeros(v.dim());
+        let pool = Pool::<Buffers<R>>::default();
+        let leaves = blocks_of(range, BLOCKS_PER_SUM * BLOCK_ROWS);
         for (v, mut result) in v
             .axis_chunks_iter(Axis(0), DIRECTIONS_AT_ONCE)
             .zip(result.axis_chunks_iter_mut(Axis(0), DIRECTIONS_AT_ONCE))
         {
             let directions = Directions::from_rows(self.mlp, v);
-            let block = |range: &Range<usize>| {
-                self.with_primal(range, |primal| block_product(self.mlp, &self.w, primal, &directions, kind))
+            let leaf = |range: &Range<usize>| {
+                let mut product = Directions::zeros(self.mlp, v.nrows());
+                pool.with(|buffers| {
+                    for range in blocks(range.clone()) {
+                        self.with_primal(&range, |primal| {
+                            add_block_product(self, primal, &directions, kind, buffers, &mut product);
+                        });
+                    }
+                });
+                product
             };
-            if let Some(total) = sum(&blocks(range.clone()), &block, &|a, b| a.add(&b)) {
+            if let Some(total) = sum(&leaves, &leaf, &|a, b| a.add(&b)) {
                 result.assign(&total.to_rows(self.mlp, v.nrows()));
             }
         }

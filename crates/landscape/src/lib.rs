@@ -12,7 +12,7 @@
 //! | losses at `w* + Pθ` for many θ at once | [`draws`] |
 //! | `L_k`, its increments, Δ_k and its theory | [`prefix`], [`delta`], [`theory`], [`decay`] |
 //! | the sufficient sample size K | [`sufficient`] |
-//! | fixed blocks and the fixed reduction tree | [`parallel`], [`blas`] |
+//! | fixed blocks and the fixed reduction tree | [`parallel`], [`blas`], `scratch`, `simd` |
 //!
 //! A new loss function goes into [`loss`]: its value, its gradient and its Hessian in the outputs of the network.
 //!
@@ -38,6 +38,8 @@ pub mod prefix_spectrum;
 pub mod primal;
 pub mod real;
 pub mod samples;
+mod scratch;
+mod simd;
 pub mod subspace;
 pub mod sufficient;
 pub mod theory;

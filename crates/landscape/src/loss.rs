@@ -14,17 +14,17 @@ pub enum Loss {
 }
 
 impl Loss {
-    /// Value for every row of the outputs `f` (B, C).
-    pub fn values<R: Real>(self, f: ArrayView2<R>, targets: &Targets) -> Vec<R> {
+    /// Value for every row of the outputs `f` (B, C), in nats or squared units of f.
+    pub fn values<R: Real>(self, f: ArrayView2<R>, targets: &Targets) -> Vec<f64> {
         let rows = f.outer_iter().enumerate();
         match self {
-            Self::SoftmaxCrossEntropy => {
-                rows.map(|(i, f)| cross_entropy(f.to_slice().expect("C order"), class(targets, i))).collect()
-            }
+            Self::SoftmaxCrossEntropy => rows
+                .map(|(i, f)| cross_entropy(f.to_slice().expect("C order"), class(targets, i)).wide())
+                .collect(),
             Self::SquaredError => rows
                 .map(|(i, f)| {
                     let square = |(c, &f): (usize, &R)| (f - R::narrow(targets.value(i, c))).powi(2);
-                    R::narrow(0.5) * f.iter().enumerate().map(square).sum::<R>()
+                    0.5 * f.iter().enumerate().map(square).sum::<R>().wide()
                 })
                 .collect(),
         }
@@ -49,13 +49,20 @@ impl Loss {
         }
     }
 
+    /// What [`Loss::apply_hessian`] needs to know of the outputs `f` (B, C): softmax(f), or nothing.
+    pub fn hessian_factor<R: Real>(self, f: ArrayView2<R>) -> Array2<R> {
+        match self {
+            Self::SoftmaxCrossEntropy => softmax(f),
+            Self::SquaredError => Array2::zeros((0, 0)),
+        }
+    }
+
     /// `∇²_f ℓ · t` in place, for d tangents `t` (B, d, C) of the outputs: `p∘t − p (p·t)`, or t itself.
     ///
-    /// `f` (B, C) are the outputs. Neither Hessian depends on the target.
-    pub fn apply_hessian<R: Real>(self, f: ArrayView2<R>, mut t: ArrayViewMut3<R>) {
+    /// `p` is the [`Loss::hessian_factor`] of the outputs. Neither Hessian depends on the target.
+    pub fn apply_hessian<R: Real>(self, p: ArrayView2<R>, mut t: ArrayViewMut3<R>) {
         match self {
             Self::SoftmaxCrossEntropy => {
-                let p = softmax(f);
                 Zip::from(t.outer_iter_mut()).and(p.rows()).for_each(|mut tangents, p| {
                     for mut t in tangents.outer_iter_mut() {
                         let mean = p.dot(&t);

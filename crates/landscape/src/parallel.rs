@@ -10,10 +10,15 @@ pub const BLOCK_ROWS: usize = 512;
 
 /// Cuts `range` at the multiples of [`BLOCK_ROWS`], so that blocks of different ranges coincide.
 pub fn blocks(range: Range<usize>) -> Vec<Range<usize>> {
+    blocks_of(range, BLOCK_ROWS)
+}
+
+/// Cuts `range` at the multiples of `rows`.
+pub fn blocks_of(range: Range<usize>, rows: usize) -> Vec<Range<usize>> {
     let mut cuts = vec![];
     let mut begin = range.start;
     while begin < range.end {
-        let end = ((begin / BLOCK_ROWS + 1) * BLOCK_ROWS).min(range.end);
+        let end = ((begin / rows + 1) * rows).min(range.end);
         cuts.push(begin..end);
         begin = end;
     }

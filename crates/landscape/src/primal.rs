@@ -3,8 +3,10 @@
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Zip};
 
+use crate::activation::activate;
 use crate::samples::Batch;
-use crate::{Mlp, Real, Targets};
+use crate::simd::vectorised;
+use crate::{Activation, Mlp, Real, Targets};
 
 /// Activations and adjoints at w for B samples. Index l − 1 of a vector belongs to layer l.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub struct Primal<R> {
     slope: Vec<Array2<R>>,
     /// φ''(z_l)∘ε_l with ε_l = W_{l+1}ᵀ δ_{l+1}; empty for piecewise linear activations
     pub bend: Vec<Array2<R>>,
+    /// [`crate::Loss::hessian_factor`] of the outputs
+    pub hessian_factor: Array2<R>,
     /// y
     pub targets: Targets,
 }
@@ -35,10 +39,12 @@ impl<R: Real> Primal<R> {
             adjoint: vec![],
             slope: vec![],
             bend: vec![],
+            hessian_factor: Array2::zeros((0, 0)),
             targets: batch.targets,
         };
         primal.forward(mlp, w);
         primal.backward(mlp, w);
+        primal.hessian_factor = mlp.loss.hessian_factor(primal.outputs.view());
         primal
     }
 
@@ -57,18 +63,27 @@ impl<R: Real> Primal<R> {
         let n = mlp.layers()[l];
         let relu = self.slope.is_empty();
         let gate = if relu { &self.hidden[l - 1] } else { &self.slope[l - 1] };
-        Zip::from(t.rows_mut()).and(gate.rows()).for_each(|mut t, gate| {
-            let (t, gate) = (t.as_slice_mut().expect("C order"), gate.to_slice().expect("C order"));
-            for t in t.chunks_exact_mut(n) {
-                if relu {
-                    t.iter_mut()
-                        .zip(gate)
-                        .for_each(|(t, &h)| *t = if h > R::zero() { *t } else { R::zero() });
-                } else {
-                    t.iter_mut().zip(gate).for_each(|(t, &s)| *t *= s);
+        let width = t.ncols();
+        let (t, gate) = (t.as_slice_mut().expect("C order"), gate.as_slice().expect("C order"));
+        vectorised(
+            #[inline(always)]
+            || {
+                for (t, gate) in t.chunks_exact_mut(width).zip(gate.chunks_exact(n)) {
+                    for t in t.chunks_exact_mut(n) {
+                        let pairs = t.iter_mut().zip(gate);
+                        if relu {
+                            for (t, &h) in pairs {
+                                *t = if h > R::zero() { *t } else { R::zero() };
+                            }
+                        } else {
+                            for (t, &slope) in pairs {
+                                *t *= slope;
+                            }
+                        }
+                    }
                 }
-            }
-        });
+            },
+        );
     }
 
     fn forward(&mut self, mlp: &Mlp, w: &ArrayView1<R>) {
@@ -82,11 +97,7 @@ impl<R: Real> Primal<R> {
                 return;
             }
             match mlp.activation {
-                crate::Activation::Relu => {
-                    Zip::from(z.rows_mut()).for_each(|row| {
-                        Zip::from(row).and(layer.bias).for_each(|z, &b| *z = (*z + b).max(R::zero()));
-                    });
-                }
+                Activation::Relu => add_bias_and_activate(mlp, l, layer.bias, z.view_mut()),
                 activation => {
                     z += &layer.bias;
                     let mut slope = z.clone();
@@ -142,14 +153,18 @@ pub(crate) fn add_bias_and_activate<R: Real>(
 ) {
     let bias = bias.to_slice().expect("contiguous bias");
     let last = l == mlp.depth();
-    for mut row in z.rows_mut() {
-        let row = row.as_slice_mut().expect("C order");
-        match mlp.activation {
-            _ if last => row.iter_mut().zip(bias).for_each(|(z, &b)| *z += b),
-            crate::Activation::Relu => {
-                row.iter_mut().zip(bias).for_each(|(z, &b)| *z = (*z + b).max(R::zero()));
+    vectorised(
+        #[inline(always)]
+        || {
+            for mut row in z.rows_mut() {
+                let row = row.as_slice_mut().expect("C order");
+                for (z, &b) in row.iter_mut().zip(bias) {
+                    *z += b;
+                }
+                if !last {
+                    activate(mlp.activation, row);
+                }
             }
-            activation => row.iter_mut().zip(bias).for_each(|(z, &b)| *z = activation.value(*z + b)),
-        }
-    }
+        },
+    );
 }

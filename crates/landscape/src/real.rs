@@ -3,7 +3,7 @@
 use ndarray::NdFloat;
 
 /// `f32` or `f64`. Losses, sums over samples and dot products of solvers are `f64` whichever it is.
-pub trait Real: NdFloat + std::iter::Sum {
+pub trait Real: NdFloat + Default + std::iter::Sum {
     /// Rounds to this type.
     fn narrow(x: f64) -> Self;
     /// Exact.
