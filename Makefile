@@ -86,6 +86,9 @@ $(VENV)/ready: tests/requirements.txt
 	  { $(VENV)/bin/python -c 'import numpy' 2>/dev/null || $(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<; }; \
 	else mkdir -p $(VENV); echo "test: no python3, so the artifacts will not be read with NumPy"; fi && touch $@
 
+## make schema         the JSON schemas of pipeline.yaml and summary.json, from their types
+schema: | setup
+	PLATEAU_WRITE_SCHEMA=1 cargo test --release --locked --quiet -p pipeline -p report committed_schema
 ## make check          format, lints as errors, unit tests: for every edit
 check: | setup
 	cargo fmt --all --check

@@ -231,8 +231,32 @@ fn grid_sizes<R>(subject: &Subject<R>, i: usize, grid: &Grid) -> Result<Vec<usiz
         )
         .into());
     }
+    sizes.extend(geometric_sizes(subject.step, largest, grid.prefix_count));
     sizes.push(largest);
     sizes.sort_unstable();
     sizes.dedup();
     Ok(sizes)
+}
+
+/// `count` multiples of `step` in geometric steps from `step` to `largest`; fewer where they meet.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // between step and largest
+fn geometric_sizes(step: usize, largest: usize, count: usize) -> Vec<usize> {
+    let steps = (largest / step) as f64;
+    let place = |i: usize| steps.powf(i as f64 / (count.max(2) - 1) as f64).round() as usize * step;
+    let mut sizes = (0..count).map(place).collect::<Vec<_>>();
+    sizes.dedup();
+    sizes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_of_the_slider_run_from_the_step_to_the_largest() {
+        assert_eq!(geometric_sizes(1, 1000, 4), [1, 10, 100, 1000]);
+        assert_eq!(geometric_sizes(64, 6400, 3), [64, 640, 6400]);
+        assert_eq!(geometric_sizes(1, 3, 9), [1, 2, 3]);
+        assert!(geometric_sizes(1, 1000, 0).is_empty());
+    }
 }
