@@ -12,6 +12,7 @@ use ndarray::{Array1, Array2, Array3, Ix2, s};
 use pipeline::Failure;
 use pipeline::npy::{self, Element};
 use pipeline::params::{self, Grid, Precision, Setting};
+use pipeline::plan::{Cost, PlanContext};
 use pipeline::stage::{Stage, StageContext};
 use serde_json::json;
 
@@ -25,6 +26,13 @@ impl Stage for MonteCarloStage {
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())
+    }
+
+    fn cost(params: &params::MonteCarlo, ctx: &PlanContext) -> Result<Cost> {
+        match params.precision {
+            Precision::F32 => experiment::cost::montecarlo::<f32>(params, ctx),
+            Precision::F64 => experiment::cost::montecarlo::<f64>(params, ctx),
+        }
     }
 
     fn run(params: &params::MonteCarlo, ctx: &mut StageContext) -> Result<String> {

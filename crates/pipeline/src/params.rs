@@ -266,8 +266,8 @@ pub struct Train {
     pub initialisation: Initialisation,
     /// Seed of weights and of the order of the batches.
     pub seed: u64,
-    /// Weights trained elsewhere, instead of training: a `.npz` with W1, b1, W2, …; a flat `.npy` (p,);
-    /// or a directory with W1.npy, b1.npy, …
+    /// Weights trained elsewhere, instead of training: a `.safetensors` or `.npz` with W1, b1, W2, … or the names of a
+    /// PyTorch `state_dict`; a flat `.npy` (p,); or a directory with W1.npy, b1.npy, …
     pub weights: Option<PathBuf>,
 }
 

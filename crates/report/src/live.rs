@@ -117,11 +117,12 @@ impl Curve {
     }
 }
 
-/// The interval of V that gave the intervals of K: `V = tolerance · k (k + s) / s`, from the largest K, whose rounding
-/// to a whole number of steps matters least.
+/// The interval of V that gave the intervals of K, from the largest K, whose rounding to a whole number of steps matters
+/// least. K is the smallest k with `V < tolerance · k (k + s) / s`, so V lies between that at K − s and at K: `k²` is
+/// the middle.
 fn variance_interval<'a>(rows: impl Iterator<Item = &'a SufficientRow>, step: usize) -> (f64, f64) {
     let s = step as f64;
-    let v = |tolerance: f64, k: usize| tolerance * k as f64 * (k as f64 + s) / s;
+    let v = |tolerance: f64, k: usize| tolerance * (k as f64).powi(2) / s;
     let end = |row: &SufficientRow| Some((row.high?, v(row.tolerance, row.low?), v(row.tolerance, row.high?)));
     rows.filter_map(end).max_by_key(|e| e.0).map_or((0.0, 0.0), |e| (e.1, e.2))
 }
