@@ -192,7 +192,7 @@ pub fn surface_figure(source: &str, grid: &Grid) -> String {
         button("right", "turn right", "↻"),
         button("in", "zoom in", "+"),
         button("out", "zoom out", "−"),
-        button("reset", "first view", "reset"),
+        button("reset", "reset the view", "reset"),
     ]
     .concat();
     format!(
