@@ -178,7 +178,9 @@ impl Browser {
     pub fn complaints(&self) -> Vec<String> {
         let bad = |e: &&Value| match e["method"].as_str() {
             Some("Runtime.exceptionThrown") => true,
-            Some("Runtime.consoleAPICalled") => e["params"]["type"] == "error" || e["params"]["type"] == "warning",
+            Some("Runtime.consoleAPICalled") => {
+                e["params"]["type"] == "error" || e["params"]["type"] == "warning"
+            }
             Some("Log.entryAdded") => e["params"]["entry"]["level"] == "error",
             _ => false,
         };

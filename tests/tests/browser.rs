@@ -67,7 +67,8 @@ fn pages_are_whole_and_ask_for_nothing() {
                   return bad.join('; '); })()",
             );
             assert_eq!(empty, "", "{name}");
-            let overflow = browser.evaluate("document.documentElement.scrollWidth - innerWidth").as_f64().unwrap();
+            let overflow =
+                browser.evaluate("document.documentElement.scrollWidth - innerWidth").as_f64().unwrap();
             assert!(overflow <= 0.0, "{name} at {width}: {overflow} pixels too wide");
             let kind = if width < 600 { "phone" } else { "desktop" };
             let stem = if page == report() { "report" } else { page.file_stem().unwrap().to_str().unwrap() };
@@ -86,7 +87,9 @@ fn expected(method: &str, tolerance: f64) -> String {
     let text = std::fs::read(PLACE.artifact("bound/sufficient.json")).unwrap();
     let document: Value = serde_json::from_slice(&text).unwrap();
     let row = document["rows"].as_array().unwrap().iter().find(|r| {
-        r["setting"] == "hessian-d10-s1" && r["method"] == method && r["tolerance"].as_f64() == Some(tolerance)
+        r["setting"] == "hessian-d10-s1"
+            && r["method"] == method
+            && r["tolerance"].as_f64() == Some(tolerance)
     });
     let row = row.unwrap();
     let Some(k) = row["k"].as_u64() else { return "not reached".to_owned() };
@@ -104,7 +107,8 @@ fn tolerance_lines_read_k_off() {
     let mut browser = Browser::start(&program);
     browser.open(&report(), DESKTOP.0, DESKTOP.1);
     let cell = |browser: &mut Browser, row: usize, column: usize| {
-        let cells = format!("document.querySelectorAll('.readings tbody tr')[{row}].cells[{column}].textContent");
+        let cells =
+            format!("document.querySelectorAll('.readings tbody tr')[{row}].cells[{column}].textContent");
         browser.text(&format!("{cells}.replace(/(\\d),(?=\\d{{3}})/g, '$1')"))
     };
     for (row, tolerance) in [1e-4, 1e-7, 1e-10].into_iter().enumerate() {
@@ -140,7 +144,10 @@ fn tolerance_lines_read_k_off() {
     browser.evaluate("(() => { const s = document.querySelector('select.family'); s.value = 'random, d = 2'; s.dispatchEvent(new Event('change')); })()");
     let second = browser.text(curve);
     assert_ne!(first, second);
-    assert_eq!(browser.text("[...document.querySelector('select.sigma').options].map((o) => o.text).join()"), "0.5,2");
+    assert_eq!(
+        browser.text("[...document.querySelector('select.sigma').options].map((o) => o.text).join()"),
+        "0.5,2"
+    );
     browser.evaluate("(() => { const s = document.querySelector('select.sigma'); s.selectedIndex = 1; s.dispatchEvent(new Event('change')); })()");
     assert_ne!(browser.text(curve), second);
     assert_eq!(browser.complaints(), Vec::<String>::new());

@@ -89,7 +89,10 @@ fn a_dry_run_tells_the_cost_and_runs_nothing() {
         let (line, code) = json(place.command(stage, "digits").args(["--dry-run", "--json"]));
         assert_eq!((code, &line["would_run"]), (0, &true.into()), "{line}");
         if ["train", "eigen", "montecarlo"].contains(&stage) {
-            assert!(line["flops"].as_f64().unwrap() > 1e6 && line["seconds"].as_f64().unwrap() > 0.0, "{line}");
+            assert!(
+                line["flops"].as_f64().unwrap() > 1e6 && line["seconds"].as_f64().unwrap() > 0.0,
+                "{line}"
+            );
             assert!(line["memory_bytes"].as_f64().unwrap() > 1e6, "{line}");
         }
     }
@@ -99,7 +102,13 @@ fn a_dry_run_tells_the_cost_and_runs_nothing() {
     let flops = 15.0 * 1437.0 * (4.0 * 64.0 * 32.0 + 6.0 * 32.0 * 10.0);
     assert_eq!(line["parts"][0]["flops"].as_f64(), Some(flops), "{line}");
     let ran = ran(FINISHED.command("eigen", "digits").arg("--dry-run").output());
-    for part in ["would not run (fresh)", "Hessian-vector products", "as the last run took", "memory  about ", "time    about "] {
+    for part in [
+        "would not run (fresh)",
+        "Hessian-vector products",
+        "as the last run took",
+        "memory  about ",
+        "time    about ",
+    ] {
         assert!(ran.said.contains(part), "{part:?} in {}", ran.said);
     }
 }
@@ -109,7 +118,9 @@ fn help_completions_and_man_pages_come_from_one_definition() {
     for stage in STAGES {
         let of = |flags: &[&str]| ran(Command::new(binary(stage)).args(flags).output());
         let help = of(&["--help"]);
-        for part in ["Example:", "Exit codes:", "nats", "artifacts/digits/", "--dry-run", "--json", "NO_COLOR"] {
+        for part in
+            ["Example:", "Exit codes:", "nats", "artifacts/digits/", "--dry-run", "--json", "NO_COLOR"]
+        {
             assert!(help.said.contains(part), "{stage} --help lacks {part:?}");
         }
         for shell in ["bash", "zsh", "fish"] {
@@ -151,7 +162,9 @@ fn the_example_goes_from_a_trained_mlp_to_k() {
     let Some(python) = python() else { return };
     let torch = Command::new(&python).args(["-c", "import torch"]).output().unwrap().status.success();
     if !torch {
-        eprintln!("no PyTorch here: the example trains the same MLP in NumPy and writes the layout of its state_dict");
+        eprintln!(
+            "no PyTorch here: the example trains the same MLP in NumPy and writes the layout of its state_dict"
+        );
     }
     let dir = Place::new(small);
     let mut command = Command::new(python);
@@ -171,7 +184,8 @@ fn the_example_goes_from_a_trained_mlp_to_k() {
     assert_eq!(ran.code, 0, "{}", ran.said);
     assert!(ran.said.contains("Samples that are enough: "), "{}", ran.said);
     let results = dir.path("my/artifacts/my-mlp");
-    let summary: Value = serde_json::from_slice(&std::fs::read(results.join("report/summary.json")).unwrap()).unwrap();
+    let summary: Value =
+        serde_json::from_slice(&std::fs::read(results.join("report/summary.json")).unwrap()).unwrap();
     // Wrong weights would classify one in ten.
     assert!(summary["train_accuracy"].as_f64().unwrap() > 0.9, "{summary}");
 }
@@ -180,13 +194,16 @@ fn the_example_goes_from_a_trained_mlp_to_k() {
 #[test]
 fn other_tools_read_the_report() {
     let schema: Value =
-        serde_json::from_str(&std::fs::read_to_string(root().join("docs/summary.schema.json")).unwrap()).unwrap();
+        serde_json::from_str(&std::fs::read_to_string(root().join("docs/summary.schema.json")).unwrap())
+            .unwrap();
     let report = |file: &str| std::fs::read_to_string(FINISHED.artifact(&format!("report/{file}"))).unwrap();
     let summary: Value = serde_json::from_str(&report("summary.json")).unwrap();
     let known = schema["properties"].as_object().unwrap().keys().collect::<BTreeSet<_>>();
     assert_eq!(summary.as_object().unwrap().keys().collect::<BTreeSet<_>>(), known);
     let markdown = report("summary.md");
-    assert!(markdown.contains(summary["headline"].as_str().unwrap()) && markdown.contains("| order-average |"));
+    assert!(
+        markdown.contains(summary["headline"].as_str().unwrap()) && markdown.contains("| order-average |")
+    );
     let Some(python) = python() else { return };
     let script = "
 import sys, numpy as np, xml.etree.ElementTree as tree

@@ -88,7 +88,7 @@ impl<R: Real> Workload<R> {
         let widths = [&[shape.features], &train.hidden[..], &[shape.classes.max(1)]].concat();
         let mlp = crate::mlp(&widths, train.activation, train.loss);
         let n = shape.n.clamp(1, SAMPLES);
-        let raw = gaussian_rows(1, n, shape.features).mapv(|v| v as f32);
+        let raw = gaussian_rows(1, n, shape.features).mapv(f32::narrow);
         let targets = if shape.classes == 0 {
             Targets::Values(Array2::zeros((n, 1)))
         } else {
@@ -105,7 +105,7 @@ impl<R: Real> Workload<R> {
         (of(1), (2..=self.mlp.depth()).map(of).sum())
     }
 
-    fn bytes(&self, numbers: f64) -> f64 {
+    fn bytes(numbers: f64) -> f64 {
         numbers * size_of::<R>() as f64
     }
 
@@ -145,7 +145,11 @@ pub fn train<R: Real>(params: &params::Train, ctx: &PlanContext) -> Result<Cost>
     });
     let each = once / work.samples.len() as f64;
     let parts = vec![
-        part(format!("{epochs} epochs over {n} samples"), epochs * n * (4.0 * first + 6.0 * rest), epochs * n * each),
+        part(
+            format!("{epochs} epochs over {n} samples"),
+            epochs * n * (4.0 * first + 6.0 * rest),
+            epochs * n * each,
+        ),
         // A forward pass is a third of a step.
         part(
             "losses and the gradient at w*".to_owned(),
@@ -153,7 +157,8 @@ pub fn train<R: Real>(params: &params::Train, ctx: &PlanContext) -> Result<Cost>
             (epochs * n_test + 2.0 * n) * each / 3.0,
         ),
     ];
-    let memory = n * work.shape.features as f64 * 4.0 + work.bytes(8.0 * work.mlp.n_params() as f64);
+    let memory =
+        n * work.shape.features as f64 * 4.0 + Workload::<R>::bytes(8.0 * work.mlp.n_params() as f64);
     Ok(work.finish(parts, memory))
 }
 
@@ -168,13 +173,15 @@ pub fn eigen<R: Real>(params: &params::Eigen, ctx: &PlanContext) -> Result<Cost>
     let (first, rest) = work.weights();
     let (n, d) = (work.shape.n as f64, params.dim as f64);
     let known = ctx.manifest("eigen").filter(|m| {
-        let same = |key: &str, value: f64| m.params.get(key).and_then(serde_json::Value::as_f64) == Some(value);
+        let same =
+            |key: &str, value: f64| m.params.get(key).and_then(serde_json::Value::as_f64) == Some(value);
         same("dim", d) && same("residual_tolerance", params.residual_tolerance)
     });
     let fact = |key: &str| known.as_ref().and_then(|m| m.facts.get(key)?.as_f64());
     let products = fact("n_products").map_or(PRODUCTS_PER_PAIR * d, |p| p + d);
     let pairs = prefix_pairs(work.shape.n, params.step, params.prefix_smallest, params.prefix_count);
-    let guessed: f64 = pairs.iter().map(|&(k, next)| (k + next) as f64 / n * d * PRODUCTS_PER_PAIR_OF_PREFIX).sum();
+    let guessed: f64 =
+        pairs.iter().map(|&(k, next)| (k + next) as f64 / n * d * PRODUCTS_PER_PAIR_OF_PREFIX).sum();
     let prefix_products = fact("n_prefix_products").unwrap_or(guessed);
     let told = if known.is_some() { "as the last run took" } else { "by experience" };
 
@@ -186,7 +193,8 @@ pub fn eigen<R: Real>(params: &params::Eigen, ctx: &PlanContext) -> Result<Cost>
     }) / count as f64;
     let basis = random_basis::<R>(4, params.dim, work.mlp.n_params());
     let derivatives = seconds(|| {
-        let nothing: Result<(), std::convert::Infallible> = sample_derivatives(&sum, basis.view(), &mut |_| Ok(()));
+        let nothing: Result<(), std::convert::Infallible> =
+            sample_derivatives(&sum, basis.view(), &mut |_| Ok(()));
         nothing.expect("nothing can fail");
     }) / count as f64;
     let cached = (sum.primal_bytes() as f64 / count as f64 * n).min((params.primal_cache_mib << 20) as f64);
@@ -211,7 +219,7 @@ pub fn eigen<R: Real>(params: &params::Eigen, ctx: &PlanContext) -> Result<Cost>
     ];
     let kept = params.max_subspace.unwrap_or((4 * params.dim).max(20)) as f64;
     let vectors = (kept + d + 2.0 * params.random_dim as f64) * work.mlp.n_params() as f64;
-    let memory = n * work.shape.features as f64 * 4.0 + cached + work.bytes(vectors);
+    let memory = n * work.shape.features as f64 * 4.0 + cached + Workload::<R>::bytes(vectors);
     Ok(work.finish(parts, memory))
 }
 
@@ -244,12 +252,18 @@ pub fn montecarlo<R: Real>(params: &params::MonteCarlo, ctx: &PlanContext) -> Re
     }
     for g in &params.grids {
         let points = (g.points * g.points) as f64;
-        parts.push(cost_of(2, points, format!("landscape {}: losses of {points} points at {n} samples", g.name)));
+        parts.push(cost_of(
+            2,
+            points,
+            format!("landscape {}: losses of {points} points at {n} samples", g.name),
+        ));
     }
-    let perturbed = work.bytes(rest * params.draws as f64).min((params.weights_mib << 20) as f64);
+    let perturbed = Workload::<R>::bytes(rest * params.draws as f64).min((params.weights_mib << 20) as f64);
     let dim = params.settings.iter().map(|s| s.dim).max().unwrap_or(0).max(2) as f64;
     let sums = 8.0 * (4.0 * n / params.step as f64 + 4096.0 * params.draws as f64);
-    let memory =
-        n * work.shape.features as f64 * 4.0 + perturbed + work.bytes(dim * work.mlp.n_params() as f64) + sums;
+    let memory = n * work.shape.features as f64 * 4.0
+        + perturbed
+        + Workload::<R>::bytes(dim * work.mlp.n_params() as f64)
+        + sums;
     Ok(work.finish(parts, memory))
 }

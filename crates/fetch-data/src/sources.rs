@@ -11,8 +11,8 @@ use ndarray::{Array1, Array2};
 use pipeline::Failure;
 use pipeline::manifest::hash_bytes;
 use pipeline::npy::Rows;
-use pipeline::progress::Progress;
 use pipeline::params::{FetchData, Source};
+use pipeline::progress::Progress;
 
 use crate::idx::{self, Expected};
 use crate::{Images, Labels, Raw, Split};

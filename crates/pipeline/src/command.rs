@@ -12,6 +12,7 @@ use crate::stage::Stage;
 
 /// What was typed.
 #[derive(Parser)]
+#[allow(clippy::struct_excessive_bools)] // each is a flag
 pub struct Arguments {
     /// Experiments and all their parameters
     #[arg(long, value_name = "FILE", default_value = "pipeline.yaml")]

@@ -86,7 +86,13 @@ mod tests {
 
     #[test]
     fn durations_read_well() {
-        let cases = [(0.04, "0.0 s"), (9.6, "9.6 s"), (59.4, "59 s"), (200.0, "3 min 20 s"), (18_120.0, "5 h 02 min")];
+        let cases = [
+            (0.04, "0.0 s"),
+            (9.6, "9.6 s"),
+            (59.4, "59 s"),
+            (200.0, "3 min 20 s"),
+            (18_120.0, "5 h 02 min"),
+        ];
         for (seconds, expected) in cases {
             assert_eq!(duration(seconds), expected);
         }

@@ -113,7 +113,10 @@ mod tests {
         let lines = text.lines().collect::<Vec<_>>();
         assert!(!lines.is_empty() && lines.len() as u128 <= took.as_millis() / 20, "{text}");
         for line in lines {
-            assert!(line.contains("train: samples: ") && line.contains(" of 1000, ") && line.contains("/s, "), "{line}");
+            assert!(
+                line.contains("train: samples: ") && line.contains(" of 1000, ") && line.contains("/s, "),
+                "{line}"
+            );
             assert!(line.ends_with(" s left"), "{line}");
         }
     }

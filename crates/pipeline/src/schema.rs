@@ -63,9 +63,10 @@ fn in_lists(schema: &Value, found: &mut Vec<String>) {
 fn make_partial(schema: &mut Value) {
     let Value::Object(map) = schema else { return };
     map.remove("required");
-    let choices = map.get("oneOf").and_then(Value::as_array).is_some_and(|all| {
-        all.iter().all(|c| c.get("type").and_then(Value::as_str) == Some("object"))
-    });
+    let choices = map
+        .get("oneOf")
+        .and_then(Value::as_array)
+        .is_some_and(|all| all.iter().all(|c| c.get("type").and_then(Value::as_str) == Some("object")));
     if choices && let Some(mut choices) = map.remove("oneOf") {
         choices.as_array_mut().into_iter().flatten().for_each(make_partial);
         let mut with = Map::new();

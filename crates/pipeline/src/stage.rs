@@ -289,8 +289,7 @@ fn dry_run<S: Stage>(arguments: &Arguments, pipeline: &Pipeline, params: S::Para
     let (name, experiment) = (S::Params::STAGE, arguments.experiment());
     let experiment_dir = arguments.artifacts.join(experiment);
     let base = arguments.base();
-    let context =
-        PlanContext { pipeline, experiment, experiment_dir: experiment_dir.clone(), base: &base };
+    let context = PlanContext { pipeline, experiment, experiment_dir: experiment_dir.clone(), base: &base };
     S::numeric_library();
     let cost = S::cost(&params, &context)?;
     let state = state_of::<S>(arguments, params)?;

@@ -103,8 +103,13 @@ mod tests {
     fn each_cause_is_named() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("a.npy"), b"").unwrap();
-        let output =
-            Output { sha256: String::new(), dtype: None, shape: None, unit: String::new(), meaning: String::new() };
+        let output = Output {
+            sha256: String::new(),
+            dtype: None,
+            shape: None,
+            unit: String::new(),
+            meaning: String::new(),
+        };
         let inputs = BTreeMap::from([("train/".to_owned(), "1".to_owned())]);
         let manifest = Manifest {
             format: 1,
@@ -119,7 +124,11 @@ mod tests {
             run: Run { threads: 1, blas: None, wall_seconds: 0.0, peak_memory_bytes: None },
         };
         let state = |params: &Value, binary: &str, inputs: &BTreeMap<String, String>, fingerprint: &str| {
-            State::of(Some(&manifest), dir.path(), &Now { fingerprint, params, binary_sha256: binary, inputs })
+            State::of(
+                Some(&manifest),
+                dir.path(),
+                &Now { fingerprint, params, binary_sha256: binary, inputs },
+            )
         };
         let same = manifest.params.clone();
         assert_eq!(state(&same, "b", &inputs, "f"), State::Fresh);

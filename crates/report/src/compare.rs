@@ -96,17 +96,15 @@ fn comparison(entries: &[Entry]) -> Result<String> {
     });
     let alt = "Δ_k of each experiment over the prefix size, with the law of its average over orders (dashed); and the top eigenvalues";
     let mut body = "<h1>Experiments side by side</h1>\n".to_owned();
-    body += &format!("<p>{}</p>\n", escape(&sentence(entries, &tolerances)));
+    writeln!(body, "<p>{}</p>", escape(&sentence(entries, &tolerances)))?;
     body += "<h2>Δ_k</h2>\n<figure id=\"compare\">";
     body += &live::delta_figure(
         "compare-data",
         &choice.collect::<String>(),
         "Each curve is of the setting that its report answers with; solid: measured in one order, dashed: average over orders.",
     );
-    body += &format!(
-        "<div class=\"replaced\">{}</div><figcaption>{alt}.</figcaption></figure>\n",
-        still(&picture(entries)?, alt)
-    );
+    let picture = still(&picture(entries)?, alt);
+    writeln!(body, "<div class=\"replaced\">{picture}</div><figcaption>{alt}.</figcaption></figure>")?;
     body += "<h2>Numbers</h2>\n";
     body += &numbers(entries);
     Ok(page::document(&Shell {
@@ -121,9 +119,11 @@ fn comparison(entries: &[Entry]) -> Result<String> {
 fn sentence(entries: &[Entry], tolerances: &[f64]) -> String {
     let Some(&tolerance) = tolerances.first() else { return sentences::comparison(0.0, &[]) };
     let of = |e: &Entry| {
-        let row = e.summary.sufficient.iter().find(|r| {
-            r.method == "order-average" && r.tolerance.to_bits() == tolerance.to_bits()
-        });
+        let row = e
+            .summary
+            .sufficient
+            .iter()
+            .find(|r| r.method == "order-average" && r.tolerance.to_bits() == tolerance.to_bits());
         row.and_then(|r| r.k).map(|k| (e.summary.experiment.clone(), k))
     };
     sentences::comparison(tolerance, &entries.iter().filter_map(of).collect::<Vec<_>>())
@@ -231,7 +231,10 @@ mod tests {
         let entries = [entry("a", 173), entry("b", 346)];
         let (index, compare) = (index(&entries), comparison(&entries).unwrap());
         for name in ["a", "b"] {
-            assert!(index.contains(&format!("href=\"{name}/report/index.html\">&lt;{name}&gt;</a>")), "{index}");
+            assert!(
+                index.contains(&format!("href=\"{name}/report/index.html\">&lt;{name}&gt;</a>")),
+                "{index}"
+            );
             assert!(compare.contains(&format!("<th scope=\"col\">{name}</th>")), "{compare}");
         }
         assert!(compare.contains("a needs the fewest samples (173) and b the most (346): a factor of 2."));

@@ -85,7 +85,8 @@ impl Curve {
     /// The curve of a setting, with its theories.
     pub fn of(e: &Experiment, s: &Setting, title: &str) -> Self {
         let (k, delta) = columns(&thin(&e.sizes, |i| s.delta[i]));
-        let around = |sign: f64| columns(&thin(&e.sizes, |i| s.delta[i] + sign * ERRORS * s.standard_error[i])).1;
+        let around =
+            |sign: f64| columns(&thin(&e.sizes, |i| s.delta[i] + sign * ERRORS * s.standard_error[i])).1;
         let (variance_low, variance_high) = variance_interval(e.rows_of(&s.name, "order-average"), e.step);
         let theory = |t: &crate::gather::Theory| {
             let (k, delta) = columns(&thin(&t.sizes, |i| t.values[i]));
@@ -123,7 +124,8 @@ impl Curve {
 fn variance_interval<'a>(rows: impl Iterator<Item = &'a SufficientRow>, step: usize) -> (f64, f64) {
     let s = step as f64;
     let v = |tolerance: f64, k: usize| tolerance * (k as f64).powi(2) / s;
-    let end = |row: &SufficientRow| Some((row.high?, v(row.tolerance, row.low?), v(row.tolerance, row.high?)));
+    let end =
+        |row: &SufficientRow| Some((row.high?, v(row.tolerance, row.low?), v(row.tolerance, row.high?)));
     rows.filter_map(end).max_by_key(|e| e.0).map_or((0.0, 0.0), |e| (e.1, e.2))
 }
 

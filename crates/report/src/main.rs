@@ -79,7 +79,11 @@ fn run(params: &Report, ctx: &mut StageContext) -> Result<String> {
     ctx.outputs.write_bytes("index.html", html.as_bytes(), "the report")?;
     let summary = summary::of(params, &experiment, answer);
     ctx.outputs.write_json("summary.json", &summary, "the report in numbers")?;
-    ctx.outputs.write_bytes("summary.md", markdown::summary(&summary).as_bytes(), "the answer in Markdown")?;
+    ctx.outputs.write_bytes(
+        "summary.md",
+        markdown::summary(&summary).as_bytes(),
+        "the answer in Markdown",
+    )?;
     let curve = Curve::of(&experiment, answer, &experiment.name);
     ctx.outputs.write_json("curve.json", &curve, "the answer's Delta_k, for the comparison")?;
     for grid in &experiment.grids {

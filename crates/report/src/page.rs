@@ -18,7 +18,8 @@ const SCRIPTS: [&str; 4] = [
     include_str!("../assets/start.js"),
 ];
 /// The browser itself refuses whatever would leave the page.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 
 /// Text as HTML.
 pub fn escape(text: &str) -> String {
@@ -68,16 +69,14 @@ fn heading(anchor: &str) -> String {
 
 /// The page of one experiment.
 pub fn experiment(params: &Report, e: &Experiment, answer: &Setting, figures: &[Figure]) -> String {
-    let figures_of = |of: Section| {
-        figures.iter().filter(|f| f.section == of).map(|f| figure(f, e)).collect::<String>()
-    };
+    let figures_of =
+        |of: Section| figures.iter().filter(|f| f.section == of).map(|f| figure(f, e)).collect::<String>();
     let section = |anchor: &str, text: &str, of: Section| heading(anchor) + text + &figures_of(of);
     let answers =
         summary::answers(e, answer).iter().map(|a| format!("<p>{}</p>", escape(a))).collect::<String>();
-    let mut body = format!("<h1>{}</h1>\n", escape(&params.title));
-    body += &format!(
-        "<div class=\"answer\"><p class=\"headline\">{}</p>{answers}</div>\n",
-        escape(&summary::headline(e, answer))
+    let (title, headline) = (escape(&params.title), escape(&summary::headline(e, answer)));
+    let mut body = format!(
+        "<h1>{title}</h1>\n<div class=\"answer\"><p class=\"headline\">{headline}</p>{answers}</div>\n"
     );
     body += &section("answer", "", Section::Answer);
     body += &sufficient_table(e, answer);
@@ -90,10 +89,12 @@ pub fn experiment(params: &Report, e: &Experiment, answer: &Setting, figures: &[
         data += &live::data_element(&source, &live::surface(grid, e.step));
         let stills = figures.iter().filter(|f| f.section == Section::Landscape && f.of_grid(&grid.name));
         let stills = stills.map(|f| figure(f, e)).collect::<String>();
-        body += &format!(
-            "<div class=\"landscape\">{}<div class=\"replaced\">{stills}</div></div>\n",
-            live::surface_figure(&source, grid)
-        );
+        let live = live::surface_figure(&source, grid);
+        body += "<div class=\"landscape\">";
+        body += &live;
+        body += "<div class=\"replaced\">";
+        body += &stills;
+        body += "</div></div>\n";
     }
     let others = figures.iter().filter(|f| f.section == Section::Landscape);
     body += &others.filter(|f| f.grid.is_none()).map(|f| figure(f, e)).collect::<String>();
@@ -138,8 +139,12 @@ fn figure(f: &Figure, e: &Experiment) -> String {
 /// The parameters behind the figures of a section, as they stand in the manifests.
 fn behind(section: Section, e: &Experiment) -> String {
     let keys: &[(&str, &[&str])] = match section {
-        Section::Model => &[("train", &["epochs", "batch_size", "optimizer", "initialisation", "seed", "precision"])],
-        Section::Spectrum => &[("eigen", &["dim", "which", "solver", "residual_tolerance", "seed", "precision"])],
+        Section::Model => {
+            &[("train", &["epochs", "batch_size", "optimizer", "initialisation", "seed", "precision"])]
+        }
+        Section::Spectrum => {
+            &[("eigen", &["dim", "which", "solver", "residual_tolerance", "seed", "precision"])]
+        }
         Section::Landscape => &[("montecarlo", &["step", "precision"])],
         Section::Answer | Section::Delta => &[("montecarlo", &["step", "draws", "seed", "precision"])],
         Section::Theory => &[("eigen", &["dim", "prefix_count"]), ("montecarlo", &["step", "draws", "seed"])],

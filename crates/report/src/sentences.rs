@@ -75,7 +75,9 @@ pub fn headline(rows: &[&SufficientRow], n_samples: usize) -> String {
 
 /// Which curve the numbers are of.
 pub fn setting_note(setting: &str) -> String {
-    format!("All rows are of the setting `{setting}`; order-average is the closed form of the average over all orders of the samples.")
+    format!(
+        "All rows are of the setting `{setting}`; order-average is the closed form of the average over all orders of the samples."
+    )
 }
 
 /// The largest eigenvalue of the smallest prefix beside that of all samples.
@@ -308,9 +310,13 @@ mod tests {
 
     #[test]
     fn experiments_are_compared_in_words_that_fit() {
-        let sizes = |all: &[(&str, usize)]| all.iter().map(|(n, k)| ((*n).to_owned(), *k)).collect::<Vec<_>>();
+        let sizes =
+            |all: &[(&str, usize)]| all.iter().map(|(n, k)| ((*n).to_owned(), *k)).collect::<Vec<_>>();
         let text = comparison(1e-4, &sizes(&[("a", 1000), ("b", 4000), ("c", 2000)]));
-        assert!(text.contains("a needs the fewest samples (1,000) and b the most (4,000): a factor of 4."), "{text}");
+        assert!(
+            text.contains("a needs the fewest samples (1,000) and b the most (4,000): a factor of 4."),
+            "{text}"
+        );
         assert!(comparison(1e-4, &sizes(&[("a", 7), ("b", 7)])).contains("all 2 need 7 samples"));
         assert!(comparison(1e-4, &sizes(&[("a", 7)])).contains("a needs 7 samples; there is no second"));
         assert!(comparison(1e-4, &[]).contains("No experiment has a K"));
@@ -319,14 +325,24 @@ mod tests {
     #[test]
     fn the_landscape_says_how_many_samples_change_it() {
         let one = landscape(1000, 1, (0.1, 2.0), (0.0, 4e-6));
-        assert!(one.contains("from 0.1 to 2 nats at k = 1,000; one more sample changes it") && one.contains("2e-3 nats"), "{one}");
-        assert!(landscape(64, 64, (0.0, 1.0), (0.0, 1.0)).contains("; 64 more samples change it by at most 1 nats"));
+        assert!(
+            one.contains("from 0.1 to 2 nats at k = 1,000; one more sample changes it")
+                && one.contains("2e-3 nats"),
+            "{one}"
+        );
+        assert!(
+            landscape(64, 64, (0.0, 1.0), (0.0, 1.0))
+                .contains("; 64 more samples change it by at most 1 nats")
+        );
     }
 
     #[test]
     fn ranks_are_spelled() {
         let all = [1, 2, 3, 4, 11, 12, 13, 21, 22, 23, 111].map(ordinal);
-        assert_eq!(all, ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "23rd", "111th"]);
+        assert_eq!(
+            all,
+            ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "23rd", "111th"]
+        );
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub fn structured_grid(grid: &Grid) -> String {
 
 /// `values[[a, b]]` is at θ = (axis\[a\], axis\[b\]).
 fn array(text: &mut String, name: &str, values: ArrayView2<f64>) {
-    write!(text, "<DataArray type=\"Float64\" Name=\"{name}\" format=\"ascii\">\n")
+    writeln!(text, "<DataArray type=\"Float64\" Name=\"{name}\" format=\"ascii\">")
         .expect("writing to a string");
     for column in values.axis_iter(Axis(1)) {
         let line = column.iter().map(|v| format!("{v:e}")).collect::<Vec<_>>().join(" ");

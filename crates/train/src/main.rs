@@ -85,7 +85,8 @@ fn write_weights<R: Real + Element>(ctx: &mut StageContext, mlp: &Mlp, w: &Array
     ctx.outputs.write_npz("weights.npz", &named, "parameter units", "the same by layer: W1, b1, W2, ...")?;
     let state = weights::state_dict(mlp, w);
     let meaning = "the same as the state_dict of a torch.nn.Sequential: 0.weight, 0.bias, 2.weight, ...";
-    ctx.outputs.write_by("weights.safetensors", "parameter units", meaning, |path| tensors::write(path, &state))
+    ctx.outputs
+        .write_by("weights.safetensors", "parameter units", meaning, |path| tensors::write(path, &state))
 }
 
 fn write_history<R: Real + Element>(ctx: &mut StageContext, fitted: &Fitted<R>) -> Result<()> {

@@ -79,7 +79,10 @@ fn named_layers(mlp: &Mlp, name: &str, found: &[(String, Vec<usize>)]) -> Result
     let has = |n: &str| found.iter().any(|f| f.0 == n);
     let own = layout(mlp).into_iter().map(|p| p.name).collect::<Vec<_>>();
     if has("W1") {
-        return own.into_iter().map(|n| if has(&n) { Ok((n.clone(), n)) } else { Err(lacks(name, &n, found)) }).collect();
+        return own
+            .into_iter()
+            .map(|n| if has(&n) { Ok((n.clone(), n)) } else { Err(lacks(name, &n, found)) })
+            .collect();
     }
     let mut layers = found.iter().filter_map(|f| f.0.strip_suffix("weight")).collect::<Vec<_>>();
     layers.sort_by_key(|l| natural(l));
@@ -178,7 +181,9 @@ mod tests {
         assert!(message("w.safetensors").contains("W1 is [4, 3], but layers [3, 5, 2] need [5, 3]"));
         let deeper = Mlp::new(&[3, 4, 4, 2], Activation::Relu, Loss::SoftmaxCrossEntropy);
         let message_of = |path: &str| read::<f64>(&dir.path().join(path), &deeper).unwrap_err().to_string();
-        assert!(message_of("state.npz").contains("no array \"W1\" among 0.bias [4], 0.weight [4, 3], 2.bias [2]"));
+        assert!(
+            message_of("state.npz").contains("no array \"W1\" among 0.bias [4], 0.weight [4, 3], 2.bias [2]")
+        );
         assert!(message_of("w.npz").contains("no array \"W3\""));
         assert!(message("w.npy").contains("26 parameters, but layers [3, 5, 2] need 32"));
     }
@@ -186,11 +191,16 @@ mod tests {
     #[test]
     fn layers_of_a_state_dict_follow_their_numbers() {
         let mlp = Mlp::new(&[1; 13], Activation::Relu, Loss::SquaredError);
-        let found = (0..12).flat_map(|l| [(format!("net.{}.weight", 2 * l), vec![1, 1]), (format!("net.{}.bias", 2 * l), vec![1])]);
+        let found = (0..12).flat_map(|l| {
+            [(format!("net.{}.weight", 2 * l), vec![1, 1]), (format!("net.{}.bias", 2 * l), vec![1])]
+        });
         let mut found = found.collect::<Vec<_>>();
         found.sort(); // as safetensors and zip list them: net.10 before net.2
         let names = named_layers(&mlp, "f", &found).unwrap();
-        assert_eq!((names["W2"].as_str(), names["b6"].as_str(), names["W12"].as_str()), ("net.2.weight", "net.10.bias", "net.22.weight"));
+        assert_eq!(
+            (names["W2"].as_str(), names["b6"].as_str(), names["W12"].as_str()),
+            ("net.2.weight", "net.10.bias", "net.22.weight")
+        );
         let words = natural("fc10.");
         assert!(natural("fc2.") < words);
     }

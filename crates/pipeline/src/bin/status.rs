@@ -46,7 +46,8 @@ fn run(arguments: &Arguments) -> Result<()> {
     pipeline.check_sections(&STAGES)?;
     let own = std::env::current_exe().context("the program's own file")?;
     let binaries = own.parent().context("the folder of the program")?;
-    let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let colours =
+        std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let mut out = std::io::stdout().lock();
     let width = pipeline.experiments().iter().map(|e| e.chars().count()).max().unwrap_or(0);
     for experiment in pipeline.experiments() {
@@ -76,7 +77,8 @@ fn ask(binary: &Path, arguments: &Arguments, experiment: &str) -> Result<Line> {
 fn words(line: &Line, before: &BTreeMap<String, String>) -> String {
     let mut because = line.because.clone();
     let follows = line.reads.iter().filter(|s| before.get(*s).is_some_and(|w| w != "fresh"));
-    let follows = follows.filter(|s| !because.iter().any(|b| b.starts_with(s.as_str()))).cloned().collect::<Vec<_>>();
+    let follows =
+        follows.filter(|s| !because.iter().any(|b| b.starts_with(s.as_str()))).cloned().collect::<Vec<_>>();
     let state = match line.state.as_str() {
         "fresh" if !follows.is_empty() => "stale",
         state => state,
@@ -113,7 +115,10 @@ mod tests {
         assert_eq!(words(&line("fresh", &[]), &fresh), "fresh");
         assert_eq!(words(&line("fresh", &[]), &stale), "stale: follows train");
         assert_eq!(words(&line("stale", &["dim 1 -> 2"]), &stale), "stale: dim 1 -> 2; follows train");
-        assert_eq!(words(&line("missing", &["train has not finished"]), &stale), "missing: train has not finished");
+        assert_eq!(
+            words(&line("missing", &["train has not finished"]), &stale),
+            "missing: train has not finished"
+        );
         assert_eq!(words(&line("running", &[]), &stale), "running");
     }
 }
