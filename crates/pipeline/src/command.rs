@@ -20,7 +20,7 @@ pub struct Arguments {
     /// Which experiment of that file
     #[arg(long, value_name = "NAME", required_unless_present_any = ["man", "completions"])]
     pub experiment: Option<String>,
-    /// Folder of all results; this stage writes into DIR/NAME/<stage>/
+    /// Folder of all results; this stage writes into DIR/NAME/STAGE/
     #[arg(long, value_name = "DIR", default_value = "artifacts")]
     pub artifacts: PathBuf,
     /// Run nothing: say whether the results are up to date and if not, why; exit with 0 if they are, with 1 if not
