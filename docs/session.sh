@@ -7,8 +7,9 @@ copy="$(mktemp -d)"
 trap 'rm -rf "$copy"' EXIT
 git -C "$root" archive HEAD | tar -x -C "$copy"
 cd "$copy"
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target}" NO_COLOR=1
-ln -sfn "$CARGO_TARGET_DIR" target
+export NO_COLOR=1
+unset CARGO_TARGET_DIR # a build of its own, as after a clone: minutes
+make man >&2
 out="$root/docs/session.md"
 
 # $ command, and what it says; times and places of this machine are left out.
