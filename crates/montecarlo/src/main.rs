@@ -12,6 +12,7 @@ use ndarray::{Array1, Array2, Array3, Ix2, s};
 use pipeline::Failure;
 use pipeline::npy::{self, Element};
 use pipeline::params::{self, Grid, Precision, Setting};
+use pipeline::plan::{Cost, PlanContext};
 use pipeline::stage::{Stage, StageContext};
 use serde_json::json;
 
@@ -25,6 +26,13 @@ impl Stage for MonteCarloStage {
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())
+    }
+
+    fn cost(params: &params::MonteCarlo, ctx: &PlanContext) -> Result<Cost> {
+        match params.precision {
+            Precision::F32 => experiment::cost::montecarlo::<f32>(params, ctx),
+            Precision::F64 => experiment::cost::montecarlo::<f64>(params, ctx),
+        }
     }
 
     fn run(params: &params::MonteCarlo, ctx: &mut StageContext) -> Result<String> {
@@ -231,8 +239,32 @@ fn grid_sizes<R>(subject: &Subject<R>, i: usize, grid: &Grid) -> Result<Vec<usiz
         )
         .into());
     }
+    sizes.extend(geometric_sizes(subject.step, largest, grid.prefix_count));
     sizes.push(largest);
     sizes.sort_unstable();
     sizes.dedup();
     Ok(sizes)
+}
+
+/// `count` multiples of `step` in geometric steps from `step` to `largest`; fewer where they meet.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // between step and largest
+fn geometric_sizes(step: usize, largest: usize, count: usize) -> Vec<usize> {
+    let steps = (largest / step) as f64;
+    let place = |i: usize| steps.powf(i as f64 / (count.max(2) - 1) as f64).round() as usize * step;
+    let mut sizes = (0..count).map(place).collect::<Vec<_>>();
+    sizes.dedup();
+    sizes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_of_the_slider_run_from_the_step_to_the_largest() {
+        assert_eq!(geometric_sizes(1, 1000, 4), [1, 10, 100, 1000]);
+        assert_eq!(geometric_sizes(64, 6400, 3), [64, 640, 6400]);
+        assert_eq!(geometric_sizes(1, 3, 9), [1, 2, 3]);
+        assert!(geometric_sizes(1, 1000, 0).is_empty());
+    }
 }

@@ -190,6 +190,18 @@ impl Outputs {
         self.record(file, None, unit, meaning)
     }
 
+    /// Writes a file of another format: `write` is given its path.
+    pub fn write_by(
+        &mut self,
+        file: &str,
+        unit: &str,
+        meaning: &str,
+        write: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<()> {
+        write(&self.place(file)?)?;
+        self.record(file, None, unit, meaning)
+    }
+
     /// Writes a document: a page, a picture, a table.
     pub fn write_bytes(&mut self, file: &str, bytes: &[u8], meaning: &str) -> Result<()> {
         let path = self.place(file)?;

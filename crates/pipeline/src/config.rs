@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_yaml::{Mapping, Value};
 
-use crate::Failure;
+use crate::{Failure, suggest};
 
 /// A section of `pipeline.yaml`: the parameters of one stage.
 pub trait Section: DeserializeOwned + Serialize {
@@ -89,11 +89,9 @@ impl Pipeline {
                 "defaults" => &mut pipeline.defaults,
                 "experiments" => &mut pipeline.experiments,
                 _ => {
-                    return Err(pipeline.error(
-                        &[&name],
-                        "unknown key",
-                        "`defaults` and `experiments` are known here",
-                    ));
+                    let question = suggest::question(&name, ["defaults", "experiments"]);
+                    let hint = format!("{question}`defaults` and `experiments` are known here");
+                    return Err(pipeline.error(&[&name], "unknown key", &hint));
                 }
             };
             let Value::Mapping(mapping) = value else {
@@ -115,7 +113,8 @@ impl Pipeline {
         let check = |path: &[&str], sections: &Mapping| {
             for key in sections.keys().map(|k| k.as_str().unwrap_or_default()) {
                 if !stages.contains(&key) {
-                    return Err(self.error(&[path, &[key]].concat(), "unknown section", &known));
+                    let hint = suggest::question(key, stages.iter().copied()) + &known;
+                    return Err(self.error(&[path, &[key]].concat(), "unknown section", &hint));
                 }
             }
             Ok(())
@@ -146,9 +145,11 @@ impl Pipeline {
 
     fn merged(&self, experiment: &str, stage: &str) -> Result<Value> {
         let Some(sections) = self.experiments.get(experiment) else {
+            let names = self.experiments();
+            let question = suggest::question(experiment, names.iter().map(String::as_str));
             return Err(Failure::config(
                 format!("{}: no experiment {experiment:?}", self.file),
-                format!("it has: {}", self.experiments().join(", ")),
+                format!("{question}it has: {}", names.join(", ")),
             )
             .into());
         };
@@ -181,7 +182,10 @@ impl Pipeline {
         let dot = if key.is_empty() { "" } else { "." };
         Failure::config(
             format!("{}{at}: {stage}{dot}{key}: {reason} (experiment {experiment})", self.file),
-            format!("every key of {stage} has a comment in the repository's pipeline.yaml"),
+            format!(
+                "{}every key of {stage} has a comment in the repository's pipeline.yaml",
+                suggest::question_of(reason)
+            ),
         )
         .into()
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Section, Unfit};
@@ -34,7 +35,7 @@ fn unique_names<'a>(key: &str, names: impl Iterator<Item = &'a str>) -> Result<(
 }
 
 /// Floating-point type of the large products. Losses, sums and dot products are `f64` in both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32 bits
@@ -44,7 +45,7 @@ pub enum Precision {
 }
 
 /// Which data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Dataset {
     /// The 1,797 embedded digits of 8 × 8 pixels.
@@ -58,7 +59,7 @@ pub enum Dataset {
 }
 
 /// Where the bytes of a known data set are looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// `data/<set>/` beside `pipeline.yaml`
@@ -74,7 +75,7 @@ pub enum Source {
 }
 
 /// The user's own arrays.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct OwnFiles {
     /// `.npy` (N, D) u8, f32 or f64; or `.npz` that holds it under `x`.
@@ -88,7 +89,7 @@ pub struct OwnFiles {
 }
 
 /// How raw values become network inputs: `(raw / scale − mean) / std`.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Normalisation {
     /// Raw value that becomes 1, such as 255 for bytes.
@@ -100,7 +101,7 @@ pub struct Normalisation {
 }
 
 /// The order in which samples arrive; it gives a prefix its meaning.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SampleOrder {
     /// As in the file.
@@ -112,7 +113,7 @@ pub enum SampleOrder {
 }
 
 /// Parameters of `fetch-data`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct FetchData {
     /// Which data set.
@@ -178,7 +179,7 @@ impl Section for FetchData {
 }
 
 /// The function after every layer but the last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Activation {
     /// max(z, 0)
@@ -196,7 +197,7 @@ pub enum Activation {
 }
 
 /// The per-sample loss.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
     /// −log softmax(f)_y, in nats
@@ -206,7 +207,7 @@ pub enum Loss {
 }
 
 /// How the weights step.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(tag = "name", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Optimizer {
     /// Kingma & Ba 2015
@@ -230,7 +231,7 @@ pub enum Optimizer {
 }
 
 /// Distribution of the weights before training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Initialisation {
     /// W and b uniform in ±1/√fan-in, as `torch.nn.Linear` does.
@@ -242,7 +243,7 @@ pub enum Initialisation {
 }
 
 /// Parameters of `train`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Train {
     /// Widths of the hidden layers; input and output follow from the data. Empty: softmax regression.
@@ -265,8 +266,8 @@ pub struct Train {
     pub initialisation: Initialisation,
     /// Seed of weights and of the order of the batches.
     pub seed: u64,
-    /// Weights trained elsewhere, instead of training: a `.npz` with W1, b1, W2, …; a flat `.npy` (p,);
-    /// or a directory with W1.npy, b1.npy, …
+    /// Weights trained elsewhere, instead of training: a `.safetensors` or `.npz` with W1, b1, W2, … or the names of a
+    /// PyTorch `state_dict`; a flat `.npy` (p,); or a directory with W1.npy, b1.npy, …
     pub weights: Option<PathBuf>,
 }
 
@@ -307,7 +308,7 @@ impl Section for Train {
 }
 
 /// Which end of the spectrum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Which {
     /// largest algebraic
@@ -319,7 +320,7 @@ pub enum Which {
 }
 
 /// The eigensolver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Solver {
     /// thick-restart Lanczos with full reorthogonalisation
@@ -329,7 +330,7 @@ pub enum Solver {
 }
 
 /// Parameters of `eigen`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Eigen {
     /// Dimension d of the subspace: how many eigenpairs.
@@ -399,7 +400,7 @@ impl Section for Eigen {
 }
 
 /// A basis that `eigen` wrote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BasisName {
     /// `basis.npy`: the eigenvectors, or the user's basis
@@ -422,7 +423,7 @@ impl BasisName {
 }
 
 /// One Δ_k curve: which directions, how many, how far.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Setting {
     /// Folder of its artifacts.
@@ -439,7 +440,7 @@ pub struct Setting {
 }
 
 /// A landscape over two directions: points on a lattice instead of draws.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grid {
     /// Folder of its artifacts, after `grid_`.
@@ -453,10 +454,13 @@ pub struct Grid {
     /// Prefix sizes k whose surfaces are kept, in samples; multiples of `step`.
     /// The largest k with k + step ≤ N is always kept too.
     pub prefix_sizes: Vec<usize>,
+    /// So many more, in geometric steps from `step` to that: the places of the slider in the report.
+    #[serde(default)]
+    pub prefix_count: usize,
 }
 
 /// Parameters of `montecarlo`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct MonteCarlo {
     /// Step s in samples: Δ_k compares k with k + s.
@@ -507,7 +511,7 @@ impl Section for MonteCarlo {
 }
 
 /// Parameters of `bound`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bound {
     /// Tolerances for Δ_k, in nats².
@@ -531,7 +535,7 @@ impl Section for Bound {
 }
 
 /// Parameters of `report`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
     /// Heading of the page.

@@ -27,6 +27,15 @@ pub struct Figure {
     pub csv: String,
     /// section of the page
     pub section: Section,
+    /// the landscape it is a still of
+    pub grid: Option<String>,
+}
+
+impl Figure {
+    /// Whether it is a still of the landscape `grid`.
+    pub fn of_grid(&self, grid: &str) -> bool {
+        self.grid.as_deref() == Some(grid)
+    }
 }
 
 /// Sections of the page that hold figures.
@@ -101,7 +110,7 @@ fn largest_group<'a>(settings: &[&'a Setting], key: fn(&Setting) -> f64) -> Vec<
 }
 
 /// Means over at most [`DRAWN_POINTS`] bins of k that grow geometrically.
-fn thin(sizes: &[usize], curve: impl Fn(usize) -> f64) -> Vec<(f64, f64)> {
+pub fn thin(sizes: &[usize], curve: impl Fn(usize) -> f64) -> Vec<(f64, f64)> {
     let ratio = (sizes[sizes.len() - 1] as f64 / sizes[0] as f64).powf(1.0 / DRAWN_POINTS as f64);
     let (mut points, mut begin) = (vec![], 0);
     while begin < sizes.len() {
@@ -145,6 +154,7 @@ fn figure(
         svg: chart::svg(panels)?,
         csv: csv_of(panels),
         section,
+        grid: None,
     })
 }
 
@@ -271,12 +281,7 @@ fn prefix_spectrum(e: &Experiment) -> Result<Figure> {
         ..Panel::default()
     };
     let (first, last) = (e.spectrum.prefix_eigenvalues[[0, 0]], e.spectrum.eigenvalues[0]);
-    let sentence = format!(
-        "The largest eigenvalue is {} at k = {} and {} with all samples.",
-        chart::short(first),
-        sentences::grouped(e.spectrum.prefix_sizes[0]),
-        chart::short(last)
-    );
+    let sentence = sentences::prefix_spectrum(e.spectrum.prefix_sizes[0], first, last);
     figure(
         "prefix-eigenvalues",
         Section::Spectrum,
@@ -286,7 +291,8 @@ fn prefix_spectrum(e: &Experiment) -> Result<Figure> {
     )
 }
 
-/// A figure per kept prefix size: the first and the last carry the paper's numbers.
+/// A figure per prefix size that was asked for by number, and one for the last: the first and the last carry the
+/// paper's numbers. The sizes between them are for the slider.
 fn landscapes(e: &Experiment, grid: &Grid) -> Result<Vec<Figure>> {
     let numbers = match (grid.name.as_str(), grid.basis) {
         ("random", BasisName::Random) => Some(["2", "3"]),
@@ -294,11 +300,12 @@ fn landscapes(e: &Experiment, grid: &Grid) -> Result<Vec<Figure>> {
         _ => None,
     };
     let last = grid.sizes.len() - 1;
+    let first = grid.asked.iter().min();
     let one = |(m, &k): (usize, &usize)| {
         let number = numbers.and_then(|n| {
             if m == last {
                 Some(n[1])
-            } else if m == 0 {
+            } else if first == Some(&k) {
                 Some(n[0])
             } else {
                 None
@@ -308,7 +315,8 @@ fn landscapes(e: &Experiment, grid: &Grid) -> Result<Vec<Figure>> {
         let title = number.map_or_else(String::new, |n| format!("Figure {n}: "));
         landscape(e, grid, m, name, &title)
     };
-    grid.sizes.iter().enumerate().map(one).collect()
+    let pictured = |(m, k): &(usize, &usize)| *m == last || grid.asked.contains(k);
+    grid.sizes.iter().enumerate().filter(pictured).map(one).collect()
 }
 
 fn landscape(e: &Experiment, grid: &Grid, m: usize, name: String, title: &str) -> Result<Figure> {
@@ -319,11 +327,7 @@ fn landscape(e: &Experiment, grid: &Grid, m: usize, name: String, title: &str) -
         surface(format!("L_k (nats), k = {}", sentences::grouped(k)), loss),
         surface("(L_{k+s} − L_k)² (nats²)".to_owned(), change),
     ])?;
-    let directions = match grid.basis {
-        BasisName::Hessian => "the top two Hessian eigenvectors",
-        BasisName::Random => "two random directions",
-        BasisName::Filter => "two filter-normalised directions",
-    };
+    let directions = directions(grid.basis);
     let caption = format!(
         "{title}the loss surface over {directions} at k = {} and its squared change with s = {} more samples.",
         sentences::grouped(k),
@@ -337,7 +341,17 @@ fn landscape(e: &Experiment, grid: &Grid, m: usize, name: String, title: &str) -
         svg,
         csv: surface_csv(grid, loss, change),
         section: Section::Landscape,
+        grid: Some(grid.name.clone()),
     })
+}
+
+/// The two directions of a landscape, in words.
+pub fn directions(basis: BasisName) -> &'static str {
+    match basis {
+        BasisName::Hessian => "the top two Hessian eigenvectors",
+        BasisName::Random => "two random directions",
+        BasisName::Filter => "two filter-normalised directions",
+    }
 }
 
 fn surface_csv(grid: &Grid, loss: ArrayView2<f64>, change: ArrayView2<f64>) -> String {
@@ -368,7 +382,8 @@ fn deltas(e: &Experiment, name: &str, title: &str, settings: &[&Setting], compar
     figure(name, Section::Delta, caption, delta_sentence(e, settings, compare), &panels)
 }
 
-fn delta_panel(title: &str, y_label: &str) -> Panel {
+/// Logarithmic axes of Δ_k over k.
+pub fn delta_panel(title: &str, y_label: &str) -> Panel {
     Panel {
         title: title.into(),
         x_label: "prefix size k (samples)".into(),

@@ -2,12 +2,16 @@
 //! number as CSV.
 
 mod chart;
+mod compare;
 mod figures;
 mod gather;
+mod live;
+mod markdown;
 mod page;
 mod sentences;
 mod summary;
 mod surface;
+mod vtk;
 
 use std::process::ExitCode;
 
@@ -17,6 +21,7 @@ use pipeline::params::Report;
 use pipeline::stage::{Stage, StageContext};
 
 use crate::gather::Experiment;
+use crate::live::Curve;
 
 struct ReportStage;
 
@@ -45,6 +50,7 @@ fn run(params: &Report, ctx: &mut StageContext) -> Result<String> {
         .into());
     };
     let figures = figures::draw(&experiment, answer, params.compare_with_paper)?;
+    let progress = ctx.progress(figures.len(), "report: figures");
     for figure in &figures {
         let name = &figure.name;
         ctx.outputs.write_bytes(&format!("figures/{name}.svg"), figure.svg.as_bytes(), &figure.alt)?;
@@ -58,7 +64,9 @@ fn run(params: &Report, ctx: &mut StageContext) -> Result<String> {
             figure.csv.as_bytes(),
             "every plotted number",
         )?;
+        progress.add(1);
     }
+    drop(progress);
     for setting in &experiment.settings {
         let csv = figures::full_curve(&experiment, setting);
         ctx.outputs.write_bytes(
@@ -71,6 +79,17 @@ fn run(params: &Report, ctx: &mut StageContext) -> Result<String> {
     ctx.outputs.write_bytes("index.html", html.as_bytes(), "the report")?;
     let summary = summary::of(params, &experiment, answer);
     ctx.outputs.write_json("summary.json", &summary, "the report in numbers")?;
-    page::write_index(&ctx.artifacts, &ctx.experiment, &summary)?;
+    ctx.outputs.write_bytes(
+        "summary.md",
+        markdown::summary(&summary).as_bytes(),
+        "the answer in Markdown",
+    )?;
+    let curve = Curve::of(&experiment, answer, &experiment.name);
+    ctx.outputs.write_json("curve.json", &curve, "the answer's Delta_k, for the comparison")?;
+    for grid in &experiment.grids {
+        let file = format!("surfaces/{}.vts", grid.name);
+        ctx.outputs.write_bytes(&file, vtk::structured_grid(grid).as_bytes(), "landscape for ParaView")?;
+    }
+    compare::write(&ctx.artifacts, summary, curve)?;
     Ok(format!("{} figures, index.html of {:.1} MB", figures.len(), html.len() as f64 / 1e6))
 }

@@ -50,6 +50,84 @@ pub fn answer(average: &SufficientRow, single: &SufficientRow, n_samples: usize)
     format!("For a change below {tolerance} nats² {law}; {order}.")
 }
 
+/// The answer at all tolerances, in one sentence: K by the closed form of the average over orders.
+pub fn headline(rows: &[&SufficientRow], n_samples: usize) -> String {
+    let one = |row: &&SufficientRow| {
+        let k = row.k.map_or_else(|| "no number".to_owned(), grouped);
+        let interval = match (row.low, row.high) {
+            (Some(low), Some(high)) => format!(" [{}, {}]", grouped(low), grouped(high)),
+            _ => String::new(),
+        };
+        let beyond = match row.status.as_str() {
+            "reached" => String::new(),
+            "extrapolated" => format!(", more than the {} at hand", grouped(n_samples)),
+            status => format!(", {status}"),
+        };
+        format!("{k}{interval} for a change below {} nats²{beyond}", short(row.tolerance))
+    };
+    let parts = rows.iter().map(one).collect::<Vec<_>>();
+    match parts.as_slice() {
+        [] => "No tolerance was asked for.".to_owned(),
+        [only] => format!("Samples that are enough: {only}."),
+        _ => format!("Samples that are enough: {}.", parts.join("; ")),
+    }
+}
+
+/// Which curve the numbers are of.
+pub fn setting_note(setting: &str) -> String {
+    format!(
+        "All rows are of the setting `{setting}`; order-average is the closed form of the average over all orders of the samples."
+    )
+}
+
+/// The largest eigenvalue of the smallest prefix beside that of all samples.
+pub fn prefix_spectrum(k: usize, first: f64, last: f64) -> String {
+    let ratio = first / last;
+    let verdict = if (0.9..=1.1).contains(&ratio) {
+        "within a tenth of".to_owned()
+    } else if ratio > 1.0 {
+        format!("{} times", short(ratio))
+    } else {
+        format!("a fraction of {} of", short(ratio))
+    };
+    format!(
+        "The largest eigenvalue is {} at k = {}, {verdict} the {} with all samples.",
+        short(first),
+        grouped(k),
+        short(last)
+    )
+}
+
+/// Where the experiments of the comparison stand: smallest and largest K at the first tolerance.
+pub fn comparison(tolerance: f64, sizes: &[(String, usize)]) -> String {
+    let least = sizes.iter().min_by_key(|s| s.1);
+    let most = sizes.iter().max_by_key(|s| s.1);
+    match (least, most) {
+        (Some(least), Some(most)) if sizes.len() > 1 && least.1 < most.1 => format!(
+            "For a change below {} nats², {} needs the fewest samples ({}) and {} the most ({}): a factor of {}.",
+            short(tolerance),
+            least.0,
+            grouped(least.1),
+            most.0,
+            grouped(most.1),
+            short(most.1 as f64 / least.1 as f64)
+        ),
+        (Some(least), Some(_)) if sizes.len() > 1 => format!(
+            "For a change below {} nats² all {} need {} samples.",
+            short(tolerance),
+            sizes.len(),
+            grouped(least.1)
+        ),
+        (Some(only), _) => format!(
+            "For a change below {} nats², {} needs {} samples; there is no second experiment with that tolerance yet.",
+            short(tolerance),
+            only.0,
+            grouped(only.1)
+        ),
+        _ => "No experiment has a K to compare yet.".to_owned(),
+    }
+}
+
 /// How well the network fits.
 pub fn model(model: &Model) -> String {
     let accuracy =
@@ -163,9 +241,10 @@ pub fn theory(c: &Comparison) -> String {
 
 /// The surfaces at one prefix size.
 pub fn landscape(k: usize, step: usize, loss: (f64, f64), change: (f64, f64)) -> String {
-    let samples = if step == 1 { "one more sample".to_owned() } else { format!("{step} more samples") };
+    let samples =
+        if step == 1 { "one more sample changes".to_owned() } else { format!("{step} more samples change") };
     format!(
-        "Over the plane L_k runs from {} to {} nats at k = {}; {samples} change it by at most {} nats (squared: {} nats²).",
+        "Over the plane L_k runs from {} to {} nats at k = {}; {samples} it by at most {} nats (squared: {} nats²).",
         short(loss.0),
         short(loss.1),
         grouped(k),
@@ -204,6 +283,66 @@ mod tests {
             "{text}"
         );
         assert!(text.ends_with("in the one order that was measured, not reached."), "{text}");
+    }
+
+    #[test]
+    fn the_headline_holds_every_tolerance_with_its_status() {
+        let reached = row("reached", Some(1050), Some((900, 1300)));
+        let beyond = row("extrapolated", Some(9000), None);
+        let none = row("not reached", None, None);
+        assert_eq!(
+            headline(&[&reached], 5000),
+            "Samples that are enough: 1,050 [900, 1,300] for a change below 1e-4 nats²."
+        );
+        let all = headline(&[&reached, &beyond, &none], 5000);
+        assert!(all.contains("; 9,000 for a change below 1e-4 nats², more than the 5,000 at hand;"), "{all}");
+        assert!(all.ends_with("no number for a change below 1e-4 nats², not reached."), "{all}");
+        assert_eq!(headline(&[], 5000), "No tolerance was asked for.");
+        assert!(setting_note("hessian-d10-s1").contains("`hessian-d10-s1`"));
+    }
+
+    #[test]
+    fn prefix_eigenvalues_are_compared_in_words_that_fit() {
+        assert!(prefix_spectrum(100, 1.05, 1.0).contains("at k = 100, within a tenth of the 1 with all"));
+        assert!(prefix_spectrum(100, 2.0, 1.0).contains("2 times the 1 with"));
+        assert!(prefix_spectrum(100, 0.5, 1.0).contains("a fraction of 0.5 of the 1 with"));
+    }
+
+    #[test]
+    fn experiments_are_compared_in_words_that_fit() {
+        let sizes =
+            |all: &[(&str, usize)]| all.iter().map(|(n, k)| ((*n).to_owned(), *k)).collect::<Vec<_>>();
+        let text = comparison(1e-4, &sizes(&[("a", 1000), ("b", 4000), ("c", 2000)]));
+        assert!(
+            text.contains("a needs the fewest samples (1,000) and b the most (4,000): a factor of 4."),
+            "{text}"
+        );
+        assert!(comparison(1e-4, &sizes(&[("a", 7), ("b", 7)])).contains("all 2 need 7 samples"));
+        assert!(comparison(1e-4, &sizes(&[("a", 7)])).contains("a needs 7 samples; there is no second"));
+        assert!(comparison(1e-4, &[]).contains("No experiment has a K"));
+    }
+
+    #[test]
+    fn the_landscape_says_how_many_samples_change_it() {
+        let one = landscape(1000, 1, (0.1, 2.0), (0.0, 4e-6));
+        assert!(
+            one.contains("from 0.1 to 2 nats at k = 1,000; one more sample changes it")
+                && one.contains("2e-3 nats"),
+            "{one}"
+        );
+        assert!(
+            landscape(64, 64, (0.0, 1.0), (0.0, 1.0))
+                .contains("; 64 more samples change it by at most 1 nats")
+        );
+    }
+
+    #[test]
+    fn ranks_are_spelled() {
+        let all = [1, 2, 3, 4, 11, 12, 13, 21, 22, 23, 111].map(ordinal);
+        assert_eq!(
+            all,
+            ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "23rd", "111th"]
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod fit;
 mod initial;
+mod tensors;
 mod weights;
 
 use std::process::ExitCode;
@@ -13,6 +14,7 @@ use ndarray::{Array1, Array2};
 use pipeline::Failure;
 use pipeline::npy::Element;
 use pipeline::params::{Precision, Train};
+use pipeline::plan::{Cost, PlanContext};
 use pipeline::stage::{Stage, StageContext};
 
 use crate::fit::{Fitted, HISTORY_COLUMNS};
@@ -26,6 +28,13 @@ impl Stage for TrainStage {
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())
+    }
+
+    fn cost(params: &Train, ctx: &PlanContext) -> Result<Cost> {
+        match params.precision {
+            Precision::F32 => experiment::cost::train::<f32>(params, ctx),
+            Precision::F64 => experiment::cost::train::<f64>(params, ctx),
+        }
     }
 
     fn run(params: &Train, ctx: &mut StageContext) -> Result<String> {
@@ -73,7 +82,11 @@ fn network(params: &Train, ctx: &StageContext, train: &Samples) -> Result<Mlp> {
 fn write_weights<R: Real + Element>(ctx: &mut StageContext, mlp: &Mlp, w: &Array1<R>) -> Result<()> {
     ctx.outputs.write("w_star.npy", w, "parameter units", "parameters where training stopped, (p,)")?;
     let named = weights::by_layer(mlp, w);
-    ctx.outputs.write_npz("weights.npz", &named, "parameter units", "the same by layer: W1, b1, W2, ...")
+    ctx.outputs.write_npz("weights.npz", &named, "parameter units", "the same by layer: W1, b1, W2, ...")?;
+    let state = weights::state_dict(mlp, w);
+    let meaning = "the same as the state_dict of a torch.nn.Sequential: 0.weight, 0.bias, 2.weight, ...";
+    ctx.outputs
+        .write_by("weights.safetensors", "parameter units", meaning, |path| tensors::write(path, &state))
 }
 
 fn write_history<R: Real + Element>(ctx: &mut StageContext, fitted: &Fitted<R>) -> Result<()> {
