@@ -55,6 +55,11 @@ impl StageContext {
         self.base.join(path)
     }
 
+    /// The results of a stage of another experiment, one of [`Section::experiments`].
+    pub fn other(&self, experiment: &str, stage: &'static str) -> Result<Inputs> {
+        Inputs::open(&self.artifacts.join(experiment), &[stage])
+    }
+
     /// A loop over `total` items that the user knows as `label`.
     pub fn progress(&self, total: usize, label: &str) -> Progress {
         Progress::new(total, label)
@@ -167,6 +172,10 @@ fn run<S: Stage>(arguments: &Arguments) -> Result<ExitCode> {
     let mut input_hashes = BTreeMap::new();
     for manifest in inputs.manifests() {
         input_hashes.insert(format!("{}/", manifest.stage), manifest.content_hash());
+    }
+    for (experiment, stage) in params.experiments() {
+        let manifest = Manifest::read(&arguments.artifacts.join(&experiment), stage)?;
+        input_hashes.insert(format!("{experiment}/{stage}/"), manifest.content_hash());
     }
     for file in params.files() {
         input_hashes.insert(file.display().to_string(), hash_path(&base.join(&file))?);

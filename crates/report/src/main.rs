@@ -2,6 +2,7 @@
 //! number as CSV.
 
 mod chart;
+mod confidence;
 mod figures;
 mod gather;
 mod page;

@@ -8,6 +8,7 @@ use pipeline::manifest::Manifest;
 use pipeline::params::Report;
 
 use crate::chart::short;
+use crate::confidence;
 use crate::figures::{Figure, Section};
 use crate::gather::{Experiment, Setting, SufficientRow};
 use crate::sentences::{self, grouped};
@@ -52,12 +53,14 @@ pub fn experiment(params: &Report, e: &Experiment, answer: &Setting, figures: &[
     body += "<div class=\"answer\">";
     body += &answers;
     body += "</div>\n";
-    body += &section("How many samples are enough", &sufficient_table(e, answer), Section::Answer);
+    let answer_tables = sufficient_table(e, answer) + &confidence::pilot_table(&e.pilots, &answer.name);
+    body += &section("How many samples are enough", &answer_tables, Section::Answer);
     body += &section("Data and model", &model(e), Section::Model);
     body += &section("Spectrum", "", Section::Spectrum);
     body += &section("Landscape", "", Section::Landscape);
     body += &section("Δ_k", "", Section::Delta);
-    body += &section("Theory against Monte Carlo", &theory_table(e), Section::Theory);
+    let theory_tables = theory_table(e) + &e.sweep.as_ref().map_or_else(String::new, confidence::sweep_table);
+    body += &section("Theory against Monte Carlo", &theory_tables, Section::Theory);
     body += &method(e);
     document(&params.title, &body)
 }
@@ -72,7 +75,8 @@ fn figure(f: &Figure) -> String {
     )
 }
 
-fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+/// A table of a page.
+pub fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let cells = |tag: &str, cells: &[String]| {
         cells.iter().map(|c| format!("<{tag}>{}</{tag}>", escape(c))).collect::<String>()
     };
@@ -99,9 +103,13 @@ fn sufficient_table(e: &Experiment, answer: &Setting) -> String {
         let cells = tolerances.iter().map(|&t| cell(method, t));
         std::iter::once((*method).to_owned()).chain(cells).collect()
     });
-    let heads = tolerances.iter().map(|&t| format!("K at {} nats²", short(t))).collect::<Vec<_>>();
+    let heads = tolerances.iter().filter_map(|&t| {
+        let row = of_answer.iter().find(|r| r.tolerance.to_bits() == t.to_bits())?;
+        Some(format!("K at {}", sentences::tolerance(row)))
+    });
+    let heads = heads.collect::<Vec<_>>();
     let head = std::iter::once("method").chain(heads.iter().map(String::as_str)).collect::<Vec<_>>();
-    let note = "<p>K in samples. <em>order-average</em>: closed form of the average over all orders, with an interval over the draws; the others: the last exceedance of one measured or computed curve (Definition 4).</p>\n";
+    let note = "<p>K in samples. <em>order-average</em>: closed form of the average over all orders, with an interval over samples and draws; <em>-average</em>: the same of a theory, over samples; the others: the last exceedance of one measured or computed curve (Definition 4).</p>\n";
     table(&head, rows) + note
 }
 
