@@ -60,7 +60,7 @@ impl SecondOrderVariance {
             let second = pairs(self.dim).map(|(a, b)| theta[a] * theta[b] * if a == b { 0.5 } else { 1.0 });
             std::iter::once(1.0).chain(theta.iter().copied()).chain(second).collect::<Array1<f64>>()
         };
-        theta.outer_iter().map(|theta| monomials(theta)).map(|z| z.dot(&covariance.dot(&z))).collect()
+        theta.outer_iter().map(monomials).map(|z| z.dot(&covariance.dot(&z))).collect()
     }
 
     /// `E_θ M` for θ ~ N(0, σ² I): V of the theory `second-order`.

@@ -1,5 +1,7 @@
 //! How sure the answer is: pilots, sampling methods, and where theory holds. Figures and tables of `pilot.json` and `sweep.json`.
 
+use std::fmt::Write;
+
 use anyhow::Result;
 use pipeline::stage::StageContext;
 use serde::Deserialize;
@@ -59,7 +61,8 @@ pub struct AtSigma {
 
 #[derive(Deserialize)]
 pub struct Method {
-    pub method: String,
+    #[serde(rename = "method")]
+    pub name: String,
     pub efficiency: f64,
     pub draws_for_k: f64,
 }
@@ -134,12 +137,13 @@ pub fn pilot(document: &PilotDocument, setting: &str, n_samples: usize) -> Resul
         percent(document.confidence)
     );
     if own.1 > 0 {
-        sentence += &format!(
-            " Of {} that trained on their own samples alone, {} {}: their w* is another point, with a V of its own.",
-            own.1,
-            own.0,
-            if own.0 == 1 { "has" } else { "have" }
-        );
+        let verb = if own.0 == 1 { "has" } else { "have" };
+        write!(
+            sentence,
+            " Of {} that trained on their own samples alone, {} {verb}: their w* is another point, with a V of its own.",
+            own.1, own.0,
+        )
+        .expect("writing to a string");
     }
     let caption = format!(
         "Pilot: V of {setting} from the first n samples, with {} intervals over samples and draws, beside V of all {}.",
@@ -233,7 +237,7 @@ fn holds(theory: &Holds) -> String {
 }
 
 fn methods(sweep: &Sweep) -> Result<Figure> {
-    let names = sweep.sigmas[0].methods.iter().map(|m| m.method.as_str()).collect::<Vec<_>>();
+    let names = sweep.sigmas[0].methods.iter().map(|m| m.name.as_str()).collect::<Vec<_>>();
     let panel = |title: &str, label: &str, of: fn(&Method) -> f64| {
         let lines = names.iter().enumerate().map(|(i, name)| {
             let points = sweep.sigmas.iter().map(|s| (s.sigma, of(&s.methods[i])));
@@ -250,12 +254,12 @@ fn methods(sweep: &Sweep) -> Result<Figure> {
     ];
     let sentence = sweep.sigmas.iter().filter_map(|s| {
         let best = s.methods.iter().min_by(|a, b| a.draws_for_k.total_cmp(&b.draws_for_k))?;
-        let plain = s.methods.iter().find(|m| m.method == "plain")?;
+        let plain = s.methods.iter().find(|m| m.name == "plain")?;
         ((s.sigma.log10() - s.sigma.log10().round()).abs() < 1e-9).then(|| {
             format!(
                 "σ = {}: {} does most, {} draws where plain needs {}.",
                 short(s.sigma),
-                best.method,
+                best.name,
                 grouped(draws(best.draws_for_k)),
                 grouped(draws(plain.draws_for_k))
             )
