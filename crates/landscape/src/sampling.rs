@@ -127,7 +127,7 @@ mod tests {
         assert!((0..4).all(|j| pairs.row(2 * j) == -&pairs.row(2 * j + 1)));
         let values = (0..64).map(|t| f64::from(t) * 0.1).collect::<Vec<_>>();
         assert_eq!(Method::Plain.group_means(&values), values);
-        assert_eq!(Method::Antithetic.group_means(&values)[5], (1.0 + 1.1) / 2.0);
+        assert_eq!(Method::Antithetic.group_means(&values)[5], f64::midpoint(1.0, 1.1));
         // Draws 3, 19, 35 and 51.
         assert!((Method::Sobol.group_means(&values)[3] - 2.7).abs() < 1e-12);
     }

@@ -167,12 +167,11 @@ fn run_setting<R: Real>(
     let mut run = MonteCarloRun::new(n_samples, subject.step, plan.method, &pilot_sizes(params, n_samples));
     let progress = ctx.progress(plan.draws * n_samples, &format!("montecarlo: {}: losses", setting.name));
     let draws = subject.draws(&basis);
-    let taken = match &own {
-        Some(theta) => plan.take(&draws, &mut run, &from_file(theta.view()), &mut |n| progress.add(n)),
-        None => {
-            let next = drawn(plan.method, params.seed, setting.sigma, setting.dim);
-            plan.take(&draws, &mut run, &next, &mut |n| progress.add(n))
-        }
+    let taken = if let Some(theta) = &own {
+        plan.take(&draws, &mut run, &from_file(theta.view()), &mut |n| progress.add(n))
+    } else {
+        let next = drawn(plan.method, params.seed, setting.sigma, setting.dim);
+        plan.take(&draws, &mut run, &next, &mut |n| progress.add(n))
     }?;
     drop(progress);
     let found = run.finish();
