@@ -97,7 +97,8 @@ fn run<R: Real + Element>(params: &params::MonteCarlo, ctx: &mut StageContext) -
         grids.push(json!({"name": name, "basis": basis, "points": points, "extent": extent}));
     }
     if let Some(sweep) = &params.sweep {
-        let basis = directions(ctx, &subject.mlp, params::BasisName::Hessian, sweep.dim, "sweep")?;
+        let dim = sweep.dim.map_or_else(|| ctx.inputs.fact("eigen", "dim"), Ok)?;
+        let basis = directions(ctx, &subject.mlp, params::BasisName::Hessian, dim, "sweep")?;
         let samples = subject.samples.first(sweep.n_samples);
         sweep::run(ctx, sweep, &subject.draws_over(&basis, &samples), params.step, params.seed)?;
     }

@@ -5,9 +5,10 @@ use landscape::Real;
 use landscape::delta::MonteCarloRun;
 use landscape::draws::Draws;
 use landscape::prefix::prefix_sizes;
+use landscape::sampling::Method;
 use ndarray::{Array2, ArrayView2};
 use pipeline::Failure;
-use pipeline::params::Sweep;
+use pipeline::params::{Sampling, Sweep};
 use pipeline::stage::StageContext;
 use serde_json::json;
 
@@ -24,12 +25,19 @@ pub fn run<R: Real>(
     seed: u64,
 ) -> Result<()> {
     let (n, m) = (draws.samples.len(), sweep.sigmas.len());
-    let sizes = prefix_sizes(n, step);
+    let (sizes, dim) = (prefix_sizes(n, step), draws.basis.nrows());
     if sizes.is_empty() {
         let message = format!("montecarlo.sweep.n_samples: {n} samples, but one step has {step}");
         return Err(Failure::config(message, "at least two steps are needed").into());
     }
-    let control = second_order(ctx, n, sweep.dim)?;
+    let most = Method::SOBOL_LIMITS.0;
+    if dim > most && sweep.methods.contains(&Sampling::Sobol) {
+        let message = format!("montecarlo.sweep: {dim} directions, but Sobol sequences have {most} at most");
+        return Err(
+            Failure::config(message, "set montecarlo.sweep.dim, or take sobol from its methods").into()
+        );
+    }
+    let control = second_order(ctx, n, dim)?;
     let total = m * sweep.methods.len() * sweep.draws * n;
     let progress = ctx.progress(total, "montecarlo: sweep over sigma: losses");
     let mut delta = Array2::zeros((m, sizes.len()));
@@ -39,14 +47,14 @@ pub fn run<R: Real>(
         let (mut variances, mut controls) =
             (Array2::zeros((m, sweep.draws)), Array2::zeros((m, sweep.draws)));
         for (row, &sigma) in sweep.sigmas.iter().enumerate() {
-            let theta = drawn(method, seed, sigma, sweep.dim)(0..sweep.draws);
+            let theta = drawn(method, seed, sigma, dim)(0..sweep.draws);
             let mut run = MonteCarloRun::new(n, step, method, &[]);
             run.add(draws, theta.view(), &mut |n| progress.add(n));
             let found = run.finish();
             refuse_infinite(&found.loss_variance.view().insert_axis(ndarray::Axis(0)), sigma)?;
             variances.row_mut(row).assign(&found.loss_variance);
             controls.row_mut(row).assign(&control.at(theta.view()));
-            if sampling == pipeline::params::Sampling::Plain {
+            if sampling == Sampling::Plain {
                 delta.row_mut(row).assign(&found.delta);
                 delta_error.row_mut(row).assign(&found.standard_error);
             }
@@ -67,7 +75,7 @@ pub fn run<R: Real>(
     out.write("sweep/standard_error.npy", &delta_error, "nats^2", "of it over the draws, (m, n)")?;
     out.fact(
         "sweep",
-        json!({"dim": sweep.dim, "sigmas": sweep.sigmas, "n_samples": n, "draws": sweep.draws, "methods": sweep.methods}),
+        json!({"dim": dim, "sigmas": sweep.sigmas, "n_samples": n, "draws": sweep.draws, "methods": sweep.methods}),
     )
 }
 

@@ -448,8 +448,8 @@ impl Sampling {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sweep {
-    /// The first so many directions, d.
-    pub dim: usize,
+    /// The first so many directions, d; null: all.
+    pub dim: Option<usize>,
     /// Standard deviations σ of θ, ascending, in parameter units.
     pub sigmas: Vec<f64>,
     /// The first so many samples take part, or all if there are fewer.
@@ -462,7 +462,7 @@ pub struct Sweep {
 
 impl Sweep {
     fn check(&self) -> Result<(), Unfit> {
-        at_least("sweep.dim", self.dim, 1)?;
+        at_least("sweep.dim", self.dim.unwrap_or(1), 1)?;
         at_least("sweep.sigmas", self.sigmas.len(), 2)?;
         for &sigma in &self.sigmas {
             positive("sweep.sigmas", sigma)?;
@@ -478,7 +478,7 @@ impl Sweep {
             Unfit::unless(!self.methods[..i].contains(method), "sweep.methods", || {
                 format!("{method:?} stands twice")
             })?;
-            check_draws("sweep.draws", self.draws, *method, self.dim)?;
+            check_draws("sweep.draws", self.draws, *method, self.dim.unwrap_or(1))?;
         }
         Ok(())
     }
