@@ -38,6 +38,10 @@ $(call done,montecarlo): $(A)/%/montecarlo/manifest.json: $(A)/%/eigen/manifest.
 $(call done,bound):      $(A)/%/bound/manifest.json:      $(A)/%/montecarlo/manifest.json
 $(call done,report):     $(A)/%/report/manifest.json:     $(A)/%/bound/manifest.json
 
+# A pilot <experiment>-pilot-<n> is an input of the `bound` of its experiment.
+$(foreach p,$(EXPERIMENTS),$(if $(findstring -pilot-,$(p)),$(eval \
+  $(A)/$(firstword $(subst -pilot-, ,$(p)))/bound/manifest.json: $(A)/$(p)/montecarlo/manifest.json)))
+
 # Every stage runs the same way. A launcher may report success for a job that died, or failure for one that finished:
 # the manifest is asked (--check), not the exit code.
 define stage

@@ -149,6 +149,8 @@ pub fn small(pipeline: &mut Value) {
     set(pipeline, "eigen.random_dim", 2);
     set(pipeline, "eigen.prefix_count", 3);
     set(pipeline, "montecarlo.draws", 40);
+    set(pipeline, "montecarlo.sweep.n_samples", 200);
+    set(pipeline, "montecarlo.sweep.draws", 32);
     let text = "
 - {name: hessian-d10-s1, basis: hessian, dim: 3, sigma: 1.0}
 - {name: small-sigma, basis: hessian, dim: 2, sigma: 1.0e-3}

@@ -11,7 +11,8 @@
 //! | bases | [`subspace`] |
 //! | losses at `w* + Pθ` for many θ at once | [`draws`] |
 //! | `L_k`, its increments, Δ_k and its theory | [`prefix`], [`delta`], [`theory`], [`decay`] |
-//! | the sufficient sample size K | [`sufficient`] |
+//! | how θ is drawn, and the control variate | [`sampling`], [`control`] |
+//! | the sufficient sample size K, and how sure it is | [`sufficient`], [`interval`] |
 //! | fixed blocks and the fixed reduction tree | [`parallel`], [`blas`], `scratch`, `simd` |
 //!
 //! A new loss function goes into [`loss`]: its value, its gradient and its Hessian in the outputs of the network.
@@ -20,12 +21,14 @@
 
 pub mod activation;
 pub mod blas;
+pub mod control;
 pub mod curvature;
 pub mod decay;
 pub mod delta;
 pub mod draws;
 pub mod gradient;
 pub mod hvp;
+pub mod interval;
 pub mod lanczos;
 pub mod loss;
 pub mod network;
@@ -38,6 +41,7 @@ pub mod prefix_spectrum;
 pub mod primal;
 pub mod real;
 pub mod samples;
+pub mod sampling;
 mod scratch;
 mod simd;
 pub mod subspace;

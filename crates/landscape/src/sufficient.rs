@@ -1,7 +1,5 @@
 //! The sufficient sample size K.
 
-use statrs::distribution::{ContinuousCDF, StudentsT};
-
 /// K, or why there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SufficientSize {
@@ -49,13 +47,6 @@ pub fn order_average_size(v: f64, step: usize, tolerance: f64) -> usize {
     k
 }
 
-/// `mean ± t · error` with Student's t for `n` values.
-pub fn student_interval(mean: f64, error: f64, n: usize, confidence: f64) -> (f64, f64) {
-    let t = StudentsT::new(0.0, 1.0, n as f64 - 1.0).expect("at least two values");
-    let half = t.inverse_cdf(f64::midpoint(1.0, confidence)) * error;
-    (mean - half, mean + half)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,13 +59,6 @@ mod tests {
         assert_eq!(of_curve(&sizes, &[1.0, 1.0, 1.0, 1.0], 2.0), SufficientSize::Reached(10));
         assert_eq!(of_curve(&sizes, &[1.0, 1.0, 1.0, 2.0], 2.0), SufficientSize::NotReached);
         assert_eq!(of_curve(&sizes, &[1.0, f64::NAN, 1.0, 1.0], 2.0), SufficientSize::Reached(30));
-    }
-
-    #[test]
-    fn the_interval_is_that_of_the_tables() {
-        // t_{0.975} with 9 degrees of freedom is 2.262157
-        let (low, high) = student_interval(10.0, 2.0, 10, 0.95);
-        assert!((low - (10.0 - 4.524_314)).abs() < 1e-5 && (high - (10.0 + 4.524_314)).abs() < 1e-5);
     }
 
     #[test]

@@ -25,6 +25,11 @@ pub trait Section: DeserializeOwned + Serialize {
     fn files(&self) -> Vec<PathBuf> {
         Vec::new()
     }
+
+    /// Stages of other experiments whose results are inputs of the stage: (experiment, stage).
+    fn experiments(&self) -> Vec<(String, &'static str)> {
+        Vec::new()
+    }
 }
 
 /// A value that has the right type and cannot work.

@@ -422,6 +422,84 @@ impl BasisName {
     }
 }
 
+/// How draws of θ are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sampling {
+    /// independent Gaussian draws
+    Plain,
+    /// pairs θ, −θ
+    Antithetic,
+    /// 16 scrambled Sobol sequences through the inverse normal distribution function
+    Sobol,
+}
+
+impl Sampling {
+    /// Draws come in multiples of this.
+    pub fn multiple(self) -> usize {
+        match self {
+            Self::Plain => 1,
+            Self::Antithetic => 2,
+            Self::Sobol => 16,
+        }
+    }
+}
+
+/// Monte Carlo of V over a grid of σ by every sampling method, in the first directions of the Hessian basis.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sweep {
+    /// The first so many directions, d; null: all.
+    pub dim: Option<usize>,
+    /// Standard deviations σ of θ, ascending, in parameter units.
+    pub sigmas: Vec<f64>,
+    /// The first so many samples take part, or all if there are fewer.
+    pub n_samples: usize,
+    /// Draws T per σ and method.
+    pub draws: usize,
+    /// Methods compared at each σ; `plain` is what the others and the theories are held against.
+    pub methods: Vec<Sampling>,
+}
+
+impl Sweep {
+    fn check(&self) -> Result<(), Unfit> {
+        at_least("sweep.dim", self.dim.unwrap_or(1), 1)?;
+        at_least("sweep.sigmas", self.sigmas.len(), 2)?;
+        for &sigma in &self.sigmas {
+            positive("sweep.sigmas", sigma)?;
+        }
+        Unfit::unless(self.sigmas.is_sorted_by(|a, b| a < b), "sweep.sigmas", || {
+            "not ascending: the radius where a theory fails is looked for between neighbours".into()
+        })?;
+        at_least("sweep.n_samples", self.n_samples, 2)?;
+        Unfit::unless(self.methods.contains(&Sampling::Plain), "sweep.methods", || {
+            "`plain` is missing: the other methods and the theories are held against it".into()
+        })?;
+        for (i, method) in self.methods.iter().enumerate() {
+            Unfit::unless(!self.methods[..i].contains(method), "sweep.methods", || {
+                format!("{method:?} stands twice")
+            })?;
+            check_draws("sweep.draws", self.draws, *method, self.dim.unwrap_or(1))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether `draws` draws of `dim` coordinates can be taken this way: whole groups, at least four of them.
+fn check_draws(key: &str, draws: usize, method: Sampling, dim: usize) -> Result<(), Unfit> {
+    let multiple = method.multiple();
+    at_least(key, draws, if method == Sampling::Sobol { multiple } else { 4 * multiple })?;
+    Unfit::unless(draws.is_multiple_of(multiple), key, || {
+        format!("{draws}; a multiple of {multiple} is needed for {method:?} draws")
+    })?;
+    Unfit::unless(method != Sampling::Sobol || (dim <= 256 && draws <= 16 << 16), key, || {
+        format!(
+            "{draws} draws in {dim} directions; Sobol sequences have up to 256 directions and {} draws",
+            16 << 16
+        )
+    })
+}
+
 /// One Δ_k curve: which directions, how many, how far.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -465,10 +543,20 @@ pub struct Grid {
 pub struct MonteCarlo {
     /// Step s in samples: Δ_k compares k with k + s.
     pub step: usize,
-    /// Draws T of θ per setting.
+    /// Draws T of θ per setting, or the most there may be where `relative_error` is set.
     pub draws: usize,
+    /// How they are taken.
+    pub sampling: Sampling,
+    /// Whether V is estimated with the second-order model as control variate, for settings on the Hessian basis.
+    pub control_variate: bool,
+    /// Standard error of V over the draws, as a fraction of V, at which no more are taken; null: take all.
+    pub relative_error: Option<f64>,
     /// Draw t is a function of (seed, t).
     pub seed: u64,
+    /// Numbers of samples n from which V and K at full size are predicted; those below N are used.
+    pub pilot_sizes: Vec<usize>,
+    /// A comparison of sampling methods and theories over σ; null: none.
+    pub sweep: Option<Sweep>,
     /// Type of the products.
     pub precision: Precision,
     /// Memory in MiB for the perturbed weights of all layers but the first.
@@ -484,14 +572,26 @@ impl Section for MonteCarlo {
 
     fn check(&self) -> Result<(), Unfit> {
         at_least("step", self.step, 1)?;
-        at_least("draws", self.draws, 2)?;
         at_least("settings", self.settings.len(), 1)?;
         at_least("weights_mib", self.weights_mib, 1)?;
+        if let Some(relative_error) = self.relative_error {
+            positive("relative_error", relative_error)?;
+        }
+        for (i, &n) in self.pilot_sizes.iter().enumerate() {
+            at_least("pilot_sizes", n, 3)?;
+            Unfit::unless(i == 0 || n > self.pilot_sizes[i - 1], "pilot_sizes", || {
+                format!("{n} after {}; ascending numbers of samples are needed", self.pilot_sizes[i - 1])
+            })?;
+        }
+        if let Some(sweep) = &self.sweep {
+            sweep.check()?;
+        }
         unique_names("settings", self.settings.iter().map(|s| s.name.as_str()))?;
         unique_names("grids", self.grids.iter().map(|g| g.name.as_str()))?;
         for (i, setting) in self.settings.iter().enumerate() {
             at_least(&format!("settings[{i}].dim"), setting.dim, 1)?;
             positive(&format!("settings[{i}].sigma"), setting.sigma)?;
+            check_draws("draws", self.draws, self.sampling, setting.dim)?;
         }
         for (i, grid) in self.grids.iter().enumerate() {
             at_least(&format!("grids[{i}].points"), grid.points, 2)?;
@@ -516,8 +616,12 @@ impl Section for MonteCarlo {
 pub struct Bound {
     /// Tolerances for Δ_k, in nats².
     pub tolerances: Vec<f64>,
+    /// Tolerances for √Δ_k as a fraction of the mean perturbed loss of the setting.
+    pub relative_tolerances: Vec<f64>,
     /// Coverage of every interval.
     pub confidence: f64,
+    /// Experiments `<this one>-pilot-<n>` on the first n samples alone, whose own w* and basis predict V and K.
+    pub pilots: Vec<String>,
 }
 
 impl Section for Bound {
@@ -528,9 +632,16 @@ impl Section for Bound {
         for &tolerance in &self.tolerances {
             positive("tolerances", tolerance)?;
         }
+        for &tolerance in &self.relative_tolerances {
+            positive("relative_tolerances", tolerance)?;
+        }
         Unfit::unless(self.confidence > 0.0 && self.confidence < 1.0, "confidence", || {
             format!("{}; a number between 0 and 1 is needed, usually 0.95", self.confidence)
         })
+    }
+
+    fn experiments(&self) -> Vec<(String, &'static str)> {
+        self.pilots.iter().map(|pilot| (pilot.clone(), "montecarlo")).collect()
     }
 }
 

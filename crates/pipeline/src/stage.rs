@@ -66,6 +66,11 @@ impl StageContext {
         self.base.join(path)
     }
 
+    /// The results of a stage of another experiment, one of [`Section::experiments`].
+    pub fn other(&self, experiment: &str, stage: &'static str) -> Result<Inputs> {
+        Inputs::open(&self.artifacts.join(experiment), &[stage])
+    }
+
     /// A loop over `total` items that the user knows as `label`.
     pub fn progress(&self, total: usize, label: &str) -> Progress {
         Progress::new(total, label)
@@ -196,6 +201,10 @@ impl<S: Stage> Subject<S> {
         let mut input_hashes = BTreeMap::new();
         for manifest in inputs.manifests() {
             input_hashes.insert(format!("{}/", manifest.stage), manifest.content_hash());
+        }
+        for (other, stage) in params.experiments() {
+            let manifest = Manifest::read(&arguments.artifacts.join(&other), stage)?;
+            input_hashes.insert(format!("{other}/{stage}/"), manifest.content_hash());
         }
         for file in params.files() {
             input_hashes.insert(file.display().to_string(), hash_path(&base.join(&file))?);

@@ -7,7 +7,8 @@ use ndarray::{Array1, ArrayView2, Axis};
 use pipeline::params::BasisName;
 
 use crate::chart::{self, Line, Panel, Style};
-use crate::gather::{Experiment, Grid, Setting};
+use crate::confidence;
+use crate::gather::{Experiment, Grid, Setting, SufficientRow};
 use crate::sentences::{self, PAPER_EIGENVALUES, PAPER_HESSIAN_CONSTANT, PAPER_RANDOM_CONSTANT};
 use crate::surface::{self, Surface, extremes};
 
@@ -52,6 +53,7 @@ pub enum Section {
 /// All figures that the artifacts allow.
 pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figure>> {
     let mut figures = vec![sufficient(e, answer)?];
+    figures.extend(confidence::pilot(&e.pilots, &answer.name, e.data.n_samples)?);
     if e.model.history.nrows() > 1 {
         figures.push(history(e)?);
     }
@@ -98,6 +100,9 @@ pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figur
     if !answer.theories.is_empty() {
         figures.push(theory(e, answer, compare)?);
     }
+    if let Some(sweep) = &e.sweep {
+        figures.extend(confidence::sweep(sweep)?);
+    }
     Ok(figures)
 }
 
@@ -138,7 +143,8 @@ fn csv_of(panels: &[Panel]) -> String {
     text
 }
 
-fn figure(
+/// A figure of panels.
+pub fn figure(
     name: &str,
     section: Section,
     caption: String,
@@ -166,7 +172,11 @@ fn sufficient(e: &Experiment, answer: &Setting) -> Result<Figure> {
     let step = e.step as f64;
     let law = law.map(|k| (k, answer.variance * step / (k * (k + step)))).collect();
     let marks = rows.iter().filter_map(|r| r.k.map(|k| (k as f64, r.tolerance))).collect();
-    let panel = Panel {
+    let interval = |r: &&SufficientRow| {
+        let ends = [r.low?, r.high?].map(|k| (k as f64, r.tolerance));
+        Some(line("", ends.to_vec(), Style::Solid, 2))
+    };
+    let mut panel = Panel {
         title: "How many samples are enough".into(),
         x_label: "prefix size k (samples)".into(),
         y_label: "Δ_k (nats²)".into(),
@@ -179,13 +189,15 @@ fn sufficient(e: &Experiment, answer: &Setting) -> Result<Figure> {
         ],
         levels: rows
             .iter()
-            .map(|r| (r.tolerance, format!("tolerance {}", chart::short(r.tolerance))))
+            .map(|r| (r.tolerance, format!("tolerance {}", sentences::tolerance(r))))
             .collect(),
         ..Panel::default()
     };
+    panel.lines.extend(rows.iter().filter_map(interval));
     let caption = format!(
-        "K: Δ_k of {}, the law of its average over orders, and where that meets each tolerance.",
-        describe(answer)
+        "K: Δ_k of {}, the law of its average over orders, and where that meets each tolerance, with its {:.0} % interval over samples and draws.",
+        describe(answer),
+        100.0 * e.confidence
     );
     figure(
         "sufficient",
@@ -196,7 +208,8 @@ fn sufficient(e: &Experiment, answer: &Setting) -> Result<Figure> {
     )
 }
 
-fn line(label: &str, points: Vec<(f64, f64)>, style: Style, colour: usize) -> Line {
+/// One line of a panel.
+pub fn line(label: &str, points: Vec<(f64, f64)>, style: Style, colour: usize) -> Line {
     Line { label: label.to_owned(), points, style, colour }
 }
 

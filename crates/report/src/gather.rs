@@ -7,6 +7,8 @@ use pipeline::params::{BasisName, MonteCarlo};
 use pipeline::stage::StageContext;
 use serde::Deserialize;
 
+use crate::confidence::{PilotDocument, Sweep, read_sweep};
+
 /// One experiment.
 pub struct Experiment {
     pub name: String,
@@ -22,6 +24,8 @@ pub struct Experiment {
     /// coverage of every interval
     pub confidence: f64,
     pub rows: Vec<SufficientRow>,
+    pub pilots: PilotDocument,
+    pub sweep: Option<Sweep>,
     /// of the five stages before this one
     pub manifests: Vec<Manifest>,
 }
@@ -122,6 +126,8 @@ pub struct SufficientRow {
     pub method: String,
     /// nats²
     pub tolerance: f64,
+    /// the same as √Δ over the mean perturbed loss, if it was given so
+    pub relative: Option<f64>,
     /// `reached`, `extrapolated` (beyond the samples at hand) or `not reached`
     pub status: String,
     /// samples; null where not reached
@@ -181,6 +187,8 @@ impl Experiment {
             grids: grids.into_iter().map(|g| read_grid(ctx, g, &montecarlo)).collect::<Result<_>>()?,
             confidence: theory.confidence,
             rows: sufficient.rows,
+            pilots: inputs.read_json("bound", "pilot.json")?,
+            sweep: read_sweep(ctx)?,
             manifests: ["fetch-data", "train", "eigen", "montecarlo", "bound"]
                 .map(|s| inputs.manifest(s).clone())
                 .to_vec(),

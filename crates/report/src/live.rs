@@ -226,6 +226,7 @@ mod tests {
             setting: "s".into(),
             method: "order-average".into(),
             tolerance,
+            relative: None,
             status: "reached".into(),
             k: Some(1),
             low: Some(low),

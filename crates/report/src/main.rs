@@ -3,6 +3,7 @@
 
 mod chart;
 mod compare;
+mod confidence;
 mod figures;
 mod gather;
 mod live;

@@ -4,6 +4,7 @@ use pipeline::manifest::Manifest;
 use pipeline::params::Report;
 
 use crate::chart::short;
+use crate::confidence;
 use crate::figures::{Figure, Section};
 use crate::gather::{Experiment, Setting, SufficientRow};
 use crate::live;
@@ -78,8 +79,11 @@ pub fn experiment(params: &Report, e: &Experiment, answer: &Setting, figures: &[
     let mut body = format!(
         "<h1>{title}</h1>\n<div class=\"answer\"><p class=\"headline\">{headline}</p>{answers}</div>\n"
     );
-    body += &section("answer", "", Section::Answer);
-    body += &sufficient_table(e, answer);
+    body += &section(
+        "answer",
+        &(sufficient_table(e, answer) + &confidence::pilot_table(&e.pilots, &answer.name)),
+        Section::Answer,
+    );
     body += &section("model", &model(e), Section::Model);
     body += &section("spectrum", "", Section::Spectrum);
     body += &heading("landscape");
@@ -99,7 +103,8 @@ pub fn experiment(params: &Report, e: &Experiment, answer: &Setting, figures: &[
     let others = figures.iter().filter(|f| f.section == Section::Landscape);
     body += &others.filter(|f| f.grid.is_none()).map(|f| figure(f, e)).collect::<String>();
     body += &section("delta", "", Section::Delta);
-    body += &section("theory", &theory_table(e), Section::Theory);
+    let theory_tables = theory_table(e) + &e.sweep.as_ref().map_or_else(String::new, confidence::sweep_table);
+    body += &section("theory", &theory_tables, Section::Theory);
     body += &method(e);
     let links = SECTIONS.iter().map(|(anchor, title)| format!(" <a href=\"#{anchor}\">{title}</a>"));
     let nav = format!(
@@ -187,9 +192,13 @@ fn sufficient_table(e: &Experiment, answer: &Setting) -> String {
         let cells = tolerances.iter().map(|&t| cell(method, t));
         std::iter::once((*method).to_owned()).chain(cells).collect()
     });
-    let heads = tolerances.iter().map(|&t| format!("K at {} nats²", short(t))).collect::<Vec<_>>();
+    let heads = tolerances.iter().filter_map(|&t| {
+        let row = of_answer.iter().find(|r| r.tolerance.to_bits() == t.to_bits())?;
+        Some(format!("K at {}", sentences::tolerance(row)))
+    });
+    let heads = heads.collect::<Vec<_>>();
     let head = std::iter::once("method").chain(heads.iter().map(String::as_str)).collect::<Vec<_>>();
-    let note = "<p>K in samples. <em>order-average</em>: closed form of the average over all orders, with an interval over the draws; the others: the last exceedance of one measured or computed curve (Definition 4).</p>\n";
+    let note = "<p>K in samples. <em>order-average</em>: closed form of the average over all orders, with an interval over samples and draws; <em>-average</em>: the same of a theory, over samples; the others: the last exceedance of one measured or computed curve (Definition 4).</p>\n";
     table(&head, rows) + note
 }
 

@@ -28,9 +28,17 @@ fn percent(fraction: f64) -> String {
     format!("{:.0} %", 100.0 * fraction)
 }
 
+/// A tolerance in the words it was given in.
+pub fn tolerance(row: &SufficientRow) -> String {
+    match row.relative {
+        Some(r) => format!("{} % of the mean perturbed loss", short(100.0 * r)),
+        None => format!("{} nats²", short(row.tolerance)),
+    }
+}
+
 /// The answer at one tolerance: by the closed form with its interval, and by the single stored order.
 pub fn answer(average: &SufficientRow, single: &SufficientRow, n_samples: usize) -> String {
-    let tolerance = short(average.tolerance);
+    let tolerance = tolerance(average);
     let k = grouped(average.k.unwrap_or_default());
     let interval = match (average.low, average.high) {
         (Some(low), Some(high)) => format!(" (interval {} to {})", grouped(low), grouped(high)),
@@ -47,7 +55,7 @@ pub fn answer(average: &SufficientRow, single: &SufficientRow, n_samples: usize)
         Some(k) => format!("in the one order that was measured, from {} on", grouped(k)),
         None => "in the one order that was measured, not reached".to_owned(),
     };
-    format!("For a change below {tolerance} nats² {law}; {order}.")
+    format!("For a change below {tolerance} {law}; {order}.")
 }
 
 /// The answer at all tolerances, in one sentence: K by the closed form of the average over orders.
@@ -262,6 +270,7 @@ mod tests {
             setting: "s".into(),
             method: "order-average".into(),
             tolerance: 1e-4,
+            relative: None,
             status: status.into(),
             k,
             low: interval.map(|i| i.0),
@@ -283,6 +292,12 @@ mod tests {
             "{text}"
         );
         assert!(text.ends_with("in the one order that was measured, not reached."), "{text}");
+        let relative = SufficientRow { relative: Some(1e-3), ..row("reached", Some(1050), None) };
+        let text = answer(&relative, &single, 5000);
+        assert!(
+            text.starts_with("For a change below 0.1 % of the mean perturbed loss 1,050 samples"),
+            "{text}"
+        );
     }
 
     #[test]
