@@ -89,9 +89,9 @@ fn run(params: &Bound, ctx: &mut StageContext) -> Result<String> {
         let curves = fixed.map_or(vec![], |theory| curves_of(&shared, &measured.setting, &theory));
         write_curves(ctx, &shared, &measured, &curves)?;
         theories.push(describe(params, &shared, &measured, &curves));
-        rows.extend(
-            params.tolerances.iter().flat_map(|&t| sufficient_rows(params, &shared, &measured, &curves, t)),
-        );
+        for &tolerance in &params.tolerances {
+            rows.extend(sufficient_rows(params, &shared, &measured, &curves, tolerance)?);
+        }
     }
     let summary = summary(&rows);
     let document = TheoryDocument { confidence: params.confidence, settings: theories };
@@ -262,7 +262,7 @@ fn sufficient_rows(
     measured: &Measured,
     curves: &[Curve],
     tolerance: f64,
-) -> Vec<Row> {
+) -> Result<Vec<Row>> {
     let row = |method: &str, size: SufficientSize| Row::new(&measured.setting.name, method, tolerance, size);
     let delta = measured.delta.as_slice().expect("one axis");
     let mut rows = vec![row("monte-carlo", of_curve(&shared.sizes, delta, tolerance))];
@@ -274,12 +274,22 @@ fn sufficient_rows(
     let end = |v: f64| order_average_size(v.max(0.0), shared.step, tolerance);
     let mut closed = row("order-average", of_order_average(v, shared.step, tolerance, largest));
     (closed.low, closed.high) = (Some(end(low)), Some(end(high)));
+    if closed.high == Some(usize::MAX) {
+        return Err(Failure::config(
+            format!(
+                "bound.tolerances: {tolerance:e} needs 2^52 samples or more of {}, whose V is {v:.1e} nats^2: not representable",
+                measured.setting.name
+            ),
+            "raise the tolerance, or lower sigma of that setting",
+        )
+        .into());
+    }
     rows.push(closed);
 
     let theory =
         |c: &Curve| row(c.name, of_curve(&c.sizes, c.values.as_slice().expect("one axis"), tolerance));
     rows.extend(curves.iter().map(theory));
-    rows
+    Ok(rows)
 }
 
 /// K of the first setting, per tolerance.
