@@ -55,10 +55,11 @@ $(EXPERIMENTS:=/$(1)): %/$(1): $(A)/%/$(1)/manifest.json
 endef
 $(foreach s,$(STAGES),$(eval $(call stage,$(s))))
 
-# Each section is written to a file of its own when it changes, so an edit of one stage's parameters reruns that stage.
+# Each section is written to a file of its own, with size and time of the files that it names, when that changes: an
+# edit of one stage's parameters, or of a file of the user, reruns that stage. It is looked at each time.
 SECTIONS := $(foreach s,$(STAGES),$(EXPERIMENTS:%=$(A)/%/params/$(s).yaml))
 $(SECTIONS): $(A)/params.checked ;
-$(A)/params.checked: $(PIPELINE) $(BIN)/params
+$(A)/params.checked: $(PIPELINE) $(BIN)/params FORCE
 	@$(BIN)/params --pipeline $(PIPELINE) --artifacts $(A) && touch $@
 
 # cargo knows what to build; a binary that it leaves alone keeps its time.

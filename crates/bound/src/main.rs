@@ -17,6 +17,7 @@ use landscape::prefix::order_factor;
 use landscape::sufficient::{SufficientSize, of_curve, of_order_average, order_average_size};
 use landscape::theory::Theory as FixedBasis;
 use ndarray::Array1;
+use pipeline::Failure;
 use pipeline::params::{BasisName, Bound};
 use pipeline::stage::{Stage, StageContext};
 
@@ -66,7 +67,7 @@ fn run(params: &Bound, ctx: &mut StageContext) -> Result<String> {
         let laws = fixed.as_ref().map_or(vec![], Theories::laws);
         write_curves(ctx, &shared, &measured, &curves)?;
         theories.push(describe(params, &shared, &measured, &curves));
-        rows.extend(sufficient_rows(params, &shared, &measured, &curves, &laws));
+        rows.extend(sufficient_rows(params, &shared, &measured, &curves, &laws)?);
         pilots.extend(question.within(&measured, &pilot_sizes));
         for pilot in &params.pilots {
             pilots.push(question.retrained(ctx, pilot, &measured)?);
@@ -177,7 +178,7 @@ fn sufficient_rows(
     measured: &Measured,
     curves: &[Curve],
     laws: &[(&'static str, Estimate)],
-) -> Vec<Row> {
+) -> Result<Vec<Row>> {
     let loss = measured.mean_loss();
     let absolute = params.tolerances.iter().map(|&nats2| Tolerance { nats2, relative: None });
     let relative = params
@@ -198,13 +199,27 @@ fn sufficient_rows(
             None => closed_form(params, shared, &variance, tolerance.nats2),
             Some(r) => closed_form(params, shared, &ratio, r * r),
         };
+        if law.1.1 == usize::MAX {
+            return Err(too_small(name, tolerance.nats2, variance.value));
+        }
         rows.push(Row::with_interval(name, "order-average", tolerance, law));
         rows.extend(curves.iter().map(|c| curve(c.name, &c.sizes, &c.values, tolerance)));
         rows.extend(laws.iter().map(|(method, v)| {
             Row::with_interval(name, method, tolerance, closed_form(params, shared, v, tolerance.nats2))
         }));
     }
-    rows
+    Ok(rows)
+}
+
+/// K cannot be counted.
+fn too_small(setting: &str, tolerance: f64, v: f64) -> anyhow::Error {
+    Failure::config(
+        format!(
+            "bound.tolerances: {tolerance:e} needs 2^52 samples or more of {setting}, whose V is {v:.1e} nats^2: not representable"
+        ),
+        "raise the tolerance, or lower sigma of that setting",
+    )
+    .into()
 }
 
 /// K of the law V (1/k − 1/(k+s)), with its interval.

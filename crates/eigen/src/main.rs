@@ -117,7 +117,7 @@ fn solve<R: Real>(
     if converged < params.dim {
         return Err(Failure::not_converged(
             format!(
-                "eigen: {converged} of {} Ritz pairs converged in {} products; worst residual {:.1e} of the largest eigenvalue, needed {:.1e}",
+                "{converged} of {} Ritz pairs converged in {} products; worst residual {:.1e} of the largest eigenvalue, needed {:.1e}",
                 params.dim,
                 pairs.n_products,
                 pairs.largest_relative_residual(),
@@ -251,7 +251,7 @@ fn prefixes<R: Real>(
     let progress = ctx.progress(sizes.len(), "eigen: prefixes");
     let spectrum = prefix_spectrum(sum, &sizes, &request, start, &mut |n| progress.add(n)).map_err(|e| {
         Failure::not_converged(
-            format!("eigen: {e}"),
+            e.to_string(),
             "raise eigen.prefix_residual_tolerance or eigen.prefix_smallest; nothing was written",
         )
     })?;

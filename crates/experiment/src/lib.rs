@@ -69,7 +69,8 @@ fn axes<T, D: Dimension>(array: ArrayD<T>, file: &str) -> Result<ndarray::Array<
 }
 
 fn unexpected(file: &str, found: &str) -> anyhow::Error {
-    Failure::input(format!("fetch-data/{file}: holds {found}"), "run `make fetch-data` again").into()
+    Failure::input(format!("fetch-data/{file}: holds {found}"), "run `make <experiment>/fetch-data` again")
+        .into()
 }
 
 /// A network of widths `layers` as `pipeline.yaml` describes it.

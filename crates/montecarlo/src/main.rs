@@ -246,11 +246,14 @@ fn own_draws(path: &std::path::Path, dim: usize) -> Result<Array2<f64>> {
 }
 
 fn refuse_infinite(found: &MonteCarlo, setting: &Setting) -> Result<()> {
-    if found.delta.iter().all(|d| d.is_finite()) {
+    // S² is a sum of other squares: it can overflow where every Δ_k is still finite.
+    let mut all =
+        found.delta.iter().chain(&found.standard_error).chain(&found.loss_variance).chain(&found.mean_loss);
+    if all.all(|d| d.is_finite()) {
         return Ok(());
     }
     Err(Failure::not_converged(
-        format!("montecarlo: {}: losses are not finite at sigma {}", setting.name, setting.sigma),
+        format!("{}: losses or their variance are not finite at sigma {}", setting.name, setting.sigma),
         "lower sigma, or set montecarlo.precision: f64",
     )
     .into())

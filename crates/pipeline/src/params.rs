@@ -10,6 +10,9 @@ use crate::config::{Section, Unfit};
 /// Stages in the order in which they run.
 pub const STAGES: [&str; 6] = ["fetch-data", "train", "eigen", "montecarlo", "bound", "report"];
 
+/// The embedded data set, beside `pipeline.yaml`.
+pub const DIGITS: &str = "data/digits.csv.gz";
+
 fn positive(key: &str, x: f64) -> Result<(), Unfit> {
     Unfit::unless(x.is_finite() && x > 0.0, key, || format!("{x}; a finite number above 0 is needed"))
 }
@@ -164,6 +167,10 @@ impl Section for FetchData {
         Unfit::unless((self.order == SampleOrder::Given) == self.order_file.is_some(), "order_file", || {
             "goes with `order: given`, and only with it".into()
         })?;
+        let known = matches!(self.dataset, Dataset::Mnist | Dataset::FashionMnist);
+        Unfit::unless(!known || !self.sources.is_empty(), "sources", || {
+            "empty; at least one of cache, directory, https, npm, debian is needed".into()
+        })?;
         let needs = self.sources.contains(&Source::Directory);
         Unfit::unless(!needs || self.directory.is_some(), "directory", || {
             "null, but `sources` names `directory`; give the path or take it from `sources`".into()
@@ -174,7 +181,8 @@ impl Section for FetchData {
         let own = self.files.iter().flat_map(|f| {
             [Some(&f.train_x), Some(&f.train_y), f.test_x.as_ref(), f.test_y.as_ref()].into_iter().flatten()
         });
-        own.chain(&self.order_file).cloned().collect()
+        let digits = (self.dataset == Dataset::Digits).then(|| PathBuf::from(DIGITS));
+        own.chain(&self.order_file).cloned().chain(digits).collect()
     }
 }
 
@@ -663,6 +671,8 @@ impl Section for Report {
     const STAGE: &'static str = "report";
 
     fn check(&self) -> Result<(), Unfit> {
-        positive("png_scale", self.png_scale)
+        Unfit::unless(self.png_scale > 0.0 && self.png_scale <= 10.0, "png_scale", || {
+            format!("{}; a number above 0, at most 10, is needed: 2 gives sharp pictures", self.png_scale)
+        })
     }
 }

@@ -62,7 +62,7 @@ pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figur
         figures.push(prefix_spectrum(e)?);
     }
     for grid in &e.grids {
-        figures.extend(landscapes(e, grid)?);
+        figures.extend(landscapes(e, grid, compare)?);
     }
     let random = |s: &&Setting| s.basis == BasisName::Random;
     let random = e.settings.iter().filter(random).collect::<Vec<_>>();
@@ -137,6 +137,12 @@ fn csv_of(panels: &[Panel]) -> String {
                 let clean = |s: &str| s.replace(',', ";");
                 writeln!(text, "{},{},{x},{y}", clean(&panel.title), clean(&line.label))
                     .expect("writing to a string");
+            }
+        }
+        for (edge, at) in [("lower edge of the band", 0), ("upper edge of the band", 1)] {
+            for &(x, low, high) in &panel.band {
+                let title = panel.title.replace(',', ";");
+                writeln!(text, "{title},{edge},{x},{}", [low, high][at]).expect("writing to a string");
             }
         }
     }
@@ -272,7 +278,7 @@ fn spectrum(e: &Experiment, compare: bool) -> Result<Figure> {
         ..Panel::default()
     };
     let largest = e.spectrum.residuals.iter().fold(0.0_f64, |m, &r| m.max(r));
-    let sentence = sentences::spectrum(&values.to_vec(), largest, compare);
+    let sentence = sentences::spectrum(&values.to_vec(), largest, compare.then_some(&e.model));
     let caption = format!(
         "Figure 1: signed Ritz values of the Hessian over all {} samples.",
         sentences::grouped(e.data.n_samples)
@@ -306,7 +312,7 @@ fn prefix_spectrum(e: &Experiment) -> Result<Figure> {
 
 /// A figure per prefix size that was asked for by number, and one for the last: the first and the last carry the
 /// paper's numbers. The sizes between them are for the slider.
-fn landscapes(e: &Experiment, grid: &Grid) -> Result<Vec<Figure>> {
+fn landscapes(e: &Experiment, grid: &Grid, compare: bool) -> Result<Vec<Figure>> {
     let numbers = match (grid.name.as_str(), grid.basis) {
         ("random", BasisName::Random) => Some(["2", "3"]),
         ("hessian", BasisName::Hessian) => Some(["6", "7"]),
@@ -326,10 +332,33 @@ fn landscapes(e: &Experiment, grid: &Grid) -> Result<Vec<Figure>> {
         });
         let name = number.map_or_else(|| format!("landscape-{}-{k}", grid.name), |n| format!("figure-{n}"));
         let title = number.map_or_else(String::new, |n| format!("Figure {n}: "));
-        landscape(e, grid, m, name, &title)
+        let mut figure = landscape(e, grid, m, name, &title)?;
+        if let (true, Some(number)) = (compare, number) {
+            figure.sentence += " ";
+            figure.sentence += &paper_landscape(e, grid, m, number);
+        }
+        Ok(figure)
     };
     let pictured = |(m, k): &(usize, &usize)| *m == last || grid.asked.contains(k);
     grid.sizes.iter().enumerate().filter(pictured).map(one).collect()
+}
+
+/// What the paper says of its figure 2, 3, 6 or 7, beside the same quantities here.
+fn paper_landscape(e: &Experiment, grid: &Grid, m: usize, number: &str) -> String {
+    let largest_change = |grid: &Grid, m: usize| extremes(grid.change.index_axis(Axis(0), m)).1;
+    let loss = |m: usize| grid.loss.index_axis(Axis(0), m);
+    let other = e.grids.iter().find(|g| g.basis == BasisName::Random && g.name == "random");
+    let over_random = other.and_then(|g| {
+        let same = g.sizes.iter().position(|k| *k == grid.sizes[m])?;
+        Some(largest_change(grid, m) / largest_change(g, same))
+    });
+    sentences::paper_landscape(
+        number,
+        surface::inner_extrema(loss(m)),
+        surface::inner_extrema(loss(0)),
+        largest_change(grid, 0) / largest_change(grid, m),
+        over_random,
+    )
 }
 
 fn landscape(e: &Experiment, grid: &Grid, m: usize, name: String, title: &str) -> Result<Figure> {
@@ -392,7 +421,15 @@ fn deltas(e: &Experiment, name: &str, title: &str, settings: &[&Setting], compar
     let caption = format!(
         "{title}. Left Δ_k, right Δ_k·k²: flat where Δ_k decays as 1/k². Dashed: V(1/k − 1/(k+s)), the average over orders. Curves are means over {DRAWN_POINTS} geometric bins of k."
     );
-    figure(name, Section::Delta, caption, delta_sentence(e, settings, compare), &panels)
+    let mut sentence = delta_sentence(e, settings, compare);
+    if compare && let Some(varied) = ["figure-4", "figure-5"].iter().position(|n| *n == name) {
+        let key = |s: &Setting| if varied == 0 { s.sigma } else { s.dim as f64 };
+        let mut known = settings.iter().map(|s| (key(s), s.variance)).collect::<Vec<_>>();
+        known.sort_by(|a, b| a.0.total_cmp(&b.0));
+        sentence += " ";
+        sentence += &sentences::no_difference(["σ", "d"][varied], known[0], known[known.len() - 1]);
+    }
+    figure(name, Section::Delta, caption, sentence, &panels)
 }
 
 /// Logarithmic axes of Δ_k over k.
@@ -487,5 +524,17 @@ mod tests {
         let sizes = (1..=100_000).collect::<Vec<_>>();
         let thinned = thin(&sizes, |_| 7.0);
         assert!(thinned.len() <= DRAWN_POINTS && thinned.iter().all(|p| (p.1 - 7.0).abs() < 1e-12));
+    }
+
+    #[test]
+    fn the_table_has_the_band_too() {
+        let panel = Panel {
+            title: "a, b".into(),
+            lines: vec![line("c", vec![(1.0, 2.0)], Style::Solid, 0)],
+            band: vec![(1.0, 1.5, 2.5)],
+            ..Panel::default()
+        };
+        let table = "panel,line,x,y\na; b,c,1,2\na; b,lower edge of the band,1,1.5\na; b,upper edge of the band,1,2.5\n";
+        assert_eq!(csv_of(&[panel]), table);
     }
 }

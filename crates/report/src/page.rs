@@ -262,19 +262,15 @@ fn theory_table(e: &Experiment) -> String {
 }
 
 fn method(e: &Experiment) -> String {
-    let seconds = |m: &Manifest| format!("{:.1}", m.run.wall_seconds);
     let row = |m: &Manifest| {
         vec![
             m.stage.clone(),
-            seconds(m),
-            m.run.peak_memory_bytes.map_or_else(String::new, |b| format!("{:.0}", b as f64 / 1_048_576.0)),
-            m.run.threads.to_string(),
             m.run.blas.clone().unwrap_or_default(),
             m.code.version.clone(),
             m.fingerprint[..12].to_owned(),
         ]
     };
-    let head = ["stage", "seconds", "peak MiB", "threads", "BLAS", "version", "fingerprint"];
+    let head = ["stage", "BLAS", "version", "fingerprint"];
     let params = e.manifests.iter().map(|m| {
         let text = serde_json::to_string_pretty(&m.params).unwrap_or_default();
         format!(
@@ -285,7 +281,7 @@ fn method(e: &Experiment) -> String {
     });
     format!(
         "{}<p>Δ_k is the mean over θ ~ N(0, σ²I) of (L_{{k+s}} − L_k)² at w* + Pθ, for every k from one pass over the samples per draw (s = {}). \
-         The top eigenvalues took {} Hessian-vector products over all samples.</p>\n{}{}",
+         The top eigenvalues took {} Hessian-vector products over all samples. Times, memory and threads of each run are in the manifest.json of its stage: this page has the same bytes for the same parameters.</p>\n{}{}",
         heading("method"),
         e.step,
         e.spectrum.n_products,

@@ -71,7 +71,11 @@ pub struct Summary {
 pub fn answers(experiment: &Experiment, answer: &Setting) -> Vec<String> {
     let average = experiment.rows_of(&answer.name, "order-average");
     let single = experiment.rows_of(&answer.name, "monte-carlo");
-    average.zip(single).map(|(a, s)| sentences::answer(a, s, experiment.data.n_samples)).collect()
+    let sentence = |(a, s): (&SufficientRow, &SufficientRow)| {
+        let thin = sentences::thin_tail(s, &experiment.sizes).unwrap_or_default();
+        sentences::answer(a, s, experiment.data.n_samples) + &thin
+    };
+    average.zip(single).map(sentence).collect()
 }
 
 /// The answer in one sentence.

@@ -57,6 +57,9 @@ fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<Stri
         Some(path) => Fitted::brought(weights::read::<R>(&ctx.resolve(path), &mlp)?),
         None => fit::fit::<R>(params, ctx, &mlp, &train, test.as_ref())?,
     };
+    if let Some(path) = &params.weights {
+        refuse_unusable(&path.display().to_string(), &mlp, &fitted.w, &train)?;
+    }
     write_weights(ctx, &mlp, &fitted.w)?;
     write_history(ctx, &fitted)?;
     let summary = write_facts(params, ctx, &mlp, &fitted.w, (&train, test.as_ref()))?;
@@ -75,8 +78,28 @@ fn network(params: &Train, ctx: &StageContext, train: &Samples) -> Result<Mlp> {
         )
         .into());
     }
+    if n_classes == 1 && params.loss == pipeline::params::Loss::SoftmaxCrossEntropy {
+        return Err(Failure::input(
+            "fetch-data/train_labels.npy: every sample is of class 0, so the loss is 0 whatever the weights are",
+            "bring labels of at least two classes, numbered from 0",
+        )
+        .into());
+    }
     let widths = [&[train.n_features()], &params.hidden[..], &[n_classes.max(1)]].concat();
     Ok(experiment::mlp(&widths, params.activation, params.loss))
+}
+
+/// Weights trained elsewhere, finite themselves, whose loss is not.
+fn refuse_unusable<R: Real>(name: &str, mlp: &Mlp, w: &Array1<R>, train: &Samples) -> Result<()> {
+    let (loss, _) = evaluate(mlp, w, train);
+    if loss.is_finite() {
+        return Ok(());
+    }
+    Err(Failure::input(
+        format!("{name}: the loss of these weights is {loss} nats"),
+        "compare fetch-data.normalisation, train.hidden and train.activation with those it was trained with, or set train.precision: f64",
+    )
+    .into())
 }
 
 fn write_weights<R: Real + Element>(ctx: &mut StageContext, mlp: &Mlp, w: &Array1<R>) -> Result<()> {
