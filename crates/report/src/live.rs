@@ -87,7 +87,7 @@ impl Curve {
         let (k, delta) = columns(&thin(&e.sizes, |i| s.delta[i]));
         let around =
             |sign: f64| columns(&thin(&e.sizes, |i| s.delta[i] + sign * ERRORS * s.standard_error[i])).1;
-        let (variance_low, variance_high) = variance_interval(e.rows_of(&s.name, "order-average"), e.step);
+        let (variance_low, variance_high) = variance_interval(absolute(e, &s.name), e.step);
         let theory = |t: &crate::gather::Theory| {
             let (k, delta) = columns(&thin(&t.sizes, |i| t.values[i]));
             Theory { name: t.name.clone(), k, delta }
@@ -118,6 +118,11 @@ impl Curve {
     }
 }
 
+/// K by the law, at the tolerances given in nats²: the interval of a relative one is that of V over the mean loss squared.
+fn absolute<'a>(e: &'a Experiment, setting: &'a str) -> impl Iterator<Item = &'a SufficientRow> {
+    e.rows_of(setting, "order-average").filter(|r| r.relative.is_none())
+}
+
 /// The interval of V that gave the intervals of K, from the largest K, whose rounding to a whole number of steps matters
 /// least. K is the smallest k with `V < tolerance · k (k + s) / s`, so V lies between that at K − s and at K: `k²` is
 /// the middle.
@@ -133,7 +138,7 @@ fn variance_interval<'a>(rows: impl Iterator<Item = &'a SufficientRow>, step: us
 pub fn delta(e: &Experiment, answer: &Setting) -> Value {
     let curves = e.settings.iter().map(|s| Curve::of(e, s, "")).collect::<Vec<_>>();
     let visible = e.settings.iter().position(|s| s.name == answer.name).unwrap_or(0);
-    let tolerances = e.rows_of(&answer.name, "order-average").map(|r| r.tolerance).collect::<Vec<_>>();
+    let tolerances = absolute(e, &answer.name).map(|r| r.tolerance).collect::<Vec<_>>();
     json!({
         "label": "Δ_k over the prefix size k on logarithmic axes, with tolerance lines",
         "many": false,
