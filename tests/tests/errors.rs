@@ -38,7 +38,7 @@ const WRONG: &[[&str; 4]] = &[
         "train",
         "train.optimizer",
         "{name: rmsprop, learning_rate: 0.1}",
-        "train.optimizer: unknown variant `rmsprop`",
+        "train.optimizer.name: unknown variant `rmsprop`",
     ],
     ["train", "train.optimizer.learning_rate", "0", "optimizer.learning_rate: 0; a finite number above 0"],
     ["train", "train.optimizer.beta2", "1.0", "optimizer.beta2: 1; a number in [0, 1)"],
