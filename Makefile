@@ -123,6 +123,9 @@ browser:
 ## make schema         the JSON schemas of pipeline.yaml and summary.json, from their types
 schema: | setup
 	PLATEAU_WRITE_SCHEMA=1 cargo test --release --locked --quiet -p pipeline -p report committed_schema
+## make bench          every kernel beside sgemm, on the trained mnist: a table, and artifacts/bench/results.json; minutes
+bench: $(A)/mnist/eigen/manifest.json
+	$(BIN)/bench --artifacts $(A)
 ## make check          format, lints as errors, unit tests: for every edit
 check: | setup
 	cargo fmt --all --check
@@ -136,4 +139,4 @@ clean-%: ; rm -rf $(A)/$*
 ## make help           this list
 help: ; @sed -n 's/^## //p' $(MAKEFILE_LIST)
 
-.PHONY: all quick setup browser status dry-run man schema test check doc help $(STAGES) $(EXPERIMENTS) FORCE
+.PHONY: all quick setup bench browser status dry-run man schema test check doc help $(STAGES) $(EXPERIMENTS) FORCE
