@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_yaml::{Mapping, Value};
 
 use crate::Failure;
+use crate::family::{Family, Member};
 
 /// A section of `pipeline.yaml`: the parameters of one stage.
 pub trait Section: DeserializeOwned + Serialize {
@@ -109,6 +110,14 @@ impl Pipeline {
         self.experiments.keys().filter_map(|k| k.as_str().map(str::to_owned)).collect()
     }
 
+    /// The members of an experiment that is a family; none of one that is not.
+    pub fn members(&self, experiment: &str) -> Result<Vec<Member>> {
+        if experiment.contains('/') || self.defaults.get(Family::STAGE).is_none() {
+            return Ok(vec![]); // a member has none, nor has a file that knows no families
+        }
+        Ok(self.section::<Family>(experiment)?.members())
+    }
+
     /// An error if a section, of the defaults or of an experiment, is not one of `stages`.
     pub fn check_sections(&self, stages: &[&str]) -> Result<()> {
         let known = format!("sections are stages: {}", stages.join(", "));
@@ -145,6 +154,9 @@ impl Pipeline {
     }
 
     fn merged(&self, experiment: &str, stage: &str) -> Result<Value> {
+        if let Some((family, member)) = experiment.split_once('/') {
+            return self.merged_member(family, member, stage);
+        }
         let Some(sections) = self.experiments.get(experiment) else {
             return Err(Failure::config(
                 format!("{}: no experiment {experiment:?}", self.file),
@@ -155,6 +167,22 @@ impl Pipeline {
         let mut merged = self.defaults.get(stage).cloned().unwrap_or(Value::Mapping(Mapping::new()));
         if let Some(section) = sections.get(stage) {
             overlay(&mut merged, section);
+        }
+        Ok(merged)
+    }
+
+    /// The section of a member of a family: that of the family, with what the member changes laid over it.
+    fn merged_member(&self, family: &str, member: &str, stage: &str) -> Result<Value> {
+        let mut merged = self.merged(family, stage)?;
+        let members = self.members(family)?;
+        let Some(found) = members.iter().find(|m| m.name == member) else {
+            let names = members.iter().map(|m| m.name.as_str()).collect::<Vec<_>>().join(", ");
+            let hint = if members.is_empty() { "it is no family".to_owned() } else { format!("it has: {names}") };
+            return Err(Failure::config(format!("{}: {family} has no member {member:?}", self.file), hint).into());
+        };
+        let seed = merged.get("seed").and_then(Value::as_u64);
+        for change in self.section::<Family>(family)?.changes(found, stage, seed) {
+            overlay(&mut merged, &serde_yaml::to_value(change)?);
         }
         Ok(merged)
     }
@@ -173,7 +201,8 @@ impl Pipeline {
             _ => key.to_owned(),
         };
         let steps = key.split(['.', '[', ']']).filter(|s| !s.is_empty()).collect::<Vec<_>>();
-        let own = [&["experiments", experiment, stage], &steps[..]].concat();
+        let named = experiment.split('/').next().unwrap_or(experiment); // members stand in their family
+        let own = [&["experiments", named, stage], &steps[..]].concat();
         let shared = [&["defaults", stage], &steps[..]].concat();
         // The experiment overrides the defaults: blame it where it sets the key.
         let line = self.line(&own).filter(|(_, depth)| *depth == own.len()).or_else(|| self.line(&shared));

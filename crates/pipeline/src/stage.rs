@@ -14,7 +14,8 @@ use crate::artifact::{Inputs, Outputs, fingerprint, remove_dir};
 use crate::config::{Pipeline, Section};
 use crate::failure::{EXIT_CODES, Failure};
 use crate::manifest::{Code, FORMAT, Manifest, Run, hash_path};
-use crate::params::STAGES;
+use crate::family::Member;
+use crate::params::sections;
 use crate::progress::Progress;
 
 /// One stage of the pipeline: what its binary is.
@@ -25,6 +26,10 @@ pub trait Stage {
     const ABOUT: &'static str;
     /// Stages whose results it reads.
     const READS: &'static [&'static str];
+    /// Stages of a family whose results it reads instead where the experiment is a family; `None`: it is no stage of families.
+    const READS_OF_FAMILY: Option<&'static [&'static str]> = None;
+    /// Stages of each member that it reads where the experiment is a family.
+    const READS_OF_MEMBERS: &'static [&'static str] = &[];
 
     /// Prepares the numeric library, if the stage uses one, and says which it is.
     fn numeric_library() -> Option<String> {
@@ -45,6 +50,8 @@ pub struct StageContext {
     pub artifacts: PathBuf,
     /// results of earlier stages
     pub inputs: Inputs,
+    /// the members, with their results, where the experiment is a family
+    pub members: Vec<(Member, Inputs)>,
     /// results of this one
     pub outputs: Outputs,
 }
@@ -158,13 +165,23 @@ fn run<S: Stage>(arguments: &Arguments) -> Result<ExitCode> {
     let begun = Instant::now();
     let name = S::Params::STAGE;
     let pipeline = Pipeline::read(&arguments.pipeline)?;
-    pipeline.check_sections(&STAGES)?;
+    pipeline.check_sections(&sections())?;
     let params: S::Params = pipeline.section(&arguments.experiment)?;
     let base = arguments.pipeline.parent().unwrap_or(Path::new("")).to_owned();
     let experiment_dir = arguments.artifacts.join(&arguments.experiment);
 
-    let inputs = Inputs::open(&experiment_dir, S::READS)?;
+    let members = members_read::<S>(&pipeline, &arguments.experiment)?;
+    let reads = if members.is_empty() { S::READS } else { S::READS_OF_FAMILY.unwrap_or_default() };
+    let inputs = Inputs::open(&experiment_dir, reads)?;
     let mut input_hashes = BTreeMap::new();
+    let members = members.into_iter().map(|m| {
+        let inputs = Inputs::open(&experiment_dir.join(&m.name), S::READS_OF_MEMBERS)?;
+        for manifest in inputs.manifests() {
+            input_hashes.insert(format!("{}/{}/", m.name, manifest.stage), manifest.content_hash());
+        }
+        Ok((m, inputs))
+    });
+    let members = members.collect::<Result<Vec<_>>>()?;
     for manifest in inputs.manifests() {
         input_hashes.insert(format!("{}/", manifest.stage), manifest.content_hash());
     }
@@ -202,6 +219,7 @@ fn run<S: Stage>(arguments: &Arguments) -> Result<ExitCode> {
         base,
         artifacts: arguments.artifacts.clone(),
         inputs,
+        members,
         outputs,
     };
     let blas = S::numeric_library();
@@ -233,6 +251,22 @@ fn run<S: Stage>(arguments: &Arguments) -> Result<ExitCode> {
     ctx.outputs.finish(&manifest, &dir)?;
     tracing::info!("{name}: {}: {summary}, {:.1} s", arguments.experiment, begun.elapsed().as_secs_f64());
     Ok(ExitCode::SUCCESS)
+}
+
+/// The members, where the experiment is a family; an error where the stage cannot do what it is asked for.
+fn members_read<S: Stage>(pipeline: &Pipeline, experiment: &str) -> Result<Vec<Member>> {
+    let members = pipeline.members(experiment)?;
+    let name = S::Params::STAGE;
+    if !members.is_empty() && S::READS_OF_FAMILY.is_none() {
+        let names = members.iter().map(|m| format!("{experiment}/{}", m.name)).collect::<Vec<_>>();
+        let message = format!("{experiment} is a family of {}: {name} runs for each member", names.len());
+        return Err(Failure::config(message, format!("name one of them: {}", names.join(", "))).into());
+    }
+    if members.is_empty() && S::READS.is_empty() && S::READS_OF_FAMILY.is_some() {
+        let message = format!("{experiment} is no family, so there is nothing for {name} to join");
+        return Err(Failure::config(message, "give it family.ladder, family.replicas or family.variants").into());
+    }
+    Ok(members)
 }
 
 /// Whether the stage finished with this fingerprint and all its files are still there.
