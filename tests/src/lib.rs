@@ -163,7 +163,7 @@ pub fn small(pipeline: &mut Value) {
 }
 
 /// All stages, in order.
-pub const STAGES: [&str; 6] = pipeline::params::STAGES;
+pub const STAGES: [&str; pipeline::params::STAGES.len()] = pipeline::params::STAGES;
 
 /// One small pipeline that has run, shared by the tests that only look at it.
 pub static FINISHED: LazyLock<Place> = LazyLock::new(|| {

@@ -38,6 +38,7 @@ pub enum Section {
     Landscape,
     Delta,
     Theory,
+    Arriving,
 }
 
 /// All figures that the artifacts allow.
@@ -89,6 +90,7 @@ pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figur
     if !answer.theories.is_empty() {
         figures.push(theory(e, answer, compare)?);
     }
+    figures.extend(crate::beyond::draw(e)?);
     Ok(figures)
 }
 
@@ -129,7 +131,7 @@ fn csv_of(panels: &[Panel]) -> String {
     text
 }
 
-fn figure(
+pub(crate) fn figure(
     name: &str,
     section: Section,
     caption: String,
@@ -186,7 +188,7 @@ fn sufficient(e: &Experiment, answer: &Setting) -> Result<Figure> {
     )
 }
 
-fn line(label: &str, points: Vec<(f64, f64)>, style: Style, colour: usize) -> Line {
+pub(crate) fn line(label: &str, points: Vec<(f64, f64)>, style: Style, colour: usize) -> Line {
     Line { label: label.to_owned(), points, style, colour }
 }
 

@@ -7,6 +7,8 @@ use pipeline::params::BasisName;
 use pipeline::stage::StageContext;
 use serde::Deserialize;
 
+use crate::beyond::Beyond;
+
 /// One experiment.
 pub struct Experiment {
     pub name: String,
@@ -19,10 +21,12 @@ pub struct Experiment {
     pub sizes: Vec<usize>,
     pub settings: Vec<Setting>,
     pub grids: Vec<Grid>,
+    /// what lies beyond the top of the spectrum
+    pub beyond: Beyond,
     /// coverage of every interval
     pub confidence: f64,
     pub rows: Vec<SufficientRow>,
-    /// of the five stages before this one
+    /// of the stages before this one
     pub manifests: Vec<Manifest>,
 }
 
@@ -169,9 +173,10 @@ impl Experiment {
             sizes: ctx.inputs.read_sizes("montecarlo", "prefix_sizes.npy")?,
             settings: theory.settings.into_iter().map(|s| read_setting(ctx, s)).collect::<Result<_>>()?,
             grids: grids.into_iter().map(|g| read_grid(ctx, g)).collect::<Result<_>>()?,
+            beyond: Beyond::read(ctx)?,
             confidence: theory.confidence,
             rows: sufficient.rows,
-            manifests: ["fetch-data", "train", "eigen", "montecarlo", "bound"]
+            manifests: ["fetch-data", "train", "eigen", "montecarlo", "bound", "spectrum", "stream"]
                 .map(|s| inputs.manifest(s).clone())
                 .to_vec(),
         })

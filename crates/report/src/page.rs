@@ -25,11 +25,11 @@ figcaption{margin-top:.4rem}.files{font-size:.85rem}
 th:first-child,td:first-child{text-align:left}thead{background:var(--soft)}code{overflow-wrap:anywhere}
 @media print{figure{break-inside:avoid}}";
 
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-fn document(title: &str, body: &str) -> String {
+pub(crate) fn document(title: &str, body: &str) -> String {
     let title = escape(title);
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
@@ -46,7 +46,8 @@ pub fn experiment(params: &Report, e: &Experiment, answer: &Setting, figures: &[
     let answers =
         summary::answers(e, answer).iter().map(|a| format!("<p>{}</p>", escape(a))).collect::<String>();
     let mut body = format!(
-        "<p><a href=\"../../index.html\">all experiments</a></p>\n<h1>{}</h1>\n",
+        "<p><a href=\"{}index.html\">all experiments</a></p>\n<h1>{}</h1>\n",
+        "../".repeat(2 + e.name.matches('/').count()), // the member of a family lies deeper
         escape(&params.title)
     );
     body += "<div class=\"answer\">";
@@ -58,11 +59,14 @@ pub fn experiment(params: &Report, e: &Experiment, answer: &Setting, figures: &[
     body += &section("Landscape", "", Section::Landscape);
     body += &section("Δ_k", "", Section::Delta);
     body += &section("Theory against Monte Carlo", &theory_table(e), Section::Theory);
+    if figures.iter().any(|f| f.section == Section::Arriving) {
+        body += &section("Data that arrive", "", Section::Arriving);
+    }
     body += &method(e);
     document(&params.title, &body)
 }
 
-fn figure(f: &Figure) -> String {
+pub(crate) fn figure(f: &Figure) -> String {
     let Figure { name, caption, sentence, alt, svg, .. } = f;
     let files =
         ["svg", "png", "csv"].map(|kind| format!("<a href=\"figures/{name}.{kind}\">{kind}</a>")).join(" · ");
@@ -72,7 +76,7 @@ fn figure(f: &Figure) -> String {
     )
 }
 
-fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+pub(crate) fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let cells = |tag: &str, cells: &[String]| {
         cells.iter().map(|c| format!("<{tag}>{}</{tag}>", escape(c))).collect::<String>()
     };
@@ -197,6 +201,9 @@ fn method(e: &Experiment) -> String {
 
 /// The index over all experiments whose report has finished, with the one in hand.
 pub fn write_index(artifacts: &Path, current: &str, summary: &Summary) -> Result<()> {
+    if current.contains('/') {
+        return Ok(()); // the member of a family: its family stands in the index
+    }
     let mut entries = vec![];
     let listing =
         std::fs::read_dir(artifacts).with_context(|| format!("cannot list {}", artifacts.display()))?;

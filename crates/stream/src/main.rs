@@ -1,4 +1,4 @@
-//! `stream`: training while samples arrive, and three rules that say when enough have come.
+//! `stream`: training while samples arrive, and the rules that say when enough have come.
 
 mod run;
 
@@ -85,7 +85,7 @@ fn write<R: Real + Element>(params: &Stream, ctx: &mut StageContext, runs: &[Run
     let trajectory = Array2::from_shape_vec((first.trajectory.len(), COLUMNS.len()), flat)?;
     out.write("trajectory.npy", &trajectory, "see trajectory_columns", "the first run, a row an arrival")?;
     out.fact("trajectory_columns", COLUMNS)?;
-    out.write("w_stop.npy", &first.w_stop, "parameter units", "the first run's parameters where `limit` stopped it, (p,)")?;
+    out.write("w_stop.npy", &first.w_stop, "parameter units", "the first run's parameters where `limit-anytime` stopped it, (p,)")?;
     let column = |f: &dyn Fn(&run::Stop) -> f64| {
         let value = |(i, rule): (usize, usize)| runs[i].stops[rule].as_ref().map_or(f64::NAN, f);
         Array2::from_shape_fn((runs.len(), RULES.len()), value)

@@ -19,11 +19,32 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
 
 /// The rules, in the order of every array.
-pub const RULES: [&str; 3] = ["first-crossing", "limit", "limit-fresh"];
+///
+/// `first-crossing`: one noisy value of Δ is below the tolerance. The others hold an upper limit against it: `limit` that of V
+/// over the samples at hand, as if it were looked at once; `limit-anytime` the same with the doubt shared among all looks;
+/// `limit-fresh` one over samples that training had not seen.
+pub const RULES: [&str; 4] = ["first-crossing", "limit", "limit-anytime", "limit-fresh"];
+
+/// The rule that ends a run.
+pub const ENDS: usize = 2;
 
 /// Columns of the trajectory: Δ values in nats², V in nats².
-pub const COLUMNS: [&str; 7] =
-    ["k", "delta_once", "variance", "variance_upper", "delta_upper", "fresh_delta_upper", "train_loss"];
+pub const COLUMNS: [&str; 8] = [
+    "k",
+    "delta_once",
+    "variance",
+    "variance_upper",
+    "delta_upper",
+    "anytime_delta_upper",
+    "fresh_delta_upper",
+    "train_loss",
+];
+
+/// Confidence of look j = 1, 2, …, such that all looks together err no more often than one: the doubt of look j is that of one
+/// times `6/(π j)²`, and these sum to 1 (union bound).
+fn confidence_of_look(confidence: f64, look: usize) -> f64 {
+    1.0 - (1.0 - confidence) * 6.0 / (std::f64::consts::PI * look as f64).powi(2)
+}
 
 /// Memory for perturbed weights; far more than small networks need.
 const WEIGHTS_BYTES: usize = 320 << 20;
@@ -62,8 +83,8 @@ pub struct Run<'a, R> {
     /// by rule
     pub stops: Vec<Option<Stop>>,
     /// a row of [`COLUMNS`] an arrival
-    pub trajectory: Vec<[f64; 7]>,
-    /// where `limit` stopped, or the end, (p,)
+    pub trajectory: Vec<[f64; 8]>,
+    /// where the rule that ends it stopped, or at the end of the samples, (p,)
     pub w_stop: Array1<R>,
 }
 
@@ -115,10 +136,10 @@ impl<'a, R: Real> Run<'a, R> {
             k += p.batch;
             let loss = self.train(k, p.epochs);
             if let Some(row) = self.trajectory.last_mut() {
-                row[6] = loss;
+                row[7] = loss;
             }
         }
-        if self.stops[1].is_none() {
+        if self.stops[ENDS].is_none() {
             self.w_stop.assign(&self.w);
         }
         self
@@ -189,6 +210,8 @@ impl<'a, R: Real> Run<'a, R> {
         let unbiased = k as f64 / (k as f64 - 1.0);
         let variance = limit((&seen * unbiased).view(), p.confidence);
         let factor = order_factor(k, s);
+        let look = confidence_of_look(p.confidence, self.trajectory.len() + 1);
+        let anytime = upper_limit(variance.variance, variance.standard_error, t.min(k), look);
 
         // V of samples that training had not seen, over the window; the draws' share of the error is that of V itself.
         self.window.extend(fresh.mean_axis(Axis(0)).expect("at least two draws"));
@@ -205,7 +228,7 @@ impl<'a, R: Real> Run<'a, R> {
         let fresh_upper =
             if full { upper_limit(moments.mean(), fresh_error, t.min(n), p.confidence) * factor } else { f64::INFINITY };
 
-        let seen_by_rules = [once, variance.upper * factor, fresh_upper];
+        let seen_by_rules = [once, variance.upper * factor, anytime * factor, fresh_upper];
         self.trajectory.push([
             k as f64,
             once,
@@ -213,6 +236,7 @@ impl<'a, R: Real> Run<'a, R> {
             variance.upper,
             seen_by_rules[1],
             seen_by_rules[2],
+            seen_by_rules[3],
             f64::NAN,
         ]);
         if seen_by_rules.iter().zip(&self.stops).any(|(delta, stop)| stop.is_none() && *delta < p.tolerance) {
@@ -220,7 +244,7 @@ impl<'a, R: Real> Run<'a, R> {
             for rule in 0..RULES.len() {
                 if self.stops[rule].is_none() && seen_by_rules[rule] < p.tolerance {
                     self.stops[rule] = Some(Stop { k, truth });
-                    if rule == 1 {
+                    if rule == ENDS {
                         self.w_stop.assign(&self.w);
                     }
                 }
@@ -236,5 +260,17 @@ impl<'a, R: Real> Run<'a, R> {
         self.draws(&self.samples).evaluate(theta.view(), &mut sinks, &mut |_, _| ());
         let n_fresh = self.samples.len() - k;
         sinks.iter().map(|s| s.expected_square(p.batch, n_fresh)).sum::<f64>() / p.truth_draws as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_doubt_of_all_looks_is_that_of_one() {
+        let doubt: f64 = (1..=100_000).map(|look| 1.0 - confidence_of_look(0.95, look)).sum();
+        // The rest of the sum beyond j is 6/π² · 0.05/j.
+        assert!(doubt < 0.05 && doubt > 0.05 - 1e-6, "{doubt}");
     }
 }
