@@ -11,6 +11,8 @@ BIN         := target/release
 STAGES      := fetch-data train eigen montecarlo bound spectrum stream report
 # The names two spaces deep below `experiments:`.
 EXPERIMENTS := $(shell sed -n '/^experiments:/,$$ s/^  \([A-Za-z0-9_.-]*\):.*/\1/p' $(PIPELINE))
+# Another file whose defaults this one shares.
+SHARED      := $(addprefix $(dir $(PIPELINE)),$(shell sed -n 's/^defaults_from: *\([^ ]*\).*/\1/p' $(PIPELINE)))
 # Put before each stage's command: make LAUNCH='srun -n1'
 LAUNCH      :=
 # make Q=-q, or Q=-v
@@ -22,7 +24,7 @@ SHELL     := /bin/bash
 
 # Families and their members, which params lists: make reads the list, and begins again where it changed.
 FAMILIES    :=
-ifneq ($(filter-out help setup check doc test clean-%,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out full help setup check doc test clean-%,$(or $(MAKECMDGOALS),all)),)
 -include $(A)/members.mk
 endif
 MEMBERS     := $(foreach f,$(FAMILIES),$(MEMBERS_OF_$(f)))
@@ -32,6 +34,9 @@ SUBJECTS    := $(filter-out $(FAMILIES),$(EXPERIMENTS)) $(MEMBERS)
 ## make all            every experiment of pipeline.yaml, up to its report; installs what is missing
 all: $(EXPERIMENTS)
 	@echo "all: $(words $(EXPERIMENTS)) experiments are up to date; open $(A)/index.html"
+## make full           the long runs of pipeline.full.yaml: 50 seeds, ladders to all samples; hours. Run again, it goes on
+full:
+	+@$(MAKE) PIPELINE=pipeline.full.yaml A=$(A)/full all
 ## make quick          the embedded digits alone: seconds, and no network
 quick: digits
 ## make <experiment>   one experiment, such as: make mnist
@@ -73,7 +78,7 @@ $(if $(FAMILIES),$(foreach s,family report,$(eval $(call stage,$(s),$(call joine
 # Each section is written to a file of its own when it changes, so an edit of one stage's parameters reruns that stage.
 SECTIONS := $(foreach s,$(STAGES),$(SUBJECTS:%=$(A)/%/params/$(s).yaml)) $(foreach s,family report,$(FAMILIES:%=$(A)/%/params/$(s).yaml))
 $(SECTIONS) $(A)/members.mk: $(A)/params.checked ;
-$(A)/params.checked: $(PIPELINE) $(BIN)/params
+$(A)/params.checked: $(PIPELINE) $(SHARED) $(BIN)/params
 	@$(BIN)/params --pipeline $(PIPELINE) --artifacts $(A) && touch $@
 
 # cargo knows what to build; a binary that it leaves alone keeps its time.
@@ -119,4 +124,4 @@ clean-%: ; rm -rf $(A)/$*
 ## make help           this list
 help: ; @sed -n 's/^## //p' $(MAKEFILE_LIST)
 
-.PHONY: all quick setup test check doc help $(STAGES) $(EXPERIMENTS) FORCE
+.PHONY: all full quick setup test check doc help $(STAGES) $(EXPERIMENTS) FORCE

@@ -85,7 +85,8 @@ pub fn of(params: &Family, members: &[MemberResult]) -> Vec<Curve> {
         sizes.sort_unstable();
         sizes.dedup();
         let rungs = sizes.iter().map(|&k| rung(k, &own)).collect::<Vec<_>>();
-        let largest = own.iter().filter(|m| m.n_samples == sizes[sizes.len() - 1]).copied().collect::<Vec<_>>();
+        let largest =
+            own.iter().filter(|m| m.n_samples == sizes[sizes.len() - 1]).copied().collect::<Vec<_>>();
         let names = largest[0].theory_variances.iter().enumerate();
         let mean = |i: usize| largest.iter().filter_map(move |m| m.theory_variances.get(i)).map(|t| t.1);
         Curve {
@@ -122,7 +123,9 @@ fn rung(k: usize, of_variant: &[&MemberResult]) -> Rung {
         eigenvalues: (0..d).filter_map(|i| over(&|m| m.eigenvalues.get(i).copied())).collect(),
         cosines: (0..angles).filter_map(|i| over(&|m| m.cosines.get(i).copied())).map(|s| s.mean).collect(),
         sufficient: tolerances
-            .filter_map(|(i, row)| Some((row.tolerance, over(&|m| m.sufficient.get(i)?.k.map(|k| k as f64))?)))
+            .filter_map(|(i, row)| {
+                Some((row.tolerance, over(&|m| m.sufficient.get(i)?.k.map(|k| k as f64))?))
+            })
             .collect(),
     }
 }
@@ -146,7 +149,8 @@ fn fit(params: &Family, members: &[&MemberResult], rungs: &[Rung]) -> Option<Fit
     let (largest, step) = (&rungs[rungs.len() - 1], members[0].step);
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a number of samples, rounded
     let delta_at = |k: f64| largest.variance.mean * order_factor((k.round() as usize).max(1), step);
-    let mean_square = points.iter().map(|&(k, y)| (law.at(k) / y - 1.0).powi(2)).sum::<f64>() / points.len() as f64;
+    let mean_square =
+        points.iter().map(|&(k, y)| (law.at(k) / y - 1.0).powi(2)).sum::<f64>() / points.len() as f64;
     Some(Fit {
         floor: law.floor,
         scale: law.scale,

@@ -18,10 +18,12 @@ struct FamilyStage;
 
 impl Stage for FamilyStage {
     type Params = Family;
-    const ABOUT: &'static str = "Joins the members of a family: mean spectrum, learning curve, angles, K against flattening";
+    const ABOUT: &'static str =
+        "Joins the members of a family: mean spectrum, learning curve, angles, K against flattening";
     const READS: &'static [&'static str] = &[];
     const READS_OF_FAMILY: Option<&'static [&'static str]> = Some(&[]);
-    const READS_OF_MEMBERS: &'static [&'static str] = &["fetch-data", "train", "eigen", "montecarlo", "bound"];
+    const READS_OF_MEMBERS: &'static [&'static str] =
+        &["fetch-data", "train", "eigen", "montecarlo", "bound"];
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())
@@ -32,7 +34,11 @@ impl Stage for FamilyStage {
         write_members(ctx, &members)?;
         let curves = curves::of(params, &members);
         let line = curves.iter().map(curves::Curve::line).collect::<Vec<_>>().join("; ");
-        ctx.outputs.write_json("curves.json", &json!({"curves": curves}), "means over replicas, per variant and size")?;
+        ctx.outputs.write_json(
+            "curves.json",
+            &json!({"curves": curves}),
+            "means over replicas, per variant and size",
+        )?;
         Ok(format!("{} members: {line}", members.len()))
     }
 }
@@ -44,12 +50,24 @@ fn main() -> ExitCode {
 fn write_members(ctx: &mut StageContext, members: &[MemberResult]) -> Result<()> {
     let padded = |of: &dyn Fn(&MemberResult) -> &[f64]| {
         let d = members.iter().map(|m| of(m).len()).max().unwrap_or(0);
-        Array2::from_shape_fn((members.len(), d), |(m, i)| of(&members[m]).get(i).copied().unwrap_or(f64::NAN))
+        Array2::from_shape_fn((members.len(), d), |(m, i)| {
+            of(&members[m]).get(i).copied().unwrap_or(f64::NAN)
+        })
     };
     let eigenvalues = padded(&|m| &m.eigenvalues);
     let cosines = padded(&|m| &m.cosines);
     let out = &mut ctx.outputs;
-    out.write("eigenvalues.npy", &eigenvalues, "nats / parameter unit^2", "top Ritz values of each member, (members, d)")?;
-    out.write("cosines.npy", &cosines, "1", "of the angles between P_k and P_N of the same replica, (members, d)")?;
+    out.write(
+        "eigenvalues.npy",
+        &eigenvalues,
+        "nats / parameter unit^2",
+        "top Ritz values of each member, (members, d)",
+    )?;
+    out.write(
+        "cosines.npy",
+        &cosines,
+        "1",
+        "of the angles between P_k and P_N of the same replica, (members, d)",
+    )?;
     out.write_json("members.json", &json!({"members": members}), "what each member found")
 }

@@ -1,7 +1,7 @@
 //! What each member found, and how its directions and its surface stand to those of the largest member of its replica.
 
 use anyhow::Result;
-use landscape::angles::{overlap, principal_cosines};
+use landscape::angles::{outliers, overlap, principal_cosines};
 use landscape::draws::Draws;
 use landscape::fresh::SeenAndFresh;
 use landscape::prefix::order_factor;
@@ -21,6 +21,9 @@ pub struct MemberResult {
     #[serde(flatten)]
     pub member: Member,
     pub n_samples: usize,
+    pub n_classes: usize,
+    /// eigenvalues of `eigen` above their largest gap, and the ratio across it; null without a gap
+    pub outliers: Option<(usize, f64)>,
     pub train_loss: f64,
     pub train_accuracy: Option<f64>,
     pub test_loss: Option<f64>,
@@ -126,18 +129,23 @@ fn read(
     let of_setting = |r: &Sufficient| r.setting == setting.name && r.method == "order-average";
     let (cosines, delta_fresh) = match largest {
         None => (vec![], None),
-        Some(largest) => (cosines(inputs, largest)?, Some(fresh(params, inputs, largest, setting, n_samples, step)?)),
+        Some(largest) => {
+            (cosines(inputs, largest)?, Some(fresh(params, inputs, largest, setting, n_samples, step)?))
+        }
     };
+    let eigenvalues = inputs.read::<f64, Ix1>("eigen", "eigenvalues.npy")?.to_vec();
     Ok(MemberResult {
         member: member.clone(),
         n_samples,
+        n_classes: inputs.fact("fetch-data", "n_classes")?,
+        outliers: outliers(&eigenvalues).map(|o| (o.count, o.ratio)),
         train_loss: inputs.fact("train", "train_loss")?,
         train_accuracy: inputs.fact("train", "train_accuracy")?,
         test_loss: inputs.fact("train", "test_loss")?,
         test_accuracy: inputs.fact("train", "test_accuracy")?,
         gradient_norm: inputs.fact("train", "gradient_norm")?,
         polish: inputs.manifest("train").facts.get("polish").cloned(),
-        eigenvalues: inputs.read::<f64, Ix1>("eigen", "eigenvalues.npy")?.to_vec(),
+        eigenvalues,
         overlap: (!cosines.is_empty()).then(|| overlap(&cosines.clone().into())),
         cosines,
         setting: setting.name.clone(),
@@ -161,7 +169,9 @@ fn cosines(inputs: &Inputs, largest: &Inputs) -> Result<Vec<f64>> {
     if experiment::network(largest)? != mlp {
         return Ok(vec![]);
     }
-    let basis = |inputs: &Inputs| -> Result<Array2<f64>> { experiment::basis(inputs, BasisName::Hessian.file(), &mlp) };
+    let basis = |inputs: &Inputs| -> Result<Array2<f64>> {
+        experiment::basis(inputs, BasisName::Hessian.file(), &mlp)
+    };
     Ok(principal_cosines(basis(inputs)?.view(), basis(largest)?.view()).to_vec())
 }
 
@@ -175,7 +185,7 @@ fn fresh(
     step: usize,
 ) -> Result<f64> {
     let (own, all) = (inputs.params::<FetchData>("fetch-data")?, largest.params::<FetchData>("fetch-data")?);
-    if (own.seed, &own.order, own.dataset) != (all.seed, &all.order, all.dataset) {
+    if (own.seed, &own.order, own.dataset, own.classes) != (all.seed, &all.order, all.dataset, all.classes) {
         return Err(Failure::config(
             "family: members of one replica do not share the order of the samples",
             "fetch-data may differ in n_samples only within a replica; check family.variants",
@@ -189,8 +199,13 @@ fn fresh(
     let basis = basis.slice(s![..setting.dim, ..]);
     let montecarlo: MonteCarlo = inputs.params("montecarlo")?;
     let theta = gaussian_rows(montecarlo.seed, params.draws, setting.dim) * setting.sigma;
-    let draws =
-        Draws { mlp: &mlp, w: w.view(), basis, samples: &samples, weights_bytes: montecarlo.weights_mib << 20 };
+    let draws = Draws {
+        mlp: &mlp,
+        w: w.view(),
+        basis,
+        samples: &samples,
+        weights_bytes: montecarlo.weights_mib << 20,
+    };
     let mut sinks = (0..params.draws).map(|_| SeenAndFresh::new(k)).collect::<Vec<_>>();
     draws.evaluate(theta.view(), &mut sinks, &mut |_, _| ());
     let n_fresh = samples.len() - k;

@@ -62,7 +62,8 @@ impl PowerLaw {
         let smallest = points.iter().fold(f64::INFINITY, |m, p| m.min(p.0));
         let total: f64 = weights.iter().sum();
         let mean = |f: &dyn Fn(f64, f64) -> f64| {
-            let terms = points.iter().zip(weights).map(|(&(k, y), w)| w * f((k / smallest).powf(-exponent), y));
+            let terms =
+                points.iter().zip(weights).map(|(&(k, y), w)| w * f((k / smallest).powf(-exponent), y));
             terms.sum::<f64>() / total
         };
         let (mx, my) = (mean(&|x, _| x), mean(&|_, y| y));

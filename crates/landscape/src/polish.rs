@@ -139,7 +139,12 @@ const VALUE_ROUNDING: f64 = 1e-14;
 ///
 /// Each step minimises the quadratic model inside the trust region by conjugate gradients, to the accuracy
 /// `min(½, √‖g‖) ‖g‖`; along negative curvature it goes to the border. Cost: the products, and one value and one gradient a step.
-pub fn polish(objective: &impl Objective, w: Array1<f64>, request: &Request, step: &mut dyn FnMut(usize)) -> Polished {
+pub fn polish(
+    objective: &impl Objective,
+    w: Array1<f64>,
+    request: &Request,
+    step: &mut dyn FnMut(usize),
+) -> Polished {
     let before = smallest(objective, w.view(), request, step).0;
     let mut walk = Walk::new(objective, w);
     let mut n_escapes = 0;
@@ -404,7 +409,11 @@ mod tests {
         for start in [array![0.0, 0.0], array![0.7, 1e-9], array![0.0, -0.2]] {
             let found = polish(&Saddle, start.clone(), &REQUEST, &mut |_| ());
             assert_eq!(found.status, Status::Reached, "{start}: {found:?}");
-            assert!((found.w[1].abs() - 1.0).abs() <= 1e-9 && found.w[0].abs() <= 1e-9, "{start}: {}", found.w);
+            assert!(
+                (found.w[1].abs() - 1.0).abs() <= 1e-9 && found.w[0].abs() <= 1e-9,
+                "{start}: {}",
+                found.w
+            );
             assert!((found.after.value - 2.0).abs() <= 1e-6, "{:?}", found.after);
             if start[0].abs() + start[1].abs() <= 0.0 {
                 assert!((found.before.value + 4.0).abs() <= 1e-12 && found.n_escapes == 1);
@@ -415,7 +424,8 @@ mod tests {
     #[test]
     fn a_function_without_a_minimum_is_not_called_reached() {
         let objective = Quadratic { a: array![[1.0, 0.0], [0.0, -1.0]], b: array![0.0, 1.0] };
-        let found = polish(&objective, array![1.0, 0.0], &Request { max_products: 60, ..REQUEST }, &mut |_| ());
+        let found =
+            polish(&objective, array![1.0, 0.0], &Request { max_products: 60, ..REQUEST }, &mut |_| ());
         assert_eq!(found.status, Status::Spent);
         assert!((found.after.value + 1.0).abs() <= 1e-12);
     }

@@ -77,7 +77,8 @@ impl Quadrature {
     pub fn density(&self, grid: &Array1<f64>, width: f64) -> Array1<f64> {
         let scale = 1.0 / (self.nodes.nrows() as f64 * width * (2.0 * std::f64::consts::PI).sqrt());
         let nodes = self.nodes.iter().zip(&self.weights);
-        let at = |x: f64| nodes.clone().map(|(n, w)| w * (-0.5 * ((x - n) / width).powi(2)).exp()).sum::<f64>();
+        let at =
+            |x: f64| nodes.clone().map(|(n, w)| w * (-0.5 * ((x - n) / width).powi(2)).exp()).sum::<f64>();
         grid.mapv(|x| scale * at(x))
     }
 
@@ -87,7 +88,10 @@ impl Quadrature {
         let values = of_probe.map(|(x, w)| x.iter().zip(w).map(|(&x, w)| w * f(x)).sum::<f64>());
         let values = values.collect::<Array1<f64>>();
         let n = values.len() as f64;
-        (values.mean().expect("at least one probe"), if n > 1.0 { values.std(1.0) / n.sqrt() } else { f64::NAN })
+        (
+            values.mean().expect("at least one probe"),
+            if n > 1.0 { values.std(1.0) / n.sqrt() } else { f64::NAN },
+        )
     }
 }
 

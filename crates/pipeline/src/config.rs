@@ -53,6 +53,8 @@ impl Unfit {
 pub struct Pipeline {
     file: String,
     marks: Option<Node>,
+    /// another file whose defaults are shared, relative to this one
+    defaults_from: Option<PathBuf>,
     defaults: Mapping,
     experiments: Mapping,
 }
@@ -67,7 +69,16 @@ impl Pipeline {
                 "give the file with --pipeline; the repository has one named pipeline.yaml",
             )
         })?;
-        Self::parse(&file, &text)
+        let mut pipeline = Self::parse(&file, &text)?;
+        if let Some(shared) = pipeline.defaults_from.take() {
+            let shared = path.parent().unwrap_or(Path::new("")).join(shared);
+            // Its own defaults lie over those of the other file.
+            let mut defaults = Value::Mapping(Self::read(&shared)?.defaults);
+            overlay(&mut defaults, &Value::Mapping(pipeline.defaults));
+            let Value::Mapping(defaults) = defaults else { unreachable!("a mapping over a mapping") };
+            pipeline.defaults = defaults;
+        }
+        Ok(pipeline)
     }
 
     /// Parses `text`, which messages call `file`.
@@ -81,11 +92,16 @@ impl Pipeline {
         let mut pipeline = Self {
             file: file.to_owned(),
             marks: marked_yaml::parse_yaml(0, text).ok(),
+            defaults_from: None,
             defaults: Mapping::new(),
             experiments: Mapping::new(),
         };
         for (key, value) in root {
             let name = key.as_str().unwrap_or_default().to_owned();
+            if let ("defaults_from", Some(file)) = (name.as_str(), value.as_str()) {
+                pipeline.defaults_from = Some(file.into());
+                continue;
+            }
             let target = match name.as_str() {
                 "defaults" => &mut pipeline.defaults,
                 "experiments" => &mut pipeline.experiments,
@@ -93,7 +109,7 @@ impl Pipeline {
                     return Err(pipeline.error(
                         &[&name],
                         "unknown key",
-                        "`defaults` and `experiments` are known here",
+                        "`defaults`, `defaults_from` (a file) and `experiments` are known here",
                     ));
                 }
             };
@@ -177,8 +193,11 @@ impl Pipeline {
         let members = self.members(family)?;
         let Some(found) = members.iter().find(|m| m.name == member) else {
             let names = members.iter().map(|m| m.name.as_str()).collect::<Vec<_>>().join(", ");
-            let hint = if members.is_empty() { "it is no family".to_owned() } else { format!("it has: {names}") };
-            return Err(Failure::config(format!("{}: {family} has no member {member:?}", self.file), hint).into());
+            let hint =
+                if members.is_empty() { "it is no family".to_owned() } else { format!("it has: {names}") };
+            return Err(
+                Failure::config(format!("{}: {family} has no member {member:?}", self.file), hint).into()
+            );
         };
         let seed = merged.get("seed").and_then(Value::as_u64);
         for change in self.section::<Family>(family)?.changes(found, stage, seed) {
@@ -327,6 +346,41 @@ experiments:
         assert_eq!(pipeline.section::<Eigen>("small").unwrap().dim, 2);
         assert_eq!(pipeline.section::<Eigen>("big").unwrap().dim, 10);
         assert_eq!(pipeline.section::<Eigen>("small").unwrap().grids[0].points, 3);
+    }
+
+    #[test]
+    fn defaults_may_come_from_another_file() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("shared.yaml"), GOOD).unwrap();
+        let own = "defaults_from: shared.yaml\ndefaults: {eigen: {grids: []}}\nexperiments: {other: }\n";
+        std::fs::write(dir.path().join("own.yaml"), own).unwrap();
+        let pipeline = Pipeline::read(&dir.path().join("own.yaml")).unwrap();
+        assert_eq!(pipeline.experiments(), ["other"]);
+        let found = pipeline.section::<Eigen>("other").unwrap();
+        assert_eq!((found.dim, found.grids.len()), (10, 0));
+    }
+
+    #[test]
+    fn a_member_lies_over_its_family() {
+        let text = "\
+defaults:
+  family: {ladder: [], replicas: 1, reseed: [train], variants: [], draws: 2, flat_gain: 0.1}
+  eigen: {dim: 10, grids: []}
+experiments:
+  f:
+    family: {ladder: [5, 9], variants: [{name: a, sections: {}}, {name: b, sections: {eigen: {dim: 3}}}]}
+    eigen: {dim: 4}
+";
+        let pipeline = Pipeline::parse("p.yaml", text).unwrap();
+        let names = pipeline.members("f").unwrap().into_iter().map(|m| m.name).collect::<Vec<_>>();
+        assert_eq!(names, ["a-k5", "a-k9", "b-k5", "b-k9"]);
+        assert_eq!(pipeline.section::<Eigen>("f/a-k5").unwrap().dim, 4);
+        assert_eq!(pipeline.section::<Eigen>("f/b-k9").unwrap().dim, 3);
+        let error = pipeline.section::<Eigen>("f/c-k5").unwrap_err().to_string();
+        assert!(error.contains("f has no member \"c-k5\""), "{error}");
+        let wrong = Pipeline::parse("p.yaml", &text.replace("dim: 3", "dim: 0")).unwrap();
+        let error = wrong.section::<Eigen>("f/b-k5").unwrap_err().to_string();
+        assert!(error.contains("0 directions") && error.contains("f/b-k5"), "{error}");
     }
 
     #[test]

@@ -61,9 +61,11 @@ impl Section for Family {
         Unfit::unless(self.flat_gain > 0.0 && self.flat_gain < 1.0, "flat_gain", || {
             format!("{}; a fraction between 0 and 1 is needed, such as 0.05", self.flat_gain)
         })?;
-        Unfit::unless(self.ladder.is_sorted_by(|a, b| a < b) && self.ladder.first() != Some(&0), "ladder", || {
-            format!("{:?}; sizes above 0 in ascending order are needed", self.ladder)
-        })?;
+        Unfit::unless(
+            self.ladder.is_sorted_by(|a, b| a < b) && self.ladder.first() != Some(&0),
+            "ladder",
+            || format!("{:?}; sizes above 0 in ascending order are needed", self.ladder),
+        )?;
         for section in &self.reseed {
             Unfit::unless(SEEDED.contains(&section.as_str()), "reseed", || {
                 format!("{section:?}; these have a seed: {}", SEEDED.join(", "))
@@ -77,7 +79,10 @@ impl Section for Family {
             let own = crate::params::sections().contains(&variant.name.as_str()) || variant.name == "params";
             let key = format!("variants[{i}].name");
             Unfit::unless(plain && !own && names.insert(&variant.name), &key, || {
-                format!("{:?}; a name of its own is needed, not that of a stage: a letter, then letters, digits, `_` and `.`", variant.name)
+                format!(
+                    "{:?}; a name of its own is needed, not that of a stage: a letter, then letters, digits, `_` and `.`",
+                    variant.name
+                )
             })?;
             for stage in variant.sections.keys() {
                 let known = crate::params::STAGES.contains(&stage.as_str());

@@ -133,6 +133,8 @@ pub struct FetchData {
     pub timeout_seconds: u64,
     /// The user's own arrays, for `dataset: files`.
     pub files: Option<OwnFiles>,
+    /// Only samples of the first so many classes are kept, of both splits; null: all.
+    pub classes: Option<usize>,
     /// The first so many samples of the order are kept; null: all.
     pub n_samples: Option<usize>,
     /// The order in which samples arrive.
@@ -156,6 +158,9 @@ impl Section for FetchData {
         Unfit::unless(self.normalisation.mean.is_finite(), "normalisation.mean", || "not finite".into())?;
         if let Some(n) = self.n_samples {
             at_least("n_samples", n, 2)?;
+        }
+        if let Some(n) = self.classes {
+            at_least("classes", n, 2)?;
         }
         let own = self.dataset == Dataset::Files;
         Unfit::unless(own == self.files.is_some(), "files", || {

@@ -13,8 +13,8 @@ use tracing::Level;
 use crate::artifact::{Inputs, Outputs, fingerprint, remove_dir};
 use crate::config::{Pipeline, Section};
 use crate::failure::{EXIT_CODES, Failure};
-use crate::manifest::{Code, FORMAT, Manifest, Run, hash_path};
 use crate::family::Member;
+use crate::manifest::{Code, FORMAT, Manifest, Run, hash_path};
 use crate::params::sections;
 use crate::progress::Progress;
 
@@ -264,7 +264,9 @@ fn members_read<S: Stage>(pipeline: &Pipeline, experiment: &str) -> Result<Vec<M
     }
     if members.is_empty() && S::READS.is_empty() && S::READS_OF_FAMILY.is_some() {
         let message = format!("{experiment} is no family, so there is nothing for {name} to join");
-        return Err(Failure::config(message, "give it family.ladder, family.replicas or family.variants").into());
+        return Err(
+            Failure::config(message, "give it family.ladder, family.replicas or family.variants").into()
+        );
     }
     Ok(members)
 }

@@ -206,11 +206,10 @@ fn polish(facts: &Polish, path: &Array2<f64>) -> Result<Figure> {
         lines: vec![line("", column(c), Style::Solid, 0)],
         ..Panel::default()
     };
-    let panels = [
-        panel("Gradient norm", "‖∇L‖ (nats per parameter unit)", 2),
-        panel("Loss", "loss (nats)", 1),
-    ];
-    let caption = "From where training stopped to a minimiser (trust-region Newton-CG over all samples).".into();
+    let panels =
+        [panel("Gradient norm", "‖∇L‖ (nats per parameter unit)", 2), panel("Loss", "loss (nats)", 1)];
+    let caption =
+        "From where training stopped to a minimiser (trust-region Newton-CG over all samples).".into();
     figure("polish", Section::Model, caption, polish_sentence(facts), &panels)
 }
 
@@ -265,7 +264,12 @@ fn outliers(found: &Outliers) -> Result<Figure> {
         rises: true,
         lines: vec![
             line("outliers", points(&found.by_prefix, &|c| c.n_samples, &n_outliers), Style::Solid, 0),
-            line("classes", points(&found.by_prefix, &|c| c.n_samples, &|c| Some(c.n_classes as f64)), Style::Dashed, 1),
+            line(
+                "classes",
+                points(&found.by_prefix, &|c| c.n_samples, &|c| Some(c.n_classes as f64)),
+                Style::Dashed,
+                1,
+            ),
         ],
         ..Panel::default()
     }];
@@ -277,7 +281,12 @@ fn outliers(found: &Outliers) -> Result<Figure> {
             rises: true,
             lines: vec![
                 line("outliers", points(&found.by_class, &|c| c.n_classes, &n_outliers), Style::Solid, 0),
-                line("classes", points(&found.by_class, &|c| c.n_classes, &|c| Some(c.n_classes as f64)), Style::Dashed, 1),
+                line(
+                    "classes",
+                    points(&found.by_class, &|c| c.n_classes, &|c| Some(c.n_classes as f64)),
+                    Style::Dashed,
+                    1,
+                ),
             ],
             ..Panel::default()
         });
@@ -296,17 +305,25 @@ fn outliers(found: &Outliers) -> Result<Figure> {
             short(first.overlap.unwrap_or(f64::NAN))
         );
     }
-    let caption = "Outliers of the Hessian at one w*: eigenvalues above the largest ratio of neighbours.".into();
+    let caption =
+        "Outliers of the Hessian at one w*: eigenvalues above the largest ratio of neighbours.".into();
     figure("outliers", Section::Spectrum, caption, sentence, &panels)
 }
 
 fn gradient_share(b: &Beyond) -> Result<Figure> {
     let d = b.gradient_share.len();
-    let ranked = |values: Array1<f64>| values.iter().enumerate().map(|(i, &v)| (i as f64 + 1.0, v)).collect::<Vec<_>>();
+    let ranked = |values: Array1<f64>| {
+        values.iter().enumerate().map(|(i, &v)| (i as f64 + 1.0, v)).collect::<Vec<_>>()
+    };
     let mut lines = vec![line("full gradient", ranked(b.gradient_share.clone()), Style::Solid, 0)];
     let batch = b.batch_share.mean_axis(ndarray::Axis(0));
     if let Some(mean) = &batch {
-        lines.push(line(&format!("mini-batches of {}, mean", b.batch_size), ranked(mean.clone()), Style::Dashed, 1));
+        lines.push(line(
+            &format!("mini-batches of {}, mean", b.batch_size),
+            ranked(mean.clone()),
+            Style::Dashed,
+            1,
+        ));
     }
     let random = Array1::from_shape_fn(d, |i| (i + 1) as f64 / b.n_params as f64);
     lines.push(line("a random direction, expected", ranked(random), Style::Dashed, 2));
@@ -318,7 +335,8 @@ fn gradient_share(b: &Beyond) -> Result<Figure> {
         lines,
         ..Panel::default()
     };
-    let batches = batch.map_or(String::new(), |m| format!(" and {} of a mini-batch's on average", percent(m[d - 1])));
+    let batches =
+        batch.map_or(String::new(), |m| format!(" and {} of a mini-batch's on average", percent(m[d - 1])));
     let sentence = format!(
         "The top {d} directions hold {} of the squared gradient norm at w*{batches}; of a random vector they would hold {}.",
         percent(b.gradient_share[d - 1]),
@@ -335,7 +353,8 @@ fn percent(fraction: f64) -> String {
 fn trajectory(found: &Arriving) -> Result<Figure> {
     let column = |name: &str| found.columns.iter().position(|c| c == name);
     let points = |name: &str| {
-        let of = column(name).map(|c| found.trajectory.outer_iter().map(|r| (r[0], r[c])).collect::<Vec<_>>());
+        let of =
+            column(name).map(|c| found.trajectory.outer_iter().map(|r| (r[0], r[c])).collect::<Vec<_>>());
         of.unwrap_or_default()
     };
     let panel = Panel {
@@ -394,9 +413,13 @@ fn stops(found: &Arriving) -> Result<Figure> {
         levels: vec![(found.stops.tolerance, format!("tolerance {}", short(found.stops.tolerance)))],
         ..Panel::default()
     };
-    let ratio = |r: &Rule| r.median_truth.map(|t| format!("{}: {}", r.rule, short(t / found.stops.tolerance)));
+    let ratio =
+        |r: &Rule| r.median_truth.map(|t| format!("{}: {}", r.rule, short(t / found.stops.tolerance)));
     let ratios = found.stops.rules.iter().filter_map(ratio).collect::<Vec<_>>().join(", ");
-    let sentence = format!("Δ at the stop over the tolerance, median: {ratios}. Above the line a stop is false.");
-    let caption = "Each point is one run; Δ is measured over the samples that had not come, with draws of its own.".into();
+    let sentence =
+        format!("Δ at the stop over the tolerance, median: {ratios}. Above the line a stop is false.");
+    let caption =
+        "Each point is one run; Δ is measured over the samples that had not come, with draws of its own."
+            .into();
     figure("stream-stops", Section::Arriving, caption, sentence, &[panel])
 }

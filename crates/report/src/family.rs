@@ -26,6 +26,8 @@ struct MembersDocument {
 struct Member {
     name: String,
     n_samples: usize,
+    n_classes: usize,
+    outliers: Option<(usize, f64)>,
     train_loss: f64,
     test_loss: Option<f64>,
     test_accuracy: Option<f64>,
@@ -110,6 +112,9 @@ pub fn run(params: &Report, ctx: &mut StageContext) -> Result<String> {
         figures.push(retrained(&curves)?);
         figures.push(sufficient(&curves)?);
     }
+    if members.iter().any(|m| m.n_classes != members[0].n_classes) {
+        figures.push(classes(&members)?);
+    }
     if curves.len() > 1 {
         figures.push(variants(&curves, &members)?);
     }
@@ -158,11 +163,13 @@ fn spectrum(curves: &[Curve], compare: bool) -> Result<Figure> {
         let ends = format!("{} to {}", with_error(e[0]), with_error(e[e.len() - 1]));
         c.label(&format!("λ1 to λ{}: {ends} over {} networks", e.len(), c.last().replicas))
     };
-    let mut sentence = curves.iter().map(of).collect::<Vec<_>>().join("; ") + " (± is the standard deviation over replicas).";
+    let mut sentence = curves.iter().map(of).collect::<Vec<_>>().join("; ")
+        + " (± is the standard deviation over replicas).";
     if compare {
         sentence += &format!(" The paper printed {} to {}.", PAPER_EIGENVALUES[0], PAPER_EIGENVALUES[9]);
     }
-    let caption = "Figure 1: signed Ritz values, mean over replicas; the band is one standard deviation.".into();
+    let caption =
+        "Figure 1: signed Ritz values, mean over replicas; the band is one standard deviation.".into();
     figure("mean-spectrum", Section::Spectrum, caption, sentence, &[panel])
 }
 
@@ -185,8 +192,18 @@ fn learning_curve(curves: &[Curve]) -> Result<Figure> {
     };
     let mut sentences = vec![];
     for (i, curve) in curves.iter().enumerate() {
-        loss.lines.push(line(&curve.label("measured"), curve.line(|r| Some(r.test_loss?.mean)), Style::Points, i));
-        accuracy.lines.push(line(&curve.label("measured"), curve.line(|r| Some(r.test_accuracy?.mean)), Style::Solid, i));
+        loss.lines.push(line(
+            &curve.label("measured"),
+            curve.line(|r| Some(r.test_loss?.mean)),
+            Style::Points,
+            i,
+        ));
+        accuracy.lines.push(line(
+            &curve.label("measured"),
+            curve.line(|r| Some(r.test_accuracy?.mean)),
+            Style::Solid,
+            i,
+        ));
         if i == 0 {
             let band = |r: &Rung| {
                 let s = r.test_loss?;
@@ -213,9 +230,14 @@ fn fit_sentence(curve: &Curve, fit: &Fit) -> String {
     let gain = short(100.0 * curve.flat_gain);
     let last = curve.last().k as f64;
     let flat = match fit.flat_k {
-        Some(k) if k > last => format!("doubling takes less than {gain} % off only from about {} samples on, beyond those measured", grouped_f(k)),
+        Some(k) if k > last => format!(
+            "doubling takes less than {gain} % off only from about {} samples on, beyond those measured",
+            grouped_f(k)
+        ),
         Some(k) => format!("doubling takes less than {gain} % off from about {} samples on", grouped_f(k)),
-        None if fit.flattening == "never" => format!("the fitted floor is 0, so by this law a doubling always takes more than {gain} % off"),
+        None if fit.flattening == "never" => {
+            format!("the fitted floor is 0, so by this law a doubling always takes more than {gain} % off")
+        }
         None => format!("a doubling takes less than {gain} % off at every size"),
     };
     format!(
@@ -249,10 +271,21 @@ fn angles(curves: &[Curve]) -> Result<Figure> {
         ..Panel::default()
     };
     for (i, curve) in curves.iter().enumerate() {
-        overlap.lines.push(line(&curve.label("mean over replicas"), curve.line(|r| Some(r.overlap?.mean)), Style::Solid, i));
+        overlap.lines.push(line(
+            &curve.label("mean over replicas"),
+            curve.line(|r| Some(r.overlap?.mean)),
+            Style::Solid,
+            i,
+        ));
         for rung in curve.rungs.iter().filter(|r| !r.cosines.is_empty()) {
-            let points = rung.cosines.iter().enumerate().map(|(j, c)| (j as f64 + 1.0, c.acos().to_degrees()));
-            each.lines.push(line(&curve.label(&format!("k = {}", grouped(rung.k))), points.collect(), Style::Solid, each.lines.len()));
+            let points =
+                rung.cosines.iter().enumerate().map(|(j, c)| (j as f64 + 1.0, c.acos().to_degrees()));
+            each.lines.push(line(
+                &curve.label(&format!("k = {}", grouped(rung.k))),
+                points.collect(),
+                Style::Solid,
+                each.lines.len(),
+            ));
         }
     }
     let of = |c: &Curve| {
@@ -264,7 +297,8 @@ fn angles(curves: &[Curve]) -> Result<Figure> {
         "Mean squared cosine between the dominant subspaces of the retrained networks and those of the largest one of the same seed: {}.",
         curves.iter().filter_map(of).collect::<Vec<_>>().join("; ")
     );
-    let caption = "Principal angles between the dominant subspaces P_k and P_N, each at its own minimiser.".into();
+    let caption =
+        "Principal angles between the dominant subspaces P_k and P_N, each at its own minimiser.".into();
     figure("angles", Section::Spectrum, caption, sentence, &[overlap, each])
 }
 
@@ -282,10 +316,26 @@ fn retrained(curves: &[Curve]) -> Result<Figure> {
         let s = curve.step as f64;
         let v = curve.last().variance.mean;
         let fixed = |r: &Rung| Some(v * s / (r.k as f64 * (r.k as f64 + s)));
-        panel.lines.push(line(&curve.label("retrained, samples to come"), curve.line(|r| Some(r.delta_fresh?.mean)), Style::Points, 3 * i));
-        panel.lines.push(line(&curve.label("retrained, its own samples"), curve.line(|r| Some(r.delta_seen.mean)), Style::Solid, 3 * i + 1));
-        panel.lines.push(line(&curve.label("at the minimiser of all samples"), curve.line(fixed), Style::Dashed, 3 * i + 2));
-        let ratio = |r: &Rung| Some(format!("{} at k = {}", short(r.delta_fresh?.mean / fixed(r)?), grouped(r.k)));
+        panel.lines.push(line(
+            &curve.label("retrained, samples to come"),
+            curve.line(|r| Some(r.delta_fresh?.mean)),
+            Style::Points,
+            3 * i,
+        ));
+        panel.lines.push(line(
+            &curve.label("retrained, its own samples"),
+            curve.line(|r| Some(r.delta_seen.mean)),
+            Style::Solid,
+            3 * i + 1,
+        ));
+        panel.lines.push(line(
+            &curve.label("at the minimiser of all samples"),
+            curve.line(fixed),
+            Style::Dashed,
+            3 * i + 2,
+        ));
+        let ratio =
+            |r: &Rung| Some(format!("{} at k = {}", short(r.delta_fresh?.mean / fixed(r)?), grouped(r.k)));
         let ratios = curve.rungs.iter().filter_map(ratio).collect::<Vec<_>>().join(", ");
         sentences.push(curve.label(&format!("Δ_k for samples to come, at the network retrained on k, over the law at the one trained on all: {ratios}.")));
     }
@@ -315,13 +365,16 @@ fn sufficient(curves: &[Curve]) -> Result<Figure> {
         }
         sentences.push(curve.label(&flat_sentence(curve, fit)));
     }
-    let caption = "K by the closed form from the networks of each size, beside where the learning curve is flat.".into();
+    let caption =
+        "K by the closed form from the networks of each size, beside where the learning curve is flat."
+            .into();
     figure("k-and-learning-curve", Section::Answer, caption, sentences.join(" "), &[panel])
 }
 
 /// K beside the flattening of the learning curve.
 fn flat_sentence(curve: &Curve, fit: &Fit) -> String {
-    let sizes = |(tolerance, k): &(f64, Spread)| format!("K = {} at {}", grouped_f(k.mean), short(*tolerance));
+    let sizes =
+        |(tolerance, k): &(f64, Spread)| format!("K = {} at {}", grouped_f(k.mean), short(*tolerance));
     let all = curve.last().sufficient.iter().map(sizes).collect::<Vec<_>>().join(", ");
     match (fit.flat_k, fit.delta_at_flat) {
         (Some(k), Some(delta)) => format!(
@@ -329,8 +382,33 @@ fn flat_sentence(curve: &Curve, fit: &Fit) -> String {
             grouped_f(k),
             short(delta)
         ),
-        _ => format!("{all}; the learning curve does not flatten ({}), so no K marks that point.", fit.flattening),
+        _ => format!(
+            "{all}; the learning curve does not flatten ({}), so no K marks that point.",
+            fit.flattening
+        ),
     }
+}
+
+/// Outliers of networks trained on different numbers of classes.
+fn classes(members: &[Member]) -> Result<Figure> {
+    let found =
+        members.iter().filter_map(|m| Some((m.n_classes as f64, m.outliers?.0 as f64))).collect::<Vec<_>>();
+    let equal = members.iter().map(|m| (m.n_classes as f64, m.n_classes as f64 - 1.0)).collect();
+    let panel = Panel {
+        title: "Outliers of networks trained on C classes".into(),
+        x_label: "classes C".into(),
+        y_label: "eigenvalues above the largest gap".into(),
+        rises: true,
+        lines: vec![line("outliers", found, Style::Points, 0), line("C − 1", equal, Style::Dashed, 1)],
+        ..Panel::default()
+    };
+    let of = |m: &Member| {
+        Some(format!("{} with {} classes (gap {})", m.outliers?.0, m.n_classes, short(m.outliers?.1)))
+    };
+    let sentence = format!("Outliers: {}.", members.iter().filter_map(of).collect::<Vec<_>>().join(", "));
+    let caption =
+        "Outliers against the number of classes, each network trained on those classes alone.".into();
+    figure("outliers-by-class", Section::Spectrum, caption, sentence, &[panel])
 }
 
 fn variants(curves: &[Curve], members: &[Member]) -> Result<Figure> {
@@ -358,12 +436,19 @@ fn variants(curves: &[Curve], members: &[Member]) -> Result<Figure> {
         for (name, theory) in &curve.theory_variances {
             text += &format!(", {} by {name}", short(*theory));
             if name == "second-order" {
-                panel.lines.push(line(&curve.label("second-order theory"), at(*theory, step), Style::Dashed, i));
+                panel.lines.push(line(
+                    &curve.label("second-order theory"),
+                    at(*theory, step),
+                    Style::Dashed,
+                    i,
+                ));
             }
         }
         sentences.push(curve.label(&text) + ".");
     }
-    sentences.extend(members.iter().filter_map(|m| Some(format!("{}: {}", m.name, polish_sentence(m.polish.as_ref()?)))));
+    sentences.extend(
+        members.iter().filter_map(|m| Some(format!("{}: {}", m.name, polish_sentence(m.polish.as_ref()?)))),
+    );
     let caption = format!("The variants side by side ({}).", curves[0].setting);
     figure("variants", Section::Delta, caption, sentences.join(" "), &[panel])
 }
@@ -375,15 +460,29 @@ fn answer(curves: &[Curve], members: &[Member]) -> Vec<String> {
             answer.push(curve.label(&flat_sentence(curve, fit)));
         }
     }
-    answer.extend(members.iter().filter_map(|m| Some(format!("{}: {}", m.name, polish_sentence(m.polish.as_ref()?)))));
+    answer.extend(
+        members.iter().filter_map(|m| Some(format!("{}: {}", m.name, polish_sentence(m.polish.as_ref()?)))),
+    );
     if answer.is_empty() {
-        let one = |c: &Curve| c.label(&format!("V = {} nats² at {} samples", with_error(c.last().variance), grouped(c.last().k)));
+        let one = |c: &Curve| {
+            c.label(&format!(
+                "V = {} nats² at {} samples",
+                with_error(c.last().variance),
+                grouped(c.last().k)
+            ))
+        };
         answer.push(curves.iter().map(one).collect::<Vec<_>>().join("; ") + ".");
     }
     answer
 }
 
-fn html(params: &Report, answer: &[String], curves: &[Curve], members: &[Member], figures: &[Figure]) -> String {
+fn html(
+    params: &Report,
+    answer: &[String],
+    curves: &[Curve],
+    members: &[Member],
+    figures: &[Figure],
+) -> String {
     let title = page::escape(&params.title);
     let answers = answer.iter().map(|a| format!("<p>{}</p>", page::escape(a))).collect::<String>();
     let rung = |c: &Curve, r: &Rung| {
@@ -400,12 +499,23 @@ fn html(params: &Report, answer: &[String], curves: &[Curve], members: &[Member]
             maybe(r.overlap),
         ]
     };
-    let head = ["variant", "samples", "replicas", "train loss", "test loss", "test accuracy", "‖∇L‖", "V (nats²)", "overlap"];
+    let head = [
+        "variant",
+        "samples",
+        "replicas",
+        "train loss",
+        "test loss",
+        "test accuracy",
+        "‖∇L‖",
+        "V (nats²)",
+        "overlap",
+    ];
     let rows = curves.iter().flat_map(|c| c.rungs.iter().map(move |r| rung(c, r)));
     let sizes = page::table(&head, rows) + "<p>± is the standard deviation over replicas.</p>\n";
     let member = |m: &Member| {
         let maybe = |v: Option<f64>| v.map_or_else(String::new, short);
-        let theories = m.theory_variances.iter().map(|(n, v)| format!("{n} {}", short(*v))).collect::<Vec<_>>();
+        let theories =
+            m.theory_variances.iter().map(|(n, v)| format!("{n} {}", short(*v))).collect::<Vec<_>>();
         vec![
             m.name.clone(),
             grouped(m.n_samples),
@@ -418,7 +528,17 @@ fn html(params: &Report, answer: &[String], curves: &[Curve], members: &[Member]
             maybe(m.overlap),
         ]
     };
-    let head = ["member", "samples", "train loss", "test loss", "test accuracy", "‖∇L‖", "V", "V by theory", "overlap"];
+    let head = [
+        "member",
+        "samples",
+        "train loss",
+        "test loss",
+        "test accuracy",
+        "‖∇L‖",
+        "V",
+        "V by theory",
+        "overlap",
+    ];
     let all = page::table(&head, members.iter().map(member));
     let figures = figures.iter().map(page::figure).collect::<String>();
     page::document(
@@ -430,7 +550,13 @@ fn html(params: &Report, answer: &[String], curves: &[Curve], members: &[Member]
     )
 }
 
-fn summary_of(params: &Report, experiment: &str, answer: Vec<String>, curves: &[Curve], members: &[Member]) -> Summary {
+fn summary_of(
+    params: &Report,
+    experiment: &str,
+    answer: Vec<String>,
+    curves: &[Curve],
+    members: &[Member],
+) -> Summary {
     let last = curves[0].last();
     Summary {
         format: summary::FORMAT,

@@ -25,7 +25,8 @@ struct ReportStage;
 impl Stage for ReportStage {
     type Params = Report;
     const ABOUT: &'static str = "Draws the figures and writes the page that answers the question";
-    const READS: &'static [&'static str] = &["fetch-data", "train", "eigen", "montecarlo", "bound", "spectrum", "stream"];
+    const READS: &'static [&'static str] =
+        &["fetch-data", "train", "eigen", "montecarlo", "bound", "spectrum", "stream"];
     const READS_OF_FAMILY: Option<&'static [&'static str]> = Some(&["family"]);
 
     fn run(params: &Report, ctx: &mut StageContext) -> Result<String> {

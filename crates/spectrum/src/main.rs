@@ -27,8 +27,7 @@ struct SpectrumStage;
 
 impl Stage for SpectrumStage {
     type Params = Spectrum;
-    const ABOUT: &'static str =
-        "Estimates the density and the trace of the Hessian at w*, its ends, its outliers, and the gradient's share in them";
+    const ABOUT: &'static str = "Estimates the density and the trace of the Hessian at w*, its ends, its outliers, and the gradient's share in them";
     const READS: &'static [&'static str] = &["fetch-data", "train", "eigen"];
 
     fn numeric_library() -> Option<String> {
@@ -94,7 +93,8 @@ fn density<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Opti
         return Ok(None);
     }
     let progress = ctx.progress(p.probes * p.steps, "spectrum: density: products");
-    let found = quadrature(&subject.hessian(subject.n()), p.probes, p.steps, p.seed, &mut |n| progress.add(n));
+    let found =
+        quadrature(&subject.hessian(subject.n()), p.probes, p.steps, p.seed, &mut |n| progress.add(n));
     drop(progress);
     // Padding after the end of a Krylov space weighs nothing.
     let real = found.nodes.iter().zip(&found.weights).filter(|(_, w)| **w > 0.0).map(|(x, _)| *x);
@@ -108,7 +108,12 @@ fn density<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Opti
     out.write("nodes.npy", &found.nodes, CURVATURE, "Ritz values of each probe, (probes, steps)")?;
     out.write("weights.npy", &found.weights, "1", "their weights, (probes, steps)")?;
     out.write("grid.npy", &grid, CURVATURE, "where the density is given, (G,)")?;
-    out.write("density.npy", &values, "parameter unit^2 / nats", "smoothed density of the eigenvalues, (G,)")?;
+    out.write(
+        "density.npy",
+        &values,
+        "parameter unit^2 / nats",
+        "smoothed density of the eigenvalues, (G,)",
+    )?;
     out.fact(
         "density",
         json!({
@@ -128,8 +133,9 @@ fn trace<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Option
     }
     let progress = ctx.progress(2 * p.trace_sketch + p.trace_probes, "spectrum: trace: products");
     let seed = p.seed.wrapping_add(1);
-    let found =
-        hutch_pp(&subject.hessian(subject.n()), p.trace_sketch, p.trace_probes, seed, &mut |n| progress.add(n));
+    let found = hutch_pp(&subject.hessian(subject.n()), p.trace_sketch, p.trace_probes, seed, &mut |n| {
+        progress.add(n)
+    });
     drop(progress);
     ctx.outputs.fact(
         "trace",
@@ -238,7 +244,11 @@ fn ends<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Option<
     }
     drop(progress);
     let document = json!({"dim": d, "by_prefix": by_k, "by_class": by_class});
-    ctx.outputs.write_json("outliers.json", &document, "outliers against k and against the number of classes")?;
+    ctx.outputs.write_json(
+        "outliers.json",
+        &document,
+        "outliers against k and against the number of classes",
+    )?;
     Ok(Some(said.join(", ")))
 }
 
@@ -263,7 +273,12 @@ fn gradient_share<R: Real>(
     let p = subject.params;
     let w = subject.w.view();
     let full = shares(basis, full_gradient(subject.mlp, &w, all).mapv(R::narrow).view());
-    ctx.outputs.write("gradient_share.npy", &full, "1", "of the full gradient in the first 1..d directions, (d,)")?;
+    ctx.outputs.write(
+        "gradient_share.npy",
+        &full,
+        "1",
+        "of the full gradient in the first 1..d directions, (d,)",
+    )?;
     let size = p.gradient_batch_size.min(all.len());
     let mut rows = (0..all.len()).collect::<Vec<_>>();
     let mut rng = ChaCha20Rng::seed_from_u64(p.seed.wrapping_add(3));

@@ -20,7 +20,8 @@ struct StreamStage;
 
 impl Stage for StreamStage {
     type Params = Stream;
-    const ABOUT: &'static str = "Trains while samples arrive and stops when V's upper limit says that Delta is small enough";
+    const ABOUT: &'static str =
+        "Trains while samples arrive and stops when V's upper limit says that Delta is small enough";
     const READS: &'static [&'static str] = &["fetch-data", "train"];
 
     fn numeric_library() -> Option<String> {
@@ -85,18 +86,38 @@ fn write<R: Real + Element>(params: &Stream, ctx: &mut StageContext, runs: &[Run
     let trajectory = Array2::from_shape_vec((first.trajectory.len(), COLUMNS.len()), flat)?;
     out.write("trajectory.npy", &trajectory, "see trajectory_columns", "the first run, a row an arrival")?;
     out.fact("trajectory_columns", COLUMNS)?;
-    out.write("w_stop.npy", &first.w_stop, "parameter units", "the first run's parameters where `limit-anytime` stopped it, (p,)")?;
+    out.write(
+        "w_stop.npy",
+        &first.w_stop,
+        "parameter units",
+        "the first run's parameters where `limit-anytime` stopped it, (p,)",
+    )?;
     let column = |f: &dyn Fn(&run::Stop) -> f64| {
         let value = |(i, rule): (usize, usize)| runs[i].stops[rule].as_ref().map_or(f64::NAN, f);
         Array2::from_shape_fn((runs.len(), RULES.len()), value)
     };
     let (sizes, truths) = (column(&|s| s.k as f64), column(&|s| s.truth));
-    out.write("stop_sizes.npy", &sizes, "samples", "where each rule stopped each run, NaN: never, (seeds, rules)")?;
-    out.write("stop_truths.npy", &truths, "nats^2", "Delta there, from samples that had not come, (seeds, rules)")?;
+    out.write(
+        "stop_sizes.npy",
+        &sizes,
+        "samples",
+        "where each rule stopped each run, NaN: never, (seeds, rules)",
+    )?;
+    out.write(
+        "stop_truths.npy",
+        &truths,
+        "nats^2",
+        "Delta there, from samples that had not come, (seeds, rules)",
+    )?;
     let rules = RULES.iter().enumerate().map(|(rule, name)| rule_row(params, name, &sizes, &truths, rule));
     let rules = rules.collect::<Vec<_>>();
     let line = rules.iter().map(|r| {
-        format!("{} {} false stops of {}", r["rule"].as_str().unwrap_or_default(), r["false_stops"], r["stopped"])
+        format!(
+            "{} {} false stops of {}",
+            r["rule"].as_str().unwrap_or_default(),
+            r["false_stops"],
+            r["stopped"]
+        )
     });
     let line = line.collect::<Vec<_>>().join(", ");
     let document = json!({
@@ -110,7 +131,8 @@ fn write<R: Real + Element>(params: &Stream, ctx: &mut StageContext, runs: &[Run
 /// What a rule did over all runs. A false stop: the rule stopped where Δ is not below the tolerance.
 fn rule_row(params: &Stream, name: &str, sizes: &Array2<f64>, truths: &Array2<f64>, rule: usize) -> Value {
     let sorted = |of: &Array2<f64>| {
-        let mut values = of.index_axis(Axis(1), rule).iter().copied().filter(|x| x.is_finite()).collect::<Vec<_>>();
+        let mut values =
+            of.index_axis(Axis(1), rule).iter().copied().filter(|x| x.is_finite()).collect::<Vec<_>>();
         values.sort_by(f64::total_cmp);
         values
     };

@@ -153,7 +153,9 @@ impl<'a, R: Real> Run<'a, R> {
         for _ in 0..epochs {
             rows.shuffle(&mut self.rng);
             let batch = subject.train.batch_size;
-            loss = epoch(subject.mlp, &mut self.w, &mut self.stepper, &self.samples, &rows, batch, &mut |_| ()).loss;
+            loss =
+                epoch(subject.mlp, &mut self.w, &mut self.stepper, &self.samples, &rows, batch, &mut |_| ())
+                    .loss;
         }
         loss
     }
@@ -225,8 +227,11 @@ impl<'a, R: Real> Run<'a, R> {
         let n = self.window.len();
         let fresh_error = (of_draws.powi(2) + moments.variance() / n as f64).sqrt();
         let full = n == p.window;
-        let fresh_upper =
-            if full { upper_limit(moments.mean(), fresh_error, t.min(n), p.confidence) * factor } else { f64::INFINITY };
+        let fresh_upper = if full {
+            upper_limit(moments.mean(), fresh_error, t.min(n), p.confidence) * factor
+        } else {
+            f64::INFINITY
+        };
 
         let seen_by_rules = [once, variance.upper * factor, anytime * factor, fresh_upper];
         self.trajectory.push([

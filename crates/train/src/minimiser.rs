@@ -34,7 +34,12 @@ pub fn polish_and_write<R: Real + Element>(
     drop(progress);
 
     let out = &mut ctx.outputs;
-    out.write("w_trained.npy", w, "parameter units", "parameters where training stopped, before the polish, (p,)")?;
+    out.write(
+        "w_trained.npy",
+        w,
+        "parameter units",
+        "parameters where training stopped, before the polish, (p,)",
+    )?;
     let path = found.path.iter().flat_map(|p| {
         [p.n_products as f64, p.value, p.gradient_norm, p.radius, f64::from(u8::from(p.negative_curvature))]
     });
