@@ -55,7 +55,7 @@ mod tests {
             let found = principal_cosines(a.view(), b.view());
             // Squares and roots: a few eps over the smaller cosine.
             assert!((found[0] - t.cos()).abs() <= 1e-15 * 8.0 && (found[1] - u.cos()).abs() <= 1e-15 * 8.0);
-            assert!((overlap(&found) - (t.cos().powi(2) + u.cos().powi(2)) / 2.0).abs() <= 1e-14);
+            assert!((overlap(&found) - f64::midpoint(t.cos().powi(2), u.cos().powi(2))).abs() <= 1e-14);
         }
     }
 

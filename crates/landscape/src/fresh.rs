@@ -115,11 +115,12 @@ mod tests {
 
     #[test]
     fn the_limit_covers_as_often_as_it_says() {
+        type Case<'a> = (&'a dyn Fn(f64, f64, f64) -> f64, f64);
         // Squares of a_t + b_i + c_ti with normal effects, whose mean is the sum of the variances; and log-normal ones, as
         // skew as losses far from the minimum, where no limit from so few is exact.
         let squares = |a: f64, b: f64, c: f64| (0.3 * a + b + 0.5 * c).powi(2);
         let skew = |a: f64, b: f64, c: f64| (0.5 * a + 0.8 * b + 0.3 * c).exp();
-        let cases: [(&dyn Fn(f64, f64, f64) -> f64, f64); 2] =
+        let cases: [Case; 2] =
             [(&squares, 0.09 + 1.0 + 0.25), (&skew, ((0.25 + 0.64 + 0.09) / 2.0_f64).exp())];
         for (value, exact) in cases {
             let covered = (0..1000).filter(|&seed| {

@@ -46,8 +46,8 @@ pub fn quadrature<R: Real>(
     for j in 0..m {
         let mut w = a.apply(v.index_axis(Axis(1), j));
         done(n_probes);
-        for i in 0..n_probes {
-            if j >= ended[i] {
+        for (i, ended) in ended.iter_mut().enumerate() {
+            if j >= *ended {
                 continue;
             }
             let h = orthogonalise(w.row_mut(i), v.slice(s![i, ..=j, ..]));
@@ -55,7 +55,7 @@ pub fn quadrature<R: Real>(
             let beta = norm(w.row(i));
             let scale = t.index_axis(Axis(0), i).iter().fold(0.0_f64, |s, x| s.max(x.abs()));
             if beta <= R::epsilon().wide() * scale * (j + 1) as f64 {
-                ended[i] = j + 1;
+                *ended = j + 1;
             } else if j + 1 < m {
                 (t[[i, j + 1, j]], t[[i, j, j + 1]]) = (beta, beta);
                 v.slice_mut(s![i, j + 1, ..]).assign(&w.row(i).mapv(|x| x / R::narrow(beta)));
@@ -63,8 +63,7 @@ pub fn quadrature<R: Real>(
         }
     }
     let mut found = Quadrature { nodes: Array2::zeros((n_probes, m)), weights: Array2::zeros((n_probes, m)) };
-    for i in 0..n_probes {
-        let n = ended[i];
+    for (i, &n) in ended.iter().enumerate() {
         let (values, y) = symmetric_eigen(&t.slice(s![i, ..n, ..n]).to_owned());
         found.nodes.slice_mut(s![i, ..n]).assign(&values);
         found.weights.slice_mut(s![i, ..n]).assign(&y.row(0).mapv(|x| x * x));

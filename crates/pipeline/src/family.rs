@@ -101,9 +101,6 @@ impl Family {
         if self.ladder.is_empty() && self.variants.is_empty() && self.replicas == 1 {
             return vec![];
         }
-        fn or_one<T>(items: Vec<Option<T>>) -> Vec<Option<T>> {
-            if items.is_empty() { vec![None] } else { items }
-        }
         let variants = or_one(self.variants.iter().map(|v| Some(v.name.clone())).collect());
         let sizes = or_one(self.ladder.iter().copied().map(Some).collect());
         let mut members = vec![];
@@ -138,6 +135,11 @@ impl Family {
         }
         changes
     }
+}
+
+/// What varies, or the one value of what does not.
+fn or_one<T>(items: Vec<Option<T>>) -> Vec<Option<T>> {
+    if items.is_empty() { vec![None] } else { items }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Figures beyond the top of the spectrum: the minimiser, the whole spectrum, the gradient's share, data that arrive.
 
+use std::fmt::Write;
+
 use anyhow::Result;
 use ndarray::{Array1, Array2, Ix1, Ix2};
 use pipeline::stage::StageContext;
@@ -102,7 +104,8 @@ struct Stops {
 
 #[derive(Deserialize)]
 struct Rule {
-    rule: String,
+    #[serde(rename = "rule")]
+    name: String,
     stopped: usize,
     false_stops: usize,
     false_stop_rate: Option<f64>,
@@ -236,16 +239,19 @@ fn density(b: &Beyond, found: &Density) -> Result<Figure> {
         short(f.kernel_deviation)
     );
     if let Some(t) = &b.trace {
-        sentence += &format!(
+        write!(
+            sentence,
             " The trace is {} ± {} (Hutch++, {} products), a mean eigenvalue of {}.",
             short(t.value),
             short(t.standard_error),
             t.n_products,
             short(t.value / b.n_params as f64)
-        );
+        )
+        .expect("writing to a string");
     }
     if let (Some(smallest), Some(top)) = (&b.smallest, b.outliers.as_ref().and_then(|o| o.by_prefix.last())) {
-        sentence += &format!(" The ends are {} and {}.", short(smallest[0]), short(top.largest));
+        write!(sentence, " The ends are {} and {}.", short(smallest[0]), short(top.largest))
+            .expect("writing to a string");
     }
     let caption = "The whole spectrum at w*, by stochastic Lanczos quadrature.".into();
     figure("spectral-density", Section::Spectrum, caption, sentence, &[panel])
@@ -298,12 +304,10 @@ fn outliers(found: &Outliers) -> Result<Figure> {
         format!("Over all samples looked at, {n} eigenvalues lie above the largest gap ({} times, {verdict}), with {c} classes.", short(ratio))
     });
     if let Some(first) = found.by_prefix.first().filter(|c| c.overlap.is_some_and(|o| o < 1.0)) {
-        sentence += &format!(
-            " At this w* the top {} directions of k = {} overlap with those of all by {} (mean squared cosine).",
+        write!(sentence, " At this w* the top {} directions of k = {} overlap with those of all by {} (mean squared cosine).",
             found.dim,
             grouped(first.n_samples),
-            short(first.overlap.unwrap_or(f64::NAN))
-        );
+            short(first.overlap.unwrap_or(f64::NAN))).expect("writing to a string");
     }
     let caption =
         "Outliers of the Hessian at one w*: eigenvalues above the largest ratio of neighbours.".into();
@@ -383,7 +387,7 @@ fn stop_sentence(stops: &Stops) -> String {
     let rule = |r: &Rule| match (r.false_stop_rate, r.low, r.high) {
         (Some(rate), Some(low), Some(high)) => format!(
             "{} stopped {} of {} runs, falsely {} times: {} (95 % interval {} to {}), at {} samples in the median",
-            r.rule,
+            r.name,
             r.stopped,
             stops.seeds,
             r.false_stops,
@@ -392,7 +396,7 @@ fn stop_sentence(stops: &Stops) -> String {
             percent(high),
             short(r.median_k.unwrap_or(f64::NAN)),
         ),
-        _ => format!("{} never stopped", r.rule),
+        _ => format!("{} never stopped", r.name),
     };
     let rules = stops.rules.iter().map(rule).collect::<Vec<_>>().join("; ");
     format!("A stop is false if Δ is not below {} where it happens. {rules}.", short(stops.tolerance))
@@ -403,7 +407,7 @@ fn stops(found: &Arriving) -> Result<Figure> {
         let (k, truth) = (found.sizes.column(rule), found.truths.column(rule));
         k.iter().copied().zip(truth.iter().copied()).filter(|p| p.0.is_finite()).collect::<Vec<_>>()
     };
-    let lines = found.stops.rules.iter().enumerate().map(|(i, r)| line(&r.rule, of(i), Style::Points, i));
+    let lines = found.stops.rules.iter().enumerate().map(|(i, r)| line(&r.name, of(i), Style::Points, i));
     let panel = Panel {
         title: format!("Where {} runs stopped, and Δ there", found.stops.seeds),
         x_label: "samples that had come".into(),
@@ -414,7 +418,7 @@ fn stops(found: &Arriving) -> Result<Figure> {
         ..Panel::default()
     };
     let ratio =
-        |r: &Rule| r.median_truth.map(|t| format!("{}: {}", r.rule, short(t / found.stops.tolerance)));
+        |r: &Rule| r.median_truth.map(|t| format!("{}: {}", r.name, short(t / found.stops.tolerance)));
     let ratios = found.stops.rules.iter().filter_map(ratio).collect::<Vec<_>>().join(", ");
     let sentence =
         format!("Δ at the stop over the tolerance, median: {ratios}. Above the line a stop is false.");

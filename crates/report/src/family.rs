@@ -1,5 +1,7 @@
 //! The page of a family: what its members say together.
 
+use std::fmt::Write;
+
 use anyhow::Result;
 use pipeline::params::Report;
 use pipeline::stage::StageContext;
@@ -166,7 +168,8 @@ fn spectrum(curves: &[Curve], compare: bool) -> Result<Figure> {
     let mut sentence = curves.iter().map(of).collect::<Vec<_>>().join("; ")
         + " (± is the standard deviation over replicas).";
     if compare {
-        sentence += &format!(" The paper printed {} to {}.", PAPER_EIGENVALUES[0], PAPER_EIGENVALUES[9]);
+        write!(sentence, " The paper printed {} to {}.", PAPER_EIGENVALUES[0], PAPER_EIGENVALUES[9])
+            .expect("writing to a string");
     }
     let caption =
         "Figure 1: signed Ritz values, mean over replicas; the band is one standard deviation.".into();
@@ -434,7 +437,7 @@ fn variants(curves: &[Curve], members: &[Member]) -> Result<Figure> {
         panel.lines.push(line(&curve.label("Monte Carlo"), at(v, step), Style::Solid, i));
         let mut text = format!("V = {} nats² by Monte Carlo", short(v));
         for (name, theory) in &curve.theory_variances {
-            text += &format!(", {} by {name}", short(*theory));
+            write!(text, ", {} by {name}", short(*theory)).expect("writing to a string");
             if name == "second-order" {
                 panel.lines.push(line(
                     &curve.label("second-order theory"),

@@ -134,7 +134,7 @@ fn trace<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Option
     let progress = ctx.progress(2 * p.trace_sketch + p.trace_probes, "spectrum: trace: products");
     let seed = p.seed.wrapping_add(1);
     let found = hutch_pp(&subject.hessian(subject.n()), p.trace_sketch, p.trace_probes, seed, &mut |n| {
-        progress.add(n)
+        progress.add(n);
     });
     drop(progress);
     ctx.outputs.fact(

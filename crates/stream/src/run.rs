@@ -246,9 +246,9 @@ impl<'a, R: Real> Run<'a, R> {
         ]);
         if seen_by_rules.iter().zip(&self.stops).any(|(delta, stop)| stop.is_none() && *delta < p.tolerance) {
             let truth = self.truth(k);
-            for rule in 0..RULES.len() {
-                if self.stops[rule].is_none() && seen_by_rules[rule] < p.tolerance {
-                    self.stops[rule] = Some(Stop { k, truth });
+            for (rule, (stop, delta)) in self.stops.iter_mut().zip(seen_by_rules).enumerate() {
+                if stop.is_none() && delta < p.tolerance {
+                    *stop = Some(Stop { k, truth });
                     if rule == ENDS {
                         self.w_stop.assign(&self.w);
                     }
