@@ -147,6 +147,11 @@ pub fn small(pipeline: &mut Value) {
     set(pipeline, "eigen.random_dim", 2);
     set(pipeline, "eigen.prefix_count", 3);
     set(pipeline, "montecarlo.draws", 40);
+    set(pipeline, "spectrum.probes", 2);
+    set(pipeline, "spectrum.steps", 12);
+    set(pipeline, "spectrum.prefix_count", 2);
+    set(pipeline, "spectrum.class_counts", serde_yaml::from_str::<Value>("[3]").expect("YAML"));
+    set(pipeline, "stream.seeds", 2);
     let text = "
 - {name: hessian-d10-s1, basis: hessian, dim: 3, sigma: 1.0}
 - {name: small-sigma, basis: hessian, dim: 2, sigma: 1.0e-3}
