@@ -24,21 +24,21 @@ SHELL     := /bin/bash
 
 # Families and their members, which params lists: make reads the list, and begins again where it changed.
 FAMILIES    :=
-ifneq ($(filter-out full help setup check doc test clean-%,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out full help setup browser man schema check doc test clean-%,$(or $(MAKECMDGOALS),all)),)
 -include $(A)/members.mk
 endif
-MEMBERS     := $(foreach f,$(FAMILIES),$(MEMBERS_OF_$(f)))
+MEMBERS     := $(foreach f,$(filter $(FAMILIES),$(EXPERIMENTS)),$(MEMBERS_OF_$(f)))
 # All that the stages run for.
 SUBJECTS    := $(filter-out $(FAMILIES),$(EXPERIMENTS)) $(MEMBERS)
 
 ## make all            every experiment of pipeline.yaml, up to its report; installs what is missing
-all: $(EXPERIMENTS)
+all: man $(EXPERIMENTS)
 	@echo "all: $(words $(EXPERIMENTS)) experiments are up to date; open $(A)/index.html"
 ## make full           the long runs of pipeline.full.yaml: 50 seeds, ladders to all samples; hours. Run again, it goes on
 full:
 	+@$(MAKE) PIPELINE=pipeline.full.yaml A=$(A)/full all
 ## make quick          the embedded digits alone: seconds, and no network
-quick: digits
+quick: man digits
 ## make <experiment>   one experiment, such as: make mnist
 $(EXPERIMENTS) $(MEMBERS): %: $(A)/%/report/manifest.json
 	@echo "$@: up to date; open $(A)/$@/report/index.html"
@@ -61,6 +61,10 @@ joined = $(FAMILIES:%=$(A)/%/$(1)/manifest.json)
 $(foreach f,$(FAMILIES),$(eval $(A)/$(f)/family/manifest.json: $(MEMBERS_OF_$(f):%=$(A)/%/bound/manifest.json)))
 $(call joined,report):   $(A)/%/report/manifest.json:     $(A)/%/family/manifest.json
 
+# A pilot <experiment>-pilot-<n> is an input of the `bound` of its experiment.
+$(foreach p,$(EXPERIMENTS),$(if $(findstring -pilot-,$(p)),$(eval \
+  $(A)/$(firstword $(subst -pilot-, ,$(p)))/bound/manifest.json: $(A)/$(p)/montecarlo/manifest.json)))
+
 # Every stage runs the same way. A launcher may report success for a job that died, or failure for one that finished:
 # the manifest is asked (--check), not the exit code.
 define stage
@@ -75,14 +79,15 @@ endef
 $(foreach s,$(STAGES),$(eval $(call stage,$(s),$(call done,$(s)))))
 $(if $(FAMILIES),$(foreach s,family report,$(eval $(call stage,$(s),$(call joined,$(s))))))
 
-# Each section is written to a file of its own when it changes, so an edit of one stage's parameters reruns that stage.
+# Each section is written to a file of its own, with size and time of the files that it names, when that changes: an
+# edit of one stage's parameters, or of a file of the user, reruns that stage. It is looked at each time.
 SECTIONS := $(foreach s,$(STAGES),$(SUBJECTS:%=$(A)/%/params/$(s).yaml)) $(foreach s,family report,$(FAMILIES:%=$(A)/%/params/$(s).yaml))
 $(SECTIONS) $(A)/members.mk: $(A)/params.checked ;
-$(A)/params.checked: $(PIPELINE) $(SHARED) $(BIN)/params
+$(A)/params.checked: $(PIPELINE) $(SHARED) $(BIN)/params FORCE
 	@$(BIN)/params --pipeline $(PIPELINE) --artifacts $(A) && touch $@
 
 # cargo knows what to build; a binary that it leaves alone keeps its time.
-BINARIES := $(STAGES:%=$(BIN)/%) $(BIN)/family $(BIN)/params
+BINARIES := $(STAGES:%=$(BIN)/%) $(BIN)/family $(BIN)/params $(BIN)/status
 $(BINARIES) &: FORCE | setup
 	@cargo build --release --locked --quiet
 FORCE:
@@ -101,9 +106,28 @@ setup:
 	  echo "       (Fedora: dnf install openblas-devel pkgconf; macOS: brew install openblas pkg-config)" >&2; exit 3; \
 	fi
 
+## make status         each experiment and stage: fresh, stale because of what, missing, running
+status: $(BINARIES)
+	@$(BIN)/status --pipeline $(PIPELINE) --artifacts $(A)
+## make dry-run        what would run, its flops, memory and estimated time; make dry-run EXPERIMENTS=mnist
+dry-run: $(BINARIES)
+	@for e in $(SUBJECTS); do for s in $(STAGES); do \
+	  $(BIN)/$$s --pipeline $(PIPELINE) --experiment $$e --artifacts $(A) --dry-run || exit; done; done
+
+# Man pages and shell completions of the binaries, made with them.
+## make man            man pages and completions (bash, zsh, fish) in target/share; part of every build
+SHARE := target/share
+man: $(patsubst %,$(SHARE)/man/man1/%.1,$(STAGES) family)
+$(SHARE)/man/man1/%.1: $(BIN)/%
+	@mkdir -p $(@D) $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	@$< --completions bash > $(SHARE)/bash-completion/completions/$*
+	@$< --completions zsh > $(SHARE)/zsh/site-functions/_$*
+	@$< --completions fish > $(SHARE)/fish/vendor_completions.d/$*.fish
+	@$< --man > $@
+
 ## make test           all tests: kernels against independent answers, whole pipelines through the real binaries, NumPy
 VENV := target/test-venv
-test: $(BINARIES) $(VENV)/ready
+test: $(BINARIES) $(VENV)/ready | browser
 	PLATEAU_PYTHON=$(abspath $(VENV))/bin/python cargo test --release --workspace --locked --quiet
 $(VENV)/ready: tests/requirements.txt
 	@if command -v python3 >/dev/null; then \
@@ -111,6 +135,18 @@ $(VENV)/ready: tests/requirements.txt
 	  { $(VENV)/bin/python -c 'import numpy' 2>/dev/null || $(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<; }; \
 	else mkdir -p $(VENV); echo "test: no python3, so the artifacts will not be read with NumPy"; fi && touch $@
 
+# Chromium, in which the tests open the pages.
+browser:
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "test: apt-get install chromium"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null \
+	    || echo "test: chromium could not be installed, so the pages will not be opened in a browser"; \
+	else echo "test: no chromium, so the pages will not be opened in a browser (apt-get install chromium)"; fi
+
+## make schema         the JSON schemas of pipeline.yaml and summary.json, from their types
+schema: | setup
+	PLATEAU_WRITE_SCHEMA=1 cargo test --release --locked --quiet -p pipeline -p report committed_schema
 ## make check          format, lints as errors, unit tests: for every edit
 check: | setup
 	cargo fmt --all --check
@@ -124,4 +160,4 @@ clean-%: ; rm -rf $(A)/$*
 ## make help           this list
 help: ; @sed -n 's/^## //p' $(MAKEFILE_LIST)
 
-.PHONY: all full quick setup test check doc help $(STAGES) $(EXPERIMENTS) FORCE
+.PHONY: all full quick setup browser status dry-run man schema test check doc help $(STAGES) $(EXPERIMENTS) FORCE

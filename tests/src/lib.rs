@@ -1,5 +1,7 @@
 //! A place of its own for each test: a `pipeline.yaml`, a folder of artifacts, and the real binaries of this checkout.
 
+pub mod browser;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
@@ -152,16 +154,20 @@ pub fn small(pipeline: &mut Value) {
     set(pipeline, "spectrum.prefix_count", 2);
     set(pipeline, "spectrum.class_counts", serde_yaml::from_str::<Value>("[3]").expect("YAML"));
     set(pipeline, "stream.seeds", 2);
+    set(pipeline, "montecarlo.sweep.n_samples", 200);
+    set(pipeline, "montecarlo.sweep.draws", 32);
+    set(pipeline, "report.compare_with_paper", true);
     let text = "
 - {name: hessian-d10-s1, basis: hessian, dim: 3, sigma: 1.0}
 - {name: small-sigma, basis: hessian, dim: 2, sigma: 1.0e-3}
 - {name: random-a, basis: random, dim: 2, sigma: 0.5}
 - {name: random-b, basis: random, dim: 2, sigma: 2.0}
+- {name: random-c, basis: random, dim: 1, sigma: 2.0}
 ";
     set(pipeline, "montecarlo.settings", serde_yaml::from_str::<Value>(text).expect("YAML"));
     let text = "
-- {name: hessian, basis: hessian, points: 7, extent: 1.0, prefix_sizes: [100]}
-- {name: random, basis: random, points: 6, extent: 0.5, prefix_sizes: []}
+- {name: hessian, basis: hessian, points: 7, extent: 1.0, prefix_sizes: [100], prefix_count: 6}
+- {name: random, basis: random, points: 6, extent: 0.5, prefix_sizes: [100]}
 - {name: filter, basis: filter, points: 5, extent: 1.0, prefix_sizes: [10, 1000]}
 ";
     set(pipeline, "montecarlo.grids", serde_yaml::from_str::<Value>(text).expect("YAML"));

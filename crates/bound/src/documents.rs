@@ -1,11 +1,76 @@
-//! The two JSON documents of this stage; `docs/artifacts.md` describes them.
+//! The JSON documents of this stage; `docs/artifacts.md` describes them.
 
 use landscape::decay;
+use landscape::interval::Estimate;
 use landscape::sufficient::SufficientSize;
-use pipeline::params::BasisName;
+use pipeline::params::{BasisName, Sampling};
 use serde::Serialize;
 
 use crate::compare::Comparison;
+
+/// V with its error and interval.
+#[derive(Serialize)]
+pub struct Uncertain {
+    /// V = mean_t S²(θ_t), nats²
+    pub variance: f64,
+    /// of V over samples and draws, nats²
+    pub variance_standard_error: f64,
+    /// the part of the draws
+    pub draws_standard_error: f64,
+    /// the part of the samples
+    pub samples_standard_error: f64,
+    /// lower end of the interval of V
+    pub low: f64,
+    /// upper end
+    pub high: f64,
+}
+
+impl Uncertain {
+    /// The interval of this coverage.
+    pub fn new(v: &Estimate, confidence: f64) -> Self {
+        let (low, high) = v.interval(confidence);
+        Self {
+            variance: v.value,
+            variance_standard_error: v.error(),
+            draws_standard_error: v.draws_error,
+            samples_standard_error: v.samples_error,
+            low,
+            high,
+        }
+    }
+}
+
+/// Ends of an interval, samples.
+#[derive(Serialize)]
+pub struct Interval {
+    /// lower end
+    pub low: usize,
+    /// upper end
+    pub high: usize,
+}
+
+/// K at full size as a pilot predicts it.
+#[derive(Serialize)]
+pub struct PredictedSize {
+    /// nats²
+    pub tolerance: f64,
+    /// samples
+    pub k: usize,
+    /// of that
+    #[serde(flatten)]
+    pub interval: Interval,
+    /// what all samples give
+    pub full_k: usize,
+}
+
+/// A tolerance for Δ_k.
+#[derive(Clone, Copy)]
+pub struct Tolerance {
+    /// nats²
+    pub nats2: f64,
+    /// of √Δ as a fraction of the mean perturbed loss, if it was given so
+    pub relative: Option<f64>,
+}
 
 /// `theory.json`
 #[derive(Serialize)]
@@ -29,10 +94,15 @@ pub struct SettingTheory {
     pub sigma: f64,
     /// T
     pub draws: usize,
-    /// V = mean_t S²(θ_t), nats²
-    pub variance: f64,
-    /// of V over the draws, nats²
-    pub variance_standard_error: f64,
+    /// how they were taken
+    pub sampling: Sampling,
+    /// whether the second-order model helped to estimate V
+    pub control_variate: bool,
+    /// V
+    #[serde(flatten)]
+    pub variance: Uncertain,
+    /// mean of L_N(θ_t) over the draws, nats
+    pub mean_loss: f64,
     /// of Δ_k ~ k^value; null where too few prefixes
     pub exponent: Option<Exponent>,
     /// empty for settings on other bases
@@ -82,10 +152,12 @@ pub struct Sufficient {
 pub struct Row {
     /// folder of the setting
     pub setting: String,
-    /// `monte-carlo`, `order-average` or a theory
+    /// `monte-carlo`, `order-average`, a theory, or a theory with `-average`
     pub method: String,
     /// nats²
     pub tolerance: f64,
+    /// the same as √Δ over the mean perturbed loss, if it was given so
+    pub relative: Option<f64>,
     /// `reached`, `extrapolated` or `not reached`
     pub status: &'static str,
     /// samples; null if not reached
@@ -98,7 +170,7 @@ pub struct Row {
 
 impl Row {
     /// A row without interval.
-    pub fn new(setting: &str, method: &str, tolerance: f64, size: SufficientSize) -> Self {
+    pub fn new(setting: &str, method: &str, tolerance: Tolerance, size: SufficientSize) -> Self {
         let (status, k) = match size {
             SufficientSize::Reached(k) => ("reached", Some(k)),
             SufficientSize::Extrapolated(k) => ("extrapolated", Some(k)),
@@ -107,11 +179,22 @@ impl Row {
         Self {
             setting: setting.to_owned(),
             method: method.to_owned(),
-            tolerance,
+            tolerance: tolerance.nats2,
+            relative: tolerance.relative,
             status,
             k,
             low: None,
             high: None,
         }
+    }
+
+    /// A row of a closed form.
+    pub fn with_interval(
+        setting: &str,
+        method: &str,
+        tolerance: Tolerance,
+        (size, (low, high)): (SufficientSize, (usize, usize)),
+    ) -> Self {
+        Self { low: Some(low), high: Some(high), ..Self::new(setting, method, tolerance, size) }
     }
 }

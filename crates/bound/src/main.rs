@@ -1,27 +1,31 @@
 //! `bound`: what theory says of Δ_k, how it compares with Monte Carlo, and the sufficient sample size K.
 
 mod compare;
+mod curves;
 mod documents;
+mod measured;
+mod pilot;
+mod sweep;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
-use landscape::curvature::SampleDerivatives;
 use landscape::decay::exponent;
 use landscape::delta::order_average;
-use landscape::sufficient::{
-    SufficientSize, of_curve, of_order_average, order_average_size, student_interval,
-};
-use landscape::theory::{Theory as FixedBasis, theory_diagonal};
-use ndarray::{Array1, Array2, Ix1, Ix2};
+use landscape::interval::{self, Estimate};
+use landscape::prefix::order_factor;
+use landscape::sufficient::{SufficientSize, of_curve, of_order_average, order_average_size};
+use landscape::theory::Theory as FixedBasis;
+use ndarray::Array1;
 use pipeline::Failure;
 use pipeline::params::{BasisName, Bound};
 use pipeline::stage::{Stage, StageContext};
-use rayon::prelude::*;
-use serde::Deserialize;
 
 use crate::compare::compare;
-use crate::documents::{Row, SettingTheory, Sufficient, Theory, TheoryDocument};
+use crate::curves::{Curve, Shared, curves_of, take_samples};
+use crate::documents::{Row, SettingTheory, Sufficient, Theory, TheoryDocument, Tolerance, Uncertain};
+use crate::measured::{Measured, Setting};
+use crate::pilot::{PilotDocument, Question};
 
 struct BoundStage;
 
@@ -40,160 +44,81 @@ fn main() -> ExitCode {
     pipeline::stage::main::<BoundStage>()
 }
 
-/// A setting as `montecarlo` records it.
-#[derive(Clone, Debug, Deserialize)]
-struct Setting {
-    name: String,
-    basis: BasisName,
-    dim: usize,
-    sigma: f64,
-    draws: usize,
-}
-
-/// What all settings share.
-struct Shared {
-    step: usize,
-    /// prefix sizes of the Monte Carlo, (n,)
-    sizes: Vec<usize>,
-    n_samples: usize,
-    /// increments of the top eigenvalues over pairs (k, k + s), with k
-    eigenvalue_increments: Vec<(usize, Array1<f64>)>,
-}
-
-/// One setting with its measured curve.
-struct Measured {
-    setting: Setting,
-    /// Δ_k, (n,)
-    delta: Array1<f64>,
-    /// of Δ_k, (n,)
-    standard_error: Array1<f64>,
-    /// S²(θ_t), (T,)
-    loss_variance: Array1<f64>,
-}
-
-/// A theory at the prefix sizes where it is known.
-struct Curve {
-    name: &'static str,
-    sizes: Vec<usize>,
-    values: Array1<f64>,
-    order_average_variance: Option<f64>,
+/// The theories of a setting on the Hessian basis.
+struct Theories {
+    /// over steps of s samples: those of Δ_k
+    curves: FixedBasis,
+    /// over steps of one sample, where s is another: they say how sure V is
+    single: Option<FixedBasis>,
 }
 
 fn run(params: &Bound, ctx: &mut StageContext) -> Result<String> {
     let settings: Vec<Setting> = ctx.inputs.fact("montecarlo", "settings")?;
-    let shared = read_shared(ctx)?;
+    let pilot_sizes: Vec<usize> = ctx.inputs.fact("montecarlo", "pilot_sizes")?;
+    let shared = Shared::read(ctx)?;
+    let question =
+        Question { tolerances: &params.tolerances, confidence: params.confidence, step: shared.step };
     let fixed = fixed_basis_theories(ctx, &shared, &settings)?;
-    let (mut theories, mut rows) = (vec![], vec![]);
+    let (mut theories, mut rows, mut pilots) = (vec![], vec![], vec![]);
     for (setting, fixed) in settings.into_iter().zip(fixed) {
-        let measured = read_setting(ctx, setting)?;
-        let curves = fixed.map_or(vec![], |theory| curves_of(&shared, &measured.setting, &theory));
+        let measured = Measured::read(&ctx.inputs, setting)?;
+        let (dim, sigma) = (measured.setting.dim, measured.setting.sigma);
+        let curves = fixed.as_ref().map_or(vec![], |f| curves_of(&shared, dim, sigma, &f.curves));
+        let laws = fixed.as_ref().map_or(vec![], Theories::laws);
         write_curves(ctx, &shared, &measured, &curves)?;
         theories.push(describe(params, &shared, &measured, &curves));
-        rows.extend(
-            params.tolerances.iter().flat_map(|&t| sufficient_rows(params, &shared, &measured, &curves, t)),
-        );
+        rows.extend(sufficient_rows(params, &shared, &measured, &curves, &laws)?);
+        pilots.extend(question.within(&measured, &pilot_sizes));
+        for pilot in &params.pilots {
+            pilots.push(question.retrained(ctx, pilot, &measured)?);
+        }
     }
     let summary = summary(&rows);
     let document = TheoryDocument { confidence: params.confidence, settings: theories };
     ctx.outputs.write_json("theory.json", &document, "V, exponent and ratio of each theory, per setting")?;
     let document = Sufficient { n_samples: shared.n_samples, step: shared.step, rows };
     ctx.outputs.write_json("sufficient.json", &document, "K per setting, tolerance and method")?;
+    let document = PilotDocument { confidence: params.confidence, pilots };
+    ctx.outputs.write_json("pilot.json", &document, "V and K that the first n samples predict")?;
+    if let Some(document) = sweep::sweep(ctx, &shared, params.confidence)? {
+        ctx.outputs.write_json("sweep.json", &document, "sampling methods and theories over sigma")?;
+    }
     Ok(summary)
 }
-
-fn read_shared(ctx: &StageContext) -> Result<Shared> {
-    let inputs = &ctx.inputs;
-    let step: usize = inputs.fact("montecarlo", "step")?;
-    let eigen_step: usize = inputs.fact("eigen", "step")?;
-    let prefixes = inputs.read_sizes("eigen", "prefix_sizes.npy")?;
-    if step != eigen_step && !prefixes.is_empty() {
-        return Err(Failure::config(
-            format!("eigen.step is {eigen_step}, but montecarlo.step is {step}"),
-            "the eigenvalue theory compares H_k with H_{k+s}: set both to the same step, or eigen.prefix_count to 0",
-        )
-        .into());
-    }
-    let values = inputs.read::<f64, Ix2>("eigen", "prefix_eigenvalues.npy")?;
-    Ok(Shared {
-        step,
-        sizes: inputs.read_sizes("montecarlo", "prefix_sizes.npy")?,
-        n_samples: inputs.fact("montecarlo", "n_samples")?,
-        eigenvalue_increments: increments(&prefixes, &values, step),
-    })
-}
-
-/// `λ⁽ⁱ⁾_{k+s} − λ⁽ⁱ⁾_k` for every k whose partner k + s is there too.
-fn increments(prefixes: &[usize], values: &Array2<f64>, step: usize) -> Vec<(usize, Array1<f64>)> {
-    let pair = |(row, &k): (usize, &usize)| {
-        let next = prefixes.binary_search(&(k + step)).ok()?;
-        Some((k, &values.row(next) - &values.row(row)))
-    };
-    prefixes.iter().enumerate().filter_map(pair).collect()
-}
-
-fn read_setting(ctx: &StageContext, setting: Setting) -> Result<Measured> {
-    let read = |file: &str| ctx.inputs.read::<f64, Ix1>("montecarlo", &format!("{}/{file}", setting.name));
-    Ok(Measured {
-        delta: read("delta.npy")?,
-        standard_error: read("standard_error.npy")?,
-        loss_variance: read("loss_variance.npy")?,
-        setting,
-    })
-}
-
-/// Samples whose projections are in memory at once.
-const ROWS_AT_ONCE: usize = 65_536;
 
 /// Per setting the theories of the basis of the per-sample projections; `None` for a setting on another basis.
 fn fixed_basis_theories(
     ctx: &StageContext,
     shared: &Shared,
     settings: &[Setting],
-) -> Result<Vec<Option<FixedBasis>>> {
-    let loss = ctx.inputs.rows::<f64>("eigen", "sample_loss.npy")?;
-    let slope = ctx.inputs.rows::<f64>("eigen", "sample_slope.npy")?;
-    let curvature = ctx.inputs.rows::<f64>("eigen", "sample_curvature.npy")?;
-    let theory =
-        |s: &Setting| (s.basis == BasisName::Hessian).then(|| FixedBasis::new(s.dim, s.sigma, shared.step));
+) -> Result<Vec<Option<Theories>>> {
+    let theory = |s: &Setting| {
+        let of_step = |step| FixedBasis::new(s.dim, s.sigma, step);
+        (s.basis == BasisName::Hessian).then(|| Theories {
+            curves: of_step(shared.step),
+            single: (shared.step != 1).then(|| of_step(1)),
+        })
+    };
     let mut theories = settings.iter().map(theory).collect::<Vec<_>>();
-    for begin in (0..shared.n_samples).step_by(ROWS_AT_ONCE) {
-        let rows = begin..(begin + ROWS_AT_ONCE).min(shared.n_samples);
-        let samples = SampleDerivatives {
-            loss: loss.read(rows.clone())?,
-            slope: slope.read(rows.clone())?,
-            curvature: curvature.read(rows)?,
-        };
-        theories.par_iter_mut().flatten().for_each(|theory| theory.take(&samples));
-    }
+    let all = theories.iter_mut().flatten().flat_map(|t| std::iter::once(&mut t.curves).chain(&mut t.single));
+    take_samples(ctx, shared.n_samples, &mut all.collect::<Vec<_>>())?;
     Ok(theories)
 }
 
-/// The four theories of a setting on the Hessian basis.
-fn curves_of(shared: &Shared, setting: &Setting, theory: &FixedBasis) -> Vec<Curve> {
-    let (dim, sigma) = (setting.dim, setting.sigma);
-    let (curves, v) = (theory.curves(), theory.variances());
-    let fixed = |name, values, v| Curve {
-        name,
-        sizes: shared.sizes.clone(),
-        values,
-        order_average_variance: Some(v),
-    };
-    let increments = &shared.eigenvalue_increments;
-    let mut all = vec![
-        fixed("diagonal", curves.diagonal, v.diagonal),
-        fixed("quadratic", curves.quadratic, v.quadratic),
-        fixed("second-order", curves.second_order, v.second_order),
-    ];
-    if !increments.is_empty() {
-        let value = |delta: &Array1<f64>| theory_diagonal(delta.slice(ndarray::s![..dim]), sigma);
-        all.push(Curve {
-            name: "eigenvalue",
-            sizes: increments.iter().map(|(k, _)| *k).collect(),
-            values: increments.iter().map(|(_, delta)| value(delta)).collect(),
-            order_average_variance: None,
-        });
+impl Theories {
+    /// V of each theory of a fixed basis, with its error over the samples.
+    fn laws(&self) -> Vec<(&'static str, Estimate)> {
+        let (v, single) = (self.curves.variances(), self.single.as_ref().unwrap_or(&self.curves).curves());
+        let law = |v: f64, curve: &Array1<f64>| {
+            let deviation = curve.iter().enumerate().map(|(i, delta)| delta / order_factor(i + 1, 1));
+            interval::of_theory(v, &deviation.collect::<Vec<_>>())
+        };
+        vec![
+            ("diagonal-average", law(v.diagonal, &single.diagonal)),
+            ("quadratic-average", law(v.quadratic, &single.quadratic)),
+            ("second-order-average", law(v.second_order, &single.second_order)),
+        ]
     }
-    all
 }
 
 fn write_curves(
@@ -203,7 +128,7 @@ fn write_curves(
     curves: &[Curve],
 ) -> Result<()> {
     let name = &measured.setting.name;
-    let average = order_average(variance_of(measured), &shared.sizes, shared.step);
+    let average = order_average(measured.variance().value, &shared.sizes, shared.step);
     let out = &mut ctx.outputs;
     out.write(&format!("{name}/order_average.npy"), &average, "nats^2", "V (1/k - 1/(k+s)), (n,)")?;
     for curve in curves {
@@ -221,19 +146,8 @@ fn write_curves(
     Ok(())
 }
 
-/// V = mean_t S²(θ_t), nats².
-fn variance_of(measured: &Measured) -> f64 {
-    measured.loss_variance.mean().expect("at least two draws")
-}
-
-/// Standard error of V over the draws.
-fn variance_error(measured: &Measured) -> f64 {
-    let draws = measured.loss_variance.len() as f64;
-    measured.loss_variance.std(1.0) / draws.sqrt()
-}
-
 fn describe(params: &Bound, shared: &Shared, measured: &Measured, curves: &[Curve]) -> SettingTheory {
-    let Setting { name, basis, dim, sigma, draws } = measured.setting.clone();
+    let Setting { name, basis, dim, sigma, draws, sampling, control_mean } = measured.setting.clone();
     let delta = measured.delta.as_slice().expect("one axis");
     SettingTheory {
         name,
@@ -241,45 +155,84 @@ fn describe(params: &Bound, shared: &Shared, measured: &Measured, curves: &[Curv
         dim,
         sigma,
         draws,
-        variance: variance_of(measured),
-        variance_standard_error: variance_error(measured),
+        sampling,
+        control_variate: control_mean.is_some(),
+        variance: Uncertain::new(&measured.variance(), params.confidence),
+        mean_loss: measured.mean_loss(),
         exponent: exponent(&shared.sizes, delta, params.confidence).map(Into::into),
         theories: curves.iter().map(|curve| theory(shared, measured, curve)).collect(),
     }
 }
 
 fn theory(shared: &Shared, measured: &Measured, curve: &Curve) -> Theory {
-    let rows = curve.sizes.iter().map(|k| k / shared.step - 1).collect::<Vec<_>>();
+    let rows = curve.rows(shared.step);
     let at = |array: &Array1<f64>| rows.iter().map(|&row| array[row]).collect::<Vec<_>>();
     let comparison = compare(&curve.values.to_vec(), &at(&measured.delta), &at(&measured.standard_error));
     Theory { name: curve.name, order_average_variance: curve.order_average_variance, comparison }
 }
 
-/// K by every method at one tolerance.
+/// K by every method at every tolerance.
 fn sufficient_rows(
     params: &Bound,
     shared: &Shared,
     measured: &Measured,
     curves: &[Curve],
+    laws: &[(&'static str, Estimate)],
+) -> Result<Vec<Row>> {
+    let loss = measured.mean_loss();
+    let absolute = params.tolerances.iter().map(|&nats2| Tolerance { nats2, relative: None });
+    let relative = params
+        .relative_tolerances
+        .iter()
+        .map(|&r| Tolerance { nats2: (r * loss).powi(2), relative: Some(r) });
+    let (variance, ratio) = (measured.variance(), measured.ratio());
+    let name = &measured.setting.name;
+    let curve = |method: &str, sizes: &[usize], values: &Array1<f64>, tolerance: Tolerance| {
+        let size = of_curve(sizes, values.as_slice().expect("one axis"), tolerance.nats2);
+        Row::new(name, method, tolerance, size)
+    };
+    let mut rows = vec![];
+    for tolerance in absolute.chain(relative) {
+        rows.push(curve("monte-carlo", &shared.sizes, &measured.delta, tolerance));
+        // Relative to the mean loss, V and that loss err together: their ratio is what the interval is of.
+        let law = match tolerance.relative {
+            None => closed_form(params, shared, &variance, tolerance.nats2),
+            Some(r) => closed_form(params, shared, &ratio, r * r),
+        };
+        if law.1.1 == usize::MAX {
+            return Err(too_small(name, tolerance.nats2, variance.value));
+        }
+        rows.push(Row::with_interval(name, "order-average", tolerance, law));
+        rows.extend(curves.iter().map(|c| curve(c.name, &c.sizes, &c.values, tolerance)));
+        rows.extend(laws.iter().map(|(method, v)| {
+            Row::with_interval(name, method, tolerance, closed_form(params, shared, v, tolerance.nats2))
+        }));
+    }
+    Ok(rows)
+}
+
+/// K cannot be counted.
+fn too_small(setting: &str, tolerance: f64, v: f64) -> anyhow::Error {
+    Failure::config(
+        format!(
+            "bound.tolerances: {tolerance:e} needs 2^52 samples or more of {setting}, whose V is {v:.1e} nats^2: not representable"
+        ),
+        "raise the tolerance, or lower sigma of that setting",
+    )
+    .into()
+}
+
+/// K of the law V (1/k − 1/(k+s)), with its interval.
+fn closed_form(
+    params: &Bound,
+    shared: &Shared,
+    v: &Estimate,
     tolerance: f64,
-) -> Vec<Row> {
-    let row = |method: &str, size: SufficientSize| Row::new(&measured.setting.name, method, tolerance, size);
-    let delta = measured.delta.as_slice().expect("one axis");
-    let mut rows = vec![row("monte-carlo", of_curve(&shared.sizes, delta, tolerance))];
-
+) -> (SufficientSize, (usize, usize)) {
     let largest = shared.sizes[shared.sizes.len() - 1];
-    let v = variance_of(measured);
-    let (low, high) =
-        student_interval(v, variance_error(measured), measured.loss_variance.len(), params.confidence);
-    let end = |v: f64| order_average_size(v.max(0.0), shared.step, tolerance);
-    let mut closed = row("order-average", of_order_average(v, shared.step, tolerance, largest));
-    (closed.low, closed.high) = (Some(end(low)), Some(end(high)));
-    rows.push(closed);
-
-    let theory =
-        |c: &Curve| row(c.name, of_curve(&c.sizes, c.values.as_slice().expect("one axis"), tolerance));
-    rows.extend(curves.iter().map(theory));
-    rows
+    let (low, high) = v.interval(params.confidence);
+    let end = |v: f64| order_average_size(v, shared.step, tolerance);
+    (of_order_average(v.value, shared.step, tolerance, largest), (end(low), end(high)))
 }
 
 /// K of the first setting, per tolerance.
@@ -288,7 +241,10 @@ fn summary(rows: &[Row]) -> String {
     let of_first = rows.iter().filter(|r| r.setting == *first && r.method == "order-average");
     let one = |r: &Row| {
         let k = r.k.map_or_else(|| r.status.to_owned(), |k| format!("{k} ({})", r.status));
-        format!("K({:.0e} nats^2) = {k}", r.tolerance)
+        match r.relative {
+            None => format!("K({:.0e} nats^2) = {k}", r.tolerance),
+            Some(relative) => format!("K({relative:.0e} of the loss) = {k}"),
+        }
     };
     format!("{first}: {}", of_first.map(one).collect::<Vec<_>>().join(", "))
 }

@@ -15,6 +15,7 @@ use ndarray::{Array1, Array2, Ix2};
 use pipeline::Failure;
 use pipeline::npy::{self, Element};
 use pipeline::params::{self, Eigen, Precision, Solver};
+use pipeline::plan::{Cost, PlanContext};
 use pipeline::stage::{Stage, StageContext};
 
 struct EigenStage;
@@ -27,6 +28,13 @@ impl Stage for EigenStage {
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())
+    }
+
+    fn cost(params: &Eigen, ctx: &PlanContext) -> Result<Cost> {
+        match params.precision {
+            Precision::F32 => experiment::cost::eigen::<f32>(params, ctx),
+            Precision::F64 => experiment::cost::eigen::<f64>(params, ctx),
+        }
     }
 
     fn run(params: &Eigen, ctx: &mut StageContext) -> Result<String> {
@@ -109,7 +117,7 @@ fn solve<R: Real>(
     if converged < params.dim {
         return Err(Failure::not_converged(
             format!(
-                "eigen: {converged} of {} Ritz pairs converged in {} products; worst residual {:.1e} of the largest eigenvalue, needed {:.1e}",
+                "{converged} of {} Ritz pairs converged in {} products; worst residual {:.1e} of the largest eigenvalue, needed {:.1e}",
                 params.dim,
                 pairs.n_products,
                 pairs.largest_relative_residual(),
@@ -243,7 +251,7 @@ fn prefixes<R: Real>(
     let progress = ctx.progress(sizes.len(), "eigen: prefixes");
     let spectrum = prefix_spectrum(sum, &sizes, &request, start, &mut |n| progress.add(n)).map_err(|e| {
         Failure::not_converged(
-            format!("eigen: {e}"),
+            e.to_string(),
             "raise eigen.prefix_residual_tolerance or eigen.prefix_smallest; nothing was written",
         )
     })?;

@@ -1,6 +1,7 @@
 //! What stages hand on to each other, as types of `landscape`: samples, network, w*, bases. The one place where the
 //! files of `pipeline` become the arrays of `landscape`.
 
+pub mod cost;
 pub mod initial;
 
 use std::ops::Range;
@@ -69,7 +70,8 @@ fn axes<T, D: Dimension>(array: ArrayD<T>, file: &str) -> Result<ndarray::Array<
 }
 
 fn unexpected(file: &str, found: &str) -> anyhow::Error {
-    Failure::input(format!("fetch-data/{file}: holds {found}"), "run `make fetch-data` again").into()
+    Failure::input(format!("fetch-data/{file}: holds {found}"), "run `make <experiment>/fetch-data` again")
+        .into()
 }
 
 /// Some of the samples, in the order of `rows`, held in memory as network inputs.

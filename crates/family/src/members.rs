@@ -40,7 +40,15 @@ pub struct MemberResult {
     pub overlap: Option<f64>,
     /// the setting of `montecarlo` that these numbers are of: its first
     pub setting: String,
+    pub dim: usize,
+    pub sigma: f64,
+    pub draws: usize,
     pub step: usize,
+    pub layers: Vec<usize>,
+    pub activation: String,
+    pub n_params: usize,
+    pub source: String,
+    pub confidence: f64,
     /// V of the member's own samples
     pub variance: f64,
     pub variance_standard_error: f64,
@@ -57,6 +65,8 @@ pub struct MemberResult {
 #[derive(Clone, Deserialize, Serialize)]
 pub struct Sufficient {
     pub tolerance: f64,
+    #[serde(skip_serializing)]
+    relative: Option<f64>,
     pub k: Option<usize>,
     pub status: String,
     #[serde(skip_serializing)]
@@ -67,6 +77,7 @@ pub struct Sufficient {
 
 #[derive(Deserialize)]
 struct TheoryDocument {
+    confidence: f64,
     settings: Vec<Setting>,
 }
 
@@ -76,6 +87,7 @@ struct Setting {
     basis: BasisName,
     dim: usize,
     sigma: f64,
+    draws: usize,
     variance: f64,
     variance_standard_error: f64,
     theories: Vec<Theory>,
@@ -126,7 +138,9 @@ fn read(
     let setting = &theory.settings[0]; // `montecarlo` has at least one
     let step: usize = inputs.fact("montecarlo", "step")?;
     let sufficient: SufficientDocument = inputs.read_json("bound", "sufficient.json")?;
-    let of_setting = |r: &Sufficient| r.setting == setting.name && r.method == "order-average";
+    // A relative tolerance is another one for each member.
+    let of_setting =
+        |r: &Sufficient| r.setting == setting.name && r.method == "order-average" && r.relative.is_none();
     let (cosines, delta_fresh) = match largest {
         None => (vec![], None),
         Some(largest) => {
@@ -149,7 +163,15 @@ fn read(
         overlap: (!cosines.is_empty()).then(|| overlap(&cosines.clone().into())),
         cosines,
         setting: setting.name.clone(),
+        dim: setting.dim,
+        sigma: setting.sigma,
+        draws: setting.draws,
         step,
+        layers: inputs.fact("train", "layers")?,
+        activation: inputs.fact("train", "activation")?,
+        n_params: inputs.fact("train", "n_params")?,
+        source: inputs.fact("fetch-data", "source")?,
+        confidence: theory.confidence,
         variance: setting.variance,
         variance_standard_error: setting.variance_standard_error,
         theory_variances: setting

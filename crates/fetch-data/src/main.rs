@@ -101,7 +101,7 @@ impl Split {
 
 fn run(params: &FetchData, ctx: &mut StageContext) -> Result<String> {
     let raw = match params.dataset {
-        Dataset::Digits => digits::read(&ctx.base.join("data/digits.csv.gz"))?,
+        Dataset::Digits => digits::read(&ctx.base.join(pipeline::params::DIGITS))?,
         Dataset::Mnist => sources::fetch(&sources::MNIST, params, &ctx.base)?,
         Dataset::FashionMnist => sources::fetch(&sources::FASHION_MNIST, params, &ctx.base)?,
         Dataset::Files => {

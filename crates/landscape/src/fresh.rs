@@ -41,7 +41,7 @@ impl SeenAndFresh {
 impl LossSink for SeenAndFresh {
     fn take(&mut self, first: usize, losses: &[f64]) {
         for (i, &loss) in losses.iter().enumerate() {
-            if first + i < self.k { self.seen.push(loss) } else { self.fresh.push(loss) }
+            (if first + i < self.k { &mut self.seen } else { &mut self.fresh }).push(loss);
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::scratch::{Pool, shaped};
 use crate::{Mlp, Real, Samples};
 
 /// Directions that go through one pass together; more would leave the cache.
-const DIRECTIONS_AT_ONCE: usize = 5;
+const DIRECTIONS_AT_ONCE: usize = 2;
 /// Blocks of samples that are added into one product before the tree of sums.
 const BLOCKS_PER_SUM: usize = 2;
 

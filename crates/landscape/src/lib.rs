@@ -11,7 +11,8 @@
 //! | bases | [`subspace`] |
 //! | losses at `w* + Pθ` for many θ at once | [`draws`] |
 //! | `L_k`, its increments, Δ_k and its theory | [`prefix`], [`delta`], [`theory`], [`decay`] |
-//! | the sufficient sample size K | [`sufficient`] |
+//! | how θ is drawn, and the control variate | [`sampling`], [`control`] |
+//! | the sufficient sample size K, and how sure it is | [`sufficient`], [`interval`] |
 //! | from where training stopped to a minimiser | [`polish`] |
 //! | the whole spectrum, its trace, its outliers; angles between subspaces | [`slq`], [`trace`], [`angles`] |
 //! | learning curves; samples that training has not seen | [`learning_curve`], [`fresh`] |
@@ -24,6 +25,7 @@
 pub mod activation;
 pub mod angles;
 pub mod blas;
+pub mod control;
 pub mod curvature;
 pub mod decay;
 pub mod delta;
@@ -31,6 +33,7 @@ pub mod draws;
 pub mod fresh;
 pub mod gradient;
 pub mod hvp;
+pub mod interval;
 pub mod lanczos;
 pub mod learning_curve;
 pub mod loss;
@@ -45,6 +48,7 @@ pub mod prefix_spectrum;
 pub mod primal;
 pub mod real;
 pub mod samples;
+pub mod sampling;
 mod scratch;
 mod simd;
 pub mod slq;

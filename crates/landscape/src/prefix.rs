@@ -69,12 +69,15 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// One more value.
-    pub fn push(&mut self, value: f64) {
+    /// One more value. Returns what it adds to the sum of squared deviations: `(n−1)/n` times the squared distance of
+    /// the n-th value from the mean of those before it.
+    pub fn push(&mut self, value: f64) -> f64 {
         self.n += 1;
         let change = value - self.mean;
         self.mean += change / self.n as f64;
-        self.squares += change * (value - self.mean);
+        let added = change * (value - self.mean);
+        self.squares += added;
+        added
     }
 
     /// Mean of the values.

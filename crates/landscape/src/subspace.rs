@@ -1,6 +1,6 @@
 //! Bases of a subspace of parameter space, as rows (d, p).
 
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -8,13 +8,18 @@ use rand_distr::{Distribution, StandardNormal};
 use crate::vectors::{gram, orthonormalise};
 use crate::{Mlp, Real};
 
-/// Row t is a function of (seed, t) alone: ChaCha20 with key `seed` and stream `t`. Standard normal, (T, d).
+/// Standard normal, (d,): a function of (seed, t) alone, ChaCha20 with key `seed` and stream `t`.
+pub fn gaussian_row(seed: u64, t: usize, dim: usize) -> Array1<f64> {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    rng.set_stream(t as u64);
+    Array1::from_shape_simple_fn(dim, || StandardNormal.sample(&mut rng))
+}
+
+/// Rows 0 to T − 1 of [`gaussian_row`], (T, d).
 pub fn gaussian_rows(seed: u64, n_rows: usize, dim: usize) -> Array2<f64> {
     let mut rows = Array2::zeros((n_rows, dim));
     for (t, mut row) in rows.outer_iter_mut().enumerate() {
-        let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        rng.set_stream(t as u64);
-        row.mapv_inplace(|_: f64| StandardNormal.sample(&mut rng));
+        row.assign(&gaussian_row(seed, t, dim));
     }
     rows
 }
@@ -57,7 +62,6 @@ pub fn orthonormality_error<R: Real>(basis: ArrayView2<R>) -> f64 {
 mod tests {
     use super::*;
     use crate::{Activation, Loss};
-    use ndarray::Array1;
 
     #[test]
     fn a_draw_depends_on_seed_and_number_alone() {

@@ -1,19 +1,24 @@
 //! `montecarlo`: Δ_k of every prefix for each setting of (basis, d, σ), and landscapes over two directions.
 
+mod sweep;
+mod take;
+
 use std::process::ExitCode;
 
 use anyhow::Result;
-use landscape::delta::{Landscape, MonteCarlo, landscape, monte_carlo};
+use landscape::delta::{Landscape, MonteCarlo, MonteCarloRun, landscape};
 use landscape::draws::Draws;
 use landscape::prefix::prefix_sizes;
-use landscape::subspace::gaussian_rows;
 use landscape::{Mlp, Real, Samples};
 use ndarray::{Array1, Array2, Array3, Ix2, s};
 use pipeline::Failure;
 use pipeline::npy::{self, Element};
 use pipeline::params::{self, Grid, Precision, Setting};
+use pipeline::plan::{Cost, PlanContext};
 use pipeline::stage::{Stage, StageContext};
 use serde_json::json;
+
+use crate::take::{Plan, Taken, drawn, from_file, method, second_order};
 
 struct MonteCarloStage;
 
@@ -25,6 +30,13 @@ impl Stage for MonteCarloStage {
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())
+    }
+
+    fn cost(params: &params::MonteCarlo, ctx: &PlanContext) -> Result<Cost> {
+        match params.precision {
+            Precision::F32 => experiment::cost::montecarlo::<f32>(params, ctx),
+            Precision::F64 => experiment::cost::montecarlo::<f64>(params, ctx),
+        }
     }
 
     fn run(params: &params::MonteCarlo, ctx: &mut StageContext) -> Result<String> {
@@ -50,11 +62,15 @@ struct Subject<R> {
 
 impl<R: Real> Subject<R> {
     fn draws<'a>(&'a self, basis: &'a Array2<R>) -> Draws<'a, R> {
+        self.draws_over(basis, &self.samples)
+    }
+
+    fn draws_over<'a>(&'a self, basis: &'a Array2<R>, samples: &'a Samples) -> Draws<'a, R> {
         Draws {
             mlp: &self.mlp,
             w: self.w.view(),
             basis: basis.view(),
-            samples: &self.samples,
+            samples,
             weights_bytes: self.weights_bytes,
         }
     }
@@ -81,16 +97,21 @@ fn run<R: Real + Element>(params: &params::MonteCarlo, ctx: &mut StageContext) -
     )?;
     let (mut settings, mut grids) = (vec![], vec![]);
     for (i, setting) in params.settings.iter().enumerate() {
-        let draws = run_setting(params, ctx, &subject, i, setting)?;
-        let Setting { name, basis, dim, sigma, .. } = setting;
-        settings.push(json!({"name": name, "basis": basis, "dim": dim, "sigma": sigma, "draws": draws}));
+        settings.push(run_setting(params, ctx, &subject, i, setting)?);
     }
     for (i, grid) in params.grids.iter().enumerate() {
         run_grid(ctx, &subject, i, grid)?;
         let Grid { name, basis, points, extent, .. } = grid;
         grids.push(json!({"name": name, "basis": basis, "points": points, "extent": extent}));
     }
+    if let Some(sweep) = &params.sweep {
+        let dim = sweep.dim.map_or_else(|| ctx.inputs.fact("eigen", "dim"), Ok)?;
+        let basis = directions(ctx, &subject.mlp, params::BasisName::Hessian, dim, "sweep")?;
+        let samples = subject.samples.first(sweep.n_samples);
+        sweep::run(ctx, sweep, &subject.draws_over(&basis, &samples), params.step, params.seed)?;
+    }
     ctx.outputs.fact("step", params.step)?;
+    ctx.outputs.fact("pilot_sizes", pilot_sizes(params, n_samples))?;
     ctx.outputs.fact("n_samples", n_samples)?;
     ctx.outputs.fact("settings", &settings)?;
     ctx.outputs.fact("grids", &grids)?;
@@ -126,37 +147,85 @@ fn directions<R: Real>(
     Ok(basis.slice(s![..dim, ..]).to_owned())
 }
 
-/// One Δ_k curve; returns the number of draws.
+/// Those below N.
+fn pilot_sizes(params: &params::MonteCarlo, n_samples: usize) -> Vec<usize> {
+    params.pilot_sizes.iter().copied().filter(|&n| n < n_samples).collect()
+}
+
+/// One Δ_k curve; returns what the manifest says of it.
 fn run_setting<R: Real>(
     params: &params::MonteCarlo,
     ctx: &mut StageContext,
     subject: &Subject<R>,
     i: usize,
     setting: &Setting,
-) -> Result<usize> {
+) -> Result<serde_json::Value> {
     let basis = directions(ctx, &subject.mlp, setting.basis, setting.dim, &format!("settings[{i}]"))?;
-    let theta = match &setting.theta {
-        Some(path) => own_draws(&ctx.resolve(path), setting.dim)?,
-        None => gaussian_rows(params.seed, params.draws, setting.dim) * setting.sigma,
+    let n_samples = subject.samples.len();
+    let own = setting.theta.as_ref().map(|path| own_draws(&ctx.resolve(path), setting.dim)).transpose()?;
+    let controlled = params.control_variate && setting.basis == params::BasisName::Hessian && own.is_none();
+    // Draws of a file count as independent.
+    let sampling = if own.is_some() { params::Sampling::Plain } else { params.sampling };
+    let plan = Plan {
+        method: method(sampling),
+        sigma: setting.sigma,
+        draws: own.as_ref().map_or(params.draws, Array2::nrows),
+        relative_error: params.relative_error.filter(|_| own.is_none()),
+        control: controlled.then(|| second_order(ctx, n_samples, setting.dim)).transpose()?,
     };
-    let n = theta.nrows();
-    let progress = ctx.progress(n * subject.samples.len(), &format!("montecarlo: {}: losses", setting.name));
-    let found = monte_carlo(&subject.draws(&basis), theta.view(), subject.step, &mut |n| progress.add(n));
+    let mut run = MonteCarloRun::new(n_samples, subject.step, plan.method, &pilot_sizes(params, n_samples));
+    let progress = ctx.progress(plan.draws * n_samples, &format!("montecarlo: {}: losses", setting.name));
+    let draws = subject.draws(&basis);
+    let taken = if let Some(theta) = &own {
+        plan.take(&draws, &mut run, &from_file(theta.view()), &mut |n| progress.add(n))
+    } else {
+        let next = drawn(plan.method, params.seed, setting.sigma, setting.dim);
+        plan.take(&draws, &mut run, &next, &mut |n| progress.add(n))
+    }?;
     drop(progress);
+    let found = run.finish();
     refuse_infinite(&found, setting)?;
-    let name = &setting.name;
+    if let Some(wanted) = plan.relative_error.filter(|&wanted| taken.relative_error > wanted) {
+        tracing::warn!(
+            "montecarlo: {}: V has a standard error of {:.2} % after {} draws, {:.2} % was asked for; raise montecarlo.draws",
+            setting.name,
+            100.0 * taken.relative_error,
+            plan.draws,
+            100.0 * wanted
+        );
+    }
+    write_setting(ctx, &setting.name, &found, &taken)?;
+    Ok(json!({
+        "name": setting.name,
+        "basis": setting.basis,
+        "dim": setting.dim,
+        "sigma": setting.sigma,
+        "draws": taken.theta.nrows(),
+        "sampling": sampling,
+        "relative_error": taken.relative_error,
+        "control_mean": taken.control.map(|(_, mean)| mean),
+    }))
+}
+
+fn write_setting(ctx: &mut StageContext, name: &str, found: &MonteCarlo, taken: &Taken) -> Result<()> {
     let out = &mut ctx.outputs;
-    out.write(&format!("{name}/theta.npy"), &theta, "parameter units", "draws, (T, d)")?;
-    out.write(&format!("{name}/delta.npy"), &found.delta, "nats^2", "Delta_k, (n,)")?;
-    out.write(
-        &format!("{name}/standard_error.npy"),
-        &found.standard_error,
-        "nats^2",
-        "of Delta_k over the draws, (n,)",
-    )?;
-    out.write(&format!("{name}/loss_variance.npy"), &found.loss_variance, "nats^2", "S^2(theta_t), (T,)")?;
-    out.write(&format!("{name}/mean_loss.npy"), &found.mean_loss, "nats", "L_N(theta_t), (T,)")?;
-    Ok(n)
+    let mut write = |file: &str, array: &Array1<f64>, unit: &str, meaning: &str| {
+        out.write(&format!("{name}/{file}.npy"), array, unit, meaning)
+    };
+    write("delta", &found.delta, "nats^2", "Delta_k, (n,)")?;
+    write("standard_error", &found.standard_error, "nats^2", "of Delta_k over the draws, (n,)")?;
+    write("loss_variance", &found.loss_variance, "nats^2", "S^2(theta_t), (T,)")?;
+    write("mean_loss", &found.mean_loss, "nats", "L_N(theta_t), (T,)")?;
+    let meaning = "mean over the draws of (i-1)/i (l_i - L_{i-1})^2 for samples 2 to N, (N - 1,)";
+    write("deviation", &found.deviation, "nats^2", meaning)?;
+    write("deviation_error", &found.deviation_error, "nats^2", "of it over the draws, (N - 1,)")?;
+    write("sample_loss", &found.sample_loss, "nats", "mean of l_i over the draws, (N,)")?;
+    if let Some((control, _)) = &taken.control {
+        write("control", control, "nats^2", "S^2 of the second-order model at theta_t, (T,)")?;
+    }
+    out.write(&format!("{name}/theta.npy"), &taken.theta, "parameter units", "draws, (T, d)")?;
+    let meaning = "S^2 of the first n samples for each pilot size n, (m, T)";
+    out.write(&format!("{name}/pilot_variance.npy"), &found.pilot_variance, "nats^2", meaning)
 }
 
 /// Draws of another program.
@@ -177,11 +246,14 @@ fn own_draws(path: &std::path::Path, dim: usize) -> Result<Array2<f64>> {
 }
 
 fn refuse_infinite(found: &MonteCarlo, setting: &Setting) -> Result<()> {
-    if found.delta.iter().all(|d| d.is_finite()) {
+    // S² is a sum of other squares: it can overflow where every Δ_k is still finite.
+    let mut all =
+        found.delta.iter().chain(&found.standard_error).chain(&found.loss_variance).chain(&found.mean_loss);
+    if all.all(|d| d.is_finite()) {
         return Ok(());
     }
     Err(Failure::not_converged(
-        format!("montecarlo: {}: losses are not finite at sigma {}", setting.name, setting.sigma),
+        format!("{}: losses or their variance are not finite at sigma {}", setting.name, setting.sigma),
         "lower sigma, or set montecarlo.precision: f64",
     )
     .into())
@@ -231,8 +303,32 @@ fn grid_sizes<R>(subject: &Subject<R>, i: usize, grid: &Grid) -> Result<Vec<usiz
         )
         .into());
     }
+    sizes.extend(geometric_sizes(subject.step, largest, grid.prefix_count));
     sizes.push(largest);
     sizes.sort_unstable();
     sizes.dedup();
     Ok(sizes)
+}
+
+/// `count` multiples of `step` in geometric steps from `step` to `largest`; fewer where they meet.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // between step and largest
+fn geometric_sizes(step: usize, largest: usize, count: usize) -> Vec<usize> {
+    let steps = (largest / step) as f64;
+    let place = |i: usize| steps.powf(i as f64 / (count.max(2) - 1) as f64).round() as usize * step;
+    let mut sizes = (0..count).map(place).collect::<Vec<_>>();
+    sizes.dedup();
+    sizes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_of_the_slider_run_from_the_step_to_the_largest() {
+        assert_eq!(geometric_sizes(1, 1000, 4), [1, 10, 100, 1000]);
+        assert_eq!(geometric_sizes(64, 6400, 3), [64, 640, 6400]);
+        assert_eq!(geometric_sizes(1, 3, 9), [1, 2, 3]);
+        assert!(geometric_sizes(1, 1000, 0).is_empty());
+    }
 }

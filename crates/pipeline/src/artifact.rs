@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::Failure;
-use crate::manifest::{Manifest, Output, hash_bytes, hash_path};
+use crate::manifest::{Manifest, Output, hash_bytes, hash_path, make};
 use crate::npy::{self, AnyArray, Element, RowFile, RowWriter};
 
 /// The finished stages that a stage reads.
@@ -47,7 +47,7 @@ impl Inputs {
             let path = Manifest::path(&self.experiment_dir, stage);
             Failure::input(
                 format!("{}: no usable fact {key:?}", path.display()),
-                format!("run `make {stage}` again"),
+                format!("run `{}` again", make(&self.experiment_dir, stage)),
             )
             .into()
         })
@@ -72,7 +72,7 @@ impl Inputs {
     /// Path of a file that `stage` wrote, once its hash is found to be that of the manifest.
     pub fn verified(&self, stage: &str, file: &str) -> Result<PathBuf> {
         let path = self.experiment_dir.join(stage).join(file);
-        let again = || format!("run `make {stage}` again");
+        let again = || format!("run `{}` again", make(&self.experiment_dir, stage));
         let Some(output) = self.manifest(stage).outputs.get(file) else {
             return Err(Failure::input(
                 format!("{}: not among the outputs in the manifest of {stage}", path.display()),
@@ -187,6 +187,18 @@ impl Outputs {
     ) -> Result<()> {
         let path = self.place(file)?;
         npy::write_npz(&path, arrays)?;
+        self.record(file, None, unit, meaning)
+    }
+
+    /// Writes a file of another format: `write` is given its path.
+    pub fn write_by(
+        &mut self,
+        file: &str,
+        unit: &str,
+        meaning: &str,
+        write: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<()> {
+        write(&self.place(file)?)?;
         self.record(file, None, unit, meaning)
     }
 

@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_yaml::{Mapping, Value};
 
-use crate::Failure;
 use crate::family::{Family, Member};
+use crate::{Failure, suggest};
 
 /// A section of `pipeline.yaml`: the parameters of one stage.
 pub trait Section: DeserializeOwned + Serialize {
@@ -24,6 +24,11 @@ pub trait Section: DeserializeOwned + Serialize {
 
     /// Files of the user that these parameters name: their content is an input of the stage.
     fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    /// Stages of other experiments whose results are inputs of the stage: (experiment, stage).
+    fn experiments(&self) -> Vec<(String, &'static str)> {
         Vec::new()
     }
 }
@@ -106,11 +111,11 @@ impl Pipeline {
                 "defaults" => &mut pipeline.defaults,
                 "experiments" => &mut pipeline.experiments,
                 _ => {
-                    return Err(pipeline.error(
-                        &[&name],
-                        "unknown key",
-                        "`defaults`, `defaults_from` (a file) and `experiments` are known here",
-                    ));
+                    let question = suggest::question(&name, ["defaults", "defaults_from", "experiments"]);
+                    let hint = format!(
+                        "{question}`defaults`, `defaults_from` (a file) and `experiments` are known here"
+                    );
+                    return Err(pipeline.error(&[&name], "unknown key", &hint));
                 }
             };
             let Value::Mapping(mapping) = value else {
@@ -140,7 +145,8 @@ impl Pipeline {
         let check = |path: &[&str], sections: &Mapping| {
             for key in sections.keys().map(|k| k.as_str().unwrap_or_default()) {
                 if !stages.contains(&key) {
-                    return Err(self.error(&[path, &[key]].concat(), "unknown section", &known));
+                    let hint = suggest::question(key, stages.iter().copied()) + &known;
+                    return Err(self.error(&[path, &[key]].concat(), "unknown section", &hint));
                 }
             }
             Ok(())
@@ -174,9 +180,11 @@ impl Pipeline {
             return self.merged_member(family, member, stage);
         }
         let Some(sections) = self.experiments.get(experiment) else {
+            let names = self.experiments();
+            let question = suggest::question(experiment, names.iter().map(String::as_str));
             return Err(Failure::config(
                 format!("{}: no experiment {experiment:?}", self.file),
-                format!("it has: {}", self.experiments().join(", ")),
+                format!("{question}it has: {}", names.join(", ")),
             )
             .into());
         };
@@ -229,7 +237,10 @@ impl Pipeline {
         let dot = if key.is_empty() { "" } else { "." };
         Failure::config(
             format!("{}{at}: {stage}{dot}{key}: {reason} (experiment {experiment})", self.file),
-            format!("every key of {stage} has a comment in the repository's pipeline.yaml"),
+            format!(
+                "{}every key of {stage} has a comment in the repository's pipeline.yaml",
+                suggest::question_of(reason)
+            ),
         )
         .into()
     }

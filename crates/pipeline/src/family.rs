@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -12,7 +13,7 @@ use crate::config::{Section, Unfit};
 const SEEDED: [&str; 4] = ["fetch-data", "train", "eigen", "montecarlo"];
 
 /// A named change of some sections.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
     /// Part of the member's name.
@@ -22,7 +23,7 @@ pub struct Variant {
 }
 
 /// Parameters of `family`: which members an experiment has, and how they are joined.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Family {
     /// Prefix sizes: a member trains on the first so many samples of the order. Empty: all samples only.

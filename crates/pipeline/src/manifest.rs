@@ -69,7 +69,8 @@ pub struct Manifest {
     pub params: Value,
     /// what made the results
     pub code: Code,
-    /// SHA-256 of each file read, by `<stage>/<file>` or the user's path
+    /// by `<stage>/` one SHA-256 over outputs and facts of that stage ([`Manifest::content_hash`]), whose own manifest
+    /// has one per file; by its path the SHA-256 of each file of the user
     pub inputs: BTreeMap<String, String>,
     /// files written, by name in the stage's folder
     pub outputs: BTreeMap<String, Output>,
@@ -93,7 +94,7 @@ impl Manifest {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
         };
-        let again = || format!("run `make {stage}` again; the file is {}", path.display());
+        let again = || format!("run `{}` again; the file is {}", make(experiment_dir, stage), path.display());
         let manifest: Self = serde_json::from_str(&text)
             .map_err(|e| Failure::input(format!("{}: not a manifest ({e})", path.display()), again()))?;
         if manifest.format != FORMAT {
@@ -113,7 +114,7 @@ impl Manifest {
             let path = Self::path(experiment_dir, stage);
             Failure::input(
                 format!("{}: missing, so {stage} has not finished", path.display()),
-                format!("run `make {stage}` first"),
+                format!("run `{}` first", make(experiment_dir, stage)),
             )
             .into()
         })
@@ -126,14 +127,44 @@ impl Manifest {
     }
 }
 
+/// The command that brings one stage of one experiment up to date.
+pub(crate) fn make(experiment_dir: &Path, stage: &str) -> String {
+    let experiment = experiment_dir.file_name().unwrap_or_default().to_string_lossy();
+    format!("make {experiment}/{stage}")
+}
+
 /// SHA-256 in hexadecimal.
 pub fn hash_bytes(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
+/// Size and time of change of a file, or of the files of a directory; `missing` where it cannot be seen.
+///
+/// It tells `make` cheaply that a file may have changed; the hash then decides ([`hash_path`]).
+pub fn stamp(path: &Path) -> String {
+    let of = |path: &Path| {
+        let seen = std::fs::metadata(path).and_then(|m| Ok((m.len(), m.modified()?)));
+        seen.map_or("missing".to_owned(), |(bytes, time)| match time.duration_since(std::time::UNIX_EPOCH) {
+            Ok(since) => format!("{bytes} bytes, {}.{:09} s", since.as_secs(), since.subsec_nanos()),
+            Err(_) => format!("{bytes} bytes, before 1970"),
+        })
+    };
+    let Ok(entries) = std::fs::read_dir(path) else { return of(path) };
+    let mut all = entries
+        .flatten()
+        .map(|entry| format!("{} {}", entry.file_name().display(), of(&entry.path())))
+        .collect::<Vec<_>>();
+    all.sort();
+    all.join("; ")
+}
+
 /// SHA-256 of a file, or of the files of a directory with their names, in hexadecimal.
 pub fn hash_path(path: &Path) -> Result<String> {
-    let missing = |e: std::io::Error| Failure::input(format!("{}: {e}", path.display()), "check the path");
+    let missing = |e: std::io::Error| {
+        let hint =
+            "check the path in pipeline.yaml; a file of the repository comes back with git checkout FILE";
+        Failure::input(format!("{}: {e}", path.display()), hint)
+    };
     if path.is_dir() {
         let mut entries = std::fs::read_dir(path).map_err(missing)?.collect::<std::io::Result<Vec<_>>>()?;
         entries.sort_by_key(std::fs::DirEntry::file_name);

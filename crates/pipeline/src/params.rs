@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Section, Unfit};
@@ -14,6 +15,9 @@ pub const STAGES: [&str; 8] =
 pub fn sections() -> Vec<&'static str> {
     [&STAGES[..], &["family"]].concat()
 }
+
+/// The embedded data set, beside `pipeline.yaml`.
+pub const DIGITS: &str = "data/digits.csv.gz";
 
 fn positive(key: &str, x: f64) -> Result<(), Unfit> {
     Unfit::unless(x.is_finite() && x > 0.0, key, || format!("{x}; a finite number above 0 is needed"))
@@ -40,7 +44,7 @@ fn unique_names<'a>(key: &str, names: impl Iterator<Item = &'a str>) -> Result<(
 }
 
 /// Floating-point type of the large products. Losses, sums and dot products are `f64` in both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32 bits
@@ -50,7 +54,7 @@ pub enum Precision {
 }
 
 /// Which data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Dataset {
     /// The 1,797 embedded digits of 8 × 8 pixels.
@@ -64,7 +68,7 @@ pub enum Dataset {
 }
 
 /// Where the bytes of a known data set are looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// `data/<set>/` beside `pipeline.yaml`
@@ -80,7 +84,7 @@ pub enum Source {
 }
 
 /// The user's own arrays.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct OwnFiles {
     /// `.npy` (N, D) u8, f32 or f64; or `.npz` that holds it under `x`.
@@ -94,7 +98,7 @@ pub struct OwnFiles {
 }
 
 /// How raw values become network inputs: `(raw / scale − mean) / std`.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Normalisation {
     /// Raw value that becomes 1, such as 255 for bytes.
@@ -106,7 +110,7 @@ pub struct Normalisation {
 }
 
 /// The order in which samples arrive; it gives a prefix its meaning.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SampleOrder {
     /// As in the file.
@@ -118,7 +122,7 @@ pub enum SampleOrder {
 }
 
 /// Parameters of `fetch-data`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct FetchData {
     /// Which data set.
@@ -174,6 +178,10 @@ impl Section for FetchData {
         Unfit::unless((self.order == SampleOrder::Given) == self.order_file.is_some(), "order_file", || {
             "goes with `order: given`, and only with it".into()
         })?;
+        let known = matches!(self.dataset, Dataset::Mnist | Dataset::FashionMnist);
+        Unfit::unless(!known || !self.sources.is_empty(), "sources", || {
+            "empty; at least one of cache, directory, https, npm, debian is needed".into()
+        })?;
         let needs = self.sources.contains(&Source::Directory);
         Unfit::unless(!needs || self.directory.is_some(), "directory", || {
             "null, but `sources` names `directory`; give the path or take it from `sources`".into()
@@ -184,12 +192,13 @@ impl Section for FetchData {
         let own = self.files.iter().flat_map(|f| {
             [Some(&f.train_x), Some(&f.train_y), f.test_x.as_ref(), f.test_y.as_ref()].into_iter().flatten()
         });
-        own.chain(&self.order_file).cloned().collect()
+        let digits = (self.dataset == Dataset::Digits).then(|| PathBuf::from(DIGITS));
+        own.chain(&self.order_file).cloned().chain(digits).collect()
     }
 }
 
 /// The function after every layer but the last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Activation {
     /// max(z, 0)
@@ -207,7 +216,7 @@ pub enum Activation {
 }
 
 /// The per-sample loss.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
     /// −log softmax(f)_y, in nats
@@ -217,7 +226,7 @@ pub enum Loss {
 }
 
 /// How the weights step.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(tag = "name", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Optimizer {
     /// Kingma & Ba 2015
@@ -241,7 +250,7 @@ pub enum Optimizer {
 }
 
 /// Distribution of the weights before training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Initialisation {
     /// W and b uniform in ±1/√fan-in, as `torch.nn.Linear` does.
@@ -253,7 +262,7 @@ pub enum Initialisation {
 }
 
 /// From where training stopped to a minimiser of the loss over all samples, in f64.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Polish {
     /// ‖∇L_N‖ to reach, nats per parameter unit.
@@ -269,7 +278,7 @@ pub struct Polish {
 }
 
 /// Parameters of `train`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Train {
     /// Widths of the hidden layers; input and output follow from the data. Empty: softmax regression.
@@ -292,8 +301,8 @@ pub struct Train {
     pub initialisation: Initialisation,
     /// Seed of weights and of the order of the batches.
     pub seed: u64,
-    /// Weights trained elsewhere, instead of training: a `.npz` with W1, b1, W2, …; a flat `.npy` (p,);
-    /// or a directory with W1.npy, b1.npy, …
+    /// Weights trained elsewhere, instead of training: a `.safetensors` or `.npz` with W1, b1, W2, … or the names of a
+    /// PyTorch `state_dict`; a flat `.npy` (p,); or a directory with W1.npy, b1.npy, …
     pub weights: Option<PathBuf>,
     /// To a minimiser after training; null: w* is where training stopped.
     pub polish: Option<Polish>,
@@ -342,7 +351,7 @@ impl Section for Train {
 }
 
 /// Which end of the spectrum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Which {
     /// largest algebraic
@@ -354,7 +363,7 @@ pub enum Which {
 }
 
 /// The eigensolver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Solver {
     /// thick-restart Lanczos with full reorthogonalisation
@@ -364,7 +373,7 @@ pub enum Solver {
 }
 
 /// Parameters of `eigen`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Eigen {
     /// Dimension d of the subspace: how many eigenpairs.
@@ -434,7 +443,7 @@ impl Section for Eigen {
 }
 
 /// A basis that `eigen` wrote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BasisName {
     /// `basis.npy`: the eigenvectors, or the user's basis
@@ -456,8 +465,86 @@ impl BasisName {
     }
 }
 
+/// How draws of θ are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sampling {
+    /// independent Gaussian draws
+    Plain,
+    /// pairs θ, −θ
+    Antithetic,
+    /// 16 scrambled Sobol sequences through the inverse normal distribution function
+    Sobol,
+}
+
+impl Sampling {
+    /// Draws come in multiples of this.
+    pub fn multiple(self) -> usize {
+        match self {
+            Self::Plain => 1,
+            Self::Antithetic => 2,
+            Self::Sobol => 16,
+        }
+    }
+}
+
+/// Monte Carlo of V over a grid of σ by every sampling method, in the first directions of the Hessian basis.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sweep {
+    /// The first so many directions, d; null: all.
+    pub dim: Option<usize>,
+    /// Standard deviations σ of θ, ascending, in parameter units.
+    pub sigmas: Vec<f64>,
+    /// The first so many samples take part, or all if there are fewer.
+    pub n_samples: usize,
+    /// Draws T per σ and method.
+    pub draws: usize,
+    /// Methods compared at each σ; `plain` is what the others and the theories are held against.
+    pub methods: Vec<Sampling>,
+}
+
+impl Sweep {
+    fn check(&self) -> Result<(), Unfit> {
+        at_least("sweep.dim", self.dim.unwrap_or(1), 1)?;
+        at_least("sweep.sigmas", self.sigmas.len(), 2)?;
+        for &sigma in &self.sigmas {
+            positive("sweep.sigmas", sigma)?;
+        }
+        Unfit::unless(self.sigmas.is_sorted_by(|a, b| a < b), "sweep.sigmas", || {
+            "not ascending: the radius where a theory fails is looked for between neighbours".into()
+        })?;
+        at_least("sweep.n_samples", self.n_samples, 2)?;
+        Unfit::unless(self.methods.contains(&Sampling::Plain), "sweep.methods", || {
+            "`plain` is missing: the other methods and the theories are held against it".into()
+        })?;
+        for (i, method) in self.methods.iter().enumerate() {
+            Unfit::unless(!self.methods[..i].contains(method), "sweep.methods", || {
+                format!("{method:?} stands twice")
+            })?;
+            check_draws("sweep.draws", self.draws, *method, self.dim.unwrap_or(1))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether `draws` draws of `dim` coordinates can be taken this way: whole groups, at least four of them.
+fn check_draws(key: &str, draws: usize, method: Sampling, dim: usize) -> Result<(), Unfit> {
+    let multiple = method.multiple();
+    at_least(key, draws, if method == Sampling::Sobol { multiple } else { 4 * multiple })?;
+    Unfit::unless(draws.is_multiple_of(multiple), key, || {
+        format!("{draws}; a multiple of {multiple} is needed for {method:?} draws")
+    })?;
+    Unfit::unless(method != Sampling::Sobol || (dim <= 256 && draws <= 16 << 16), key, || {
+        format!(
+            "{draws} draws in {dim} directions; Sobol sequences have up to 256 directions and {} draws",
+            16 << 16
+        )
+    })
+}
+
 /// One Δ_k curve: which directions, how many, how far.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Setting {
     /// Folder of its artifacts.
@@ -474,7 +561,7 @@ pub struct Setting {
 }
 
 /// A landscape over two directions: points on a lattice instead of draws.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grid {
     /// Folder of its artifacts, after `grid_`.
@@ -488,18 +575,31 @@ pub struct Grid {
     /// Prefix sizes k whose surfaces are kept, in samples; multiples of `step`.
     /// The largest k with k + step ≤ N is always kept too.
     pub prefix_sizes: Vec<usize>,
+    /// So many more, in geometric steps from `step` to that: the places of the slider in the report.
+    #[serde(default)]
+    pub prefix_count: usize,
 }
 
 /// Parameters of `montecarlo`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct MonteCarlo {
     /// Step s in samples: Δ_k compares k with k + s.
     pub step: usize,
-    /// Draws T of θ per setting.
+    /// Draws T of θ per setting, or the most there may be where `relative_error` is set.
     pub draws: usize,
+    /// How they are taken.
+    pub sampling: Sampling,
+    /// Whether V is estimated with the second-order model as control variate, for settings on the Hessian basis.
+    pub control_variate: bool,
+    /// Standard error of V over the draws, as a fraction of V, at which no more are taken; null: take all.
+    pub relative_error: Option<f64>,
     /// Draw t is a function of (seed, t).
     pub seed: u64,
+    /// Numbers of samples n from which V and K at full size are predicted; those below N are used.
+    pub pilot_sizes: Vec<usize>,
+    /// A comparison of sampling methods and theories over σ; null: none.
+    pub sweep: Option<Sweep>,
     /// Type of the products.
     pub precision: Precision,
     /// Memory in MiB for the perturbed weights of all layers but the first.
@@ -515,14 +615,26 @@ impl Section for MonteCarlo {
 
     fn check(&self) -> Result<(), Unfit> {
         at_least("step", self.step, 1)?;
-        at_least("draws", self.draws, 2)?;
         at_least("settings", self.settings.len(), 1)?;
         at_least("weights_mib", self.weights_mib, 1)?;
+        if let Some(relative_error) = self.relative_error {
+            positive("relative_error", relative_error)?;
+        }
+        for (i, &n) in self.pilot_sizes.iter().enumerate() {
+            at_least("pilot_sizes", n, 3)?;
+            Unfit::unless(i == 0 || n > self.pilot_sizes[i - 1], "pilot_sizes", || {
+                format!("{n} after {}; ascending numbers of samples are needed", self.pilot_sizes[i - 1])
+            })?;
+        }
+        if let Some(sweep) = &self.sweep {
+            sweep.check()?;
+        }
         unique_names("settings", self.settings.iter().map(|s| s.name.as_str()))?;
         unique_names("grids", self.grids.iter().map(|g| g.name.as_str()))?;
         for (i, setting) in self.settings.iter().enumerate() {
             at_least(&format!("settings[{i}].dim"), setting.dim, 1)?;
             positive(&format!("settings[{i}].sigma"), setting.sigma)?;
+            check_draws("draws", self.draws, self.sampling, setting.dim)?;
         }
         for (i, grid) in self.grids.iter().enumerate() {
             at_least(&format!("grids[{i}].points"), grid.points, 2)?;
@@ -542,13 +654,17 @@ impl Section for MonteCarlo {
 }
 
 /// Parameters of `bound`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bound {
     /// Tolerances for Δ_k, in nats².
     pub tolerances: Vec<f64>,
+    /// Tolerances for √Δ_k as a fraction of the mean perturbed loss of the setting.
+    pub relative_tolerances: Vec<f64>,
     /// Coverage of every interval.
     pub confidence: f64,
+    /// Experiments `<this one>-pilot-<n>` on the first n samples alone, whose own w* and basis predict V and K.
+    pub pilots: Vec<String>,
 }
 
 impl Section for Bound {
@@ -559,14 +675,21 @@ impl Section for Bound {
         for &tolerance in &self.tolerances {
             positive("tolerances", tolerance)?;
         }
+        for &tolerance in &self.relative_tolerances {
+            positive("relative_tolerances", tolerance)?;
+        }
         Unfit::unless(self.confidence > 0.0 && self.confidence < 1.0, "confidence", || {
             format!("{}; a number between 0 and 1 is needed, usually 0.95", self.confidence)
         })
     }
+
+    fn experiments(&self) -> Vec<(String, &'static str)> {
+        self.pilots.iter().map(|pilot| (pilot.clone(), "montecarlo")).collect()
+    }
 }
 
 /// Parameters of `spectrum`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spectrum {
     /// The Hessian is that of the first so many samples; null: all.
@@ -634,7 +757,7 @@ impl Section for Spectrum {
 }
 
 /// Parameters of `stream`: training while samples arrive.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stream {
     /// Runs, each with an order of the samples, first weights and draws of its own; 0: the stage does nothing.
@@ -694,7 +817,7 @@ impl Section for Stream {
 }
 
 /// Parameters of `report`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
     /// Heading of the page.
@@ -711,6 +834,8 @@ impl Section for Report {
     const STAGE: &'static str = "report";
 
     fn check(&self) -> Result<(), Unfit> {
-        positive("png_scale", self.png_scale)
+        Unfit::unless(self.png_scale > 0.0 && self.png_scale <= 10.0, "png_scale", || {
+            format!("{}; a number above 0, at most 10, is needed: 2 gives sharp pictures", self.png_scale)
+        })
     }
 }

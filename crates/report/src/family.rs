@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::beyond::{Polish, polish_sentence};
 use crate::chart::{Panel, Style, short};
 use crate::figures::{Figure, Section, figure, line};
-use crate::page;
+use crate::page::{self, Shell};
 use crate::sentences::{PAPER_EIGENVALUES, grouped};
 use crate::summary::{self, Summary};
 
@@ -30,7 +30,16 @@ struct Member {
     n_samples: usize,
     n_classes: usize,
     outliers: Option<(usize, f64)>,
+    dim: usize,
+    sigma: f64,
+    draws: usize,
+    layers: Vec<usize>,
+    activation: String,
+    n_params: usize,
+    source: String,
+    confidence: f64,
     train_loss: f64,
+    train_accuracy: Option<f64>,
     test_loss: Option<f64>,
     test_accuracy: Option<f64>,
     gradient_norm: f64,
@@ -126,7 +135,7 @@ pub fn run(params: &Report, ctx: &mut StageContext) -> Result<String> {
     ctx.outputs.write_bytes("index.html", html.as_bytes(), "the report")?;
     let summary = summary_of(params, &ctx.experiment, answer, &curves, &members);
     ctx.outputs.write_json("summary.json", &summary, "the report in numbers")?;
-    page::write_index(&ctx.artifacts, &ctx.experiment, &summary)?;
+    crate::compare::write(&ctx.artifacts, summary, None)?;
     Ok(format!("{} members, {} figures", members.len(), figures.len()))
 }
 
@@ -543,14 +552,18 @@ fn html(
         "overlap",
     ];
     let all = page::table(&head, members.iter().map(member));
-    let figures = figures.iter().map(page::figure).collect::<String>();
-    page::document(
-        &params.title,
-        &format!(
-            "<p><a href=\"../../index.html\">all experiments</a></p>\n<h1>{title}</h1>\n<div class=\"answer\">{answers}</div>\n\
-             <h2>Sizes</h2>\n{sizes}{figures}<h2>Members</h2>\n{all}"
+    let behind = format!("{} members; numbers are of the setting {}", members.len(), curves[0].setting);
+    let picture = |f: &Figure| page::captioned(f, &page::still(&f.svg, &f.alt), &behind);
+    let figures = figures.iter().map(picture).collect::<String>();
+    page::document(&Shell {
+        title: &params.title,
+        nav: "<a href=\"../../index.html\">all experiments</a> <a href=\"../../compare.html\">side by side</a>",
+        body: &format!(
+            "<h1>{title}</h1>\n<div class=\"answer\">{answers}</div>\n\
+             <h2>Sizes</h2>\n{sizes}<h2>Figures</h2>\n{figures}<h2>Members</h2>\n{all}"
         ),
-    )
+        data: "",
+    })
 }
 
 fn summary_of(
@@ -561,18 +574,33 @@ fn summary_of(
     members: &[Member],
 ) -> Summary {
     let last = curves[0].last();
+    let shape = members.iter().find(|m| m.n_samples == last.k).unwrap_or(&members[0]);
+    let accuracies = members.iter().filter(|m| m.n_samples == last.k).map(|m| m.train_accuracy);
+    let accuracies = accuracies.collect::<Option<Vec<_>>>();
     Summary {
         format: summary::FORMAT,
         experiment: experiment.to_owned(),
         title: params.title.clone(),
+        headline: format!("A family of {} networks.", members.len()),
         answer,
         n_samples: last.k,
-        layers: vec![],
+        n_features: shape.layers.first().copied().unwrap_or(0),
+        n_classes: shape.n_classes,
+        source: shape.source.clone(),
+        layers: shape.layers.clone(),
+        activation: shape.activation.clone(),
+        n_params: shape.n_params,
         train_loss: last.train_loss.mean,
+        train_accuracy: accuracies.map(|a| a.iter().sum::<f64>() / a.len() as f64),
         test_accuracy: last.test_accuracy.map(|s| s.mean),
-        gradient_norm: members.iter().map(|m| m.gradient_norm).sum::<f64>() / members.len() as f64,
+        gradient_norm: last.gradient_norm.mean,
         eigenvalues: last.eigenvalues.iter().map(|s| s.mean).collect(),
         setting: curves[0].setting.clone(),
+        dim: shape.dim,
+        sigma: shape.sigma,
+        draws: shape.draws,
+        step: curves[0].step,
+        confidence: shape.confidence,
         variance: last.variance.mean,
         exponent: None,
         sufficient: vec![],

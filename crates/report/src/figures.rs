@@ -7,7 +7,8 @@ use ndarray::{Array1, ArrayView2, Axis};
 use pipeline::params::BasisName;
 
 use crate::chart::{self, Line, Panel, Style};
-use crate::gather::{Experiment, Grid, Setting};
+use crate::confidence;
+use crate::gather::{Experiment, Grid, Setting, SufficientRow};
 use crate::sentences::{self, PAPER_EIGENVALUES, PAPER_HESSIAN_CONSTANT, PAPER_RANDOM_CONSTANT};
 use crate::surface::{self, Surface, extremes};
 
@@ -27,6 +28,15 @@ pub struct Figure {
     pub csv: String,
     /// section of the page
     pub section: Section,
+    /// the landscape it is a still of
+    pub grid: Option<String>,
+}
+
+impl Figure {
+    /// Whether it is a still of the landscape `grid`.
+    pub fn of_grid(&self, grid: &str) -> bool {
+        self.grid.as_deref() == Some(grid)
+    }
 }
 
 /// Sections of the page that hold figures.
@@ -44,6 +54,7 @@ pub enum Section {
 /// All figures that the artifacts allow.
 pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figure>> {
     let mut figures = vec![sufficient(e, answer)?];
+    figures.extend(confidence::pilot(&e.pilots, &answer.name, e.data.n_samples)?);
     if e.model.history.nrows() > 1 {
         figures.push(history(e)?);
     }
@@ -52,7 +63,7 @@ pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figur
         figures.push(prefix_spectrum(e)?);
     }
     for grid in &e.grids {
-        figures.extend(landscapes(e, grid)?);
+        figures.extend(landscapes(e, grid, compare)?);
     }
     let random = |s: &&Setting| s.basis == BasisName::Random;
     let random = e.settings.iter().filter(random).collect::<Vec<_>>();
@@ -90,6 +101,9 @@ pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figur
     if !answer.theories.is_empty() {
         figures.push(theory(e, answer, compare)?);
     }
+    if let Some(sweep) = &e.sweep {
+        figures.extend(confidence::sweep(sweep)?);
+    }
     figures.extend(crate::beyond::draw(e)?);
     Ok(figures)
 }
@@ -103,7 +117,7 @@ fn largest_group<'a>(settings: &[&'a Setting], key: fn(&Setting) -> f64) -> Vec<
 }
 
 /// Means over at most [`DRAWN_POINTS`] bins of k that grow geometrically.
-fn thin(sizes: &[usize], curve: impl Fn(usize) -> f64) -> Vec<(f64, f64)> {
+pub fn thin(sizes: &[usize], curve: impl Fn(usize) -> f64) -> Vec<(f64, f64)> {
     let ratio = (sizes[sizes.len() - 1] as f64 / sizes[0] as f64).powf(1.0 / DRAWN_POINTS as f64);
     let (mut points, mut begin) = (vec![], 0);
     while begin < sizes.len() {
@@ -127,11 +141,18 @@ fn csv_of(panels: &[Panel]) -> String {
                     .expect("writing to a string");
             }
         }
+        for (edge, at) in [("lower edge of the band", 0), ("upper edge of the band", 1)] {
+            for &(x, low, high) in &panel.band {
+                let title = panel.title.replace(',', ";");
+                writeln!(text, "{title},{edge},{x},{}", [low, high][at]).expect("writing to a string");
+            }
+        }
     }
     text
 }
 
-pub(crate) fn figure(
+/// A figure of panels.
+pub fn figure(
     name: &str,
     section: Section,
     caption: String,
@@ -147,6 +168,7 @@ pub(crate) fn figure(
         svg: chart::svg(panels)?,
         csv: csv_of(panels),
         section,
+        grid: None,
     })
 }
 
@@ -158,7 +180,11 @@ fn sufficient(e: &Experiment, answer: &Setting) -> Result<Figure> {
     let step = e.step as f64;
     let law = law.map(|k| (k, answer.variance * step / (k * (k + step)))).collect();
     let marks = rows.iter().filter_map(|r| r.k.map(|k| (k as f64, r.tolerance))).collect();
-    let panel = Panel {
+    let interval = |r: &&SufficientRow| {
+        let ends = [r.low?, r.high?].map(|k| (k as f64, r.tolerance));
+        Some(line("", ends.to_vec(), Style::Solid, 2))
+    };
+    let mut panel = Panel {
         title: "How many samples are enough".into(),
         x_label: "prefix size k (samples)".into(),
         y_label: "Δ_k (nats²)".into(),
@@ -171,13 +197,15 @@ fn sufficient(e: &Experiment, answer: &Setting) -> Result<Figure> {
         ],
         levels: rows
             .iter()
-            .map(|r| (r.tolerance, format!("tolerance {}", chart::short(r.tolerance))))
+            .map(|r| (r.tolerance, format!("tolerance {}", sentences::tolerance(r))))
             .collect(),
         ..Panel::default()
     };
+    panel.lines.extend(rows.iter().filter_map(interval));
     let caption = format!(
-        "K: Δ_k of {}, the law of its average over orders, and where that meets each tolerance.",
-        describe(answer)
+        "K: Δ_k of {}, the law of its average over orders, and where that meets each tolerance, with its {:.0} % interval over samples and draws.",
+        describe(answer),
+        100.0 * e.confidence
     );
     figure(
         "sufficient",
@@ -188,7 +216,8 @@ fn sufficient(e: &Experiment, answer: &Setting) -> Result<Figure> {
     )
 }
 
-pub(crate) fn line(label: &str, points: Vec<(f64, f64)>, style: Style, colour: usize) -> Line {
+/// One line of a panel.
+pub fn line(label: &str, points: Vec<(f64, f64)>, style: Style, colour: usize) -> Line {
     Line { label: label.to_owned(), points, style, colour }
 }
 
@@ -251,7 +280,7 @@ fn spectrum(e: &Experiment, compare: bool) -> Result<Figure> {
         ..Panel::default()
     };
     let largest = e.spectrum.residuals.iter().fold(0.0_f64, |m, &r| m.max(r));
-    let sentence = sentences::spectrum(&values.to_vec(), largest, compare);
+    let sentence = sentences::spectrum(&values.to_vec(), largest, compare.then_some(&e.model));
     let caption = format!(
         "Figure 1: signed Ritz values of the Hessian over all {} samples.",
         sentences::grouped(e.data.n_samples)
@@ -273,12 +302,7 @@ fn prefix_spectrum(e: &Experiment) -> Result<Figure> {
         ..Panel::default()
     };
     let (first, last) = (e.spectrum.prefix_eigenvalues[[0, 0]], e.spectrum.eigenvalues[0]);
-    let sentence = format!(
-        "The largest eigenvalue is {} at k = {} and {} with all samples.",
-        chart::short(first),
-        sentences::grouped(e.spectrum.prefix_sizes[0]),
-        chart::short(last)
-    );
+    let sentence = sentences::prefix_spectrum(e.spectrum.prefix_sizes[0], first, last);
     figure(
         "prefix-eigenvalues",
         Section::Spectrum,
@@ -288,19 +312,21 @@ fn prefix_spectrum(e: &Experiment) -> Result<Figure> {
     )
 }
 
-/// A figure per kept prefix size: the first and the last carry the paper's numbers.
-fn landscapes(e: &Experiment, grid: &Grid) -> Result<Vec<Figure>> {
+/// A figure per prefix size that was asked for by number, and one for the last: the first and the last carry the
+/// paper's numbers. The sizes between them are for the slider.
+fn landscapes(e: &Experiment, grid: &Grid, compare: bool) -> Result<Vec<Figure>> {
     let numbers = match (grid.name.as_str(), grid.basis) {
         ("random", BasisName::Random) => Some(["2", "3"]),
         ("hessian", BasisName::Hessian) => Some(["6", "7"]),
         _ => None,
     };
     let last = grid.sizes.len() - 1;
+    let first = grid.asked.iter().min();
     let one = |(m, &k): (usize, &usize)| {
         let number = numbers.and_then(|n| {
             if m == last {
                 Some(n[1])
-            } else if m == 0 {
+            } else if first == Some(&k) {
                 Some(n[0])
             } else {
                 None
@@ -308,9 +334,33 @@ fn landscapes(e: &Experiment, grid: &Grid) -> Result<Vec<Figure>> {
         });
         let name = number.map_or_else(|| format!("landscape-{}-{k}", grid.name), |n| format!("figure-{n}"));
         let title = number.map_or_else(String::new, |n| format!("Figure {n}: "));
-        landscape(e, grid, m, name, &title)
+        let mut figure = landscape(e, grid, m, name, &title)?;
+        if let (true, Some(number)) = (compare, number) {
+            figure.sentence += " ";
+            figure.sentence += &paper_landscape(e, grid, m, number);
+        }
+        Ok(figure)
     };
-    grid.sizes.iter().enumerate().map(one).collect()
+    let pictured = |(m, k): &(usize, &usize)| *m == last || grid.asked.contains(k);
+    grid.sizes.iter().enumerate().filter(pictured).map(one).collect()
+}
+
+/// What the paper says of its figure 2, 3, 6 or 7, beside the same quantities here.
+fn paper_landscape(e: &Experiment, grid: &Grid, m: usize, number: &str) -> String {
+    let largest_change = |grid: &Grid, m: usize| extremes(grid.change.index_axis(Axis(0), m)).1;
+    let loss = |m: usize| grid.loss.index_axis(Axis(0), m);
+    let other = e.grids.iter().find(|g| g.basis == BasisName::Random && g.name == "random");
+    let over_random = other.and_then(|g| {
+        let same = g.sizes.iter().position(|k| *k == grid.sizes[m])?;
+        Some(largest_change(grid, m) / largest_change(g, same))
+    });
+    sentences::paper_landscape(
+        number,
+        surface::inner_extrema(loss(m)),
+        surface::inner_extrema(loss(0)),
+        largest_change(grid, 0) / largest_change(grid, m),
+        over_random,
+    )
 }
 
 fn landscape(e: &Experiment, grid: &Grid, m: usize, name: String, title: &str) -> Result<Figure> {
@@ -321,11 +371,7 @@ fn landscape(e: &Experiment, grid: &Grid, m: usize, name: String, title: &str) -
         surface(format!("L_k (nats), k = {}", sentences::grouped(k)), loss),
         surface("(L_{k+s} − L_k)² (nats²)".to_owned(), change),
     ])?;
-    let directions = match grid.basis {
-        BasisName::Hessian => "the top two Hessian eigenvectors",
-        BasisName::Random => "two random directions",
-        BasisName::Filter => "two filter-normalised directions",
-    };
+    let directions = directions(grid.basis);
     let caption = format!(
         "{title}the loss surface over {directions} at k = {} and its squared change with s = {} more samples.",
         sentences::grouped(k),
@@ -339,7 +385,17 @@ fn landscape(e: &Experiment, grid: &Grid, m: usize, name: String, title: &str) -
         svg,
         csv: surface_csv(grid, loss, change),
         section: Section::Landscape,
+        grid: Some(grid.name.clone()),
     })
+}
+
+/// The two directions of a landscape, in words.
+pub fn directions(basis: BasisName) -> &'static str {
+    match basis {
+        BasisName::Hessian => "the top two Hessian eigenvectors",
+        BasisName::Random => "two random directions",
+        BasisName::Filter => "two filter-normalised directions",
+    }
 }
 
 fn surface_csv(grid: &Grid, loss: ArrayView2<f64>, change: ArrayView2<f64>) -> String {
@@ -367,10 +423,19 @@ fn deltas(e: &Experiment, name: &str, title: &str, settings: &[&Setting], compar
     let caption = format!(
         "{title}. Left Δ_k, right Δ_k·k²: flat where Δ_k decays as 1/k². Dashed: V(1/k − 1/(k+s)), the average over orders. Curves are means over {DRAWN_POINTS} geometric bins of k."
     );
-    figure(name, Section::Delta, caption, delta_sentence(e, settings, compare), &panels)
+    let mut sentence = delta_sentence(e, settings, compare);
+    if compare && let Some(varied) = ["figure-4", "figure-5"].iter().position(|n| *n == name) {
+        let key = |s: &Setting| if varied == 0 { s.sigma } else { s.dim as f64 };
+        let mut known = settings.iter().map(|s| (key(s), s.variance)).collect::<Vec<_>>();
+        known.sort_by(|a, b| a.0.total_cmp(&b.0));
+        sentence += " ";
+        sentence += &sentences::no_difference(["σ", "d"][varied], known[0], known[known.len() - 1]);
+    }
+    figure(name, Section::Delta, caption, sentence, &panels)
 }
 
-fn delta_panel(title: &str, y_label: &str) -> Panel {
+/// Logarithmic axes of Δ_k over k.
+pub fn delta_panel(title: &str, y_label: &str) -> Panel {
     Panel {
         title: title.into(),
         x_label: "prefix size k (samples)".into(),
@@ -461,5 +526,17 @@ mod tests {
         let sizes = (1..=100_000).collect::<Vec<_>>();
         let thinned = thin(&sizes, |_| 7.0);
         assert!(thinned.len() <= DRAWN_POINTS && thinned.iter().all(|p| (p.1 - 7.0).abs() < 1e-12));
+    }
+
+    #[test]
+    fn the_table_has_the_band_too() {
+        let panel = Panel {
+            title: "a, b".into(),
+            lines: vec![line("c", vec![(1.0, 2.0)], Style::Solid, 0)],
+            band: vec![(1.0, 1.5, 2.5)],
+            ..Panel::default()
+        };
+        let table = "panel,line,x,y\na; b,c,1,2\na; b,lower edge of the band,1,1.5\na; b,upper edge of the band,1,2.5\n";
+        assert_eq!(csv_of(&[panel]), table);
     }
 }

@@ -3,11 +3,12 @@
 use anyhow::Result;
 use ndarray::{Array1, Array2, Array3, Ix1, Ix2, Ix3};
 use pipeline::manifest::Manifest;
-use pipeline::params::BasisName;
+use pipeline::params::{BasisName, MonteCarlo};
 use pipeline::stage::StageContext;
 use serde::Deserialize;
 
 use crate::beyond::Beyond;
+use crate::confidence::{PilotDocument, Sweep, read_sweep};
 
 /// One experiment.
 pub struct Experiment {
@@ -26,6 +27,8 @@ pub struct Experiment {
     /// coverage of every interval
     pub confidence: f64,
     pub rows: Vec<SufficientRow>,
+    pub pilots: PilotDocument,
+    pub sweep: Option<Sweep>,
     /// of the stages before this one
     pub manifests: Vec<Manifest>,
 }
@@ -109,6 +112,8 @@ pub struct Grid {
     pub basis: BasisName,
     pub axis: Array1<f64>,
     pub sizes: Vec<usize>,
+    /// those of them that `pipeline.yaml` lists: each has a picture of its own
+    pub asked: Vec<usize>,
     /// (m, G, G), nats
     pub loss: Array3<f64>,
     /// (m, G, G), nats²
@@ -116,14 +121,23 @@ pub struct Grid {
 }
 
 /// K of one method at one tolerance.
-#[derive(Clone, Debug, Deserialize, serde::Serialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema, serde::Serialize)]
 pub struct SufficientRow {
+    /// of `montecarlo.settings`
     pub setting: String,
+    /// `order-average`: closed form of the average over all orders; `monte-carlo`: the one measured order; or a theory
     pub method: String,
+    /// nats²
     pub tolerance: f64,
+    /// the same as √Δ over the mean perturbed loss, if it was given so
+    pub relative: Option<f64>,
+    /// `reached`, `extrapolated` (beyond the samples at hand) or `not reached`
     pub status: String,
+    /// samples; null where not reached
     pub k: Option<usize>,
+    /// lower end of the interval, samples
     pub low: Option<usize>,
+    /// upper end of the interval, samples
     pub high: Option<usize>,
 }
 
@@ -163,6 +177,7 @@ impl Experiment {
         let inputs = &ctx.inputs;
         let theory: TheoryDocument = inputs.read_json("bound", "theory.json")?;
         let sufficient: SufficientDocument = inputs.read_json("bound", "sufficient.json")?;
+        let montecarlo: MonteCarlo = inputs.params("montecarlo")?;
         let grids: Vec<GridFact> = inputs.fact("montecarlo", "grids")?;
         Ok(Self {
             name: ctx.experiment.clone(),
@@ -172,10 +187,12 @@ impl Experiment {
             step: inputs.fact("montecarlo", "step")?,
             sizes: ctx.inputs.read_sizes("montecarlo", "prefix_sizes.npy")?,
             settings: theory.settings.into_iter().map(|s| read_setting(ctx, s)).collect::<Result<_>>()?,
-            grids: grids.into_iter().map(|g| read_grid(ctx, g)).collect::<Result<_>>()?,
+            grids: grids.into_iter().map(|g| read_grid(ctx, g, &montecarlo)).collect::<Result<_>>()?,
             beyond: Beyond::read(ctx)?,
             confidence: theory.confidence,
             rows: sufficient.rows,
+            pilots: inputs.read_json("bound", "pilot.json")?,
+            sweep: read_sweep(ctx)?,
             manifests: ["fetch-data", "train", "eigen", "montecarlo", "bound", "spectrum", "stream"]
                 .map(|s| inputs.manifest(s).clone())
                 .to_vec(),
@@ -266,9 +283,11 @@ fn read_setting(ctx: &StageContext, s: SettingTheory) -> Result<Setting> {
     })
 }
 
-fn read_grid(ctx: &StageContext, grid: GridFact) -> Result<Grid> {
+fn read_grid(ctx: &StageContext, grid: GridFact, params: &MonteCarlo) -> Result<Grid> {
     let file = |file: &str| format!("grid_{}/{file}", grid.name);
+    let asked = params.grids.iter().find(|g| g.name == grid.name);
     Ok(Grid {
+        asked: asked.map_or(vec![], |g| g.prefix_sizes.clone()),
         axis: ctx.inputs.read::<f64, Ix1>("montecarlo", &file("axis.npy"))?,
         sizes: ctx.inputs.read_sizes("montecarlo", &file("prefix_sizes.npy"))?,
         loss: ctx.inputs.read::<f64, Ix3>("montecarlo", &file("loss.npy"))?,

@@ -3,13 +3,18 @@
 
 mod beyond;
 mod chart;
+mod compare;
+mod confidence;
 mod family;
 mod figures;
 mod gather;
+mod live;
+mod markdown;
 mod page;
 mod sentences;
 mod summary;
 mod surface;
+mod vtk;
 
 use std::process::ExitCode;
 
@@ -19,6 +24,7 @@ use pipeline::params::Report;
 use pipeline::stage::{Stage, StageContext};
 
 use crate::gather::Experiment;
+use crate::live::Curve;
 
 struct ReportStage;
 
@@ -62,12 +68,24 @@ fn run(params: &Report, ctx: &mut StageContext) -> Result<String> {
     ctx.outputs.write_bytes("index.html", html.as_bytes(), "the report")?;
     let summary = summary::of(params, &experiment, answer);
     ctx.outputs.write_json("summary.json", &summary, "the report in numbers")?;
-    page::write_index(&ctx.artifacts, &ctx.experiment, &summary)?;
+    ctx.outputs.write_bytes(
+        "summary.md",
+        markdown::summary(&summary).as_bytes(),
+        "the answer in Markdown",
+    )?;
+    let curve = Curve::of(&experiment, answer, &experiment.name);
+    ctx.outputs.write_json("curve.json", &curve, "the answer's Delta_k, for the comparison")?;
+    for grid in &experiment.grids {
+        let file = format!("surfaces/{}.vts", grid.name);
+        ctx.outputs.write_bytes(&file, vtk::structured_grid(grid).as_bytes(), "landscape for ParaView")?;
+    }
+    compare::write(&ctx.artifacts, summary, Some(curve))?;
     Ok(format!("{} figures, index.html of {:.1} MB", figures.len(), html.len() as f64 / 1e6))
 }
 
 /// Every figure as SVG, PNG and CSV.
 fn write_figures(params: &Report, ctx: &mut StageContext, figures: &[figures::Figure]) -> Result<()> {
+    let progress = ctx.progress(figures.len(), "report: figures");
     for figure in figures {
         let name = &figure.name;
         let out = &mut ctx.outputs;
@@ -75,6 +93,7 @@ fn write_figures(params: &Report, ctx: &mut StageContext, figures: &[figures::Fi
         let png = chart::png(&figure.svg, params.png_scale)?;
         out.write_bytes(&format!("figures/{name}.png"), &png, &figure.alt)?;
         out.write_bytes(&format!("figures/{name}.csv"), figure.csv.as_bytes(), "every plotted number")?;
+        progress.add(1);
     }
     Ok(())
 }

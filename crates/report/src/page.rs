@@ -1,90 +1,195 @@
-//! The pages: one per experiment and an index over all. Self-contained: no request leaves them.
+//! The page of one experiment. Self-contained: no request leaves it.
 
-use std::fmt::Write;
-use std::path::Path;
-
-use anyhow::{Context, Result};
 use pipeline::manifest::Manifest;
 use pipeline::params::Report;
 
 use crate::chart::short;
+use crate::confidence;
 use crate::figures::{Figure, Section};
 use crate::gather::{Experiment, Setting, SufficientRow};
+use crate::live;
 use crate::sentences::{self, grouped};
-use crate::summary::{self, Summary};
+use crate::summary;
 
-const STYLE: &str = "
-:root{color-scheme:light dark;--fg:#1b1f24;--bg:#fff;--soft:#f3f5f7;--line:#d5dae0;--accent:#0072b2}
-@media(prefers-color-scheme:dark){:root{--fg:#e6e9ec;--bg:#15181c;--soft:#20252b;--line:#3a424b;--accent:#56b4e9}}
-*{box-sizing:border-box}body{font:16px/1.55 system-ui,sans-serif;color:var(--fg);background:var(--bg);margin:0}
-main{max-width:1180px;margin:auto;padding:1rem}h1{line-height:1.2;margin:.6rem 0}h2{margin-top:2.4rem;border-bottom:1px solid var(--line)}
-.answer{background:var(--soft);border-left:5px solid var(--accent);padding:.6rem 1rem;font-size:1.08rem}
-a{color:var(--accent)}figure{margin:1.4rem 0}figure svg{width:100%;height:auto;background:#fff;border:1px solid var(--line);border-radius:6px}
-figcaption{margin-top:.4rem}.files{font-size:.85rem}
-.scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{border:1px solid var(--line);padding:.25rem .6rem;text-align:right}
-th:first-child,td:first-child{text-align:left}thead{background:var(--soft)}code{overflow-wrap:anywhere}
-@media print{figure{break-inside:avoid}}";
+const STYLE: &str = include_str!("../assets/page.css");
+const SCRIPTS: [&str; 4] = [
+    include_str!("../assets/common.js"),
+    include_str!("../assets/chart.js"),
+    include_str!("../assets/surface.js"),
+    include_str!("../assets/start.js"),
+];
+/// The browser itself refuses whatever would leave the page.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 
-pub(crate) fn escape(text: &str) -> String {
+/// Text as HTML.
+pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-pub(crate) fn document(title: &str, body: &str) -> String {
+/// What differs from page to page.
+pub struct Shell<'a> {
+    pub title: &'a str,
+    /// HTML of the links at the top
+    pub nav: &'a str,
+    /// HTML
+    pub body: &'a str,
+    /// script elements that hold data
+    pub data: &'a str,
+}
+
+/// A whole page: style and scripts are in it.
+pub fn document(shell: &Shell) -> String {
+    let Shell { title, nav, body, data } = shell;
     let title = escape(title);
+    let scripts = SCRIPTS.concat().replace("\"use strict\";\n", "");
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
-         <title>{title}</title><style>{STYLE}</style></head>\n<body><main>\n{body}</main></body></html>\n"
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\"><link rel=\"icon\" href=\"data:,\">\
+         <title>{title}</title><style>{STYLE}</style><script>document.documentElement.classList.add(\"js\");</script></head>\n\
+         <body><main>\n<nav aria-label=\"pages and sections\">{nav}<button type=\"button\" class=\"theme live end\">theme: auto</button></nav>\n{body}</main>\n\
+         {data}<script>\"use strict\";\n{scripts}</script></body></html>\n"
     )
+}
+
+/// Sections of the page: anchor and heading.
+const SECTIONS: [(&str, &str); 8] = [
+    ("answer", "How many samples are enough"),
+    ("model", "Data and model"),
+    ("spectrum", "Spectrum"),
+    ("landscape", "Landscape"),
+    ("delta", "Δ_k"),
+    ("theory", "Theory against Monte Carlo"),
+    ("arriving", "Data that arrive"),
+    ("method", "Method and provenance"),
+];
+
+fn heading(anchor: &str) -> String {
+    let title = SECTIONS.iter().find(|s| s.0 == anchor).expect("a known section").1;
+    format!("<h2 id=\"{anchor}\">{title}</h2>\n")
 }
 
 /// The page of one experiment.
 pub fn experiment(params: &Report, e: &Experiment, answer: &Setting, figures: &[Figure]) -> String {
-    let section = |heading: &str, text: &str, of: Section| {
-        let figures = figures.iter().filter(|f| f.section == of).map(figure).collect::<String>();
-        format!("<h2>{heading}</h2>\n{text}{figures}")
-    };
+    let figures_of =
+        |of: Section| figures.iter().filter(|f| f.section == of).map(|f| figure(f, e)).collect::<String>();
+    let section = |anchor: &str, text: &str, of: Section| heading(anchor) + text + &figures_of(of);
     let answers =
         summary::answers(e, answer).iter().map(|a| format!("<p>{}</p>", escape(a))).collect::<String>();
+    let (title, headline) = (escape(&params.title), escape(&summary::headline(e, answer)));
     let mut body = format!(
-        "<p><a href=\"{}index.html\">all experiments</a></p>\n<h1>{}</h1>\n",
-        "../".repeat(2 + e.name.matches('/').count()), // the member of a family lies deeper
-        escape(&params.title)
+        "<h1>{title}</h1>\n<div class=\"answer\"><p class=\"headline\">{headline}</p>{answers}</div>\n"
     );
-    body += "<div class=\"answer\">";
-    body += &answers;
-    body += "</div>\n";
-    body += &section("How many samples are enough", &sufficient_table(e, answer), Section::Answer);
-    body += &section("Data and model", &model(e), Section::Model);
-    body += &section("Spectrum", "", Section::Spectrum);
-    body += &section("Landscape", "", Section::Landscape);
-    body += &section("Δ_k", "", Section::Delta);
-    body += &section("Theory against Monte Carlo", &theory_table(e), Section::Theory);
-    if figures.iter().any(|f| f.section == Section::Arriving) {
-        body += &section("Data that arrive", "", Section::Arriving);
+    body += &section(
+        "answer",
+        &(sufficient_table(e, answer) + &confidence::pilot_table(&e.pilots, &answer.name)),
+        Section::Answer,
+    );
+    body += &section("model", &model(e), Section::Model);
+    body += &section("spectrum", "", Section::Spectrum);
+    body += &heading("landscape");
+    let mut data = live::data_element("delta-data", &live::delta(e, answer));
+    for (i, grid) in e.grids.iter().enumerate() {
+        let source = format!("surface-data-{i}");
+        data += &live::data_element(&source, &live::surface(grid, e.step));
+        let stills = figures.iter().filter(|f| f.section == Section::Landscape && f.of_grid(&grid.name));
+        let stills = stills.map(|f| figure(f, e)).collect::<String>();
+        let live = live::surface_figure(&source, grid);
+        body += "<div class=\"landscape\">";
+        body += &live;
+        body += "<div class=\"replaced\">";
+        body += &stills;
+        body += "</div></div>\n";
     }
+    let others = figures.iter().filter(|f| f.section == Section::Landscape);
+    body += &others.filter(|f| f.grid.is_none()).map(|f| figure(f, e)).collect::<String>();
+    body += &section("delta", "", Section::Delta);
+    let theory_tables = theory_table(e) + &e.sweep.as_ref().map_or_else(String::new, confidence::sweep_table);
+    body += &section("theory", &theory_tables, Section::Theory);
+    let arriving = figures.iter().any(|f| f.section == Section::Arriving);
+    let none = "<p>No run was trained on arriving samples (<code>stream.seeds</code> is 0).</p>\n";
+    body += &section("arriving", if arriving { "" } else { none }, Section::Arriving);
     body += &method(e);
-    document(&params.title, &body)
+    // The member of a family lies a folder deeper.
+    let up = "../".repeat(2 + e.name.matches('/').count());
+    let links = SECTIONS.iter().map(|(anchor, title)| format!(" <a href=\"#{anchor}\">{title}</a>"));
+    let nav = format!(
+        "<a href=\"{up}index.html\">all experiments</a> <a href=\"{up}compare.html\">side by side</a>{}",
+        links.collect::<String>()
+    );
+    document(&Shell { title: &params.title, nav: &nav, body: &body, data: &data })
 }
 
-pub(crate) fn figure(f: &Figure) -> String {
-    let Figure { name, caption, sentence, alt, svg, .. } = f;
-    let files =
-        ["svg", "png", "csv"].map(|kind| format!("<a href=\"figures/{name}.{kind}\">{kind}</a>")).join(" · ");
-    let (caption, sentence, alt) = (escape(caption), escape(sentence), escape(alt));
+/// A picture that stays when there is no JavaScript.
+pub fn still(svg: &str, alt: &str) -> String {
+    let alt = escape(alt);
     format!(
-        "<figure id=\"{name}\"><div role=\"img\" aria-label=\"{alt}\">{svg}</div><figcaption><strong>{caption}</strong> {sentence} <span class=\"files\">{files}</span></figcaption></figure>\n"
+        "<div class=\"still scroll\" role=\"region\" aria-label=\"picture\" tabindex=\"0\"><div role=\"img\" aria-label=\"{alt}\">{svg}</div></div>"
     )
 }
 
-pub(crate) fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let cells = |tag: &str, cells: &[String]| {
-        cells.iter().map(|c| format!("<{tag}>{}</{tag}>", escape(c))).collect::<String>()
+/// The chart in which K is read off stands in the place of its picture; all others are pictures.
+fn figure(f: &Figure, e: &Experiment) -> String {
+    let Figure { name, alt, svg, section, .. } = f;
+    let picture = still(svg, alt);
+    let picture = if name == "sufficient" {
+        let live = live::delta_figure("delta-data", live::setting_choice(), "");
+        format!("{live}<div class=\"replaced\">{picture}</div>")
+    } else {
+        picture
     };
-    let head = head.iter().map(|h| (*h).to_owned()).collect::<Vec<_>>();
-    let rows = rows.map(|row| format!("<tr>{}</tr>\n", cells("td", &row))).collect::<String>();
+    captioned(f, &picture, &behind(*section, e))
+}
+
+/// A picture with its caption, what is measured, what is `behind` it, and its files.
+pub fn captioned(f: &Figure, picture: &str, behind: &str) -> String {
+    let Figure { name, caption, sentence, .. } = f;
+    let files =
+        ["svg", "png", "csv"].map(|kind| format!("<a href=\"figures/{name}.{kind}\">{kind}</a>")).join(" · ");
+    let (caption, sentence, behind) = (escape(caption), escape(sentence), escape(behind));
     format!(
-        "<div class=\"scroll\"><table><thead><tr>{}</tr></thead><tbody>\n{rows}</tbody></table></div>\n",
-        cells("th", &head)
+        "<figure id=\"{name}\">{picture}<figcaption><strong>{caption}</strong> {sentence} <span class=\"behind\">{behind}</span><span class=\"files\">{files}</span></figcaption></figure>\n"
+    )
+}
+
+/// The parameters behind the figures of a section, as they stand in the manifests.
+fn behind(section: Section, e: &Experiment) -> String {
+    let keys: &[(&str, &[&str])] = match section {
+        Section::Model => {
+            &[("train", &["epochs", "batch_size", "optimizer", "initialisation", "seed", "precision"])]
+        }
+        Section::Spectrum => &[
+            ("eigen", &["dim", "which", "solver", "residual_tolerance", "seed", "precision"]),
+            ("spectrum", &["probes", "steps", "largest", "seed", "precision"]),
+        ],
+        Section::Landscape => &[("montecarlo", &["step", "precision"])],
+        Section::Answer | Section::Delta => &[("montecarlo", &["step", "draws", "seed", "precision"])],
+        Section::Arriving => &[(
+            "stream",
+            &["seeds", "seed", "first", "batch", "epochs", "dim", "sigma", "draws", "truth_draws"],
+        )],
+        Section::Theory => &[("eigen", &["dim", "prefix_count"]), ("montecarlo", &["step", "draws", "seed"])],
+    };
+    let value = |v: &serde_json::Value| v.to_string().replace(['"', '{', '}'], "").replace(',', ", ");
+    let of = |(stage, keys): &(&str, &[&str])| {
+        let params = e.manifests.iter().find(|m| m.stage == *stage).map(|m| &m.params);
+        let known = keys.iter().filter_map(|k| Some(format!("{k} {}", value(params?.get(k)?))));
+        format!("{stage}: {}", known.collect::<Vec<_>>().join(", "))
+    };
+    format!("{} · N = {}", keys.iter().map(of).collect::<Vec<_>>().join(" · "), grouped(e.data.n_samples))
+}
+
+/// A table that scrolls where the page is narrow; the first cell of a row names it.
+pub fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let head = head.iter().map(|h| match *h {
+        "" => "<td></td>".to_owned(),
+        h => format!("<th scope=\"col\">{}</th>", escape(h)),
+    });
+    let cells = |row: Vec<String>| row.iter().map(|c| format!("<td>{}</td>", escape(c))).collect::<String>();
+    let rows = rows.map(|row| format!("<tr>{}</tr>\n", cells(row))).collect::<String>();
+    format!(
+        "<div class=\"scroll\" role=\"region\" aria-label=\"table\" tabindex=\"0\"><table><thead><tr>{}</tr></thead><tbody>\n{rows}</tbody></table></div>\n",
+        head.collect::<String>()
     )
 }
 
@@ -103,13 +208,18 @@ fn sufficient_table(e: &Experiment, answer: &Setting) -> String {
         let cells = tolerances.iter().map(|&t| cell(method, t));
         std::iter::once((*method).to_owned()).chain(cells).collect()
     });
-    let heads = tolerances.iter().map(|&t| format!("K at {} nats²", short(t))).collect::<Vec<_>>();
+    let heads = tolerances.iter().filter_map(|&t| {
+        let row = of_answer.iter().find(|r| r.tolerance.to_bits() == t.to_bits())?;
+        Some(format!("K at {}", sentences::tolerance(row)))
+    });
+    let heads = heads.collect::<Vec<_>>();
     let head = std::iter::once("method").chain(heads.iter().map(String::as_str)).collect::<Vec<_>>();
-    let note = "<p>K in samples. <em>order-average</em>: closed form of the average over all orders, with an interval over the draws; the others: the last exceedance of one measured or computed curve (Definition 4).</p>\n";
+    let note = "<p>K in samples. <em>order-average</em>: closed form of the average over all orders, with an interval over samples and draws; <em>-average</em>: the same of a theory, over samples; the others: the last exceedance of one measured or computed curve (Definition 4).</p>\n";
     table(&head, rows) + note
 }
 
-fn size(row: &SufficientRow) -> String {
+/// K with interval and status.
+pub fn size(row: &SufficientRow) -> String {
     let interval = match (row.low, row.high) {
         (Some(low), Some(high)) => format!(" [{}, {}]", grouped(low), grouped(high)),
         _ => String::new(),
@@ -168,74 +278,30 @@ fn theory_table(e: &Experiment) -> String {
 }
 
 fn method(e: &Experiment) -> String {
-    let seconds = |m: &Manifest| format!("{:.1}", m.run.wall_seconds);
     let row = |m: &Manifest| {
         vec![
             m.stage.clone(),
-            seconds(m),
-            m.run.peak_memory_bytes.map_or_else(String::new, |b| format!("{:.0}", b as f64 / 1_048_576.0)),
-            m.run.threads.to_string(),
             m.run.blas.clone().unwrap_or_default(),
             m.code.version.clone(),
             m.fingerprint[..12].to_owned(),
         ]
     };
-    let head = ["stage", "seconds", "peak MiB", "threads", "BLAS", "version", "fingerprint"];
+    let head = ["stage", "BLAS", "version", "fingerprint"];
     let params = e.manifests.iter().map(|m| {
         let text = serde_json::to_string_pretty(&m.params).unwrap_or_default();
         format!(
-            "<details><summary>parameters of {}</summary><pre>{}</pre></details>\n",
+            "<details><summary>parameters of {}</summary><pre tabindex=\"0\">{}</pre></details>\n",
             m.stage,
             escape(&text)
         )
     });
     format!(
-        "<h2>Method and provenance</h2>\n<p>Δ_k is the mean over θ ~ N(0, σ²I) of (L_{{k+s}} − L_k)² at w* + Pθ, for every k from one pass over the samples per draw (s = {}). \
-         The top eigenvalues took {} Hessian-vector products over all samples.</p>\n{}{}",
+        "{}<p>Δ_k is the mean over θ ~ N(0, σ²I) of (L_{{k+s}} − L_k)² at w* + Pθ, for every k from one pass over the samples per draw (s = {}). \
+         The top eigenvalues took {} Hessian-vector products over all samples. Times, memory and threads of each run are in the manifest.json of its stage: this page has the same bytes for the same parameters.</p>\n{}{}",
+        heading("method"),
         e.step,
         e.spectrum.n_products,
         table(&head, e.manifests.iter().map(row)),
         params.collect::<String>()
     )
-}
-
-/// The index over all experiments whose report has finished, with the one in hand.
-pub fn write_index(artifacts: &Path, current: &str, summary: &Summary) -> Result<()> {
-    if current.contains('/') {
-        return Ok(()); // the member of a family: its family stands in the index
-    }
-    let mut entries = vec![];
-    let listing =
-        std::fs::read_dir(artifacts).with_context(|| format!("cannot list {}", artifacts.display()))?;
-    for entry in listing {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if name != current
-            && let Some(found) = read_summary(artifacts, &name)
-        {
-            entries.push((name, found.title, found.answer));
-        }
-    }
-    entries.push((current.to_owned(), summary.title.clone(), summary.answer.clone()));
-    entries.sort();
-    let mut body = "<h1>How many samples are enough?</h1>\n".to_owned();
-    for (name, title, answer) in entries {
-        let answer = answer.iter().map(|a| format!("<p>{}</p>", escape(a))).collect::<String>();
-        let (name, title) = (escape(&name), escape(&title));
-        write!(
-            body,
-            "<h2><a href=\"{name}/report/index.html\">{title}</a></h2>\n<div class=\"answer\">{answer}</div>\n"
-        )?;
-    }
-    let path = artifacts.join("index.html");
-    let temporary = artifacts.join(format!(".index.html.{current}"));
-    std::fs::write(&temporary, document("How many samples are enough?", &body))
-        .and_then(|()| std::fs::rename(&temporary, &path))
-        .with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn read_summary(artifacts: &Path, experiment: &str) -> Option<Summary> {
-    let dir = artifacts.join(experiment);
-    Manifest::find(&dir, "report").ok()??;
-    let text = std::fs::read(dir.join("report/summary.json")).ok()?;
-    serde_json::from_slice::<Summary>(&text).ok().filter(|s| s.format == summary::FORMAT)
 }

@@ -28,9 +28,17 @@ fn percent(fraction: f64) -> String {
     format!("{:.0} %", 100.0 * fraction)
 }
 
+/// A tolerance in the words it was given in.
+pub fn tolerance(row: &SufficientRow) -> String {
+    match row.relative {
+        Some(r) => format!("{} % of the mean perturbed loss", short(100.0 * r)),
+        None => format!("{} nats²", short(row.tolerance)),
+    }
+}
+
 /// The answer at one tolerance: by the closed form with its interval, and by the single stored order.
 pub fn answer(average: &SufficientRow, single: &SufficientRow, n_samples: usize) -> String {
-    let tolerance = short(average.tolerance);
+    let tolerance = tolerance(average);
     let k = grouped(average.k.unwrap_or_default());
     let interval = match (average.low, average.high) {
         (Some(low), Some(high)) => format!(" (interval {} to {})", grouped(low), grouped(high)),
@@ -47,7 +55,85 @@ pub fn answer(average: &SufficientRow, single: &SufficientRow, n_samples: usize)
         Some(k) => format!("in the one order that was measured, from {} on", grouped(k)),
         None => "in the one order that was measured, not reached".to_owned(),
     };
-    format!("For a change below {tolerance} nats² {law}; {order}.")
+    format!("For a change below {tolerance} {law}; {order}.")
+}
+
+/// The answer at all tolerances, in one sentence: K by the closed form of the average over orders.
+pub fn headline(rows: &[&SufficientRow], n_samples: usize) -> String {
+    let one = |row: &&SufficientRow| {
+        let k = row.k.map_or_else(|| "no number".to_owned(), grouped);
+        let interval = match (row.low, row.high) {
+            (Some(low), Some(high)) => format!(" [{}, {}]", grouped(low), grouped(high)),
+            _ => String::new(),
+        };
+        let beyond = match row.status.as_str() {
+            "reached" => String::new(),
+            "extrapolated" => format!(", more than the {} at hand", grouped(n_samples)),
+            status => format!(", {status}"),
+        };
+        format!("{k}{interval} for a change below {} nats²{beyond}", short(row.tolerance))
+    };
+    let parts = rows.iter().map(one).collect::<Vec<_>>();
+    match parts.as_slice() {
+        [] => "No tolerance was asked for.".to_owned(),
+        [only] => format!("Samples that are enough: {only}."),
+        _ => format!("Samples that are enough: {}.", parts.join("; ")),
+    }
+}
+
+/// Which curve the numbers are of.
+pub fn setting_note(setting: &str) -> String {
+    format!(
+        "All rows are of the setting `{setting}`; order-average is the closed form of the average over all orders of the samples."
+    )
+}
+
+/// The largest eigenvalue of the smallest prefix beside that of all samples.
+pub fn prefix_spectrum(k: usize, first: f64, last: f64) -> String {
+    let ratio = first / last;
+    let verdict = if (0.9..=1.1).contains(&ratio) {
+        "within a tenth of".to_owned()
+    } else if ratio > 1.0 {
+        format!("{} times", short(ratio))
+    } else {
+        format!("a fraction of {} of", short(ratio))
+    };
+    format!(
+        "The largest eigenvalue is {} at k = {}, {verdict} the {} with all samples.",
+        short(first),
+        grouped(k),
+        short(last)
+    )
+}
+
+/// Where the experiments of the comparison stand: smallest and largest K at the first tolerance.
+pub fn comparison(tolerance: f64, sizes: &[(String, usize)]) -> String {
+    let least = sizes.iter().min_by_key(|s| s.1);
+    let most = sizes.iter().max_by_key(|s| s.1);
+    match (least, most) {
+        (Some(least), Some(most)) if sizes.len() > 1 && least.1 < most.1 => format!(
+            "For a change below {} nats², {} needs the fewest samples ({}) and {} the most ({}): a factor of {}.",
+            short(tolerance),
+            least.0,
+            grouped(least.1),
+            most.0,
+            grouped(most.1),
+            short(most.1 as f64 / least.1 as f64)
+        ),
+        (Some(least), Some(_)) if sizes.len() > 1 => format!(
+            "For a change below {} nats² all {} need {} samples.",
+            short(tolerance),
+            sizes.len(),
+            grouped(least.1)
+        ),
+        (Some(only), _) => format!(
+            "For a change below {} nats², {} needs {} samples; there is no second experiment with that tolerance yet.",
+            short(tolerance),
+            only.0,
+            grouped(only.1)
+        ),
+        _ => "No experiment has a K to compare yet.".to_owned(),
+    }
 }
 
 /// How well the network fits.
@@ -68,7 +154,7 @@ pub fn model(model: &Model) -> String {
 }
 
 /// Figure 1.
-pub fn spectrum(eigenvalues: &[f64], largest_residual: f64, compare: bool) -> String {
+pub fn spectrum(eigenvalues: &[f64], largest_residual: f64, compare: Option<&Model>) -> String {
     let (first, last) = (eigenvalues[0], eigenvalues[eigenvalues.len() - 1]);
     let own = format!(
         "The largest eigenvalue of H(w*) is {}, the {} of these is {}; no residual exceeds {} of the first.",
@@ -77,18 +163,20 @@ pub fn spectrum(eigenvalues: &[f64], largest_residual: f64, compare: bool) -> St
         short(last),
         short(largest_residual / first.abs())
     );
-    if !compare {
-        return own;
-    }
+    let Some(model) = compare else { return own };
     let tenth = eigenvalues
         .get(9)
         .map_or(String::new(), |e| format!(" and {} of the tenth", short(e / PAPER_EIGENVALUES[9])));
     format!(
         "{own} The paper printed {} to {} as the mean of 50 networks; this one network has {} of its first{tenth}. \
-         Seeds, the initial weights and where training stopped move these values, and the paper's norms of Hv are unsigned.",
+         Known reasons: that is a mean over 50 networks and this is one; the paper's power iteration returns the norm of Hv, which has no sign; \
+         and the Hessian is taken where training stopped, here at a loss of {} nats with gradient norm {}, while the paper prints neither. \
+         How much each contributes is not known.",
         PAPER_EIGENVALUES[0],
         PAPER_EIGENVALUES[9],
         short(first / PAPER_EIGENVALUES[0]),
+        short(model.train_loss),
+        short(model.gradient_norm),
     )
 }
 
@@ -161,11 +249,90 @@ pub fn theory(c: &Comparison) -> String {
     )
 }
 
+/// The paper's "no substantial change" of figures 4 and 5 beside V at the smallest and the largest value of `varied`.
+pub fn no_difference(varied: &str, smallest: (f64, f64), largest: (f64, f64)) -> String {
+    let ratio = largest.1 / smallest.1;
+    let verdict = if (0.5..=2.0).contains(&ratio) {
+        "which agrees within a factor of two"
+    } else {
+        "which does not agree: as σ → 0 V tends to the variance of the loss at w* itself, so it can stay the same only while the draws barely move the losses"
+    };
+    format!(
+        "The paper finds that {varied} makes no substantial difference; here V is {} at {varied} = {} and {} at {varied} = {} (ratio {}), {verdict}.",
+        short(smallest.1),
+        short(smallest.0),
+        short(largest.1),
+        short(largest.0),
+        short(ratio)
+    )
+}
+
+/// What the paper says of its figure `number` (2, 3, 6 or 7) beside what is measured here.
+///
+/// `inner_extrema` of this surface and of that of the smallest k; `fall`: largest squared change at the smallest k over
+/// that at this k; `over_random`: largest squared change here over that in random directions at the same k.
+pub fn paper_landscape(
+    number: &str,
+    inner_extrema: usize,
+    inner_extrema_of_first: usize,
+    fall: f64,
+    over_random: Option<f64>,
+) -> String {
+    let count = |n: usize| if n == 1 { "1 local extremum".to_owned() } else { format!("{n} local extrema") };
+    let fell = format!("the largest squared change is {} of that at the smallest k", short(1.0 / fall));
+    let random = over_random.map_or(String::new(), |ratio| {
+        format!(", {} times that in random directions at the same k", short(ratio))
+    });
+    match number {
+        "2" => {
+            let verdict = if inner_extrema <= 1 {
+                "here it is smooth: the loss of a few fixed samples is no rougher than that of many, but the authors' code draws the samples in a new order at each evaluation, so that neighbouring points of its surface see other samples"
+            } else {
+                "here it is uneven too"
+            };
+            format!(
+                "The paper shows sharp peaks and deep valleys at small k; {verdict} ({} inside the plane).",
+                count(inner_extrema)
+            )
+        }
+        "3" => format!(
+            "The paper shows a much smoother surface than at small k and a much smaller squared change; here the surface has {} inside the plane, {} at the smallest k, and {fell}.",
+            count(inner_extrema),
+            count(inner_extrema_of_first)
+        ),
+        "6" => format!(
+            "The paper shows a more structured surface than in random directions and larger peaks of the squared change; here the surface has {} inside the plane{}.",
+            count(inner_extrema),
+            random.replace(", ", ", and its largest squared change is ")
+        ),
+        _ => format!(
+            "The paper shows a much smaller squared change than at small k, yet a larger one than in random directions; here {fell}{random}."
+        ),
+    }
+}
+
+/// Where K of the one order rests on few of its prefixes, below [`THIN_TAIL`]; `sizes` are all that were measured.
+pub fn thin_tail(single: &SufficientRow, sizes: &[usize]) -> Option<String> {
+    let k = single.k?;
+    let below = sizes.iter().filter(|size| **size >= k).count();
+    ((below as f64) < THIN_TAIL * sizes.len() as f64).then(|| {
+        format!(
+            " That rests on the last {} of {} measured prefixes only: one more exceedance would move it, so the average over orders is the better guide.",
+            grouped(below),
+            grouped(sizes.len())
+        )
+    })
+}
+
+/// Share of the measured prefixes below which K of one order is said to rest on few: of a hundred prefixes, the last.
+const THIN_TAIL: f64 = 0.01;
+
 /// The surfaces at one prefix size.
 pub fn landscape(k: usize, step: usize, loss: (f64, f64), change: (f64, f64)) -> String {
-    let samples = if step == 1 { "one more sample".to_owned() } else { format!("{step} more samples") };
+    let samples =
+        if step == 1 { "one more sample changes".to_owned() } else { format!("{step} more samples change") };
     format!(
-        "Over the plane L_k runs from {} to {} nats at k = {}; {samples} change it by at most {} nats (squared: {} nats²).",
+        "Over the plane L_k runs from {} to {} nats at k = {}; {samples} it by at most {} nats (squared: {} nats²).",
         short(loss.0),
         short(loss.1),
         grouped(k),
@@ -183,6 +350,7 @@ mod tests {
             setting: "s".into(),
             method: "order-average".into(),
             tolerance: 1e-4,
+            relative: None,
             status: status.into(),
             k,
             low: interval.map(|i| i.0),
@@ -204,6 +372,72 @@ mod tests {
             "{text}"
         );
         assert!(text.ends_with("in the one order that was measured, not reached."), "{text}");
+        let relative = SufficientRow { relative: Some(1e-3), ..row("reached", Some(1050), None) };
+        let text = answer(&relative, &single, 5000);
+        assert!(
+            text.starts_with("For a change below 0.1 % of the mean perturbed loss 1,050 samples"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_headline_holds_every_tolerance_with_its_status() {
+        let reached = row("reached", Some(1050), Some((900, 1300)));
+        let beyond = row("extrapolated", Some(9000), None);
+        let none = row("not reached", None, None);
+        assert_eq!(
+            headline(&[&reached], 5000),
+            "Samples that are enough: 1,050 [900, 1,300] for a change below 1e-4 nats²."
+        );
+        let all = headline(&[&reached, &beyond, &none], 5000);
+        assert!(all.contains("; 9,000 for a change below 1e-4 nats², more than the 5,000 at hand;"), "{all}");
+        assert!(all.ends_with("no number for a change below 1e-4 nats², not reached."), "{all}");
+        assert_eq!(headline(&[], 5000), "No tolerance was asked for.");
+        assert!(setting_note("hessian-d10-s1").contains("`hessian-d10-s1`"));
+    }
+
+    #[test]
+    fn prefix_eigenvalues_are_compared_in_words_that_fit() {
+        assert!(prefix_spectrum(100, 1.05, 1.0).contains("at k = 100, within a tenth of the 1 with all"));
+        assert!(prefix_spectrum(100, 2.0, 1.0).contains("2 times the 1 with"));
+        assert!(prefix_spectrum(100, 0.5, 1.0).contains("a fraction of 0.5 of the 1 with"));
+    }
+
+    #[test]
+    fn experiments_are_compared_in_words_that_fit() {
+        let sizes =
+            |all: &[(&str, usize)]| all.iter().map(|(n, k)| ((*n).to_owned(), *k)).collect::<Vec<_>>();
+        let text = comparison(1e-4, &sizes(&[("a", 1000), ("b", 4000), ("c", 2000)]));
+        assert!(
+            text.contains("a needs the fewest samples (1,000) and b the most (4,000): a factor of 4."),
+            "{text}"
+        );
+        assert!(comparison(1e-4, &sizes(&[("a", 7), ("b", 7)])).contains("all 2 need 7 samples"));
+        assert!(comparison(1e-4, &sizes(&[("a", 7)])).contains("a needs 7 samples; there is no second"));
+        assert!(comparison(1e-4, &[]).contains("No experiment has a K"));
+    }
+
+    #[test]
+    fn the_landscape_says_how_many_samples_change_it() {
+        let one = landscape(1000, 1, (0.1, 2.0), (0.0, 4e-6));
+        assert!(
+            one.contains("from 0.1 to 2 nats at k = 1,000; one more sample changes it")
+                && one.contains("2e-3 nats"),
+            "{one}"
+        );
+        assert!(
+            landscape(64, 64, (0.0, 1.0), (0.0, 1.0))
+                .contains("; 64 more samples change it by at most 1 nats")
+        );
+    }
+
+    #[test]
+    fn ranks_are_spelled() {
+        let all = [1, 2, 3, 4, 11, 12, 13, 21, 22, 23, 111].map(ordinal);
+        assert_eq!(
+            all,
+            ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "23rd", "111th"]
+        );
     }
 
     #[test]
@@ -232,7 +466,14 @@ mod tests {
 
     #[test]
     fn accuracy_is_told_where_there_is_one() {
-        let mut m = Model {
+        let mut m = network();
+        assert!(model(&m).contains("it classifies 90.00 % of the training samples right"));
+        m.train_accuracy = None;
+        assert!(!model(&m).contains("classifies"));
+    }
+
+    fn network() -> Model {
+        Model {
             layers: vec![2, 1],
             activation: "relu".into(),
             n_params: 3,
@@ -243,10 +484,7 @@ mod tests {
             gradient_norm: 0.01,
             origin: "trained".into(),
             history: ndarray::Array2::zeros((0, 5)),
-        };
-        assert!(model(&m).contains("it classifies 90.00 % of the training samples right"));
-        m.train_accuracy = None;
-        assert!(!model(&m).contains("classifies"));
+        }
     }
 
     #[test]
@@ -254,7 +492,41 @@ mod tests {
         assert!(constant("a", 2.0, 2.47).contains("within a factor of two of the paper's 2.47"));
         assert!(constant("a", 30.0, 2.47).contains("above the paper's"));
         assert!(constant("a", 0.1, 2.47).contains("below the paper's"));
-        assert!(!spectrum(&[2.0, 1.0], 1e-5, false).contains("paper"));
-        assert!(spectrum(&[2.0, 1.0], 1e-5, true).contains("3.909"));
+        assert!(!spectrum(&[2.0, 1.0], 1e-5, None).contains("paper"));
+        let text = spectrum(&[2.0, 1.0], 1e-5, Some(&network()));
+        for part in
+            ["3.909", "mean over 50 networks", "has no sign", "loss of 0.5 nats with gradient norm 0.01"]
+        {
+            assert!(text.contains(part), "{part:?} in {text}");
+        }
+        assert!(no_difference("σ", (0.1, 0.0115), (16.0, 0.986)).contains("does not agree"));
+        assert!(no_difference("d", (1.0, 0.5), (10.0, 0.6)).contains("agrees within a factor of two"));
+    }
+
+    #[test]
+    fn each_landscape_says_what_the_paper_shows() {
+        assert!(paper_landscape("2", 1, 1, 1.0, None).contains("here it is smooth"));
+        assert!(paper_landscape("2", 9, 9, 1.0, None).contains("uneven too (9 local extrema inside"));
+        let full = paper_landscape("3", 0, 4, 100.0, None);
+        assert!(
+            full.contains("0 local extrema") && full.contains("4 local extrema at the smallest k"),
+            "{full}"
+        );
+        assert!(full.contains("is 0.01 of that at the smallest k"), "{full}");
+        let small = paper_landscape("6", 1, 1, 1.0, Some(30.0));
+        assert!(small.contains("largest squared change is 30 times that in random directions"), "{small}");
+        assert!(paper_landscape("6", 1, 1, 1.0, None).ends_with("1 local extremum inside the plane."));
+        assert!(
+            paper_landscape("7", 1, 1, 50.0, Some(3.0)).contains("0.02 of that at the smallest k, 3 times")
+        );
+    }
+
+    #[test]
+    fn a_size_that_rests_on_few_prefixes_says_so() {
+        let sizes = (1..=1000).collect::<Vec<_>>();
+        let tail = |k| thin_tail(&row("reached", k, None), &sizes);
+        assert!(tail(Some(999)).unwrap().contains("the last 2 of 1,000 measured prefixes"));
+        // 10 of 1,000 are the 1 % that is enough.
+        assert!(tail(Some(991)).is_none() && tail(Some(992)).is_some() && tail(None).is_none());
     }
 }

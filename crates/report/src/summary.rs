@@ -1,34 +1,69 @@
 //! `summary.json`: the report in numbers.
 
 use pipeline::params::Report;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::gather::{Experiment, Setting, SufficientRow};
 use crate::sentences;
 
 /// Version of this document; changes with its fields.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
-/// The report in numbers.
-#[derive(Deserialize, Serialize)]
+/// The report in numbers: `summary.json`, whose JSON schema is `docs/summary.schema.json`. Losses in nats, sizes in samples.
+#[derive(Deserialize, JsonSchema, Serialize)]
 pub struct Summary {
+    /// version of this document; a reader refuses another
     pub format: u32,
+    /// name in `pipeline.yaml`
     pub experiment: String,
+    /// heading of the page
     pub title: String,
+    /// K at every tolerance, in one sentence
+    pub headline: String,
     /// one sentence per tolerance
     pub answer: Vec<String>,
+    /// N, training samples
     pub n_samples: usize,
+    /// D, inputs of the network
+    pub n_features: usize,
+    /// C; 0 for regression
+    pub n_classes: usize,
+    /// where the samples came from
+    pub source: String,
+    /// widths: [D, hidden…, outputs]
     pub layers: Vec<usize>,
+    /// after every layer but the last
+    pub activation: String,
+    /// p
+    pub n_params: usize,
+    /// L_N(w*), nats
     pub train_loss: f64,
+    /// fraction classified right; null for regression
+    pub train_accuracy: Option<f64>,
+    /// fraction classified right; null for regression or without a test split
     pub test_accuracy: Option<f64>,
+    /// ‖∇L_N(w*)‖, nats per parameter unit
     pub gradient_norm: f64,
+    /// top Ritz values of the Hessian at w*, nats per squared parameter unit
     pub eigenvalues: Vec<f64>,
-    /// the setting of the answer
+    /// the setting of the answer, of `montecarlo.settings`
     pub setting: String,
-    /// V, nats²
+    /// d of that setting
+    pub dim: usize,
+    /// σ of that setting, parameter units
+    pub sigma: f64,
+    /// T of that setting
+    pub draws: usize,
+    /// s, samples between L_k and L_{k+s}
+    pub step: usize,
+    /// coverage of every interval
+    pub confidence: f64,
+    /// V, nats²: Δ_k averaged over orders is V (1/k − 1/(k+s))
     pub variance: f64,
+    /// fitted x of Δ_k ~ k^x; null where there are too few prefix sizes
     pub exponent: Option<f64>,
-    /// K by every method
+    /// K of that setting by every method, per tolerance
     pub sufficient: Vec<SufficientRow>,
 }
 
@@ -36,7 +71,17 @@ pub struct Summary {
 pub fn answers(experiment: &Experiment, answer: &Setting) -> Vec<String> {
     let average = experiment.rows_of(&answer.name, "order-average");
     let single = experiment.rows_of(&answer.name, "monte-carlo");
-    average.zip(single).map(|(a, s)| sentences::answer(a, s, experiment.data.n_samples)).collect()
+    let sentence = |(a, s): (&SufficientRow, &SufficientRow)| {
+        let thin = sentences::thin_tail(s, &experiment.sizes).unwrap_or_default();
+        sentences::answer(a, s, experiment.data.n_samples) + &thin
+    };
+    average.zip(single).map(sentence).collect()
+}
+
+/// The answer in one sentence.
+pub fn headline(experiment: &Experiment, answer: &Setting) -> String {
+    let rows = experiment.rows_of(&answer.name, "order-average").collect::<Vec<_>>();
+    sentences::headline(&rows, experiment.data.n_samples)
 }
 
 /// The summary of one experiment.
@@ -45,16 +90,41 @@ pub fn of(params: &Report, experiment: &Experiment, answer: &Setting) -> Summary
         format: FORMAT,
         experiment: experiment.name.clone(),
         title: params.title.clone(),
+        headline: headline(experiment, answer),
         answer: answers(experiment, answer),
         n_samples: experiment.data.n_samples,
+        n_features: experiment.data.n_features,
+        n_classes: experiment.data.n_classes,
+        source: experiment.data.source.clone(),
         layers: experiment.model.layers.clone(),
+        activation: experiment.model.activation.clone(),
+        n_params: experiment.model.n_params,
         train_loss: experiment.model.train_loss,
+        train_accuracy: experiment.model.train_accuracy,
         test_accuracy: experiment.model.test_accuracy,
         gradient_norm: experiment.model.gradient_norm,
         eigenvalues: experiment.spectrum.eigenvalues.to_vec(),
         setting: answer.name.clone(),
+        dim: answer.dim,
+        sigma: answer.sigma,
+        draws: answer.draws,
+        step: experiment.step,
+        confidence: experiment.confidence,
         variance: answer.variance,
         exponent: answer.exponent.as_ref().map(|e| e.value),
         sufficient: experiment.rows.iter().filter(|r| r.setting == answer.name).cloned().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_schema_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/summary.schema.json");
+        let settings = schemars::generate::SchemaSettings::draft07();
+        let schema = settings.into_generator().into_root_schema_for::<Summary>().to_value();
+        pipeline::schema::check_committed(path, &schema);
     }
 }

@@ -89,6 +89,18 @@ pub fn extremes(heights: ArrayView2<f64>) -> (f64, f64) {
     heights.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &h| (low.min(h), high.max(h)))
 }
 
+/// How many heights, edges of the grid aside, are above all eight neighbours or below all of them: 1 or 0 for a bowl.
+pub fn inner_extrema(heights: ArrayView2<f64>) -> usize {
+    let extreme = |window: &ArrayView2<f64>| {
+        let neighbours = || window.indexed_iter().filter(|(at, _)| *at != (1, 1)).map(|(_, h)| h);
+        neighbours().all(|h| *h < window[[1, 1]]) || neighbours().all(|h| *h > window[[1, 1]])
+    };
+    if heights.nrows() < 3 || heights.ncols() < 3 {
+        return 0;
+    }
+    heights.windows((3, 3)).into_iter().filter(extreme).count()
+}
+
 /// The colour of a fraction between 0 and 1.
 fn viridis(fraction: f64) -> RGBColor {
     let place = fraction.clamp(0.0, 1.0) * (VIRIDIS.len() - 1) as f64;

@@ -221,7 +221,9 @@ impl<'a, R: Real> Run<'a, R> {
             self.window.pop_front();
         }
         let mut moments = Moments::default();
-        self.window.iter().for_each(|&x| moments.push(x));
+        for &x in &self.window {
+            moments.push(x);
+        }
         let rows = seen.mean_axis(Axis(1)).expect("at least two samples");
         let of_draws = rows.std(1.0) / (t as f64).sqrt() / variance.variance * moments.mean();
         let n = self.window.len();

@@ -2,6 +2,7 @@
 
 mod fit;
 mod minimiser;
+mod tensors;
 mod weights;
 
 use std::process::ExitCode;
@@ -13,6 +14,7 @@ use ndarray::{Array1, Array2};
 use pipeline::Failure;
 use pipeline::npy::Element;
 use pipeline::params::{Precision, Train};
+use pipeline::plan::{Cost, PlanContext};
 use pipeline::stage::{Stage, StageContext};
 
 use crate::fit::{Fitted, HISTORY_COLUMNS};
@@ -26,6 +28,13 @@ impl Stage for TrainStage {
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())
+    }
+
+    fn cost(params: &Train, ctx: &PlanContext) -> Result<Cost> {
+        match params.precision {
+            Precision::F32 => experiment::cost::train::<f32>(params, ctx),
+            Precision::F64 => experiment::cost::train::<f64>(params, ctx),
+        }
     }
 
     fn run(params: &Train, ctx: &mut StageContext) -> Result<String> {
@@ -48,6 +57,9 @@ fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<Stri
         Some(path) => Fitted::brought(weights::read::<R>(&ctx.resolve(path), &mlp)?),
         None => fit::fit::<R>(params, ctx, &mlp, &train, test.as_ref())?,
     };
+    if let Some(path) = &params.weights {
+        refuse_unusable(&path.display().to_string(), &mlp, &fitted.w, &train)?;
+    }
     write_history(ctx, &fitted)?;
     let splits = (&train, test.as_ref());
     let summary = match &params.polish {
@@ -76,14 +88,38 @@ fn network(params: &Train, ctx: &StageContext, train: &Samples) -> Result<Mlp> {
         )
         .into());
     }
+    if n_classes == 1 && params.loss == pipeline::params::Loss::SoftmaxCrossEntropy {
+        return Err(Failure::input(
+            "fetch-data/train_labels.npy: every sample is of class 0, so the loss is 0 whatever the weights are",
+            "bring labels of at least two classes, numbered from 0",
+        )
+        .into());
+    }
     let widths = [&[train.n_features()], &params.hidden[..], &[n_classes.max(1)]].concat();
     Ok(experiment::mlp(&widths, params.activation, params.loss))
+}
+
+/// Weights trained elsewhere, finite themselves, whose loss is not.
+fn refuse_unusable<R: Real>(name: &str, mlp: &Mlp, w: &Array1<R>, train: &Samples) -> Result<()> {
+    let (loss, _) = evaluate(mlp, w, train);
+    if loss.is_finite() {
+        return Ok(());
+    }
+    Err(Failure::input(
+        format!("{name}: the loss of these weights is {loss} nats"),
+        "compare fetch-data.normalisation, train.hidden and train.activation with those it was trained with, or set train.precision: f64",
+    )
+    .into())
 }
 
 fn write_weights<R: Real + Element>(ctx: &mut StageContext, mlp: &Mlp, w: &Array1<R>) -> Result<()> {
     ctx.outputs.write("w_star.npy", w, "parameter units", "parameters where training stopped, (p,)")?;
     let named = weights::by_layer(mlp, w);
-    ctx.outputs.write_npz("weights.npz", &named, "parameter units", "the same by layer: W1, b1, W2, ...")
+    ctx.outputs.write_npz("weights.npz", &named, "parameter units", "the same by layer: W1, b1, W2, ...")?;
+    let state = weights::state_dict(mlp, w);
+    let meaning = "the same as the state_dict of a torch.nn.Sequential: 0.weight, 0.bias, 2.weight, ...";
+    ctx.outputs
+        .write_by("weights.safetensors", "parameter units", meaning, |path| tensors::write(path, &state))
 }
 
 fn write_history<R: Real + Element>(ctx: &mut StageContext, fitted: &Fitted<R>) -> Result<()> {

@@ -1,7 +1,8 @@
 //! `params`: checks all of `pipeline.yaml` and writes each section, resolved, to
 //! `artifacts/<experiment>/params/<stage>.yaml`, but only where it changed. `make` compares the times of these
-//! files, so an edit of one section reruns one stage. The members of families are listed in `artifacts/members.mk`, which
-//! the Makefile includes.
+//! files, so an edit of one section reruns one stage. Below a section stand the files that it names, with size and time:
+//! a file of the user that changed reruns its stage too. The members of families are listed in `artifacts/members.mk`,
+//! which the Makefile includes.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use pipeline::config::{Pipeline, Section, to_yaml};
 use pipeline::family::Family;
+use pipeline::manifest::stamp;
 use pipeline::params::{Bound, Eigen, FetchData, MonteCarlo, Report, Spectrum, Stream, Train, sections};
 use pipeline::stage;
 
@@ -48,10 +50,16 @@ fn run(arguments: &Arguments) -> Result<()> {
         writeln!(list, "FAMILIES += {experiment}\nMEMBERS_OF_{experiment} := {}", names.join(" "))?;
         names.iter().try_for_each(|name| update_all(&pipeline, name, arguments))?;
         let dir = params_dir(arguments, &experiment)?;
-        update::<Family>(&pipeline, &experiment, &dir)?;
-        update::<Report>(&pipeline, &experiment, &dir)?;
+        let places = (dir.as_path(), base_of(arguments));
+        update::<Family>(&pipeline, &experiment, places)?;
+        update::<Report>(&pipeline, &experiment, places)?;
     }
     write_changed(&arguments.artifacts.join("members.mk"), &list)
+}
+
+/// The folder to which the paths in the pipeline file are relative.
+fn base_of(arguments: &Arguments) -> &Path {
+    arguments.pipeline.parent().unwrap_or(Path::new(""))
 }
 
 fn params_dir(arguments: &Arguments, experiment: &str) -> Result<PathBuf> {
@@ -63,18 +71,24 @@ fn params_dir(arguments: &Arguments, experiment: &str) -> Result<PathBuf> {
 /// Every section of one experiment, or of one member of a family.
 fn update_all(pipeline: &Pipeline, experiment: &str, arguments: &Arguments) -> Result<()> {
     let dir = params_dir(arguments, experiment)?;
-    update::<FetchData>(pipeline, experiment, &dir)?;
-    update::<Train>(pipeline, experiment, &dir)?;
-    update::<Eigen>(pipeline, experiment, &dir)?;
-    update::<MonteCarlo>(pipeline, experiment, &dir)?;
-    update::<Bound>(pipeline, experiment, &dir)?;
-    update::<Spectrum>(pipeline, experiment, &dir)?;
-    update::<Stream>(pipeline, experiment, &dir)?;
-    update::<Report>(pipeline, experiment, &dir)
+    let places = (dir.as_path(), base_of(arguments));
+    update::<FetchData>(pipeline, experiment, places)?;
+    update::<Train>(pipeline, experiment, places)?;
+    update::<Eigen>(pipeline, experiment, places)?;
+    update::<MonteCarlo>(pipeline, experiment, places)?;
+    update::<Bound>(pipeline, experiment, places)?;
+    update::<Spectrum>(pipeline, experiment, places)?;
+    update::<Stream>(pipeline, experiment, places)?;
+    update::<Report>(pipeline, experiment, places)
 }
 
-fn update<S: Section>(pipeline: &Pipeline, experiment: &str, dir: &Path) -> Result<()> {
-    write_changed(&dir.join(format!("{}.yaml", S::STAGE)), &to_yaml(&pipeline.section::<S>(experiment)?)?)
+fn update<S: Section>(pipeline: &Pipeline, experiment: &str, (dir, base): (&Path, &Path)) -> Result<()> {
+    let section = pipeline.section::<S>(experiment)?;
+    let mut text = to_yaml(&section)?;
+    for file in section.files() {
+        writeln!(text, "# {}: {}", file.display(), stamp(&base.join(&file)))?;
+    }
+    write_changed(&dir.join(format!("{}.yaml", S::STAGE)), &text)
 }
 
 /// Writes `text` unless the file holds it already.

@@ -1,0 +1,129 @@
+//! The four theory curves of a setting.
+
+use anyhow::Result;
+use landscape::curvature::SampleDerivatives;
+use landscape::theory::{Theory as FixedBasis, theory_diagonal};
+use ndarray::{Array1, Array2, Ix2};
+use pipeline::Failure;
+use pipeline::stage::StageContext;
+use rayon::prelude::*;
+
+/// What all settings share.
+pub struct Shared {
+    pub step: usize,
+    /// prefix sizes of the Monte Carlo, (n,)
+    pub sizes: Vec<usize>,
+    pub n_samples: usize,
+    /// increments of the top eigenvalues over pairs (k, k + s), with k
+    pub eigenvalue_increments: Vec<(usize, Array1<f64>)>,
+}
+
+/// A theory at the prefix sizes where it is known.
+pub struct Curve {
+    pub name: &'static str,
+    pub sizes: Vec<usize>,
+    pub values: Array1<f64>,
+    pub order_average_variance: Option<f64>,
+}
+
+impl Curve {
+    /// Rows of its prefix sizes in a curve over all of them.
+    pub fn rows(&self, step: usize) -> Vec<usize> {
+        self.sizes.iter().map(|k| k / step - 1).collect()
+    }
+}
+
+impl Shared {
+    pub fn read(ctx: &StageContext) -> Result<Self> {
+        let inputs = &ctx.inputs;
+        let step: usize = inputs.fact("montecarlo", "step")?;
+        let eigen_step: usize = inputs.fact("eigen", "step")?;
+        let prefixes = inputs.read_sizes("eigen", "prefix_sizes.npy")?;
+        if step != eigen_step && !prefixes.is_empty() {
+            return Err(Failure::config(
+                format!("eigen.step is {eigen_step}, but montecarlo.step is {step}"),
+                "the eigenvalue theory compares H_k with H_{k+s}: set both to the same step, or eigen.prefix_count to 0",
+            )
+            .into());
+        }
+        let values = inputs.read::<f64, Ix2>("eigen", "prefix_eigenvalues.npy")?;
+        Ok(Self {
+            step,
+            sizes: inputs.read_sizes("montecarlo", "prefix_sizes.npy")?,
+            n_samples: inputs.fact("montecarlo", "n_samples")?,
+            eigenvalue_increments: increments(&prefixes, &values, step),
+        })
+    }
+
+    /// The same of the first `n` samples.
+    pub fn first(&self, n: usize) -> Self {
+        let inside = |k: usize| k + self.step <= n;
+        Self {
+            step: self.step,
+            sizes: self.sizes.iter().copied().filter(|&k| inside(k)).collect(),
+            n_samples: n,
+            eigenvalue_increments: self
+                .eigenvalue_increments
+                .iter()
+                .filter(|(k, _)| inside(*k))
+                .cloned()
+                .collect(),
+        }
+    }
+}
+
+/// `λ⁽ⁱ⁾_{k+s} − λ⁽ⁱ⁾_k` for every k whose partner k + s is there too.
+fn increments(prefixes: &[usize], values: &Array2<f64>, step: usize) -> Vec<(usize, Array1<f64>)> {
+    let pair = |(row, &k): (usize, &usize)| {
+        let next = prefixes.binary_search(&(k + step)).ok()?;
+        Some((k, &values.row(next) - &values.row(row)))
+    };
+    prefixes.iter().enumerate().filter_map(pair).collect()
+}
+
+/// Samples whose projections are in memory at once.
+const ROWS_AT_ONCE: usize = 65_536;
+
+/// Shows the projections of the first `n_samples` samples to every theory.
+pub fn take_samples(ctx: &StageContext, n_samples: usize, theories: &mut [&mut FixedBasis]) -> Result<()> {
+    let loss = ctx.inputs.rows::<f64>("eigen", "sample_loss.npy")?;
+    let slope = ctx.inputs.rows::<f64>("eigen", "sample_slope.npy")?;
+    let curvature = ctx.inputs.rows::<f64>("eigen", "sample_curvature.npy")?;
+    for begin in (0..n_samples).step_by(ROWS_AT_ONCE) {
+        let rows = begin..(begin + ROWS_AT_ONCE).min(n_samples);
+        let samples = SampleDerivatives {
+            loss: loss.read(rows.clone())?,
+            slope: slope.read(rows.clone())?,
+            curvature: curvature.read(rows)?,
+        };
+        theories.par_iter_mut().for_each(|theory| theory.take(&samples));
+    }
+    Ok(())
+}
+
+/// The four theories of the Hessian basis at one σ.
+pub fn curves_of(shared: &Shared, dim: usize, sigma: f64, theory: &FixedBasis) -> Vec<Curve> {
+    let (curves, v) = (theory.curves(), theory.variances());
+    let fixed = |name, values, v| Curve {
+        name,
+        sizes: shared.sizes.clone(),
+        values,
+        order_average_variance: Some(v),
+    };
+    let increments = &shared.eigenvalue_increments;
+    let mut all = vec![
+        fixed("diagonal", curves.diagonal, v.diagonal),
+        fixed("quadratic", curves.quadratic, v.quadratic),
+        fixed("second-order", curves.second_order, v.second_order),
+    ];
+    if !increments.is_empty() {
+        let value = |delta: &Array1<f64>| theory_diagonal(delta.slice(ndarray::s![..dim]), sigma);
+        all.push(Curve {
+            name: "eigenvalue",
+            sizes: increments.iter().map(|(k, _)| *k).collect(),
+            values: increments.iter().map(|(_, delta)| value(delta)).collect(),
+            order_average_variance: None,
+        });
+    }
+    all
+}

@@ -1,0 +1,116 @@
+//! What `montecarlo` measured of one setting, and V with its error from it.
+
+use anyhow::Result;
+use landscape::control::adjusted;
+use landscape::interval::{self, Estimate};
+use landscape::sampling::Method;
+use ndarray::{Array1, Array2, Ix1, Ix2};
+use pipeline::artifact::Inputs;
+use pipeline::params::{BasisName, Sampling};
+use serde::Deserialize;
+
+/// A setting as `montecarlo` records it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Setting {
+    pub name: String,
+    pub basis: BasisName,
+    pub dim: usize,
+    pub sigma: f64,
+    pub draws: usize,
+    pub sampling: Sampling,
+    /// E_θ of the control variate, nats²
+    pub control_mean: Option<f64>,
+}
+
+/// One setting with its measured curve.
+pub struct Measured {
+    pub setting: Setting,
+    /// Δ_k, (n,)
+    pub delta: Array1<f64>,
+    /// of Δ_k, (n,)
+    pub standard_error: Array1<f64>,
+    /// S²(θ_t), (T,)
+    loss_variance: Array1<f64>,
+    /// L_N(θ_t), (T,)
+    mean_loss: Array1<f64>,
+    /// (N − 1,)
+    deviation: Array1<f64>,
+    /// (N − 1,)
+    deviation_error: Array1<f64>,
+    /// (N,)
+    sample_loss: Array1<f64>,
+    /// M(θ_t), (T,)
+    control: Option<Array1<f64>>,
+    /// (m, T)
+    pilot_variance: Array2<f64>,
+}
+
+/// How `pipeline.yaml` names a method.
+pub fn method(sampling: Sampling) -> Method {
+    match sampling {
+        Sampling::Plain => Method::Plain,
+        Sampling::Antithetic => Method::Antithetic,
+        Sampling::Sobol => Method::Sobol,
+    }
+}
+
+fn slice(array: &Array1<f64>) -> &[f64] {
+    array.as_slice().expect("one axis")
+}
+
+impl Measured {
+    /// Reads a setting from the results of `montecarlo`.
+    pub fn read(inputs: &Inputs, setting: Setting) -> Result<Self> {
+        let read =
+            |file: &str| inputs.read::<f64, Ix1>("montecarlo", &format!("{}/{file}.npy", setting.name));
+        Ok(Self {
+            delta: read("delta")?,
+            standard_error: read("standard_error")?,
+            loss_variance: read("loss_variance")?,
+            mean_loss: read("mean_loss")?,
+            deviation: read("deviation")?,
+            deviation_error: read("deviation_error")?,
+            sample_loss: read("sample_loss")?,
+            control: setting.control_mean.map(|_| read("control")).transpose()?,
+            pilot_variance: inputs
+                .read::<f64, Ix2>("montecarlo", &format!("{}/pilot_variance.npy", setting.name))?,
+            setting,
+        })
+    }
+
+    fn groups(&self, values: &[f64]) -> Vec<f64> {
+        method(self.setting.sampling).group_means(values)
+    }
+
+    /// V with its error over samples and draws.
+    pub fn variance(&self) -> Estimate {
+        let groups = self.groups(slice(&self.loss_variance));
+        let quiet = self.control.as_ref().zip(self.setting.control_mean);
+        let quiet = quiet.map(|(control, mean)| adjusted(&groups, &self.groups(slice(control)), mean));
+        let quiet = quiet.as_ref().map(|quiet| (quiet.as_slice(), 1.0));
+        interval::of_variance(&groups, slice(&self.deviation), slice(&self.deviation_error), quiet)
+    }
+
+    /// V over the square of the mean perturbed loss.
+    pub fn ratio(&self) -> Estimate {
+        let groups = (self.groups(slice(&self.loss_variance)), self.groups(slice(&self.mean_loss)));
+        interval::of_ratio((&groups.0, &groups.1), slice(&self.deviation), slice(&self.sample_loss))
+    }
+
+    /// L̄ = mean_t L_N(θ_t), nats.
+    pub fn mean_loss(&self) -> f64 {
+        self.mean_loss.mean().expect("draws")
+    }
+
+    /// V from the first `n` samples alone, the pilot size of this row of `pilot_variance`.
+    pub fn pilot(&self, row: usize, n: usize) -> Estimate {
+        let groups = self.groups(&self.pilot_variance.row(row).to_vec());
+        let until = n - 1;
+        interval::of_variance(
+            &groups,
+            &slice(&self.deviation)[..until],
+            &slice(&self.deviation_error)[..until],
+            None,
+        )
+    }
+}

@@ -1,0 +1,103 @@
+//! V and K as a pilot predicts them: from the first n samples, with w* and basis of all samples or of the pilot's own.
+
+use anyhow::Result;
+use landscape::interval::Estimate;
+use landscape::sufficient::order_average_size;
+use pipeline::Failure;
+use pipeline::stage::StageContext;
+use serde::Serialize;
+
+use crate::documents::{Interval, PredictedSize, Uncertain};
+use crate::measured::{Measured, Setting};
+
+/// `pilot.json`
+#[derive(Serialize)]
+pub struct PilotDocument {
+    /// coverage of every interval
+    pub confidence: f64,
+    /// one per setting, pilot size and origin
+    pub pilots: Vec<Pilot>,
+}
+
+/// What one pilot predicts, beside what all samples give.
+#[derive(Serialize)]
+pub struct Pilot {
+    /// folder of the setting
+    pub setting: String,
+    /// n
+    pub n_samples: usize,
+    /// `all-samples`: w* and basis of all samples; or the experiment whose first n samples alone gave them
+    pub minimiser: String,
+    /// V as the pilot sees it
+    #[serde(flatten)]
+    pub variance: Uncertain,
+    /// V of all samples
+    pub full_variance: f64,
+    /// whether that lies in the pilot's interval
+    pub holds: bool,
+    /// K per tolerance in nats²
+    pub sizes: Vec<PredictedSize>,
+}
+
+/// Where the predictions of one setting go.
+pub struct Question<'a> {
+    pub tolerances: &'a [f64],
+    pub confidence: f64,
+    pub step: usize,
+}
+
+impl Question<'_> {
+    fn pilot(&self, setting: &str, n: usize, minimiser: &str, v: &Estimate, full: f64) -> Pilot {
+        let variance = Uncertain::new(v, self.confidence);
+        let size = |v: f64, tolerance| order_average_size(v, self.step, tolerance);
+        let sizes = self.tolerances.iter().map(|&tolerance| PredictedSize {
+            tolerance,
+            k: size(v.value, tolerance),
+            interval: Interval { low: size(variance.low, tolerance), high: size(variance.high, tolerance) },
+            full_k: size(full, tolerance),
+        });
+        Pilot {
+            setting: setting.to_owned(),
+            n_samples: n,
+            minimiser: minimiser.to_owned(),
+            full_variance: full,
+            holds: (variance.low..=variance.high).contains(&full),
+            sizes: sizes.collect(),
+            variance,
+        }
+    }
+
+    /// The pilots with w* and basis of all samples.
+    pub fn within(&self, measured: &Measured, pilot_sizes: &[usize]) -> Vec<Pilot> {
+        let full = measured.variance().value;
+        let one =
+            |(row, &n)| self.pilot(&measured.setting.name, n, "all-samples", &measured.pilot(row, n), full);
+        pilot_sizes.iter().enumerate().map(one).collect()
+    }
+
+    /// What another experiment, on the first samples alone, says of the same setting.
+    pub fn retrained(&self, ctx: &StageContext, experiment: &str, measured: &Measured) -> Result<Pilot> {
+        let inputs = ctx.other(experiment, "montecarlo")?;
+        let name = &measured.setting.name;
+        let settings: Vec<Setting> = inputs.fact("montecarlo", "settings")?;
+        let Some(setting) = settings.into_iter().find(|s| s.name == *name) else {
+            return Err(Failure::config(
+                format!("bound.pilots: montecarlo of {experiment} has no setting {name:?}"),
+                format!("give it the settings of {}", ctx.experiment),
+            )
+            .into());
+        };
+        let own = &measured.setting;
+        if (setting.basis, setting.dim, setting.sigma.to_bits()) != (own.basis, own.dim, own.sigma.to_bits())
+        {
+            return Err(Failure::config(
+                format!("bound.pilots: {name} of {experiment} has other directions or another sigma"),
+                format!("give it the settings of {}", ctx.experiment),
+            )
+            .into());
+        }
+        let pilot = Measured::read(&inputs, setting)?;
+        let n = inputs.fact("montecarlo", "n_samples")?;
+        Ok(self.pilot(name, n, experiment, &pilot.variance(), measured.variance().value))
+    }
+}

@@ -1,0 +1,269 @@
+//! What `train`, `eigen` and `montecarlo` would cost: floating-point operations by count, time by running their kernels
+//! for a moment on made-up samples of the right shape, so that nothing need have run before.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Result;
+use landscape::curvature::sample_derivatives;
+use landscape::delta::monte_carlo;
+use landscape::draws::Draws;
+use landscape::hvp::{HessianSum, SecondOrder};
+use landscape::optimizer::Stepper;
+use landscape::prefix_spectrum::prefix_pairs;
+use landscape::subspace::{gaussian_rows, random_basis};
+use landscape::training::epoch;
+use landscape::{Inputs, Mlp, Real, Samples, Targets};
+use ndarray::{Array1, Array2};
+use pipeline::npy;
+use pipeline::params::{self, Dataset, FetchData};
+use pipeline::plan::{Cost, Part, PlanContext};
+
+/// Samples that a calibration runs on: enough for a block of every kernel, short on any machine.
+const SAMPLES: usize = 2048;
+/// Draws that a calibration evaluates.
+const DRAWS: usize = 16;
+
+/// N, D, C and the test samples of an experiment, before or after `fetch-data` has run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shape {
+    n: usize,
+    n_test: usize,
+    features: usize,
+    /// 0: regression
+    classes: usize,
+}
+
+impl Shape {
+    fn of(ctx: &PlanContext) -> Result<Self> {
+        let section: FetchData = ctx.section()?;
+        if let Some(manifest) = ctx.manifest("fetch-data")
+            && manifest.params == serde_json::to_value(&section)?
+        {
+            let fact = |key: &str| manifest.facts.get(key).and_then(serde_json::Value::as_u64).unwrap_or(0);
+            let [n, n_test, features, classes] = ["n_samples", "n_test", "n_features", "n_classes"]
+                .map(|key| usize::try_from(fact(key)).unwrap_or(usize::MAX));
+            return Ok(Self { n, n_test, features, classes });
+        }
+        let mut shape = match section.dataset {
+            Dataset::Digits => {
+                Self { n: 1797 - section.n_test.min(1795), n_test: section.n_test, features: 64, classes: 10 }
+            }
+            Dataset::Mnist | Dataset::FashionMnist => {
+                Self { n: 60_000, n_test: 10_000, features: 784, classes: 10 }
+            }
+            Dataset::Files => {
+                let files = section.files.as_ref().expect("checked with the section");
+                let path = ctx.resolve(&files.train_x);
+                let shape = if path.extension().is_some_and(|e| e == "npz") {
+                    npy::read_npz(&path, "x")?.shape().to_vec()
+                } else {
+                    npy::peek(&path)?.0
+                };
+                // As many classes as usual: the last layer costs little beside the first.
+                let (n, features) = (shape.first().copied(), shape.get(1).copied());
+                Self { n: n.unwrap_or(0), n_test: 0, features: features.unwrap_or(1), classes: 10 }
+            }
+        };
+        shape.n = section.n_samples.unwrap_or(shape.n).min(shape.n);
+        Ok(shape)
+    }
+}
+
+/// The network of an experiment on made-up samples.
+struct Workload<R> {
+    shape: Shape,
+    mlp: Mlp,
+    w: Array1<R>,
+    /// at most [`SAMPLES`]
+    samples: Samples,
+    begun: Instant,
+}
+
+impl<R: Real> Workload<R> {
+    fn new(ctx: &PlanContext) -> Result<Self> {
+        let begun = Instant::now();
+        let shape = Shape::of(ctx)?;
+        let train: params::Train = ctx.section()?;
+        let widths = [&[shape.features], &train.hidden[..], &[shape.classes.max(1)]].concat();
+        let mlp = crate::mlp(&widths, train.activation, train.loss);
+        let n = shape.n.clamp(1, SAMPLES);
+        let raw = gaussian_rows(1, n, shape.features).mapv(f32::narrow);
+        let targets = if shape.classes == 0 {
+            Targets::Values(Array2::zeros((n, 1)))
+        } else {
+            Targets::Classes((0..n).map(|i| u32::try_from(i % shape.classes).unwrap_or(0)).collect())
+        };
+        let samples = Samples::new(Inputs::F32(Arc::new(raw)), targets, (1.0, 0.0, 1.0));
+        let w = gaussian_rows(2, 1, mlp.n_params()).row(0).mapv(|v| R::narrow(0.03 * v));
+        Ok(Self { shape, mlp, w, samples, begun })
+    }
+
+    /// Weights without biases: of the first layer, and of the others.
+    fn weights(&self) -> (f64, f64) {
+        let of = |l: usize| (self.mlp.layers()[l] * self.mlp.layers()[l - 1]) as f64;
+        (of(1), (2..=self.mlp.depth()).map(of).sum())
+    }
+
+    fn bytes(numbers: f64) -> f64 {
+        numbers * size_of::<R>() as f64
+    }
+
+    fn finish(self, parts: Vec<Part>, memory_bytes: f64) -> Cost {
+        let calibration_seconds = self.begun.elapsed().as_secs_f64();
+        // The program, its libraries and their buffers.
+        Cost { parts, memory_bytes: memory_bytes + 40.0 * 1_048_576.0, calibration_seconds }
+    }
+}
+
+/// Seconds of one call, the faster of two: the first warms caches and threads.
+fn seconds(mut work: impl FnMut()) -> f64 {
+    let mut once = || {
+        let begun = Instant::now();
+        work();
+        begun.elapsed().as_secs_f64()
+    };
+    let first = once();
+    once().min(first)
+}
+
+fn part(what: String, flops: f64, seconds: f64) -> Part {
+    Part { what, flops, seconds: Some(seconds) }
+}
+
+/// Cost of `train`.
+pub fn train<R: Real>(params: &params::Train, ctx: &PlanContext) -> Result<Cost> {
+    let work = Workload::<R>::new(ctx)?;
+    let (first, rest) = work.weights();
+    let (n, n_test) = (work.shape.n as f64, work.shape.n_test as f64);
+    let epochs = if params.weights.is_some() { 0.0 } else { params.epochs as f64 };
+    let rows = (0..work.samples.len()).collect::<Vec<_>>();
+    let mut w = work.w.clone();
+    let mut stepper = Stepper::new(crate::optimizer(params.optimizer), work.mlp.n_params());
+    let once = seconds(|| {
+        epoch(&work.mlp, &mut w, &mut stepper, &work.samples, &rows, params.batch_size, &mut |_| ());
+    });
+    let each = once / work.samples.len() as f64;
+    let parts = vec![
+        part(
+            format!("{epochs} epochs over {n} samples"),
+            epochs * n * (4.0 * first + 6.0 * rest),
+            epochs * n * each,
+        ),
+        // A forward pass is a third of a step.
+        part(
+            "losses and the gradient at w*".to_owned(),
+            (epochs * n_test + 2.0 * n) * 2.0 * (first + rest),
+            (epochs * n_test + 2.0 * n) * each / 3.0,
+        ),
+    ];
+    let memory =
+        n * work.shape.features as f64 * 4.0 + Workload::<R>::bytes(8.0 * work.mlp.n_params() as f64);
+    Ok(work.finish(parts, memory))
+}
+
+/// Products over all N samples for `dim` eigenpairs, when no earlier run tells: what the digits and MNIST took.
+const PRODUCTS_PER_PAIR: f64 = 4.0;
+/// The same for the eigenvalues of one prefix, which starts from those of its neighbour.
+const PRODUCTS_PER_PAIR_OF_PREFIX: f64 = 2.0;
+
+/// Cost of `eigen`. An earlier run with the same solver and tolerance tells how many products it takes.
+pub fn eigen<R: Real>(params: &params::Eigen, ctx: &PlanContext) -> Result<Cost> {
+    let work = Workload::<R>::new(ctx)?;
+    let (first, rest) = work.weights();
+    let (n, d) = (work.shape.n as f64, params.dim as f64);
+    let known = ctx.manifest("eigen").filter(|m| {
+        let same =
+            |key: &str, value: f64| m.params.get(key).and_then(serde_json::Value::as_f64) == Some(value);
+        same("dim", d) && same("residual_tolerance", params.residual_tolerance)
+    });
+    let fact = |key: &str| known.as_ref().and_then(|m| m.facts.get(key)?.as_f64());
+    let products = fact("n_products").map_or(PRODUCTS_PER_PAIR * d, |p| p + d);
+    let pairs = prefix_pairs(work.shape.n, params.step, params.prefix_smallest, params.prefix_count);
+    let guessed: f64 =
+        pairs.iter().map(|&(k, next)| (k + next) as f64 / n * d * PRODUCTS_PER_PAIR_OF_PREFIX).sum();
+    let prefix_products = fact("n_prefix_products").unwrap_or(guessed);
+    let told = if known.is_some() { "as the last run took" } else { "by experience" };
+
+    let sum = HessianSum::new(&work.mlp, work.w.view(), &work.samples, params.primal_cache_mib << 20);
+    let one = random_basis::<R>(3, 1, work.mlp.n_params());
+    let count = work.samples.len();
+    let each = seconds(|| {
+        sum.product(0..count, one.view(), SecondOrder::Hessian);
+    }) / count as f64;
+    let basis = random_basis::<R>(4, params.dim, work.mlp.n_params());
+    let derivatives = seconds(|| {
+        let nothing: Result<(), std::convert::Infallible> =
+            sample_derivatives(&sum, basis.view(), &mut |_| Ok(()));
+        nothing.expect("nothing can fail");
+    }) / count as f64;
+    let cached = (sum.primal_bytes() as f64 / count as f64 * n).min((params.primal_cache_mib << 20) as f64);
+    drop(sum);
+    let of_product = n * (4.0 * first + 12.0 * rest);
+    let parts = vec![
+        part(
+            format!("{products:.0} Hessian-vector products over {n} samples ({told})"),
+            products * of_product,
+            products * n * each,
+        ),
+        part(
+            format!("{prefix_products:.0} such products for {} prefixes ({told})", 2 * pairs.len()),
+            prefix_products * of_product,
+            prefix_products * n * each,
+        ),
+        part(
+            format!("slopes and curvatures of {n} samples in {d} directions"),
+            n * d * (2.0 * first + 6.0 * rest),
+            n * derivatives,
+        ),
+    ];
+    let kept = params.max_subspace.unwrap_or((4 * params.dim).max(20)) as f64;
+    let vectors = (kept + d + 2.0 * params.random_dim as f64) * work.mlp.n_params() as f64;
+    let memory = n * work.shape.features as f64 * 4.0 + cached + Workload::<R>::bytes(vectors);
+    Ok(work.finish(parts, memory))
+}
+
+/// Cost of `montecarlo`.
+pub fn montecarlo<R: Real>(params: &params::MonteCarlo, ctx: &PlanContext) -> Result<Cost> {
+    let work = Workload::<R>::new(ctx)?;
+    let (_, rest) = work.weights();
+    let (n, width) = (work.shape.n as f64, work.mlp.layers()[1] as f64);
+    let cost_of = |dim: usize, draws: f64, what: String| {
+        let basis = random_basis::<R>(5, dim, work.mlp.n_params());
+        let theta = gaussian_rows(6, DRAWS, dim) * 0.1;
+        let subject = Draws {
+            mlp: &work.mlp,
+            w: work.w.view(),
+            basis: basis.view(),
+            samples: &work.samples,
+            weights_bytes: params.weights_mib << 20,
+        };
+        let step = params.step.min(work.samples.len() / 3).max(1);
+        let once = seconds(|| {
+            monte_carlo(&subject, theta.view(), step, &mut |_| ());
+        });
+        let flops = draws * n * (2.0 * (dim as f64 + 1.0) * width + 2.0 * rest);
+        part(what, flops, once / (DRAWS * work.samples.len()) as f64 * draws * n)
+    };
+    let mut parts = vec![];
+    for s in &params.settings {
+        let what = format!("{}: losses of {} draws at {n} samples", s.name, params.draws);
+        parts.push(cost_of(s.dim, params.draws as f64, what));
+    }
+    for g in &params.grids {
+        let points = (g.points * g.points) as f64;
+        parts.push(cost_of(
+            2,
+            points,
+            format!("landscape {}: losses of {points} points at {n} samples", g.name),
+        ));
+    }
+    let perturbed = Workload::<R>::bytes(rest * params.draws as f64).min((params.weights_mib << 20) as f64);
+    let dim = params.settings.iter().map(|s| s.dim).max().unwrap_or(0).max(2) as f64;
+    let sums = 8.0 * (4.0 * n / params.step as f64 + 4096.0 * params.draws as f64);
+    let memory = n * work.shape.features as f64 * 4.0
+        + perturbed
+        + Workload::<R>::bytes(dim * work.mlp.n_params() as f64)
+        + sums;
+    Ok(work.finish(parts, memory))
+}

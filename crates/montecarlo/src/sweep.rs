@@ -1,0 +1,91 @@
+//! V over a grid of σ by every sampling method, on a prefix of the samples.
+
+use anyhow::Result;
+use landscape::Real;
+use landscape::delta::MonteCarloRun;
+use landscape::draws::Draws;
+use landscape::prefix::prefix_sizes;
+use landscape::sampling::Method;
+use ndarray::{Array2, ArrayView2};
+use pipeline::Failure;
+use pipeline::params::{Sampling, Sweep};
+use pipeline::stage::StageContext;
+use serde_json::json;
+
+use crate::take::{drawn, method, second_order};
+
+/// Runs the sweep and writes it. All σ share their standard normal draws, so that curves over σ are smooth.
+///
+/// `draws`: over the first samples, those of the sweep.
+pub fn run<R: Real>(
+    ctx: &mut StageContext,
+    sweep: &Sweep,
+    draws: &Draws<R>,
+    step: usize,
+    seed: u64,
+) -> Result<()> {
+    let (n, m) = (draws.samples.len(), sweep.sigmas.len());
+    let (sizes, dim) = (prefix_sizes(n, step), draws.basis.nrows());
+    if sizes.is_empty() {
+        let message = format!("montecarlo.sweep.n_samples: {n} samples, but one step has {step}");
+        return Err(Failure::config(message, "at least two steps are needed").into());
+    }
+    let most = Method::SOBOL_LIMITS.0;
+    if dim > most && sweep.methods.contains(&Sampling::Sobol) {
+        let message = format!("montecarlo.sweep: {dim} directions, but Sobol sequences have {most} at most");
+        return Err(
+            Failure::config(message, "set montecarlo.sweep.dim, or take sobol from its methods").into()
+        );
+    }
+    let control = second_order(ctx, n, dim)?;
+    let total = m * sweep.methods.len() * sweep.draws * n;
+    let progress = ctx.progress(total, "montecarlo: sweep over sigma: losses");
+    let mut delta = Array2::zeros((m, sizes.len()));
+    let mut delta_error = Array2::zeros((m, sizes.len()));
+    for &sampling in &sweep.methods {
+        let method = method(sampling);
+        let (mut variances, mut controls) =
+            (Array2::zeros((m, sweep.draws)), Array2::zeros((m, sweep.draws)));
+        for (row, &sigma) in sweep.sigmas.iter().enumerate() {
+            let theta = drawn(method, seed, sigma, dim)(0..sweep.draws);
+            let mut run = MonteCarloRun::new(n, step, method, &[]);
+            run.add(draws, theta.view(), &mut |n| progress.add(n));
+            let found = run.finish();
+            refuse_infinite(&found.loss_variance.view().insert_axis(ndarray::Axis(0)), sigma)?;
+            variances.row_mut(row).assign(&found.loss_variance);
+            controls.row_mut(row).assign(&control.at(theta.view()));
+            if sampling == Sampling::Plain {
+                delta.row_mut(row).assign(&found.delta);
+                delta_error.row_mut(row).assign(&found.standard_error);
+            }
+        }
+        let name = serde_json::to_value(sampling)?.as_str().expect("a name").to_owned();
+        let out = &mut ctx.outputs;
+        out.write(&format!("sweep/{name}/loss_variance.npy"), &variances, "nats^2", "S^2(theta_t), (m, T)")?;
+        out.write(
+            &format!("sweep/{name}/control.npy"),
+            &controls,
+            "nats^2",
+            "S^2 of the second-order model, (m, T)",
+        )?;
+    }
+    drop(progress);
+    let out = &mut ctx.outputs;
+    out.write("sweep/delta.npy", &delta, "nats^2", "Delta_k of the plain draws, (m, n)")?;
+    out.write("sweep/standard_error.npy", &delta_error, "nats^2", "of it over the draws, (m, n)")?;
+    out.fact(
+        "sweep",
+        json!({"dim": dim, "sigmas": sweep.sigmas, "n_samples": n, "draws": sweep.draws, "methods": sweep.methods}),
+    )
+}
+
+fn refuse_infinite(variances: &ArrayView2<f64>, sigma: f64) -> Result<()> {
+    if variances.iter().all(|v| v.is_finite()) {
+        return Ok(());
+    }
+    Err(Failure::not_converged(
+        format!("montecarlo: sweep: losses are not finite at sigma {sigma}"),
+        "take the largest from montecarlo.sweep.sigmas, or set montecarlo.precision: f64",
+    )
+    .into())
+}

@@ -1,0 +1,123 @@
+//! Draws of one setting, until V is known well enough.
+
+use anyhow::Result;
+use landscape::Real;
+use landscape::control::{SecondOrderVariance, adjusted};
+use landscape::curvature::SampleDerivatives;
+use landscape::delta::MonteCarloRun;
+use landscape::draws::Draws;
+use landscape::interval;
+use landscape::sampling::Method;
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
+use pipeline::params::Sampling;
+use pipeline::stage::StageContext;
+
+/// Draws of the first round, where a round is followed by a look at the error of V; each round doubles the draws.
+const FIRST_ROUND: usize = 128;
+/// Samples whose projections are in memory at once.
+const ROWS_AT_ONCE: usize = 65_536;
+
+/// How `pipeline.yaml` names a method.
+pub fn method(sampling: Sampling) -> Method {
+    match sampling {
+        Sampling::Plain => Method::Plain,
+        Sampling::Antithetic => Method::Antithetic,
+        Sampling::Sobol => Method::Sobol,
+    }
+}
+
+/// Where draws come from, and when there are enough.
+pub struct Plan {
+    /// of the draws
+    pub method: Method,
+    /// σ
+    pub sigma: f64,
+    /// all there are, or all there may be
+    pub draws: usize,
+    /// error of V over V that suffices
+    pub relative_error: Option<f64>,
+    /// the control variate
+    pub control: Option<SecondOrderVariance>,
+}
+
+/// Draws that were taken, and what the control variate says at them.
+pub struct Taken {
+    /// (T, d)
+    pub theta: Array2<f64>,
+    /// M(θ_t), (T,), and its mean over θ
+    pub control: Option<(Array1<f64>, f64)>,
+    /// standard error of V over the draws, as a fraction of V
+    pub relative_error: f64,
+}
+
+impl Plan {
+    /// Feeds `run` with draws of `next(range)` until the error suffices or all are taken.
+    pub fn take<R: Real>(
+        &self,
+        draws: &Draws<R>,
+        run: &mut MonteCarloRun,
+        next: &impl Fn(std::ops::Range<usize>) -> Array2<f64>,
+        done: &mut impl FnMut(usize),
+    ) -> Result<Taken> {
+        let mut theta = Array2::zeros((0, draws.basis.nrows()));
+        loop {
+            let taken = theta.nrows();
+            let round = if self.relative_error.is_some() { taken.max(FIRST_ROUND) } else { self.draws };
+            let round = round.min(self.draws - taken);
+            let more = next(taken..taken + round);
+            run.add(draws, more.view(), done);
+            theta = concatenate(Axis(0), &[theta.view(), more.view()])?;
+            let control = self.control.as_ref().map(|c| (c.at(theta.view()), c.mean(self.sigma)));
+            let relative_error = relative_error(self.method, run.loss_variance(), control.as_ref());
+            let enough = self.relative_error.is_some_and(|wanted| relative_error <= wanted);
+            if enough || theta.nrows() == self.draws {
+                return Ok(Taken { theta, control, relative_error });
+            }
+        }
+    }
+}
+
+/// Standard error of V over the draws, as a fraction of V.
+fn relative_error(method: Method, loss_variance: &[f64], control: Option<&(Array1<f64>, f64)>) -> f64 {
+    let groups = method.group_means(loss_variance);
+    let estimate = match control {
+        None => interval::of_draws(&groups, 0.0),
+        Some((control, mean)) => {
+            let control = method.group_means(control.as_slice().expect("one axis"));
+            interval::of_draws(&adjusted(&groups, &control, *mean), 1.0)
+        }
+    };
+    estimate.error() / estimate.value
+}
+
+/// The second-order model of the first `n_samples` samples in the first `dim` directions of the Hessian basis.
+pub fn second_order(ctx: &StageContext, n_samples: usize, dim: usize) -> Result<SecondOrderVariance> {
+    let loss = ctx.inputs.rows::<f64>("eigen", "sample_loss.npy")?;
+    let slope = ctx.inputs.rows::<f64>("eigen", "sample_slope.npy")?;
+    let curvature = ctx.inputs.rows::<f64>("eigen", "sample_curvature.npy")?;
+    let mut control = SecondOrderVariance::new(dim);
+    for begin in (0..n_samples).step_by(ROWS_AT_ONCE) {
+        let rows = begin..(begin + ROWS_AT_ONCE).min(n_samples);
+        control.take(&SampleDerivatives {
+            loss: loss.read(rows.clone())?,
+            slope: slope.read(rows.clone())?,
+            curvature: curvature.read(rows)?,
+        });
+    }
+    Ok(control)
+}
+
+/// Draws σz of a method.
+pub fn drawn(
+    method: Method,
+    seed: u64,
+    sigma: f64,
+    dim: usize,
+) -> impl Fn(std::ops::Range<usize>) -> Array2<f64> {
+    move |range| method.standard_normal(seed, range, dim) * sigma
+}
+
+/// Draws that a file holds.
+pub fn from_file(theta: ArrayView2<'_, f64>) -> impl Fn(std::ops::Range<usize>) -> Array2<f64> + '_ {
+    move |range| theta.slice(s![range, ..]).to_owned()
+}

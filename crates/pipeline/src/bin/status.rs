@@ -1,0 +1,138 @@
+//! `status`: the state of each experiment and stage, as a table. Each stage's own binary says how its results stand
+//! (`--check --json`); what follows a stage that is not fresh will run again too.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use pipeline::config::Pipeline;
+use pipeline::params::{STAGES, sections};
+use pipeline::stage;
+use serde::Deserialize;
+
+/// Says how the results of each experiment and stage stand: fresh, stale because of what, missing, running
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Experiments and all their parameters
+    #[arg(long, value_name = "FILE", default_value = "pipeline.yaml")]
+    pipeline: PathBuf,
+    /// Folder of all results
+    #[arg(long, value_name = "DIR", default_value = "artifacts")]
+    artifacts: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    state: String,
+    #[serde(default)]
+    because: Vec<String>,
+    reads: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    stage::start_log(tracing::Level::INFO);
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => stage::report("status", &error),
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    let pipeline = Pipeline::read(&arguments.pipeline)?;
+    pipeline.check_sections(&sections())?;
+    let own = std::env::current_exe().context("the program's own file")?;
+    let binaries = own.parent().context("the folder of the program")?;
+    let colours =
+        std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let mut out = std::io::stdout().lock();
+    let subjects = subjects(&pipeline)?;
+    let width = subjects.iter().map(|(e, _)| e.chars().count()).max().unwrap_or(0);
+    for (experiment, stages) in subjects {
+        let mut states = BTreeMap::new();
+        for &stage in stages {
+            let line = ask(&binaries.join(stage), arguments, &experiment)?;
+            let words = words(&line, &states);
+            writeln!(out, "{experiment:<width$}  {stage:<10}  {}", coloured(&words, colours))
+                .context("cannot write to stdout")?;
+            states.insert(stage.to_owned(), words);
+        }
+    }
+    Ok(())
+}
+
+/// Every experiment with its stages: of a family the members, with what the join reads, and then the join itself.
+fn subjects(pipeline: &Pipeline) -> Result<Vec<(String, &'static [&'static str])>> {
+    let mut subjects: Vec<(String, &'static [&'static str])> = vec![];
+    for experiment in pipeline.experiments() {
+        let members = pipeline.members(&experiment)?;
+        for member in &members {
+            subjects.push((format!("{experiment}/{}", member.name), &STAGES[..5]));
+        }
+        subjects.push((experiment, if members.is_empty() { &STAGES } else { &["family", "report"] }));
+    }
+    Ok(subjects)
+}
+
+/// What the binary of a stage says of its results.
+fn ask(binary: &Path, arguments: &Arguments, experiment: &str) -> Result<Line> {
+    let mut command = Command::new(binary);
+    command.arg("--pipeline").arg(&arguments.pipeline).arg("--artifacts").arg(&arguments.artifacts);
+    command.args(["--experiment", experiment, "--check", "--json", "--quiet"]);
+    let output = command.output().with_context(|| format!("cannot start {}", binary.display()))?;
+    let error = || format!("{}: {}", binary.display(), String::from_utf8_lossy(&output.stderr).trim());
+    serde_json::from_slice(&output.stdout).with_context(error)
+}
+
+/// The state in words, with what it inherits from the stages it reads.
+fn words(line: &Line, before: &BTreeMap<String, String>) -> String {
+    let mut because = line.because.clone();
+    let follows = line.reads.iter().filter(|s| before.get(*s).is_some_and(|w| w != "fresh"));
+    let follows =
+        follows.filter(|s| !because.iter().any(|b| b.starts_with(s.as_str()))).cloned().collect::<Vec<_>>();
+    let state = match line.state.as_str() {
+        "fresh" if !follows.is_empty() => "stale",
+        state => state,
+    };
+    if !follows.is_empty() && state == "stale" {
+        because.push(format!("follows {}", follows.join(", ")));
+    }
+    if because.is_empty() { state.to_owned() } else { format!("{state}: {}", because.join("; ")) }
+}
+
+fn coloured(words: &str, colours: bool) -> String {
+    let code = match words.split(':').next() {
+        Some("fresh") => "32",
+        Some("running") => "36",
+        Some("stale") => "33",
+        _ => "31",
+    };
+    if colours { format!("\x1b[{code}m{words}\x1b[0m") } else { words.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_a_stale_stage_is_stale() {
+        let line = |state: &str, because: &[&str]| Line {
+            state: state.into(),
+            because: because.iter().map(|b| (*b).to_owned()).collect(),
+            reads: vec!["train".into()],
+        };
+        let fresh = BTreeMap::from([("train".to_owned(), "fresh".to_owned())]);
+        let stale = BTreeMap::from([("train".to_owned(), "stale: epochs 3 -> 4".to_owned())]);
+        assert_eq!(words(&line("fresh", &[]), &fresh), "fresh");
+        assert_eq!(words(&line("fresh", &[]), &stale), "stale: follows train");
+        assert_eq!(words(&line("stale", &["dim 1 -> 2"]), &stale), "stale: dim 1 -> 2; follows train");
+        assert_eq!(
+            words(&line("missing", &["train has not finished"]), &stale),
+            "missing: train has not finished"
+        );
+        assert_eq!(words(&line("running", &[]), &stale), "running");
+    }
+}

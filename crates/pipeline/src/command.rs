@@ -1,0 +1,92 @@
+//! The command line of a stage: flags, `--help`, completions and man page, all from one definition.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::{ArgAction, CommandFactory, Parser};
+
+use crate::config::Section;
+use crate::failure::EXIT_CODES;
+use crate::stage::Stage;
+
+/// What was typed.
+#[derive(Parser)]
+#[allow(clippy::struct_excessive_bools)] // each is a flag
+pub struct Arguments {
+    /// Experiments and all their parameters
+    #[arg(long, value_name = "FILE", default_value = "pipeline.yaml")]
+    pub pipeline: PathBuf,
+    /// Which experiment of that file
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["man", "completions"])]
+    pub experiment: Option<String>,
+    /// Folder of all results; this stage writes into DIR/NAME/STAGE/
+    #[arg(long, value_name = "DIR", default_value = "artifacts")]
+    pub artifacts: PathBuf,
+    /// Run nothing: say whether the results are up to date and if not, why; exit with 0 if they are, with 1 if not
+    #[arg(long)]
+    pub check: bool,
+    /// Run nothing: say what would run, its floating-point operations, its memory and, from a short calibration, its time
+    #[arg(long, conflicts_with = "check")]
+    pub dry_run: bool,
+    /// One line of JSON on stdout at the end: status, seconds, facts; or the error
+    #[arg(long)]
+    pub json: bool,
+    /// Errors only
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// More detail; twice for all
+    #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// Print the man page (roff) and exit
+    #[arg(long, hide = true)]
+    pub man: bool,
+    /// Print completions for a shell and exit
+    #[arg(long, hide = true, value_name = "SHELL")]
+    pub completions: Option<clap_complete::Shell>,
+}
+
+impl Arguments {
+    /// The experiment: clap requires it wherever a stage runs.
+    pub fn experiment(&self) -> &str {
+        self.experiment.as_deref().unwrap_or_default()
+    }
+
+    /// The folder to which the paths in the pipeline file are relative.
+    pub fn base(&self) -> PathBuf {
+        self.pipeline.parent().unwrap_or(Path::new("")).to_owned()
+    }
+}
+
+/// The command of a stage, with its help.
+pub fn of<S: Stage>() -> clap::Command {
+    let name = S::Params::STAGE;
+    let reads = match S::READS {
+        [] => "Reads no other stage".to_owned(),
+        stages => format!("Reads the results of {}", stages.join(", ")),
+    };
+    let after = format!(
+        "Example:\n  {name} --experiment digits      # results in artifacts/digits/{name}/\n\n\
+         {reads}. Its parameters are the section `{name}` of the pipeline file, with defaults and units beside each key; \
+         there is no flag that changes a result.\n\
+         Results: DIR/NAME/{name}/, described with unit and shape in its manifest.json and in docs/artifacts.md.\n\
+         Units: losses in nats, Delta_k in nats^2, prefix sizes and K in samples, weights and theta in parameter units, times in seconds.\n\
+         Threads: RAYON_NUM_THREADS, or one per core; results do not depend on it. NO_COLOR: no colours.\n\n{EXIT_CODES}"
+    );
+    Arguments::command().name(name).version(env!("CARGO_PKG_VERSION")).about(S::ABOUT).after_help(after)
+}
+
+/// Prints man page or completions, if one of them is asked for; says whether it did.
+pub fn print_help_files(mut command: clap::Command, arguments: &Arguments) -> Result<bool> {
+    let mut text = vec![];
+    if arguments.man {
+        clap_mangen::Man::new(command).render(&mut text)?;
+    } else if let Some(shell) = arguments.completions {
+        let name = command.get_name().to_owned();
+        clap_complete::generate(shell, &mut command, name, &mut text);
+    } else {
+        return Ok(false);
+    }
+    std::io::stdout().write_all(&text).context("cannot write to stdout")?;
+    Ok(true)
+}

@@ -1,0 +1,250 @@
+//! `artifacts/index.html` and `artifacts/compare.html`: all experiments whose report has finished, with the one in hand.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use pipeline::manifest::Manifest;
+use serde_json::json;
+
+use crate::chart::{self, Line, Panel, Style, short};
+use crate::figures::delta_panel;
+use crate::live::{self, Curve};
+use crate::page::{self, Shell, escape, still, table};
+use crate::sentences::{self, grouped};
+use crate::summary::{self, Summary};
+
+/// One experiment as the others see it.
+struct Entry {
+    summary: Summary,
+    /// none of a family, which has many
+    curve: Option<Curve>,
+}
+
+/// Rewrites both pages; `current` and its results may not be in place yet. A member stands there through its family alone.
+pub fn write(artifacts: &Path, summary: Summary, curve: Option<Curve>) -> Result<()> {
+    let current = summary.experiment.clone();
+    if current.contains('/') {
+        return Ok(());
+    }
+    let mut entries = vec![Entry { summary, curve }];
+    let listing =
+        std::fs::read_dir(artifacts).with_context(|| format!("cannot list {}", artifacts.display()))?;
+    for entry in listing {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name != current {
+            entries.extend(read(artifacts, &name));
+        }
+    }
+    entries.sort_by(|a, b| a.summary.experiment.cmp(&b.summary.experiment));
+    put(artifacts, "index.html", &current, &index(&entries))?;
+    entries.retain(|e| e.curve.is_some());
+    put(artifacts, "compare.html", &current, &comparison(&entries)?)
+}
+
+fn put(artifacts: &Path, file: &str, current: &str, text: &str) -> Result<()> {
+    let path = artifacts.join(file);
+    let temporary = artifacts.join(format!(".{file}.{current}"));
+    std::fs::write(&temporary, text)
+        .and_then(|()| std::fs::rename(&temporary, &path))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// A finished report of this version; others appear again once they are made again.
+fn read(artifacts: &Path, experiment: &str) -> Option<Entry> {
+    let dir = artifacts.join(experiment);
+    Manifest::find(&dir, "report").ok()??;
+    let file = |name: &str| std::fs::read(dir.join("report").join(name)).ok();
+    let summary: Summary = serde_json::from_slice(&file("summary.json")?).ok()?;
+    let curve = file("curve.json").and_then(|text| serde_json::from_slice(&text).ok());
+    (summary.format == summary::FORMAT).then_some(Entry { summary, curve })
+}
+
+fn index(entries: &[Entry]) -> String {
+    let mut body = "<h1>How many samples are enough?</h1>\n".to_owned();
+    for Entry { summary, .. } in entries {
+        let answer = summary.answer.iter().map(|a| format!("<p>{}</p>", escape(a))).collect::<String>();
+        let (name, title) = (escape(&summary.experiment), escape(&summary.title));
+        write!(
+            body,
+            "<h2><a href=\"{name}/report/index.html\">{title}</a></h2>\n<div class=\"answer\"><p class=\"headline\">{}</p>{answer}</div>\n",
+            escape(&summary.headline)
+        )
+        .expect("writing to a string");
+    }
+    page::document(&Shell {
+        title: "How many samples are enough?",
+        nav: "<a href=\"compare.html\">side by side</a>",
+        body: &body,
+        data: "",
+    })
+}
+
+fn comparison(entries: &[Entry]) -> Result<String> {
+    let curves = entries.iter().filter_map(|e| Some(Curve { theories: vec![], ..e.curve.clone()? }));
+    let curves = curves.collect::<Vec<_>>();
+    let tolerances = entries.first().into_iter().flat_map(|e| &e.summary.sufficient).map(|r| r.tolerance);
+    let mut tolerances = tolerances.collect::<Vec<_>>();
+    tolerances.dedup();
+    let data = json!({
+        "label": "Δ_k of several experiments over the prefix size k on logarithmic axes, with tolerance lines",
+        "many": true,
+        "curves": curves,
+        "visible": (0..curves.len()).collect::<Vec<_>>(),
+        "tolerances": tolerances,
+    });
+    let choice = curves.iter().enumerate().map(|(i, c)| {
+        format!(
+            "<label class=\"choose\" style=\"color:var(--c{})\"><input type=\"checkbox\" value=\"{i}\" checked>{}</label>",
+            i % 8,
+            escape(&c.title)
+        )
+    });
+    let alt = "Δ_k of each experiment over the prefix size, with the law of its average over orders (dashed); and the top eigenvalues";
+    let mut body = "<h1>Experiments side by side</h1>\n".to_owned();
+    writeln!(body, "<p>{}</p>", escape(&sentence(entries, &tolerances)))?;
+    body += "<h2>Δ_k</h2>\n<figure id=\"compare\">";
+    body += &live::delta_figure(
+        "compare-data",
+        &choice.collect::<String>(),
+        "Each curve is of the setting that its report answers with; solid: measured in one order, dashed: average over orders.",
+    );
+    let picture = still(&picture(entries)?, alt);
+    writeln!(body, "<div class=\"replaced\">{picture}</div><figcaption>{alt}.</figcaption></figure>")?;
+    body += "<h2>Numbers</h2>\n";
+    body += &numbers(entries);
+    Ok(page::document(&Shell {
+        title: "Experiments side by side",
+        nav: "<a href=\"index.html\">all experiments</a>",
+        body: &body,
+        data: &live::data_element("compare-data", &data),
+    }))
+}
+
+/// K at the first tolerance of each experiment that has it.
+fn sentence(entries: &[Entry], tolerances: &[f64]) -> String {
+    let Some(&tolerance) = tolerances.first() else { return sentences::comparison(0.0, &[]) };
+    let of = |e: &Entry| {
+        let row = e
+            .summary
+            .sufficient
+            .iter()
+            .find(|r| r.method == "order-average" && r.tolerance.to_bits() == tolerance.to_bits());
+        row.and_then(|r| r.k).map(|k| (e.summary.experiment.clone(), k))
+    };
+    sentences::comparison(tolerance, &entries.iter().filter_map(of).collect::<Vec<_>>())
+}
+
+/// The picture for readers without JavaScript, and for paper.
+fn picture(entries: &[Entry]) -> Result<String> {
+    let mut deltas = delta_panel("Δ_k", "Δ_k (nats²)");
+    let mut spectra = Panel {
+        title: "Top eigenvalues of H(w*)".into(),
+        x_label: "rank".into(),
+        y_label: "eigenvalue (nats per squared parameter unit)".into(),
+        ..Panel::default()
+    };
+    let pairs = entries.iter().filter_map(|e| Some((&e.summary, e.curve.as_ref()?)));
+    for (colour, (summary, curve)) in pairs.enumerate() {
+        let line = |points, label: &str, style| Line { label: label.to_owned(), points, style, colour };
+        let measured = curve.k.iter().copied().zip(curve.delta.iter().copied()).collect();
+        deltas.lines.push(line(measured, &summary.experiment, Style::Solid));
+        let s = curve.step as f64;
+        let law = curve.k.iter().map(|&k| (k, curve.variance * s / (k * (k + s)))).collect();
+        deltas.lines.push(line(law, "", Style::Dashed));
+        let ranked = summary.eigenvalues.iter().enumerate().map(|(i, &v)| (i as f64 + 1.0, v)).collect();
+        spectra.lines.push(line(ranked, &summary.experiment, Style::Solid));
+    }
+    chart::svg(&[deltas, spectra])
+}
+
+/// A column per experiment.
+fn numbers(entries: &[Entry]) -> String {
+    type Cell = fn(&Summary) -> String;
+    let percent = |a: Option<f64>| a.map_or_else(|| "–".to_owned(), |a| format!("{:.2} %", 100.0 * a));
+    let properties: [(&str, Cell); 12] = [
+        ("samples N", |s| grouped(s.n_samples)),
+        ("features", |s| grouped(s.n_features)),
+        ("network", |s| s.layers.iter().map(ToString::to_string).collect::<Vec<_>>().join("-")),
+        ("activation", |s| s.activation.clone()),
+        ("parameters", |s| grouped(s.n_params)),
+        ("training loss (nats)", |s| short(s.train_loss)),
+        ("gradient norm (nats per parameter unit)", |s| short(s.gradient_norm)),
+        ("largest eigenvalue", |s| s.eigenvalues.first().map_or_else(String::new, |&v| short(v))),
+        ("directions d, σ", |s| format!("{}, {}", s.dim, short(s.sigma))),
+        ("step s (samples)", |s| grouped(s.step)),
+        ("V (nats²)", |s| short(s.variance)),
+        ("decay exponent of Δ_k", |s| s.exponent.map_or_else(|| "–".to_owned(), |e| format!("{e:.3}"))),
+    ];
+    let row = |name: &str, cell: &dyn Fn(&Summary) -> String| {
+        std::iter::once(name.to_owned()).chain(entries.iter().map(|e| cell(&e.summary))).collect::<Vec<_>>()
+    };
+    let mut rows = properties.iter().map(|(name, cell)| row(name, cell)).collect::<Vec<_>>();
+    rows.push(row("test accuracy", &|s| percent(s.test_accuracy)));
+    let mut tolerances =
+        entries.iter().flat_map(|e| e.summary.sufficient.iter().map(|r| r.tolerance)).collect::<Vec<_>>();
+    tolerances.sort_by(|a, b| b.total_cmp(a));
+    tolerances.dedup();
+    for tolerance in tolerances {
+        let k = |s: &Summary| {
+            let of = |r: &&crate::gather::SufficientRow| {
+                r.method == "order-average" && r.tolerance.to_bits() == tolerance.to_bits()
+            };
+            s.sufficient.iter().find(of).map_or_else(|| "–".to_owned(), page::size)
+        };
+        rows.push(row(&format!("K at {} nats²", short(tolerance)), &k));
+    }
+    let names = entries.iter().map(|e| e.summary.experiment.as_str());
+    table(&std::iter::once("").chain(names).collect::<Vec<_>>(), rows.into_iter())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::Stairs;
+
+    fn entry(name: &str, k: usize) -> Entry {
+        let summary = json!({
+            "format": summary::FORMAT, "experiment": name, "title": format!("<{name}>"), "headline": "h", "answer": ["a"],
+            "n_samples": 100, "n_features": 4, "n_classes": 2, "source": "s", "layers": [4, 2], "activation": "relu",
+            "n_params": 10, "train_loss": 0.5, "train_accuracy": null, "test_accuracy": null, "gradient_norm": 0.1,
+            "eigenvalues": [2.0, 1.0], "setting": "x", "dim": 2, "sigma": 1.0, "draws": 8, "step": 1, "confidence": 0.95,
+            "variance": 3.0, "exponent": null, "sufficient": [{"setting": "x", "method": "order-average", "tolerance": 1e-4,
+            "status": "reached", "k": k, "low": null, "high": null}],
+        });
+        let curve = Curve {
+            title: name.to_owned(),
+            family: String::new(),
+            sigma: 1.0,
+            n_samples: 100,
+            step: 1,
+            first: 1,
+            last: 99,
+            variance: 3.0,
+            variance_low: 0.0,
+            variance_high: 0.0,
+            k: vec![1.0, 10.0, 99.0],
+            delta: vec![1.0, 0.03, 3e-4],
+            low: vec![],
+            high: vec![],
+            stairs: Stairs::default(),
+            theories: vec![],
+        };
+        Entry { summary: serde_json::from_value(summary).unwrap(), curve: Some(curve) }
+    }
+
+    #[test]
+    fn every_experiment_is_on_both_pages() {
+        let entries = [entry("a", 173), entry("b", 346)];
+        let (index, compare) = (index(&entries), comparison(&entries).unwrap());
+        for name in ["a", "b"] {
+            assert!(
+                index.contains(&format!("href=\"{name}/report/index.html\">&lt;{name}&gt;</a>")),
+                "{index}"
+            );
+            assert!(compare.contains(&format!("<th scope=\"col\">{name}</th>")), "{compare}");
+        }
+        assert!(compare.contains("a needs the fewest samples (173) and b the most (346): a factor of 2."));
+        assert!(compare.contains("<td>173 (reached)</td>") && compare.contains("<svg"));
+    }
+}

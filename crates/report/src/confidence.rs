@@ -1,0 +1,352 @@
+//! How sure the answer is: pilots, sampling methods, and where theory holds. Figures and tables of `pilot.json` and `sweep.json`.
+
+use std::fmt::Write;
+
+use anyhow::Result;
+use pipeline::stage::StageContext;
+use serde::Deserialize;
+
+use crate::chart::{Line, Panel, Style, short};
+use crate::figures::{Figure, Section, figure, line};
+use crate::page::table;
+use crate::sentences::grouped;
+
+/// `pilot.json`
+#[derive(Deserialize)]
+pub struct PilotDocument {
+    pub confidence: f64,
+    pub pilots: Vec<Pilot>,
+}
+
+#[derive(Deserialize)]
+pub struct Pilot {
+    pub setting: String,
+    pub n_samples: usize,
+    /// `all-samples`, or the experiment that trained on the first n alone
+    pub minimiser: String,
+    pub variance: f64,
+    pub low: f64,
+    pub high: f64,
+    pub full_variance: f64,
+    pub holds: bool,
+    pub sizes: Vec<PredictedSize>,
+}
+
+#[derive(Deserialize)]
+pub struct PredictedSize {
+    pub tolerance: f64,
+    pub k: usize,
+    pub low: usize,
+    pub high: usize,
+    pub full_k: usize,
+}
+
+/// `sweep.json`
+#[derive(Deserialize)]
+pub struct Sweep {
+    pub n_samples: usize,
+    pub dim: usize,
+    pub draws: usize,
+    pub sigmas: Vec<AtSigma>,
+    pub theories: Vec<Holds>,
+}
+
+#[derive(Deserialize)]
+pub struct AtSigma {
+    pub sigma: f64,
+    pub variance: f64,
+    pub methods: Vec<Method>,
+    pub theories: Vec<Theory>,
+}
+
+#[derive(Deserialize)]
+pub struct Method {
+    #[serde(rename = "method")]
+    pub name: String,
+    pub efficiency: f64,
+    pub draws_for_k: f64,
+}
+
+#[derive(Deserialize)]
+pub struct Theory {
+    pub ratio: f64,
+    pub fraction_above: f64,
+}
+
+#[derive(Deserialize)]
+pub struct Holds {
+    pub name: String,
+    pub within: Vec<[f64; 2]>,
+    pub above: Vec<[f64; 2]>,
+    pub above_everywhere: Vec<f64>,
+}
+
+/// The sweep, if there was one.
+pub fn read_sweep(ctx: &StageContext) -> Result<Option<Sweep>> {
+    ctx.inputs.has("bound", "sweep.json").then(|| ctx.inputs.read_json("bound", "sweep.json")).transpose()
+}
+
+const RETRAINED: &str = "w* and basis of the pilot alone";
+
+fn percent(fraction: f64) -> String {
+    format!("{:.0} %", 100.0 * fraction)
+}
+
+fn own_minimiser(pilot: &Pilot) -> bool {
+    pilot.minimiser != "all-samples"
+}
+
+/// V predicted by the pilots of `setting`, beside V of all `n_samples`; `None` if there are no pilots.
+pub fn pilot(document: &PilotDocument, setting: &str, n_samples: usize) -> Result<Option<Figure>> {
+    let pilots = document.pilots.iter().filter(|p| p.setting == setting).collect::<Vec<_>>();
+    let Some(first) = pilots.first() else { return Ok(None) };
+    let points = |own: bool, of: fn(&Pilot) -> f64| {
+        let chosen = pilots.iter().filter(|p| own_minimiser(p) == own);
+        chosen.map(|p| (p.n_samples as f64, of(p))).collect::<Vec<_>>()
+    };
+    let interval = |p: &Pilot, colour| {
+        let n = p.n_samples as f64;
+        line("", vec![(n, p.low), (n, p.high)], Style::Solid, colour)
+    };
+    let full = first.full_variance;
+    let smallest = pilots.iter().map(|p| p.n_samples).min().unwrap_or(1) as f64;
+    let mut lines = vec![
+        line("w* and basis of all samples", points(false, |p| p.variance), Style::Points, 0),
+        line(RETRAINED, points(true, |p| p.variance), Style::Points, 1),
+        line("V of all samples", vec![(smallest, full), (n_samples as f64, full)], Style::Dashed, 2),
+    ];
+    lines.retain(|l| !l.points.is_empty());
+    lines.extend(pilots.iter().map(|p| interval(p, usize::from(own_minimiser(p)))));
+    let panel = Panel {
+        title: "What a pilot predicts".into(),
+        x_label: "samples n of the pilot".into(),
+        y_label: "V (nats²)".into(),
+        log_x: true,
+        lines,
+        ..Panel::default()
+    };
+    let held = |own: bool| {
+        let of = pilots.iter().filter(|p| own_minimiser(p) == own).collect::<Vec<_>>();
+        (of.iter().filter(|p| p.holds).count(), of.len())
+    };
+    let (fixed, own) = (held(false), held(true));
+    let mut sentence = format!(
+        "Of {} pilots with w* and basis of all samples, {} have the V of all samples in their {} interval.",
+        fixed.1,
+        fixed.0,
+        percent(document.confidence)
+    );
+    if own.1 > 0 {
+        let verb = if own.0 == 1 { "has" } else { "have" };
+        write!(
+            sentence,
+            " Of {} that trained on their own samples alone, {} {verb}: their w* is another point, with a V of its own.",
+            own.1, own.0,
+        )
+        .expect("writing to a string");
+    }
+    let caption = format!(
+        "Pilot: V of {setting} from the first n samples, with {} intervals over samples and draws, beside V of all {}.",
+        percent(document.confidence),
+        grouped(n_samples)
+    );
+    figure("pilot", Section::Answer, caption, sentence, &[panel]).map(Some)
+}
+
+/// K that each pilot predicts at full size.
+pub fn pilot_table(document: &PilotDocument, setting: &str) -> String {
+    let pilots = document.pilots.iter().filter(|p| p.setting == setting).collect::<Vec<_>>();
+    let Some(first) = pilots.first() else { return String::new() };
+    let heads = first.sizes.iter().map(|s| format!("K at {} nats²", short(s.tolerance)));
+    let heads = ["samples", "w* and basis of", "V (nats²)"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(heads)
+        .collect::<Vec<_>>();
+    let size = |k, low, high| format!("{} [{}, {}]", grouped(k), grouped(low), grouped(high));
+    let rows = pilots.iter().map(|p| {
+        let v = format!("{} [{}, {}]", short(p.variance), short(p.low), short(p.high));
+        let sizes = p.sizes.iter().map(|s| size(s.k, s.low, s.high));
+        [grouped(p.n_samples), p.minimiser.clone(), v].into_iter().chain(sizes).collect()
+    });
+    let all = ["all".to_owned(), "all-samples".to_owned(), short(first.full_variance)];
+    let all = all.into_iter().chain(first.sizes.iter().map(|s| grouped(s.full_k))).collect();
+    let heads = heads.iter().map(String::as_str).collect::<Vec<_>>();
+    table(&heads, rows.chain(std::iter::once(all)))
+}
+
+/// Where the theories leave Monte Carlo, and which method knows V soonest.
+pub fn sweep(sweep: &Sweep) -> Result<Vec<Figure>> {
+    Ok(vec![theories(sweep)?, methods(sweep)?])
+}
+
+fn log_panel(title: &str, y_label: &str, lines: Vec<Line>) -> Panel {
+    Panel {
+        title: title.into(),
+        x_label: "σ (parameter units)".into(),
+        y_label: y_label.into(),
+        log_x: true,
+        log_y: true,
+        lines,
+        ..Panel::default()
+    }
+}
+
+fn theories(sweep: &Sweep) -> Result<Figure> {
+    let lines = sweep.theories.iter().enumerate().map(|(i, theory)| {
+        let points = sweep.sigmas.iter().map(|s| (s.sigma, s.theories[i].ratio));
+        let style = if theory.name == "eigenvalue" { Style::Points } else { Style::Solid };
+        line(&theory.name, points.collect(), style, i + 1)
+    });
+    let mut panel = log_panel("Where theory holds", "theory over Monte Carlo", lines.collect());
+    panel.levels = vec![(1.0, "Monte Carlo".into()), (0.9, String::new()), (1.1, String::new())];
+    let sentence = sweep.theories.iter().map(holds).collect::<Vec<_>>().join(" ");
+    let caption = format!(
+        "V of each theory over V by Monte Carlo, over σ ({} directions, the first {} samples); lines at ±10 %. eigenvalue: geometric mean over its prefix sizes.",
+        sweep.dim,
+        grouped(sweep.n_samples)
+    );
+    figure("theory-over-sigma", Section::Theory, caption, sentence, &[panel])
+}
+
+fn ranges(ranges: &[[f64; 2]]) -> String {
+    let one = |r: &[f64; 2]| format!("{} to {}", short(r[0]), short(r[1]));
+    ranges.iter().map(one).collect::<Vec<_>>().join(" and ")
+}
+
+/// In words: where one theory is within 10 %, and where above.
+fn holds(theory: &Holds) -> String {
+    let within = if theory.within.is_empty() {
+        "is nowhere within 10 % of Monte Carlo".to_owned()
+    } else {
+        format!("is within 10 % of Monte Carlo at σ from {}", ranges(&theory.within))
+    };
+    let above = if theory.above.is_empty() {
+        "and nowhere above it".to_owned()
+    } else {
+        format!("and on average above it at σ from {}", ranges(&theory.above))
+    };
+    let bound = match theory.above_everywhere.as_slice() {
+        [] => "at no σ is it above at every prefix size".to_owned(),
+        some => format!(
+            "above at every prefix size compared at σ = {}",
+            some.iter().map(|&s| short(s)).collect::<Vec<_>>().join(", ")
+        ),
+    };
+    format!("{} {within} {above}; {bound}.", theory.name)
+}
+
+fn methods(sweep: &Sweep) -> Result<Figure> {
+    let names = sweep.sigmas[0].methods.iter().map(|m| m.name.as_str()).collect::<Vec<_>>();
+    let panel = |title: &str, label: &str, of: fn(&Method) -> f64| {
+        let lines = names.iter().enumerate().map(|(i, name)| {
+            let points = sweep.sigmas.iter().map(|s| (s.sigma, of(&s.methods[i])));
+            let style = if name.ends_with("+control") { Style::Dashed } else { Style::Solid };
+            line(name, points.collect(), style, i / 2)
+        });
+        log_panel(title, label, lines.collect())
+    };
+    let panels = [
+        panel("Plain draws that one draw replaces", "variance of plain over that of the method", |m| {
+            m.efficiency
+        }),
+        panel("Draws until K is within 5 %", "draws", |m| m.draws_for_k),
+    ];
+    let sentence = sweep.sigmas.iter().filter_map(|s| {
+        let best = s.methods.iter().min_by(|a, b| a.draws_for_k.total_cmp(&b.draws_for_k))?;
+        let plain = s.methods.iter().find(|m| m.name == "plain")?;
+        ((s.sigma.log10() - s.sigma.log10().round()).abs() < 1e-9).then(|| {
+            format!(
+                "σ = {}: {} does most, {} draws where plain needs {}.",
+                short(s.sigma),
+                best.name,
+                grouped(draws(best.draws_for_k)),
+                grouped(draws(plain.draws_for_k))
+            )
+        })
+    });
+    let sentence = sentence.collect::<Vec<_>>().join(" ");
+    let caption = format!(
+        "Sampling methods at equal work, from {} draws each on the first {} samples. The error of the draws alone; K grows as √V.",
+        sweep.draws,
+        grouped(sweep.n_samples)
+    );
+    figure("sampling-methods", Section::Delta, caption, sentence, &panels)
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a positive number of draws
+fn draws(needed: f64) -> usize {
+    needed.ceil() as usize
+}
+
+/// V over σ, with the ratio of each theory and the fraction of prefix sizes where it is above.
+pub fn sweep_table(sweep: &Sweep) -> String {
+    let heads = sweep.theories.iter().map(|t| format!("{} / Monte Carlo (above)", t.name));
+    let heads = ["σ", "V (nats²)"].map(str::to_owned).into_iter().chain(heads).collect::<Vec<_>>();
+    let rows = sweep.sigmas.iter().map(|s| {
+        let cells = s.theories.iter().map(|t| format!("{} ({})", short(t.ratio), percent(t.fraction_above)));
+        [short(s.sigma), short(s.variance)].into_iter().chain(cells).collect()
+    });
+    table(&heads.iter().map(String::as_str).collect::<Vec<_>>(), rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_theory_is_described_as_it_was_found() {
+        let found = |within: &[[f64; 2]], above: &[[f64; 2]], everywhere: &[f64]| {
+            holds(&Holds {
+                name: "quadratic".into(),
+                within: within.to_vec(),
+                above: above.to_vec(),
+                above_everywhere: everywhere.to_vec(),
+            })
+        };
+        assert_eq!(
+            found(&[[0.1, 0.2]], &[[0.15, 10.0]], &[5.0, 10.0]),
+            "quadratic is within 10 % of Monte Carlo at σ from 0.1 to 0.2 and on average above it at σ from 0.15 to 10; above at every prefix size compared at σ = 5, 10."
+        );
+        let nowhere = found(&[], &[], &[]);
+        assert!(nowhere.contains("nowhere within 10 %") && nowhere.contains("nowhere above"), "{nowhere}");
+        assert!(nowhere.ends_with("at no σ is it above at every prefix size."), "{nowhere}");
+    }
+
+    #[test]
+    fn pilots_that_hold_are_counted_by_whose_minimiser_they_use() {
+        let pilot = |n_samples, minimiser: &str, holds| Pilot {
+            setting: "s".into(),
+            n_samples,
+            minimiser: minimiser.into(),
+            variance: 90.0,
+            low: 80.0,
+            high: 110.0,
+            full_variance: if holds { 100.0 } else { 120.0 },
+            holds,
+            sizes: vec![PredictedSize { tolerance: 1e-4, k: 950, low: 900, high: 1050, full_k: 1000 }],
+        };
+        let document = PilotDocument {
+            confidence: 0.95,
+            pilots: vec![
+                pilot(500, "all-samples", true),
+                pilot(1000, "all-samples", true),
+                pilot(500, "m-pilot-500", false),
+            ],
+        };
+        let figure = super::pilot(&document, "s", 5000).unwrap().unwrap();
+        assert!(
+            figure.sentence.contains("Of 2 pilots") && figure.sentence.contains("2 have"),
+            "{}",
+            figure.sentence
+        );
+        assert!(
+            figure.sentence.contains("Of 1 that trained on their own samples alone, 0 have"),
+            "{}",
+            figure.sentence
+        );
+        assert!(super::pilot(&document, "other", 5000).unwrap().is_none());
+        let table = pilot_table(&document, "s");
+        assert!(table.contains("950 [900, 1,050]") && table.contains("1,000</td>"), "{table}");
+    }
+}

@@ -1,0 +1,82 @@
+//! `.safetensors` files: named arrays, as PyTorch and others exchange weights.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use ndarray::{ArrayD, IxDyn};
+use pipeline::Failure;
+use pipeline::npy::{AnyArray, Element};
+use safetensors::tensor::{TensorView, serialize_to_file};
+use safetensors::{Dtype, SafeTensors};
+
+/// Every array of the file, by name. F32 and F64 are read.
+pub fn read(path: &Path) -> Result<BTreeMap<String, AnyArray>> {
+    let name = path.display().to_string();
+    let bytes = std::fs::read(path)
+        .map_err(|e| Failure::input(format!("{name}: {e}"), "check the path of train.weights"))?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|e| {
+        Failure::input(
+            format!("{name}: not a safetensors file ({e})"),
+            "write it with safetensors.torch.save_file(model.state_dict(), path)",
+        )
+    })?;
+    tensors.iter().map(|(array, view)| Ok((array.to_owned(), convert(&name, array, &view)?))).collect()
+}
+
+fn convert(file: &str, array: &str, view: &TensorView) -> Result<AnyArray> {
+    let (shape, bytes) = (IxDyn(view.shape()), view.data());
+    let found = match view.dtype() {
+        Dtype::F32 => {
+            let values = bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+            AnyArray::F32(ArrayD::from_shape_vec(shape, values).context("a length that its header promised")?)
+        }
+        Dtype::F64 => {
+            let values = bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect();
+            AnyArray::F64(ArrayD::from_shape_vec(shape, values).context("a length that its header promised")?)
+        }
+        other => {
+            return Err(Failure::input(
+                format!("{file}: {array} holds {other:?}, but F32 or F64 is needed"),
+                "convert the model first: model.float()",
+            )
+            .into());
+        }
+    };
+    Ok(found)
+}
+
+/// Writes named arrays. Same arrays, same bytes: the library sorts them.
+pub fn write<T: Element>(path: &Path, arrays: &[(String, ArrayD<T>)]) -> Result<()> {
+    let dtype = if size_of::<T>() == 4 { Dtype::F32 } else { Dtype::F64 };
+    let standard = arrays.iter().map(|(name, a)| (name, a.shape().to_vec(), a.as_standard_layout()));
+    let standard = standard.collect::<Vec<_>>();
+    let views = standard.iter().map(|(name, shape, a)| {
+        let bytes = bytemuck::cast_slice(a.as_slice().expect("standard layout"));
+        Ok((name.as_str(), TensorView::new(dtype, shape.clone(), bytes)?))
+    });
+    let views = views.collect::<Result<Vec<_>>>()?;
+    let nothing: Option<HashMap<String, String>> = None;
+    serialize_to_file(views, nothing, path).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn an_array_comes_back_and_faults_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("w.safetensors");
+        let w = array![[1.5_f32, -2.0, 3.0]].into_dyn();
+        write(&path, &[("0.weight".into(), w.clone())]).unwrap();
+        assert_eq!(read(&path).unwrap()["0.weight"].to_f64(), w.mapv(f64::from));
+        let half = TensorView::new(Dtype::F16, vec![1], &[0, 60]).unwrap();
+        serialize_to_file([("a", half)], None, &path).unwrap();
+        let error = read(&path).unwrap_err().to_string();
+        assert!(error.contains("a holds F16, but F32 or F64 is needed"), "{error}");
+        std::fs::write(&path, b"hello").unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("not a safetensors file"));
+    }
+}

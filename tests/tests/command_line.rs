@@ -1,0 +1,226 @@
+//! What a user meets at the terminal: states, dry runs, lines for programs, completions, and files of other tools.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use pipeline_tests::{FINISHED, Place, STAGES, binary, python, ran, root, set, small};
+use serde_json::Value;
+
+/// The one line of JSON on stdout, and the exit code.
+#[track_caller]
+fn json(command: &mut Command) -> (Value, i32) {
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}{}", String::from_utf8_lossy(&output.stderr));
+    (serde_json::from_str(&text).unwrap(), output.status.code().unwrap())
+}
+
+#[test]
+fn every_stage_ends_with_a_line_for_programs() {
+    let place = Place::new(small);
+    for stage in STAGES {
+        let (line, code) = json(place.command(stage, "digits").arg("--json"));
+        assert_eq!((code, &line["stage"], &line["status"]), (0, &stage.into(), &"done".into()), "{line}");
+        assert!(line["seconds"].as_f64().unwrap() >= 0.0 && line["facts"].is_object(), "{line}");
+        let (line, code) = json(place.command(stage, "digits").arg("--json"));
+        assert_eq!((code, &line["status"]), (0, &"up to date".into()), "{line}");
+    }
+    place.edit(|p| set(p, "train.epoch", 3));
+    let (line, code) = json(place.command("train", "digits").args(["--json", "-q"]));
+    assert_eq!((code, &line["status"], &line["exit_code"]), (2, &"error".into(), &2.into()), "{line}");
+    assert!(line["hint"].as_str().unwrap().starts_with("did you mean `epochs`?"), "{line}");
+}
+
+#[test]
+fn misspelt_names_get_a_suggestion_with_the_line() {
+    let cases = [
+        ("montecarlo.draw", "7", "did you mean `draws`?"),
+        ("train.activation", "relue", "did you mean `relu`?"),
+        ("montecarol", "{}", "did you mean `montecarlo`?"),
+    ];
+    for (key, value, question) in cases {
+        let place = Place::new(|p| set(p, key, serde_yaml::from_str::<serde_yaml::Value>(value).unwrap()));
+        let said = ["train", "montecarlo"].map(|s| place.stage(s).said).concat();
+        assert!(said.contains(question) && said.contains("pipeline.yaml:"), "{key}: {said}");
+    }
+    let place = Place::new(small);
+    let ran = ran(place.command("train", "digit").output());
+    assert!(ran.said.contains("did you mean `digits`?"), "{}", ran.said);
+}
+
+#[test]
+fn status_says_what_is_stale_and_why() {
+    let place = Place::new(small);
+    let status = |place: &Place| {
+        let ran = place.make(&["status"]);
+        assert_eq!(ran.code, 0, "{}", ran.said);
+        let of_digits = ran.said.lines().filter_map(|l| l.strip_prefix("digits "));
+        of_digits.map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    let lines = status(&place);
+    assert_eq!(lines[0], "fetch-data missing");
+    assert_eq!(lines[1], "train missing: fetch-data has not finished");
+    place.stages(&STAGES);
+    assert!(status(&place).iter().all(|l| l.ends_with(" fresh")), "{:?}", status(&place));
+    place.edit(|p| set(p, "eigen.dim", 4));
+    let lines = status(&place);
+    assert_eq!(lines[1..4], ["train fresh", "eigen stale: dim 3 -> 4", "montecarlo stale: follows eigen"]);
+    std::fs::remove_file(place.artifact("train/w_star.npy")).unwrap();
+    assert_eq!(status(&place)[1], "train stale: w_star.npy is missing");
+    // A stage at work.
+    place.edit(|p| set(p, "train.epochs", 100_000));
+    let mut child = place.command("train", "digits").stderr(std::process::Stdio::null()).spawn().unwrap();
+    while !place.artifact(".train.partial").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let lines = status(&place);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(lines[1], "train running");
+    // And gone with its experiment.
+    assert_eq!(place.make(&["clean-digits"]).code, 0);
+    assert!(!place.path("artifacts/digits").exists());
+}
+
+#[test]
+fn a_dry_run_tells_the_cost_and_runs_nothing() {
+    let place = Place::new(small);
+    for stage in STAGES {
+        let (line, code) = json(place.command(stage, "digits").args(["--dry-run", "--json"]));
+        assert_eq!((code, &line["would_run"]), (0, &true.into()), "{line}");
+        if ["train", "eigen", "montecarlo"].contains(&stage) {
+            assert!(
+                line["flops"].as_f64().unwrap() > 1e6 && line["seconds"].as_f64().unwrap() > 0.0,
+                "{line}"
+            );
+            assert!(line["memory_bytes"].as_f64().unwrap() > 1e6, "{line}");
+        }
+    }
+    assert!(!place.path("artifacts").exists(), "nothing ran");
+    // Softmax of 64-32-10 over 1,437 samples for 15 epochs: 4 flops per weight of the first layer, 6 per other.
+    let (line, _) = json(place.command("train", "digits").args(["--dry-run", "--json"]));
+    let flops = 15.0 * 1437.0 * (4.0 * 64.0 * 32.0 + 6.0 * 32.0 * 10.0);
+    assert_eq!(line["parts"][0]["flops"].as_f64(), Some(flops), "{line}");
+    let ran = ran(FINISHED.command("eigen", "digits").arg("--dry-run").output());
+    for part in [
+        "would not run (fresh)",
+        "Hessian-vector products",
+        "as the last run took",
+        "memory  about ",
+        "time    about ",
+    ] {
+        assert!(ran.said.contains(part), "{part:?} in {}", ran.said);
+    }
+}
+
+#[test]
+fn help_completions_and_man_pages_come_from_one_definition() {
+    for stage in STAGES {
+        let of = |flags: &[&str]| ran(Command::new(binary(stage)).args(flags).output());
+        let help = of(&["--help"]);
+        for part in
+            ["Example:", "Exit codes:", "nats", "artifacts/digits/", "--dry-run", "--json", "NO_COLOR"]
+        {
+            assert!(help.said.contains(part), "{stage} --help lacks {part:?}");
+        }
+        for shell in ["bash", "zsh", "fish"] {
+            let completions = of(&["--completions", shell]);
+            assert!(completions.code == 0 && completions.said.contains("dry-run"), "{stage} {shell}");
+        }
+        let man = of(&["--man"]);
+        assert!(man.code == 0 && man.said.contains(".SH NAME") && man.said.contains("experiment"), "{stage}");
+    }
+    assert_eq!(Place::new(small).make(&["man"]).code, 0);
+    let pages = std::fs::read_dir(root().join("target/share/man/man1")).unwrap();
+    let pages = pages.map(|p| p.unwrap().file_name().into_string().unwrap()).collect::<BTreeSet<_>>();
+    assert!(STAGES.iter().all(|s| pages.contains(&format!("{s}.1"))), "{pages:?}");
+}
+
+#[test]
+fn messages_have_no_colour_codes_where_there_is_no_terminal() {
+    let place = Place::new(|p| set(p, "train.epochs", "ten"));
+    let said = ran(place.command("train", "digits").output()).said;
+    assert!(said.starts_with("error: ") && !said.contains('\x1b'), "{said:?}");
+}
+
+/// Weights that `train` wrote as safetensors, brought back, are the same network.
+#[test]
+fn safetensors_go_out_and_come_back() {
+    let place = Place::new(|p| {
+        small(p);
+        set(p, "train.weights", "w.safetensors");
+    });
+    std::fs::copy(FINISHED.artifact("train/weights.safetensors"), place.path("w.safetensors")).unwrap();
+    place.stages(&["fetch-data", "train"]);
+    let w = |p: &Place| std::fs::read(p.artifact("train/w_star.npy")).unwrap();
+    assert!(w(&place) == w(&FINISHED));
+}
+
+/// The example, with PyTorch where there is one; else the same state_dict from NumPy.
+#[test]
+fn the_example_goes_from_a_trained_mlp_to_k() {
+    let Some(python) = python() else { return };
+    let torch = Command::new(&python).args(["-c", "import torch"]).output().unwrap().status.success();
+    if !torch {
+        eprintln!(
+            "no PyTorch here: the example trains the same MLP in NumPy and writes the layout of its state_dict"
+        );
+    }
+    let dir = Place::new(small);
+    let mut command = Command::new(python);
+    command.arg(root().join("examples/pytorch_to_k.py")).arg("--folder").arg(dir.path("my"));
+    if !torch {
+        command.arg("--without-torch");
+    }
+    for name in ["MAKEFLAGS", "MAKELEVEL", "MFLAGS"] {
+        command.env_remove(name);
+    }
+    for (name, _) in std::env::vars_os().filter(|(n, _)| n.to_string_lossy().starts_with("CARGO_")) {
+        if name != "CARGO_HOME" && name != "CARGO_TARGET_DIR" {
+            command.env_remove(name);
+        }
+    }
+    let ran = ran(command.output());
+    assert_eq!(ran.code, 0, "{}", ran.said);
+    assert!(ran.said.contains("Samples that are enough: "), "{}", ran.said);
+    let results = dir.path("my/artifacts/my-mlp");
+    let summary: Value =
+        serde_json::from_slice(&std::fs::read(results.join("report/summary.json")).unwrap()).unwrap();
+    // Wrong weights would classify one in ten.
+    assert!(summary["train_accuracy"].as_f64().unwrap() > 0.9, "{summary}");
+}
+
+/// What other tools read of the report: the summary by its schema, landscapes as VTK.
+#[test]
+fn other_tools_read_the_report() {
+    let schema: Value =
+        serde_json::from_str(&std::fs::read_to_string(root().join("docs/summary.schema.json")).unwrap())
+            .unwrap();
+    let report = |file: &str| std::fs::read_to_string(FINISHED.artifact(&format!("report/{file}"))).unwrap();
+    let summary: Value = serde_json::from_str(&report("summary.json")).unwrap();
+    let known = schema["properties"].as_object().unwrap().keys().collect::<BTreeSet<_>>();
+    assert_eq!(summary.as_object().unwrap().keys().collect::<BTreeSet<_>>(), known);
+    let markdown = report("summary.md");
+    assert!(
+        markdown.contains(summary["headline"].as_str().unwrap()) && markdown.contains("| order-average |")
+    );
+    let Some(python) = python() else { return };
+    let script = "
+import sys, numpy as np, xml.etree.ElementTree as tree
+root = sys.argv[1]
+grid = tree.parse(root + '/report/surfaces/hessian.vts').getroot()[0]
+g = int(grid.get('WholeExtent').split()[1]) + 1
+arrays = {a.get('Name'): np.array(a.text.split(), float) for a in grid.iter('DataArray')}
+axis, sizes = np.load(root + '/montecarlo/grid_hessian/axis.npy'), np.load(root + '/montecarlo/grid_hessian/prefix_sizes.npy')
+loss, change = (np.load(f'{root}/montecarlo/grid_hessian/{n}.npy') for n in ['loss', 'change'])
+points = arrays['theta'].reshape(-1, 3)
+assert g == len(axis) and len(arrays) == 1 + 2 * len(sizes)
+for m, k in enumerate(sizes):
+    for name, values in [('loss', loss), ('squared_change', change)]:
+        found = arrays[f'{name}_k{k:08d}']
+        a, b = (np.searchsorted(axis, points[:, i]) for i in [0, 1])
+        assert (found == values[m][a, b]).all(), name
+";
+    let ran = ran(Command::new(python).args(["-c", script]).arg(FINISHED.path("artifacts/digits")).output());
+    assert_eq!(ran.code, 0, "{}", ran.said);
+}
