@@ -1,14 +1,18 @@
 # How many samples are enough?
 #   idx or npy bytes -> fetch-data -> train -> eigen -> montecarlo -> bound -> report
+#                                       |-> stream  |-> spectrum               -^   (both go into the report)
+#   a family's members, each to bound -> family -> report of the family
 # Each stage is a binary, a section of pipeline.yaml and a folder of artifacts/<experiment>/. It runs again when its
 # section, its inputs or its code changed, and never otherwise.
 
 PIPELINE    := pipeline.yaml
 A           := artifacts
 BIN         := target/release
-STAGES      := fetch-data train eigen montecarlo bound report
+STAGES      := fetch-data train eigen montecarlo bound spectrum stream report
 # The names two spaces deep below `experiments:`.
 EXPERIMENTS := $(shell sed -n '/^experiments:/,$$ s/^  \([A-Za-z0-9_.-]*\):.*/\1/p' $(PIPELINE))
+# Another file whose defaults this one shares.
+SHARED      := $(addprefix $(dir $(PIPELINE)),$(shell sed -n 's/^defaults_from: *\([^ ]*\).*/\1/p' $(PIPELINE)))
 # Put before each stage's command: make LAUNCH='srun -n1'
 LAUNCH      :=
 # make Q=-q, or Q=-v
@@ -18,25 +22,44 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 SHELL     := /bin/bash
 .DELETE_ON_ERROR:
 
+# Families and their members, which params lists: make reads the list, and begins again where it changed.
+FAMILIES    :=
+ifneq ($(filter-out full help setup browser man schema check doc test clean-%,$(or $(MAKECMDGOALS),all)),)
+-include $(A)/members.mk
+endif
+MEMBERS     := $(foreach f,$(filter $(FAMILIES),$(EXPERIMENTS)),$(MEMBERS_OF_$(f)))
+# All that the stages run for.
+SUBJECTS    := $(filter-out $(FAMILIES),$(EXPERIMENTS)) $(MEMBERS)
+
 ## make all            every experiment of pipeline.yaml, up to its report; installs what is missing
 all: man $(EXPERIMENTS)
 	@echo "all: $(words $(EXPERIMENTS)) experiments are up to date; open $(A)/index.html"
+## make full           the long runs of pipeline.full.yaml: 50 seeds, ladders to all samples; hours. Run again, it goes on
+full:
+	+@$(MAKE) PIPELINE=pipeline.full.yaml A=$(A)/full all
 ## make quick          the embedded digits alone: seconds, and no network
 quick: man digits
 ## make <experiment>   one experiment, such as: make mnist
-$(EXPERIMENTS): %: $(A)/%/report/manifest.json
+$(EXPERIMENTS) $(MEMBERS): %: $(A)/%/report/manifest.json
 	@echo "$@: up to date; open $(A)/$@/report/index.html"
+## make <family>/<member>       one member of a family, such as: make digits-ladder/k100-r1
 ## make <stage>        one stage of every experiment, such as: make eigen
-$(STAGES): %: $(EXPERIMENTS:=/%)
+$(STAGES): %: $(SUBJECTS:=/%)
 ## make <experiment>/<stage>    one stage of one experiment, such as: make mnist/eigen
 
-# The pipeline, one line per edge; % is the experiment.
-done = $(EXPERIMENTS:%=$(A)/%/$(1)/manifest.json)
+# The pipeline, one line per edge; % is the experiment, or the member of a family.
+done = $(SUBJECTS:%=$(A)/%/$(1)/manifest.json)
 $(call done,train):      $(A)/%/train/manifest.json:      $(A)/%/fetch-data/manifest.json
 $(call done,eigen):      $(A)/%/eigen/manifest.json:      $(A)/%/train/manifest.json
 $(call done,montecarlo): $(A)/%/montecarlo/manifest.json: $(A)/%/eigen/manifest.json
 $(call done,bound):      $(A)/%/bound/manifest.json:      $(A)/%/montecarlo/manifest.json
-$(call done,report):     $(A)/%/report/manifest.json:     $(A)/%/bound/manifest.json
+$(call done,spectrum):   $(A)/%/spectrum/manifest.json:   $(A)/%/eigen/manifest.json
+$(call done,stream):     $(A)/%/stream/manifest.json:     $(A)/%/train/manifest.json
+$(call done,report):     $(A)/%/report/manifest.json:     $(A)/%/bound/manifest.json $(A)/%/spectrum/manifest.json $(A)/%/stream/manifest.json
+# A family: its members' curves, joined, and the page of that.
+joined = $(FAMILIES:%=$(A)/%/$(1)/manifest.json)
+$(foreach f,$(FAMILIES),$(eval $(A)/$(f)/family/manifest.json: $(MEMBERS_OF_$(f):%=$(A)/%/bound/manifest.json)))
+$(call joined,report):   $(A)/%/report/manifest.json:     $(A)/%/family/manifest.json
 
 # A pilot <experiment>-pilot-<n> is an input of the `bound` of its experiment.
 $(foreach p,$(EXPERIMENTS),$(if $(findstring -pilot-,$(p)),$(eval \
@@ -45,25 +68,26 @@ $(foreach p,$(EXPERIMENTS),$(if $(findstring -pilot-,$(p)),$(eval \
 # Every stage runs the same way. A launcher may report success for a job that died, or failure for one that finished:
 # the manifest is asked (--check), not the exit code.
 define stage
-$(call done,$(1)): $(A)/%/$(1)/manifest.json: $(BIN)/$(1) $(A)/%/params/$(1).yaml
+$(2): $(A)/%/$(1)/manifest.json: $(BIN)/$(1) $(A)/%/params/$(1).yaml
 	@arguments="--pipeline $(PIPELINE) --experiment $$* --artifacts $(A)"; \
 	$$(LAUNCH) $(BIN)/$(1) $$$$arguments $$(Q); code=$$$$?; \
 	$(BIN)/$(1) $$$$arguments --check -q && exit 0; \
 	[ $$$$code -ne 0 ] || { code=1; echo "error: $(1) of $$* ended without a manifest; what its launcher said is above" >&2; }; exit $$$$code
-$(EXPERIMENTS:=/$(1)): %/$(1): $(A)/%/$(1)/manifest.json
-.PHONY: $(EXPERIMENTS:=/$(1))
+$(patsubst $(A)/%/manifest.json,%,$(2)): %: $(A)/%/manifest.json
+.PHONY: $(patsubst $(A)/%/manifest.json,%,$(2))
 endef
-$(foreach s,$(STAGES),$(eval $(call stage,$(s))))
+$(foreach s,$(STAGES),$(eval $(call stage,$(s),$(call done,$(s)))))
+$(if $(FAMILIES),$(foreach s,family report,$(eval $(call stage,$(s),$(call joined,$(s))))))
 
 # Each section is written to a file of its own, with size and time of the files that it names, when that changes: an
 # edit of one stage's parameters, or of a file of the user, reruns that stage. It is looked at each time.
-SECTIONS := $(foreach s,$(STAGES),$(EXPERIMENTS:%=$(A)/%/params/$(s).yaml))
-$(SECTIONS): $(A)/params.checked ;
-$(A)/params.checked: $(PIPELINE) $(BIN)/params FORCE
+SECTIONS := $(foreach s,$(STAGES),$(SUBJECTS:%=$(A)/%/params/$(s).yaml)) $(foreach s,family report,$(FAMILIES:%=$(A)/%/params/$(s).yaml))
+$(SECTIONS) $(A)/members.mk: $(A)/params.checked ;
+$(A)/params.checked: $(PIPELINE) $(SHARED) $(BIN)/params FORCE
 	@$(BIN)/params --pipeline $(PIPELINE) --artifacts $(A) && touch $@
 
 # cargo knows what to build; a binary that it leaves alone keeps its time.
-BINARIES := $(STAGES:%=$(BIN)/%) $(BIN)/params $(BIN)/status
+BINARIES := $(STAGES:%=$(BIN)/%) $(BIN)/family $(BIN)/params $(BIN)/status
 $(BINARIES) &: FORCE | setup
 	@cargo build --release --locked --quiet
 FORCE:
@@ -87,13 +111,13 @@ status: $(BINARIES)
 	@$(BIN)/status --pipeline $(PIPELINE) --artifacts $(A)
 ## make dry-run        what would run, its flops, memory and estimated time; make dry-run EXPERIMENTS=mnist
 dry-run: $(BINARIES)
-	@for e in $(EXPERIMENTS); do for s in $(STAGES); do \
+	@for e in $(SUBJECTS); do for s in $(STAGES); do \
 	  $(BIN)/$$s --pipeline $(PIPELINE) --experiment $$e --artifacts $(A) --dry-run || exit; done; done
 
 # Man pages and shell completions of the binaries, made with them.
 ## make man            man pages and completions (bash, zsh, fish) in target/share; part of every build
 SHARE := target/share
-man: $(STAGES:%=$(SHARE)/man/man1/%.1)
+man: $(patsubst %,$(SHARE)/man/man1/%.1,$(STAGES) family)
 $(SHARE)/man/man1/%.1: $(BIN)/%
 	@mkdir -p $(@D) $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
 	@$< --completions bash > $(SHARE)/bash-completion/completions/$*
@@ -103,7 +127,7 @@ $(SHARE)/man/man1/%.1: $(BIN)/%
 
 ## make test           all tests: kernels against independent answers, whole pipelines through the real binaries, NumPy
 VENV := target/test-venv
-test: $(STAGES:%=$(BIN)/%) $(BIN)/status $(VENV)/ready | browser
+test: $(BINARIES) $(VENV)/ready | browser
 	PLATEAU_PYTHON=$(abspath $(VENV))/bin/python cargo test --release --workspace --locked --quiet
 $(VENV)/ready: tests/requirements.txt
 	@if command -v python3 >/dev/null; then \
@@ -139,4 +163,4 @@ clean-%: ; rm -rf $(A)/$*
 ## make help           this list
 help: ; @sed -n 's/^## //p' $(MAKEFILE_LIST)
 
-.PHONY: all quick setup bench browser status dry-run man schema test check doc help $(STAGES) $(EXPERIMENTS) FORCE
+.PHONY: all full quick setup bench browser status dry-run man schema test check doc help $(STAGES) $(EXPERIMENTS) FORCE

@@ -149,6 +149,11 @@ pub fn small(pipeline: &mut Value) {
     set(pipeline, "eigen.random_dim", 2);
     set(pipeline, "eigen.prefix_count", 3);
     set(pipeline, "montecarlo.draws", 40);
+    set(pipeline, "spectrum.probes", 2);
+    set(pipeline, "spectrum.steps", 12);
+    set(pipeline, "spectrum.prefix_count", 2);
+    set(pipeline, "spectrum.class_counts", serde_yaml::from_str::<Value>("[3]").expect("YAML"));
+    set(pipeline, "stream.seeds", 2);
     set(pipeline, "montecarlo.sweep.n_samples", 200);
     set(pipeline, "montecarlo.sweep.draws", 32);
     set(pipeline, "report.compare_with_paper", true);
@@ -169,7 +174,7 @@ pub fn small(pipeline: &mut Value) {
 }
 
 /// All stages, in order.
-pub const STAGES: [&str; 6] = pipeline::params::STAGES;
+pub const STAGES: [&str; pipeline::params::STAGES.len()] = pipeline::params::STAGES;
 
 /// One small pipeline that has run, shared by the tests that only look at it.
 pub static FINISHED: LazyLock<Place> = LazyLock::new(|| {

@@ -2,6 +2,7 @@
 //! files of `pipeline` become the arrays of `landscape`.
 
 pub mod cost;
+pub mod initial;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -71,6 +72,18 @@ fn axes<T, D: Dimension>(array: ArrayD<T>, file: &str) -> Result<ndarray::Array<
 fn unexpected(file: &str, found: &str) -> anyhow::Error {
     Failure::input(format!("fetch-data/{file}: holds {found}"), "run `make <experiment>/fetch-data` again")
         .into()
+}
+
+/// Some of the samples, in the order of `rows`, held in memory as network inputs.
+pub fn gather<R: Real>(samples: &Samples, rows: &[usize]) -> Samples {
+    let batch = samples.rows::<f64>(rows);
+    // f64 inputs are rounded to R once more where R is f32, which the products do anyway.
+    let inputs = if R::epsilon().wide() > 1e-10 {
+        Inputs::F32(Arc::new(batch.x.mapv(f32::narrow)))
+    } else {
+        Inputs::F64(Arc::new(batch.x))
+    };
+    Samples::new(inputs, batch.targets, (1.0, 0.0, 1.0))
 }
 
 /// A network of widths `layers` as `pipeline.yaml` describes it.

@@ -75,6 +75,19 @@ impl Split {
         }
     }
 
+    /// Those of `rows` whose class is one of the first `classes`; all without such a number.
+    fn of_classes(&self, rows: Vec<usize>, classes: Option<usize>) -> Result<Vec<usize>> {
+        let Some(classes) = classes else { return Ok(rows) };
+        let Labels::Classes(y) = &self.labels else {
+            return Err(Failure::config(
+                "fetch-data.classes: the labels are floats, so there are no classes",
+                "set it to null, or store the labels as integers",
+            )
+            .into());
+        };
+        Ok(rows.into_iter().filter(|&i| usize::try_from(y[i]).is_ok_and(|y| y < classes)).collect())
+    }
+
     /// Largest class of `rows` + 1, or 0 for regression.
     fn n_classes(&self, rows: &[usize]) -> usize {
         match &self.labels {
@@ -105,6 +118,9 @@ fn run(params: &FetchData, ctx: &mut StageContext) -> Result<String> {
     };
     let given = params.order_file.as_ref().map(|path| ctx.base.join(path));
     let mut order = order::decide(&params.order, candidates, given.as_deref(), params.seed)?;
+    order = raw.train.of_classes(order, params.classes)?;
+    let test =
+        test.map(|(t, rows)| Ok::<_, anyhow::Error>((t, t.of_classes(rows, params.classes)?))).transpose()?;
     let n = params.n_samples.unwrap_or(order.len());
     if n > order.len() {
         let message = format!("fetch-data.n_samples: {n} wanted, but there are {}", order.len());

@@ -313,6 +313,7 @@ mod tests {
 
     fn params(sources: Vec<Source>) -> FetchData {
         FetchData {
+            classes: None,
             dataset: Dataset::Mnist,
             sources,
             directory: Some("somewhere".into()),

@@ -13,6 +13,9 @@
 //! | `L_k`, its increments, Δ_k and its theory | [`prefix`], [`delta`], [`theory`], [`decay`] |
 //! | how θ is drawn, and the control variate | [`sampling`], [`control`] |
 //! | the sufficient sample size K, and how sure it is | [`sufficient`], [`interval`] |
+//! | from where training stopped to a minimiser | [`polish`] |
+//! | the whole spectrum, its trace, its outliers; angles between subspaces | [`slq`], [`trace`], [`angles`] |
+//! | learning curves; samples that training has not seen | [`learning_curve`], [`fresh`] |
 //! | fixed blocks and the fixed reduction tree | [`parallel`], [`blas`], `scratch`, `simd` |
 //!
 //! A new loss function goes into [`loss`]: its value, its gradient and its Hessian in the outputs of the network.
@@ -20,21 +23,25 @@
 //! Dimensions, as in every signature: N samples, D features, C outputs, p parameters, d directions, T draws, B rows of a block.
 
 pub mod activation;
+pub mod angles;
 pub mod blas;
 pub mod control;
 pub mod curvature;
 pub mod decay;
 pub mod delta;
 pub mod draws;
+pub mod fresh;
 pub mod gradient;
 pub mod hvp;
 pub mod interval;
 pub mod lanczos;
+pub mod learning_curve;
 pub mod loss;
 pub mod network;
 pub mod operator;
 pub mod optimizer;
 pub mod parallel;
+pub mod polish;
 pub mod power;
 pub mod prefix;
 pub mod prefix_spectrum;
@@ -44,9 +51,11 @@ pub mod samples;
 pub mod sampling;
 mod scratch;
 mod simd;
+pub mod slq;
 pub mod subspace;
 pub mod sufficient;
 pub mod theory;
+pub mod trace;
 pub mod training;
 pub mod vectors;
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_yaml::{Mapping, Value};
 
+use crate::family::{Family, Member};
 use crate::{Failure, suggest};
 
 /// A section of `pipeline.yaml`: the parameters of one stage.
@@ -57,6 +58,8 @@ impl Unfit {
 pub struct Pipeline {
     file: String,
     marks: Option<Node>,
+    /// another file whose defaults are shared, relative to this one
+    defaults_from: Option<PathBuf>,
     defaults: Mapping,
     experiments: Mapping,
 }
@@ -71,7 +74,16 @@ impl Pipeline {
                 "give the file with --pipeline; the repository has one named pipeline.yaml",
             )
         })?;
-        Self::parse(&file, &text)
+        let mut pipeline = Self::parse(&file, &text)?;
+        if let Some(shared) = pipeline.defaults_from.take() {
+            let shared = path.parent().unwrap_or(Path::new("")).join(shared);
+            // Its own defaults lie over those of the other file.
+            let mut defaults = Value::Mapping(Self::read(&shared)?.defaults);
+            overlay(&mut defaults, &Value::Mapping(pipeline.defaults));
+            let Value::Mapping(defaults) = defaults else { unreachable!("a mapping over a mapping") };
+            pipeline.defaults = defaults;
+        }
+        Ok(pipeline)
     }
 
     /// Parses `text`, which messages call `file`.
@@ -85,17 +97,24 @@ impl Pipeline {
         let mut pipeline = Self {
             file: file.to_owned(),
             marks: marked_yaml::parse_yaml(0, text).ok(),
+            defaults_from: None,
             defaults: Mapping::new(),
             experiments: Mapping::new(),
         };
         for (key, value) in root {
             let name = key.as_str().unwrap_or_default().to_owned();
+            if let ("defaults_from", Some(file)) = (name.as_str(), value.as_str()) {
+                pipeline.defaults_from = Some(file.into());
+                continue;
+            }
             let target = match name.as_str() {
                 "defaults" => &mut pipeline.defaults,
                 "experiments" => &mut pipeline.experiments,
                 _ => {
-                    let question = suggest::question(&name, ["defaults", "experiments"]);
-                    let hint = format!("{question}`defaults` and `experiments` are known here");
+                    let question = suggest::question(&name, ["defaults", "defaults_from", "experiments"]);
+                    let hint = format!(
+                        "{question}`defaults`, `defaults_from` (a file) and `experiments` are known here"
+                    );
                     return Err(pipeline.error(&[&name], "unknown key", &hint));
                 }
             };
@@ -110,6 +129,14 @@ impl Pipeline {
     /// Names of the experiments, in the order of the file.
     pub fn experiments(&self) -> Vec<String> {
         self.experiments.keys().filter_map(|k| k.as_str().map(str::to_owned)).collect()
+    }
+
+    /// The members of an experiment that is a family; none of one that is not.
+    pub fn members(&self, experiment: &str) -> Result<Vec<Member>> {
+        if experiment.contains('/') || self.defaults.get(Family::STAGE).is_none() {
+            return Ok(vec![]); // a member has none, nor has a file that knows no families
+        }
+        Ok(self.section::<Family>(experiment)?.members())
     }
 
     /// An error if a section, of the defaults or of an experiment, is not one of `stages`.
@@ -149,6 +176,9 @@ impl Pipeline {
     }
 
     fn merged(&self, experiment: &str, stage: &str) -> Result<Value> {
+        if let Some((family, member)) = experiment.split_once('/') {
+            return self.merged_member(family, member, stage);
+        }
         let Some(sections) = self.experiments.get(experiment) else {
             let names = self.experiments();
             let question = suggest::question(experiment, names.iter().map(String::as_str));
@@ -161,6 +191,25 @@ impl Pipeline {
         let mut merged = self.defaults.get(stage).cloned().unwrap_or(Value::Mapping(Mapping::new()));
         if let Some(section) = sections.get(stage) {
             overlay(&mut merged, section);
+        }
+        Ok(merged)
+    }
+
+    /// The section of a member of a family: that of the family, with what the member changes laid over it.
+    fn merged_member(&self, family: &str, member: &str, stage: &str) -> Result<Value> {
+        let mut merged = self.merged(family, stage)?;
+        let members = self.members(family)?;
+        let Some(found) = members.iter().find(|m| m.name == member) else {
+            let names = members.iter().map(|m| m.name.as_str()).collect::<Vec<_>>().join(", ");
+            let hint =
+                if members.is_empty() { "it is no family".to_owned() } else { format!("it has: {names}") };
+            return Err(
+                Failure::config(format!("{}: {family} has no member {member:?}", self.file), hint).into()
+            );
+        };
+        let seed = merged.get("seed").and_then(Value::as_u64);
+        for change in self.section::<Family>(family)?.changes(found, stage, seed) {
+            overlay(&mut merged, &serde_yaml::to_value(change)?);
         }
         Ok(merged)
     }
@@ -179,7 +228,8 @@ impl Pipeline {
             _ => key.to_owned(),
         };
         let steps = key.split(['.', '[', ']']).filter(|s| !s.is_empty()).collect::<Vec<_>>();
-        let own = [&["experiments", experiment, stage], &steps[..]].concat();
+        let named = experiment.split('/').next().unwrap_or(experiment); // members stand in their family
+        let own = [&["experiments", named, stage], &steps[..]].concat();
         let shared = [&["defaults", stage], &steps[..]].concat();
         // The experiment overrides the defaults: blame it where it sets the key.
         let line = self.line(&own).filter(|(_, depth)| *depth == own.len()).or_else(|| self.line(&shared));
@@ -307,6 +357,41 @@ experiments:
         assert_eq!(pipeline.section::<Eigen>("small").unwrap().dim, 2);
         assert_eq!(pipeline.section::<Eigen>("big").unwrap().dim, 10);
         assert_eq!(pipeline.section::<Eigen>("small").unwrap().grids[0].points, 3);
+    }
+
+    #[test]
+    fn defaults_may_come_from_another_file() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("shared.yaml"), GOOD).unwrap();
+        let own = "defaults_from: shared.yaml\ndefaults: {eigen: {grids: []}}\nexperiments: {other: }\n";
+        std::fs::write(dir.path().join("own.yaml"), own).unwrap();
+        let pipeline = Pipeline::read(&dir.path().join("own.yaml")).unwrap();
+        assert_eq!(pipeline.experiments(), ["other"]);
+        let found = pipeline.section::<Eigen>("other").unwrap();
+        assert_eq!((found.dim, found.grids.len()), (10, 0));
+    }
+
+    #[test]
+    fn a_member_lies_over_its_family() {
+        let text = "\
+defaults:
+  family: {ladder: [], replicas: 1, reseed: [train], variants: [], draws: 2, flat_gain: 0.1}
+  eigen: {dim: 10, grids: []}
+experiments:
+  f:
+    family: {ladder: [5, 9], variants: [{name: a, sections: {}}, {name: b, sections: {eigen: {dim: 3}}}]}
+    eigen: {dim: 4}
+";
+        let pipeline = Pipeline::parse("p.yaml", text).unwrap();
+        let names = pipeline.members("f").unwrap().into_iter().map(|m| m.name).collect::<Vec<_>>();
+        assert_eq!(names, ["a-k5", "a-k9", "b-k5", "b-k9"]);
+        assert_eq!(pipeline.section::<Eigen>("f/a-k5").unwrap().dim, 4);
+        assert_eq!(pipeline.section::<Eigen>("f/b-k9").unwrap().dim, 3);
+        let error = pipeline.section::<Eigen>("f/c-k5").unwrap_err().to_string();
+        assert!(error.contains("f has no member \"c-k5\""), "{error}");
+        let wrong = Pipeline::parse("p.yaml", &text.replace("dim: 3", "dim: 0")).unwrap();
+        let error = wrong.section::<Eigen>("f/b-k5").unwrap_err().to_string();
+        assert!(error.contains("0 directions") && error.contains("f/b-k5"), "{error}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod artifact;
 pub mod command;
 pub mod config;
 pub mod failure;
+pub mod family;
 pub mod manifest;
 pub mod npy;
 pub mod params;

@@ -8,7 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Section, Unfit};
 
 /// Stages in the order in which they run.
-pub const STAGES: [&str; 6] = ["fetch-data", "train", "eigen", "montecarlo", "bound", "report"];
+pub const STAGES: [&str; 8] =
+    ["fetch-data", "train", "eigen", "montecarlo", "bound", "spectrum", "stream", "report"];
+
+/// What a section may be called: a stage, or the join of a family.
+pub fn sections() -> Vec<&'static str> {
+    [&STAGES[..], &["family"]].concat()
+}
 
 /// The embedded data set, beside `pipeline.yaml`.
 pub const DIGITS: &str = "data/digits.csv.gz";
@@ -131,6 +137,8 @@ pub struct FetchData {
     pub timeout_seconds: u64,
     /// The user's own arrays, for `dataset: files`.
     pub files: Option<OwnFiles>,
+    /// Only samples of the first so many classes are kept, of both splits; null: all.
+    pub classes: Option<usize>,
     /// The first so many samples of the order are kept; null: all.
     pub n_samples: Option<usize>,
     /// The order in which samples arrive.
@@ -154,6 +162,9 @@ impl Section for FetchData {
         Unfit::unless(self.normalisation.mean.is_finite(), "normalisation.mean", || "not finite".into())?;
         if let Some(n) = self.n_samples {
             at_least("n_samples", n, 2)?;
+        }
+        if let Some(n) = self.classes {
+            at_least("classes", n, 2)?;
         }
         let own = self.dataset == Dataset::Files;
         Unfit::unless(own == self.files.is_some(), "files", || {
@@ -250,6 +261,22 @@ pub enum Initialisation {
     Glorot,
 }
 
+/// From where training stopped to a minimiser of the loss over all samples, in f64.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Polish {
+    /// ‖∇L_N‖ to reach, nats per parameter unit.
+    pub gradient_norm: f64,
+    /// A most negative eigenvalue above −this counts as rounding, nats per squared parameter unit.
+    pub curvature: f64,
+    /// Hessian-vector products of the Newton steps after which it gives up.
+    pub max_products: usize,
+    /// Products of each search for the most negative eigenvalue.
+    pub eigen_products: usize,
+    /// Memory in MiB within which activations are kept between the products of one step.
+    pub primal_cache_mib: usize,
+}
+
 /// Parameters of `train`.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -277,6 +304,8 @@ pub struct Train {
     /// Weights trained elsewhere, instead of training: a `.safetensors` or `.npz` with W1, b1, W2, … or the names of a
     /// PyTorch `state_dict`; a flat `.npy` (p,); or a directory with W1.npy, b1.npy, …
     pub weights: Option<PathBuf>,
+    /// To a minimiser after training; null: w* is where training stopped.
+    pub polish: Option<Polish>,
 }
 
 impl Section for Train {
@@ -301,6 +330,12 @@ impl Section for Train {
                 positive("optimizer.learning_rate", learning_rate)?;
                 fraction("optimizer.momentum", momentum)?;
             }
+        }
+        if let Some(polish) = &self.polish {
+            positive("polish.gradient_norm", polish.gradient_norm)?;
+            positive("polish.curvature", polish.curvature)?;
+            at_least("polish.max_products", polish.max_products, 1)?;
+            at_least("polish.eigen_products", polish.eigen_products, 1)?;
         }
         for &epoch in &self.checkpoint_epochs {
             Unfit::unless((1..=self.epochs).contains(&epoch), "checkpoint_epochs", || {
@@ -650,6 +685,134 @@ impl Section for Bound {
 
     fn experiments(&self) -> Vec<(String, &'static str)> {
         self.pilots.iter().map(|pilot| (pilot.clone(), "montecarlo")).collect()
+    }
+}
+
+/// Parameters of `spectrum`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spectrum {
+    /// The Hessian is that of the first so many samples; null: all.
+    pub n_samples: Option<usize>,
+    /// Type of the products.
+    pub precision: Precision,
+    /// Seed of every random direction and batch.
+    pub seed: u64,
+    /// Probes of the density; 0: no density.
+    pub probes: usize,
+    /// Lanczos steps of each.
+    pub steps: usize,
+    /// Standard deviation of the kernel that smooths the density, over the range of the spectrum.
+    pub kernel_width: f64,
+    /// Points at which the density is written.
+    pub grid_points: usize,
+    /// Directions of the sketch of Hutch++, in which the trace is exact.
+    pub trace_sketch: usize,
+    /// Probes for the rest of the trace; 0: no trace.
+    pub trace_probes: usize,
+    /// Eigenvalues at the upper end, among which the outliers are counted; 0: none.
+    pub largest: usize,
+    /// Eigenvalues at the lower end; 0: none.
+    pub smallest: usize,
+    /// Residual over the largest eigenvalue at which a pair counts as converged.
+    pub residual_tolerance: f64,
+    /// Products of each solve, after which its residuals are told as they are.
+    pub max_products: usize,
+    /// Prefix sizes at which outliers are counted, in geometric steps to all samples; 0: none.
+    pub prefix_count: usize,
+    /// The smallest of them, samples.
+    pub prefix_smallest: usize,
+    /// Outliers are also counted over the samples of the first so many classes.
+    pub class_counts: Vec<usize>,
+    /// Mini-batches whose gradient is split into the top subspace and the rest; 0: the full gradient only.
+    pub gradient_batches: usize,
+    /// Samples of each.
+    pub gradient_batch_size: usize,
+}
+
+impl Section for Spectrum {
+    const STAGE: &'static str = "spectrum";
+
+    fn check(&self) -> Result<(), Unfit> {
+        if let Some(n) = self.n_samples {
+            at_least("n_samples", n, 1)?;
+        }
+        at_least("steps", self.steps, 1)?;
+        positive("kernel_width", self.kernel_width)?;
+        at_least("grid_points", self.grid_points, 2)?;
+        Unfit::unless(self.trace_probes != 1, "trace_probes", || {
+            "1; at least 2 are needed for a standard error, or 0 for no trace".into()
+        })?;
+        Unfit::unless(self.largest != 1, "largest", || {
+            "1; at least 2 are needed to see a gap, or 0 for none".into()
+        })?;
+        positive("residual_tolerance", self.residual_tolerance)?;
+        at_least("max_products", self.max_products, self.largest.max(self.smallest).max(1))?;
+        at_least("prefix_smallest", self.prefix_smallest, 1)?;
+        for &count in &self.class_counts {
+            at_least("class_counts", count, 1)?;
+        }
+        at_least("gradient_batch_size", self.gradient_batch_size, 1)
+    }
+}
+
+/// Parameters of `stream`: training while samples arrive.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stream {
+    /// Runs, each with an order of the samples, first weights and draws of its own; 0: the stage does nothing.
+    pub seeds: usize,
+    /// Of the first run; each has the next.
+    pub seed: u64,
+    /// Type of the products.
+    pub precision: Precision,
+    /// Samples that are there at the start.
+    pub first: usize,
+    /// Samples that arrive together: the step s.
+    pub batch: usize,
+    /// Passes over all samples that are there, at the start.
+    pub first_epochs: usize,
+    /// Passes over all samples that are there, after each arrival.
+    pub epochs: usize,
+    /// Directions: the top eigenvectors of the Hessian of the samples that are there.
+    pub dim: usize,
+    /// They are solved for again when the samples have grown by this factor.
+    pub basis_growth: f64,
+    /// Residual over the largest eigenvalue of that solve.
+    pub residual_tolerance: f64,
+    /// Standard deviation of each coordinate of θ, parameter units.
+    pub sigma: f64,
+    /// Draws of θ.
+    pub draws: usize,
+    /// Draws of θ, others, for the truth at a stop.
+    pub truth_draws: usize,
+    /// Δ below which the run may stop, nats².
+    pub tolerance: f64,
+    /// Of the upper limit, one-sided.
+    pub confidence: f64,
+    /// Newest samples, each judged before it was trained on, of the rule `limit-fresh`.
+    pub window: usize,
+}
+
+impl Section for Stream {
+    const STAGE: &'static str = "stream";
+
+    fn check(&self) -> Result<(), Unfit> {
+        at_least("first", self.first, 2)?;
+        at_least("batch", self.batch, 1)?;
+        at_least("dim", self.dim, 1)?;
+        at_least("draws", self.draws, 2)?;
+        at_least("truth_draws", self.truth_draws, 1)?;
+        at_least("window", self.window, 2)?;
+        positive("sigma", self.sigma)?;
+        positive("tolerance", self.tolerance)?;
+        positive("residual_tolerance", self.residual_tolerance)?;
+        Unfit::unless(self.basis_growth >= 1.0 && self.basis_growth.is_finite(), "basis_growth", || {
+            format!("{}; at least 1 is needed: 1 solves at every arrival", self.basis_growth)
+        })?;
+        Unfit::unless(self.confidence > 0.5 && self.confidence < 1.0, "confidence", || {
+            format!("{}; a number between 0.5 and 1 is needed, usually 0.95", self.confidence)
+        })
     }
 }
 

@@ -5,7 +5,8 @@
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use crate::params::{Bound, Eigen, FetchData, MonteCarlo, Report, Train};
+use crate::family::Family;
+use crate::params::{Bound, Eigen, FetchData, MonteCarlo, Report, Spectrum, Stream, Train};
 
 /// The schema, as draft 7, which editors know.
 pub fn of_pipeline() -> Value {
@@ -16,6 +17,9 @@ pub fn of_pipeline() -> Value {
         "eigen": generator.subschema_for::<Eigen>(),
         "montecarlo": generator.subschema_for::<MonteCarlo>(),
         "bound": generator.subschema_for::<Bound>(),
+        "spectrum": generator.subschema_for::<Spectrum>(),
+        "stream": generator.subschema_for::<Stream>(),
+        "family": generator.subschema_for::<Family>(),
         "report": generator.subschema_for::<Report>(),
     });
     let mut definitions = generator.take_definitions(true);
@@ -38,6 +42,7 @@ pub fn of_pipeline() -> Value {
         "type": "object",
         "properties": {
             "defaults": sections,
+            "defaults_from": {"type": "string", "description": "Another file, relative to this one, whose defaults lie below those here."},
             "experiments": {"type": "object", "additionalProperties": sections},
         },
         "required": ["experiments"],

@@ -17,8 +17,9 @@ use crate::artifact::{Inputs, Outputs, fingerprint, remove_dir};
 use crate::command::{self, Arguments};
 use crate::config::{Pipeline, Section};
 use crate::failure::Failure;
+use crate::family::Member;
 use crate::manifest::{Code, FORMAT, Manifest, Run, hash_path};
-use crate::params::STAGES;
+use crate::params::sections;
 use crate::plan::{Cost, PlanContext, duration};
 use crate::progress::Progress;
 use crate::state::{Now, State};
@@ -31,6 +32,10 @@ pub trait Stage {
     const ABOUT: &'static str;
     /// Stages whose results it reads.
     const READS: &'static [&'static str];
+    /// Stages of a family whose results it reads instead where the experiment is a family; `None`: it is no stage of families.
+    const READS_OF_FAMILY: Option<&'static [&'static str]> = None;
+    /// Stages of each member that it reads where the experiment is a family.
+    const READS_OF_MEMBERS: &'static [&'static str] = &[];
 
     /// Prepares the numeric library, if the stage uses one, and says which it is.
     fn numeric_library() -> Option<String> {
@@ -56,6 +61,8 @@ pub struct StageContext {
     pub artifacts: PathBuf,
     /// results of earlier stages
     pub inputs: Inputs,
+    /// the members, with their results, where the experiment is a family
+    pub members: Vec<(Member, Inputs)>,
     /// results of this one
     pub outputs: Outputs,
 }
@@ -188,17 +195,29 @@ struct Subject<S: Stage> {
     params: S::Params,
     params_json: Value,
     inputs: Inputs,
+    members: Vec<(Member, Inputs)>,
     input_hashes: BTreeMap<String, String>,
     code: Code,
     fingerprint: String,
 }
 
 impl<S: Stage> Subject<S> {
-    fn open(arguments: &Arguments, params: S::Params) -> Result<Self> {
+    fn open(arguments: &Arguments, members: &[Member], params: S::Params) -> Result<Self> {
         let experiment = arguments.experiment().to_owned();
         let base = arguments.base();
-        let inputs = Inputs::open(&arguments.artifacts.join(&experiment), S::READS)?;
+        let dir = arguments.artifacts.join(&experiment);
+        let inputs = Inputs::open(&dir, reads::<S>(members))?;
         let mut input_hashes = BTreeMap::new();
+        let of_member = |member: &Member| {
+            let inputs = Inputs::open(&dir.join(&member.name), S::READS_OF_MEMBERS)?;
+            Ok((member.clone(), inputs))
+        };
+        let members = members.iter().map(of_member).collect::<Result<Vec<_>>>()?;
+        for (member, inputs) in &members {
+            for manifest in inputs.manifests() {
+                input_hashes.insert(format!("{}/{}/", member.name, manifest.stage), manifest.content_hash());
+            }
+        }
         for manifest in inputs.manifests() {
             input_hashes.insert(format!("{}/", manifest.stage), manifest.content_hash());
         }
@@ -220,6 +239,7 @@ impl<S: Stage> Subject<S> {
             params,
             params_json,
             inputs,
+            members,
             input_hashes,
             code,
             fingerprint,
@@ -246,15 +266,16 @@ impl<S: Stage> Subject<S> {
 
 fn run<S: Stage>(arguments: &Arguments) -> Result<ExitCode> {
     let pipeline = Pipeline::read(&arguments.pipeline)?;
-    pipeline.check_sections(&STAGES)?;
+    pipeline.check_sections(&sections())?;
     let params: S::Params = pipeline.section(arguments.experiment())?;
+    let members = members_of::<S>(&pipeline, arguments.experiment())?;
     if arguments.dry_run {
-        return dry_run::<S>(arguments, &pipeline, params);
+        return dry_run::<S>(arguments, (&pipeline, &members), params);
     }
     if arguments.check {
-        return check::<S>(arguments, params);
+        return check::<S>(arguments, &members, params);
     }
-    let subject = Subject::<S>::open(arguments, params)?;
+    let subject = Subject::<S>::open(arguments, &members, params)?;
     if subject.state() == State::Fresh {
         return up_to_date(arguments, &subject);
     }
@@ -262,28 +283,34 @@ fn run<S: Stage>(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 /// The state, without running: another process may hold the lock, and stages before this one may be missing.
-fn state_of<S: Stage>(arguments: &Arguments, params: S::Params) -> Result<State> {
+fn state_of<S: Stage>(arguments: &Arguments, members: &[Member], params: S::Params) -> Result<State> {
     let dir = arguments.artifacts.join(arguments.experiment());
     let lock = File::open(lock_path(&dir, S::Params::STAGE));
     if lock.is_ok_and(|f| matches!(f.try_lock(), Err(std::fs::TryLockError::WouldBlock))) {
         return Ok(State::Running);
     }
     let unfinished = |stage: &&&str| Manifest::find(&dir, stage).ok().flatten().is_none();
-    let waits = S::READS.iter().filter(unfinished).map(|s| format!("{s} has not finished"));
-    let waits = waits.collect::<Vec<_>>();
+    let waits = reads::<S>(members).iter().filter(unfinished).map(|s| format!("{s} has not finished"));
+    let unready = |m: &&Member| {
+        let of = |stage: &&str| Manifest::find(&dir.join(&m.name), stage).ok().flatten().is_none();
+        S::READS_OF_MEMBERS.iter().any(of)
+    };
+    let n = members.iter().filter(unready).count();
+    let of_members = (n > 0).then(|| format!("{n} of {} members have not finished", members.len()));
+    let waits = waits.chain(of_members).collect::<Vec<_>>();
     let made = Manifest::find(&dir, S::Params::STAGE).ok().flatten().is_some();
     Ok(match (waits.is_empty(), made) {
-        (true, _) => Subject::<S>::open(arguments, params)?.state(),
+        (true, _) => Subject::<S>::open(arguments, members, params)?.state(),
         (false, true) => State::Stale(waits),
         (false, false) => State::Missing(waits),
     })
 }
 
-fn check<S: Stage>(arguments: &Arguments, params: S::Params) -> Result<ExitCode> {
-    let state = state_of::<S>(arguments, params)?;
+fn check<S: Stage>(arguments: &Arguments, members: &[Member], params: S::Params) -> Result<ExitCode> {
+    let state = state_of::<S>(arguments, members, params)?;
     let (name, experiment) = (S::Params::STAGE, arguments.experiment());
     if arguments.json {
-        let mut line = json!({"stage": name, "experiment": experiment, "reads": S::READS});
+        let mut line = json!({"stage": name, "experiment": experiment, "reads": reads::<S>(members)});
         let Value::Object(state) = serde_json::to_value(&state)? else { unreachable!("a tagged enum") };
         line.as_object_mut().expect("an object").extend(state);
         print_json(&line);
@@ -294,14 +321,18 @@ fn check<S: Stage>(arguments: &Arguments, params: S::Params) -> Result<ExitCode>
 }
 
 /// `--dry-run`: what would run, and what it would cost.
-fn dry_run<S: Stage>(arguments: &Arguments, pipeline: &Pipeline, params: S::Params) -> Result<ExitCode> {
+fn dry_run<S: Stage>(
+    arguments: &Arguments,
+    (pipeline, members): (&Pipeline, &[Member]),
+    params: S::Params,
+) -> Result<ExitCode> {
     let (name, experiment) = (S::Params::STAGE, arguments.experiment());
     let experiment_dir = arguments.artifacts.join(experiment);
     let base = arguments.base();
     let context = PlanContext { pipeline, experiment, experiment_dir: experiment_dir.clone(), base: &base };
     S::numeric_library();
     let cost = S::cost(&params, &context)?;
-    let state = state_of::<S>(arguments, params)?;
+    let state = state_of::<S>(arguments, members, params)?;
     let would_run = !matches!(state, State::Fresh | State::Running);
     let threads = rayon::current_num_threads();
     let writes = experiment_dir.join(name);
@@ -311,7 +342,7 @@ fn dry_run<S: Stage>(arguments: &Arguments, pipeline: &Pipeline, params: S::Para
             "experiment": experiment,
             "would_run": would_run,
             "state": state.words(),
-            "reads": S::READS,
+            "reads": reads::<S>(members),
             "writes": writes,
             "threads": threads,
             "flops": cost.flops(),
@@ -323,7 +354,8 @@ fn dry_run<S: Stage>(arguments: &Arguments, pipeline: &Pipeline, params: S::Para
     }
     let verdict = if would_run { "would run" } else { "would not run" };
     let mut text = format!("{name}: {experiment}: {verdict} ({})\n", state.words());
-    let reads = if S::READS.is_empty() { "no other stage".to_owned() } else { S::READS.join(", ") };
+    let reads = reads::<S>(members);
+    let reads = if reads.is_empty() { "no other stage".to_owned() } else { reads.join(", ") };
     writeln!(text, "  reads   {reads}")?;
     writeln!(text, "  writes  {}", writes.display())?;
     for part in &cost.parts {
@@ -371,10 +403,20 @@ fn make<S: Stage>(arguments: &Arguments, subject: Subject<S>) -> Result<ExitCode
     let _lock = lock(&experiment_dir, name)?;
     let staging = experiment_dir.join(format!(".{name}.partial"));
     clean_up_on_signal(staging.clone())?;
-    let Subject { experiment, artifacts, base, params, params_json, inputs, input_hashes, code, fingerprint } =
-        subject;
+    let Subject {
+        experiment,
+        artifacts,
+        base,
+        params,
+        params_json,
+        inputs,
+        members,
+        input_hashes,
+        code,
+        fingerprint,
+    } = subject;
     let outputs = Outputs::new(staging.clone())?;
-    let mut ctx = StageContext { experiment: experiment.clone(), base, artifacts, inputs, outputs };
+    let mut ctx = StageContext { experiment: experiment.clone(), base, artifacts, inputs, members, outputs };
     let blas = S::numeric_library();
     let summary = match S::run(&params, &mut ctx) {
         Ok(summary) => summary,
@@ -418,6 +460,29 @@ fn make<S: Stage>(arguments: &Arguments, subject: Subject<S>) -> Result<ExitCode
     }
     tracing::info!("{name}: {experiment}: {summary}, {:.1} s", begun.elapsed().as_secs_f64());
     Ok(ExitCode::SUCCESS)
+}
+
+/// The stages of the experiment itself that a stage reads.
+fn reads<S: Stage>(members: &[Member]) -> &'static [&'static str] {
+    if members.is_empty() { S::READS } else { S::READS_OF_FAMILY.unwrap_or_default() }
+}
+
+/// The members, where the experiment is a family; an error where the stage cannot do what it is asked for.
+fn members_of<S: Stage>(pipeline: &Pipeline, experiment: &str) -> Result<Vec<Member>> {
+    let members = pipeline.members(experiment)?;
+    let name = S::Params::STAGE;
+    if !members.is_empty() && S::READS_OF_FAMILY.is_none() {
+        let names = members.iter().map(|m| format!("{experiment}/{}", m.name)).collect::<Vec<_>>();
+        let message = format!("{experiment} is a family of {}: {name} runs for each member", names.len());
+        return Err(Failure::config(message, format!("name one of them: {}", names.join(", "))).into());
+    }
+    if members.is_empty() && S::READS.is_empty() && S::READS_OF_FAMILY.is_some() {
+        let message = format!("{experiment} is no family, so there is nothing for {name} to join");
+        return Err(
+            Failure::config(message, "give it family.ladder, family.replicas or family.variants").into()
+        );
+    }
+    Ok(members)
 }
 
 fn lock_path(experiment_dir: &Path, stage: &str) -> PathBuf {

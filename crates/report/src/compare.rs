@@ -17,12 +17,16 @@ use crate::summary::{self, Summary};
 /// One experiment as the others see it.
 struct Entry {
     summary: Summary,
-    curve: Curve,
+    /// none of a family, which has many
+    curve: Option<Curve>,
 }
 
-/// Rewrites both pages; `current` and its results may not be in place yet.
-pub fn write(artifacts: &Path, summary: Summary, curve: Curve) -> Result<()> {
+/// Rewrites both pages; `current` and its results may not be in place yet. A member stands there through its family alone.
+pub fn write(artifacts: &Path, summary: Summary, curve: Option<Curve>) -> Result<()> {
     let current = summary.experiment.clone();
+    if current.contains('/') {
+        return Ok(());
+    }
     let mut entries = vec![Entry { summary, curve }];
     let listing =
         std::fs::read_dir(artifacts).with_context(|| format!("cannot list {}", artifacts.display()))?;
@@ -34,6 +38,7 @@ pub fn write(artifacts: &Path, summary: Summary, curve: Curve) -> Result<()> {
     }
     entries.sort_by(|a, b| a.summary.experiment.cmp(&b.summary.experiment));
     put(artifacts, "index.html", &current, &index(&entries))?;
+    entries.retain(|e| e.curve.is_some());
     put(artifacts, "compare.html", &current, &comparison(&entries)?)
 }
 
@@ -51,7 +56,7 @@ fn read(artifacts: &Path, experiment: &str) -> Option<Entry> {
     Manifest::find(&dir, "report").ok()??;
     let file = |name: &str| std::fs::read(dir.join("report").join(name)).ok();
     let summary: Summary = serde_json::from_slice(&file("summary.json")?).ok()?;
-    let curve = serde_json::from_slice(&file("curve.json")?).ok()?;
+    let curve = file("curve.json").and_then(|text| serde_json::from_slice(&text).ok());
     (summary.format == summary::FORMAT).then_some(Entry { summary, curve })
 }
 
@@ -76,8 +81,9 @@ fn index(entries: &[Entry]) -> String {
 }
 
 fn comparison(entries: &[Entry]) -> Result<String> {
-    let curves = entries.iter().map(|e| Curve { theories: vec![], ..e.curve.clone() }).collect::<Vec<_>>();
-    let tolerances = entries[0].summary.sufficient.iter().map(|r| r.tolerance);
+    let curves = entries.iter().filter_map(|e| Some(Curve { theories: vec![], ..e.curve.clone()? }));
+    let curves = curves.collect::<Vec<_>>();
+    let tolerances = entries.first().into_iter().flat_map(|e| &e.summary.sufficient).map(|r| r.tolerance);
     let mut tolerances = tolerances.collect::<Vec<_>>();
     tolerances.dedup();
     let data = json!({
@@ -138,7 +144,8 @@ fn picture(entries: &[Entry]) -> Result<String> {
         y_label: "eigenvalue (nats per squared parameter unit)".into(),
         ..Panel::default()
     };
-    for (colour, Entry { summary, curve }) in entries.iter().enumerate() {
+    let pairs = entries.iter().filter_map(|e| Some((&e.summary, e.curve.as_ref()?)));
+    for (colour, (summary, curve)) in pairs.enumerate() {
         let line = |points, label: &str, style| Line { label: label.to_owned(), points, style, colour };
         let measured = curve.k.iter().copied().zip(curve.delta.iter().copied()).collect();
         deltas.lines.push(line(measured, &summary.experiment, Style::Solid));
@@ -223,7 +230,7 @@ mod tests {
             stairs: Stairs::default(),
             theories: vec![],
         };
-        Entry { summary: serde_json::from_value(summary).unwrap(), curve }
+        Entry { summary: serde_json::from_value(summary).unwrap(), curve: Some(curve) }
     }
 
     #[test]

@@ -48,6 +48,7 @@ pub enum Section {
     Landscape,
     Delta,
     Theory,
+    Arriving,
 }
 
 /// All figures that the artifacts allow.
@@ -103,6 +104,7 @@ pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figur
     if let Some(sweep) = &e.sweep {
         figures.extend(confidence::sweep(sweep)?);
     }
+    figures.extend(crate::beyond::draw(e)?);
     Ok(figures)
 }
 

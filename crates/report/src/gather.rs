@@ -7,6 +7,7 @@ use pipeline::params::{BasisName, MonteCarlo};
 use pipeline::stage::StageContext;
 use serde::Deserialize;
 
+use crate::beyond::Beyond;
 use crate::confidence::{PilotDocument, Sweep, read_sweep};
 
 /// One experiment.
@@ -21,12 +22,14 @@ pub struct Experiment {
     pub sizes: Vec<usize>,
     pub settings: Vec<Setting>,
     pub grids: Vec<Grid>,
+    /// what lies beyond the top of the spectrum
+    pub beyond: Beyond,
     /// coverage of every interval
     pub confidence: f64,
     pub rows: Vec<SufficientRow>,
     pub pilots: PilotDocument,
     pub sweep: Option<Sweep>,
-    /// of the five stages before this one
+    /// of the stages before this one
     pub manifests: Vec<Manifest>,
 }
 
@@ -185,11 +188,12 @@ impl Experiment {
             sizes: ctx.inputs.read_sizes("montecarlo", "prefix_sizes.npy")?,
             settings: theory.settings.into_iter().map(|s| read_setting(ctx, s)).collect::<Result<_>>()?,
             grids: grids.into_iter().map(|g| read_grid(ctx, g, &montecarlo)).collect::<Result<_>>()?,
+            beyond: Beyond::read(ctx)?,
             confidence: theory.confidence,
             rows: sufficient.rows,
             pilots: inputs.read_json("bound", "pilot.json")?,
             sweep: read_sweep(ctx)?,
-            manifests: ["fetch-data", "train", "eigen", "montecarlo", "bound"]
+            manifests: ["fetch-data", "train", "eigen", "montecarlo", "bound", "spectrum", "stream"]
                 .map(|s| inputs.manifest(s).clone())
                 .to_vec(),
         })

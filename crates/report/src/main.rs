@@ -1,9 +1,11 @@
 //! `report`: one self-contained page per experiment and an index over all; every figure as SVG and PNG, every plotted
 //! number as CSV.
 
+mod beyond;
 mod chart;
 mod compare;
 mod confidence;
+mod family;
 mod figures;
 mod gather;
 mod live;
@@ -29,10 +31,12 @@ struct ReportStage;
 impl Stage for ReportStage {
     type Params = Report;
     const ABOUT: &'static str = "Draws the figures and writes the page that answers the question";
-    const READS: &'static [&'static str] = &["fetch-data", "train", "eigen", "montecarlo", "bound"];
+    const READS: &'static [&'static str] =
+        &["fetch-data", "train", "eigen", "montecarlo", "bound", "spectrum", "stream"];
+    const READS_OF_FAMILY: Option<&'static [&'static str]> = Some(&["family"]);
 
     fn run(params: &Report, ctx: &mut StageContext) -> Result<String> {
-        run(params, ctx)
+        if ctx.members.is_empty() { run(params, ctx) } else { family::run(params, ctx) }
     }
 }
 
@@ -51,23 +55,7 @@ fn run(params: &Report, ctx: &mut StageContext) -> Result<String> {
         .into());
     };
     let figures = figures::draw(&experiment, answer, params.compare_with_paper)?;
-    let progress = ctx.progress(figures.len(), "report: figures");
-    for figure in &figures {
-        let name = &figure.name;
-        ctx.outputs.write_bytes(&format!("figures/{name}.svg"), figure.svg.as_bytes(), &figure.alt)?;
-        ctx.outputs.write_bytes(
-            &format!("figures/{name}.png"),
-            &chart::png(&figure.svg, params.png_scale)?,
-            &figure.alt,
-        )?;
-        ctx.outputs.write_bytes(
-            &format!("figures/{name}.csv"),
-            figure.csv.as_bytes(),
-            "every plotted number",
-        )?;
-        progress.add(1);
-    }
-    drop(progress);
+    write_figures(params, ctx, &figures)?;
     for setting in &experiment.settings {
         let csv = figures::full_curve(&experiment, setting);
         ctx.outputs.write_bytes(
@@ -91,6 +79,21 @@ fn run(params: &Report, ctx: &mut StageContext) -> Result<String> {
         let file = format!("surfaces/{}.vts", grid.name);
         ctx.outputs.write_bytes(&file, vtk::structured_grid(grid).as_bytes(), "landscape for ParaView")?;
     }
-    compare::write(&ctx.artifacts, summary, curve)?;
+    compare::write(&ctx.artifacts, summary, Some(curve))?;
     Ok(format!("{} figures, index.html of {:.1} MB", figures.len(), html.len() as f64 / 1e6))
+}
+
+/// Every figure as SVG, PNG and CSV.
+fn write_figures(params: &Report, ctx: &mut StageContext, figures: &[figures::Figure]) -> Result<()> {
+    let progress = ctx.progress(figures.len(), "report: figures");
+    for figure in figures {
+        let name = &figure.name;
+        let out = &mut ctx.outputs;
+        out.write_bytes(&format!("figures/{name}.svg"), figure.svg.as_bytes(), &figure.alt)?;
+        let png = chart::png(&figure.svg, params.png_scale)?;
+        out.write_bytes(&format!("figures/{name}.png"), &png, &figure.alt)?;
+        out.write_bytes(&format!("figures/{name}.csv"), figure.csv.as_bytes(), "every plotted number")?;
+        progress.add(1);
+    }
+    Ok(())
 }

@@ -53,13 +53,14 @@ pub fn document(shell: &Shell) -> String {
 }
 
 /// Sections of the page: anchor and heading.
-const SECTIONS: [(&str, &str); 7] = [
+const SECTIONS: [(&str, &str); 8] = [
     ("answer", "How many samples are enough"),
     ("model", "Data and model"),
     ("spectrum", "Spectrum"),
     ("landscape", "Landscape"),
     ("delta", "Δ_k"),
     ("theory", "Theory against Monte Carlo"),
+    ("arriving", "Data that arrive"),
     ("method", "Method and provenance"),
 ];
 
@@ -105,10 +106,15 @@ pub fn experiment(params: &Report, e: &Experiment, answer: &Setting, figures: &[
     body += &section("delta", "", Section::Delta);
     let theory_tables = theory_table(e) + &e.sweep.as_ref().map_or_else(String::new, confidence::sweep_table);
     body += &section("theory", &theory_tables, Section::Theory);
+    let arriving = figures.iter().any(|f| f.section == Section::Arriving);
+    let none = "<p>No run was trained on arriving samples (<code>stream.seeds</code> is 0).</p>\n";
+    body += &section("arriving", if arriving { "" } else { none }, Section::Arriving);
     body += &method(e);
+    // The member of a family lies a folder deeper.
+    let up = "../".repeat(2 + e.name.matches('/').count());
     let links = SECTIONS.iter().map(|(anchor, title)| format!(" <a href=\"#{anchor}\">{title}</a>"));
     let nav = format!(
-        "<a href=\"../../index.html\">all experiments</a> <a href=\"../../compare.html\">side by side</a>{}",
+        "<a href=\"{up}index.html\">all experiments</a> <a href=\"{up}compare.html\">side by side</a>{}",
         links.collect::<String>()
     );
     document(&Shell { title: &params.title, nav: &nav, body: &body, data: &data })
@@ -124,11 +130,7 @@ pub fn still(svg: &str, alt: &str) -> String {
 
 /// The chart in which K is read off stands in the place of its picture; all others are pictures.
 fn figure(f: &Figure, e: &Experiment) -> String {
-    let Figure { name, caption, sentence, alt, svg, section, .. } = f;
-    let files =
-        ["svg", "png", "csv"].map(|kind| format!("<a href=\"figures/{name}.{kind}\">{kind}</a>")).join(" · ");
-    let (caption, sentence) = (escape(caption), escape(sentence));
-    let behind = escape(&behind(*section, e));
+    let Figure { name, alt, svg, section, .. } = f;
     let picture = still(svg, alt);
     let picture = if name == "sufficient" {
         let live = live::delta_figure("delta-data", live::setting_choice(), "");
@@ -136,6 +138,15 @@ fn figure(f: &Figure, e: &Experiment) -> String {
     } else {
         picture
     };
+    captioned(f, &picture, &behind(*section, e))
+}
+
+/// A picture with its caption, what is measured, what is `behind` it, and its files.
+pub fn captioned(f: &Figure, picture: &str, behind: &str) -> String {
+    let Figure { name, caption, sentence, .. } = f;
+    let files =
+        ["svg", "png", "csv"].map(|kind| format!("<a href=\"figures/{name}.{kind}\">{kind}</a>")).join(" · ");
+    let (caption, sentence, behind) = (escape(caption), escape(sentence), escape(behind));
     format!(
         "<figure id=\"{name}\">{picture}<figcaption><strong>{caption}</strong> {sentence} <span class=\"behind\">{behind}</span><span class=\"files\">{files}</span></figcaption></figure>\n"
     )
@@ -147,11 +158,16 @@ fn behind(section: Section, e: &Experiment) -> String {
         Section::Model => {
             &[("train", &["epochs", "batch_size", "optimizer", "initialisation", "seed", "precision"])]
         }
-        Section::Spectrum => {
-            &[("eigen", &["dim", "which", "solver", "residual_tolerance", "seed", "precision"])]
-        }
+        Section::Spectrum => &[
+            ("eigen", &["dim", "which", "solver", "residual_tolerance", "seed", "precision"]),
+            ("spectrum", &["probes", "steps", "largest", "seed", "precision"]),
+        ],
         Section::Landscape => &[("montecarlo", &["step", "precision"])],
         Section::Answer | Section::Delta => &[("montecarlo", &["step", "draws", "seed", "precision"])],
+        Section::Arriving => &[(
+            "stream",
+            &["seeds", "seed", "first", "batch", "epochs", "dim", "sigma", "draws", "truth_draws"],
+        )],
         Section::Theory => &[("eigen", &["dim", "prefix_count"]), ("montecarlo", &["step", "draws", "seed"])],
     };
     let value = |v: &serde_json::Value| v.to_string().replace(['"', '{', '}'], "").replace(',', ", ");

@@ -13,8 +13,6 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
 
-use crate::initial;
-
 /// An epoch whose mean loss is so many times that before training has diverged, though still finite.
 const DIVERGED: f64 = 10.0;
 
@@ -48,7 +46,7 @@ pub fn fit<R: Real>(
     train: &Samples,
     test: Option<&Samples>,
 ) -> Result<Fitted<R>> {
-    let mut w = initial::weights::<R>(mlp, params.initialisation, params.seed);
+    let mut w = experiment::initial::weights::<R>(mlp, params.initialisation, params.seed);
     let mut stepper = Stepper::new(experiment::optimizer(params.optimizer), mlp.n_params());
     let (mut history, mut checkpoints) = (vec![], vec![]);
     let mut order = (0..train.len()).collect::<Vec<_>>();

@@ -1,7 +1,7 @@
 //! `train`: from samples to w*, the parameters where training stopped, or the user's own weights.
 
 mod fit;
-mod initial;
+mod minimiser;
 mod tensors;
 mod weights;
 
@@ -60,9 +60,19 @@ fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<Stri
     if let Some(path) = &params.weights {
         refuse_unusable(&path.display().to_string(), &mlp, &fitted.w, &train)?;
     }
-    write_weights(ctx, &mlp, &fitted.w)?;
     write_history(ctx, &fitted)?;
-    let summary = write_facts(params, ctx, &mlp, &fitted.w, (&train, test.as_ref()))?;
+    let splits = (&train, test.as_ref());
+    let summary = match &params.polish {
+        None => {
+            write_weights(ctx, &mlp, &fitted.w)?;
+            write_facts(params, ctx, &mlp, &fitted.w, splits)?
+        }
+        Some(polish) => {
+            let (w, polished) = minimiser::polish_and_write(polish, params, ctx, &mlp, &fitted.w, &train)?;
+            write_weights(ctx, &mlp, &w)?;
+            format!("{}; {polished}", write_facts(params, ctx, &mlp, &w, splits)?)
+        }
+    };
     let origin = params.weights.as_ref().map_or("trained".to_owned(), |path| path.display().to_string());
     ctx.outputs.fact("origin", origin)?;
     Ok(summary)

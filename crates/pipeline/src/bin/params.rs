@@ -1,7 +1,8 @@
 //! `params`: checks all of `pipeline.yaml` and writes each section, resolved, to
 //! `artifacts/<experiment>/params/<stage>.yaml`, but only where it changed. `make` compares the times of these
 //! files, so an edit of one section reruns one stage. Below a section stand the files that it names, with size and time:
-//! a file of the user that changed reruns its stage too.
+//! a file of the user that changed reruns its stage too. The members of families are listed in `artifacts/members.mk`,
+//! which the Makefile includes.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -10,8 +11,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use pipeline::config::{Pipeline, Section, to_yaml};
+use pipeline::family::Family;
 use pipeline::manifest::stamp;
-use pipeline::params::{Bound, Eigen, FetchData, MonteCarlo, Report, STAGES, Train};
+use pipeline::params::{Bound, Eigen, FetchData, MonteCarlo, Report, Spectrum, Stream, Train, sections};
 use pipeline::stage;
 
 /// Checks pipeline.yaml and writes each resolved section where it changed
@@ -36,20 +38,48 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<()> {
     let pipeline = Pipeline::read(&arguments.pipeline)?;
-    pipeline.check_sections(&STAGES)?;
+    pipeline.check_sections(&sections())?;
+    let mut list = "# Members of the families, written by params.\n".to_owned();
     for experiment in pipeline.experiments() {
-        let dir = arguments.artifacts.join(&experiment).join("params");
-        std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
-        let base = arguments.pipeline.parent().unwrap_or(Path::new(""));
-        let dir = (dir.as_path(), base);
-        update::<FetchData>(&pipeline, &experiment, dir)?;
-        update::<Train>(&pipeline, &experiment, dir)?;
-        update::<Eigen>(&pipeline, &experiment, dir)?;
-        update::<MonteCarlo>(&pipeline, &experiment, dir)?;
-        update::<Bound>(&pipeline, &experiment, dir)?;
-        update::<Report>(&pipeline, &experiment, dir)?;
+        let members = pipeline.members(&experiment)?;
+        let names = members.iter().map(|m| format!("{experiment}/{}", m.name)).collect::<Vec<_>>();
+        if names.is_empty() {
+            update_all(&pipeline, &experiment, arguments)?;
+            continue;
+        }
+        writeln!(list, "FAMILIES += {experiment}\nMEMBERS_OF_{experiment} := {}", names.join(" "))?;
+        names.iter().try_for_each(|name| update_all(&pipeline, name, arguments))?;
+        let dir = params_dir(arguments, &experiment)?;
+        let places = (dir.as_path(), base_of(arguments));
+        update::<Family>(&pipeline, &experiment, places)?;
+        update::<Report>(&pipeline, &experiment, places)?;
     }
-    Ok(())
+    write_changed(&arguments.artifacts.join("members.mk"), &list)
+}
+
+/// The folder to which the paths in the pipeline file are relative.
+fn base_of(arguments: &Arguments) -> &Path {
+    arguments.pipeline.parent().unwrap_or(Path::new(""))
+}
+
+fn params_dir(arguments: &Arguments, experiment: &str) -> Result<PathBuf> {
+    let dir = arguments.artifacts.join(experiment).join("params");
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    Ok(dir)
+}
+
+/// Every section of one experiment, or of one member of a family.
+fn update_all(pipeline: &Pipeline, experiment: &str, arguments: &Arguments) -> Result<()> {
+    let dir = params_dir(arguments, experiment)?;
+    let places = (dir.as_path(), base_of(arguments));
+    update::<FetchData>(pipeline, experiment, places)?;
+    update::<Train>(pipeline, experiment, places)?;
+    update::<Eigen>(pipeline, experiment, places)?;
+    update::<MonteCarlo>(pipeline, experiment, places)?;
+    update::<Bound>(pipeline, experiment, places)?;
+    update::<Spectrum>(pipeline, experiment, places)?;
+    update::<Stream>(pipeline, experiment, places)?;
+    update::<Report>(pipeline, experiment, places)
 }
 
 fn update<S: Section>(pipeline: &Pipeline, experiment: &str, (dir, base): (&Path, &Path)) -> Result<()> {
@@ -58,9 +88,13 @@ fn update<S: Section>(pipeline: &Pipeline, experiment: &str, (dir, base): (&Path
     for file in section.files() {
         writeln!(text, "# {}: {}", file.display(), stamp(&base.join(&file)))?;
     }
-    let path = dir.join(format!("{}.yaml", S::STAGE));
-    if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
+    write_changed(&dir.join(format!("{}.yaml", S::STAGE)), &text)
+}
+
+/// Writes `text` unless the file holds it already.
+fn write_changed(path: &Path, text: &str) -> Result<()> {
+    if std::fs::read_to_string(path).is_ok_and(|old| old == text) {
         return Ok(());
     }
-    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 use clap::Parser;
 use pipeline::config::Pipeline;
-use pipeline::params::STAGES;
+use pipeline::params::{STAGES, sections};
 use pipeline::stage;
 use serde::Deserialize;
 
@@ -43,16 +43,17 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<()> {
     let pipeline = Pipeline::read(&arguments.pipeline)?;
-    pipeline.check_sections(&STAGES)?;
+    pipeline.check_sections(&sections())?;
     let own = std::env::current_exe().context("the program's own file")?;
     let binaries = own.parent().context("the folder of the program")?;
     let colours =
         std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let mut out = std::io::stdout().lock();
-    let width = pipeline.experiments().iter().map(|e| e.chars().count()).max().unwrap_or(0);
-    for experiment in pipeline.experiments() {
+    let subjects = subjects(&pipeline)?;
+    let width = subjects.iter().map(|(e, _)| e.chars().count()).max().unwrap_or(0);
+    for (experiment, stages) in subjects {
         let mut states = BTreeMap::new();
-        for stage in STAGES {
+        for &stage in stages {
             let line = ask(&binaries.join(stage), arguments, &experiment)?;
             let words = words(&line, &states);
             writeln!(out, "{experiment:<width$}  {stage:<10}  {}", coloured(&words, colours))
@@ -61,6 +62,19 @@ fn run(arguments: &Arguments) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Every experiment with its stages: of a family the members, with what the join reads, and then the join itself.
+fn subjects(pipeline: &Pipeline) -> Result<Vec<(String, &'static [&'static str])>> {
+    let mut subjects: Vec<(String, &'static [&'static str])> = vec![];
+    for experiment in pipeline.experiments() {
+        let members = pipeline.members(&experiment)?;
+        for member in &members {
+            subjects.push((format!("{experiment}/{}", member.name), &STAGES[..5]));
+        }
+        subjects.push((experiment, if members.is_empty() { &STAGES } else { &["family", "report"] }));
+    }
+    Ok(subjects)
 }
 
 /// What the binary of a stage says of its results.

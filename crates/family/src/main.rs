@@ -1,0 +1,73 @@
+//! `family`: joins the members of a family: mean spectrum, learning curve, angles between subspaces, Δ_k at retrained
+//! minimisers, and K beside the point where the learning curve is flat.
+
+mod curves;
+mod members;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use ndarray::Array2;
+use pipeline::family::Family;
+use pipeline::stage::{Stage, StageContext};
+use serde_json::json;
+
+use crate::members::MemberResult;
+
+struct FamilyStage;
+
+impl Stage for FamilyStage {
+    type Params = Family;
+    const ABOUT: &'static str =
+        "Joins the members of a family: mean spectrum, learning curve, angles, K against flattening";
+    const READS: &'static [&'static str] = &[];
+    const READS_OF_FAMILY: Option<&'static [&'static str]> = Some(&[]);
+    const READS_OF_MEMBERS: &'static [&'static str] =
+        &["fetch-data", "train", "eigen", "montecarlo", "bound"];
+
+    fn numeric_library() -> Option<String> {
+        Some(landscape::blas::use_one_thread())
+    }
+
+    fn run(params: &Family, ctx: &mut StageContext) -> Result<String> {
+        let members = members::read_all(params, ctx)?;
+        write_members(ctx, &members)?;
+        let curves = curves::of(params, &members);
+        let line = curves.iter().map(curves::Curve::line).collect::<Vec<_>>().join("; ");
+        ctx.outputs.write_json(
+            "curves.json",
+            &json!({"curves": curves}),
+            "means over replicas, per variant and size",
+        )?;
+        Ok(format!("{} members: {line}", members.len()))
+    }
+}
+
+fn main() -> ExitCode {
+    pipeline::stage::main::<FamilyStage>()
+}
+
+fn write_members(ctx: &mut StageContext, members: &[MemberResult]) -> Result<()> {
+    let padded = |of: &dyn Fn(&MemberResult) -> &[f64]| {
+        let d = members.iter().map(|m| of(m).len()).max().unwrap_or(0);
+        Array2::from_shape_fn((members.len(), d), |(m, i)| {
+            of(&members[m]).get(i).copied().unwrap_or(f64::NAN)
+        })
+    };
+    let eigenvalues = padded(&|m| &m.eigenvalues);
+    let cosines = padded(&|m| &m.cosines);
+    let out = &mut ctx.outputs;
+    out.write(
+        "eigenvalues.npy",
+        &eigenvalues,
+        "nats / parameter unit^2",
+        "top Ritz values of each member, (members, d)",
+    )?;
+    out.write(
+        "cosines.npy",
+        &cosines,
+        "1",
+        "of the angles between P_k and P_N of the same replica, (members, d)",
+    )?;
+    out.write_json("members.json", &json!({"members": members}), "what each member found")
+}

@@ -1,0 +1,429 @@
+//! Figures beyond the top of the spectrum: the minimiser, the whole spectrum, the gradient's share, data that arrive.
+
+use std::fmt::Write;
+
+use anyhow::Result;
+use ndarray::{Array1, Array2, Ix1, Ix2};
+use pipeline::stage::StageContext;
+use serde::Deserialize;
+
+use crate::chart::{Panel, Style, short};
+use crate::figures::{Figure, Section, figure, line};
+use crate::gather::Experiment;
+use crate::sentences::grouped;
+
+/// What `train`, `spectrum` and `stream` say of it; each part is there where it was computed.
+pub struct Beyond {
+    /// samples behind the Hessian of `spectrum`
+    n_samples: usize,
+    n_params: usize,
+    polish: Option<(Polish, Array2<f64>)>,
+    density: Option<Density>,
+    trace: Option<Trace>,
+    smallest: Option<Array1<f64>>,
+    outliers: Option<Outliers>,
+    /// (d,)
+    gradient_share: Array1<f64>,
+    /// (batches, d)
+    batch_share: Array2<f64>,
+    batch_size: usize,
+    stream: Option<Arriving>,
+}
+
+/// Facts of a polish.
+#[derive(Deserialize)]
+pub struct Polish {
+    pub status: String,
+    pub n_steps: usize,
+    pub n_products: usize,
+    pub n_escapes: usize,
+    pub negative_curvature_steps: usize,
+    pub distance: f64,
+    pub loss_before: f64,
+    pub loss_after: f64,
+    pub gradient_norm_before: f64,
+    pub gradient_norm_after: f64,
+    pub smallest_eigenvalue_before: f64,
+    pub smallest_eigenvalue_after: f64,
+}
+
+struct Density {
+    fact: DensityFact,
+    grid: Array1<f64>,
+    values: Array1<f64>,
+}
+
+#[derive(Deserialize)]
+struct DensityFact {
+    probes: usize,
+    steps: usize,
+    kernel_deviation: f64,
+    fraction_below_minus_kernel: f64,
+}
+
+#[derive(Deserialize)]
+struct Trace {
+    value: f64,
+    standard_error: f64,
+    n_products: usize,
+}
+
+#[derive(Deserialize)]
+struct Outliers {
+    dim: usize,
+    by_prefix: Vec<Count>,
+    by_class: Vec<Count>,
+}
+
+#[derive(Deserialize)]
+struct Count {
+    n_samples: usize,
+    n_classes: usize,
+    outliers: Option<usize>,
+    gap_ratio: Option<f64>,
+    largest: f64,
+    overlap: Option<f64>,
+}
+
+struct Arriving {
+    stops: Stops,
+    columns: Vec<String>,
+    trajectory: Array2<f64>,
+    sizes: Array2<f64>,
+    truths: Array2<f64>,
+}
+
+#[derive(Deserialize)]
+struct Stops {
+    seeds: usize,
+    tolerance: f64,
+    confidence: f64,
+    batch: usize,
+    rules: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+struct Rule {
+    #[serde(rename = "rule")]
+    name: String,
+    stopped: usize,
+    false_stops: usize,
+    false_stop_rate: Option<f64>,
+    low: Option<f64>,
+    high: Option<f64>,
+    median_k: Option<f64>,
+    median_truth: Option<f64>,
+}
+
+impl Beyond {
+    /// Reads what is there.
+    pub fn read(ctx: &StageContext) -> Result<Self> {
+        let inputs = &ctx.inputs;
+        let fact = |stage: &str, key: &str| inputs.manifest(stage).facts.get(key).cloned();
+        let polish = fact("train", "polish").map(|p| -> Result<_> {
+            Ok((serde_json::from_value(p)?, inputs.read::<f64, Ix2>("train", "polish_path.npy")?))
+        });
+        let density = fact("spectrum", "density").map(|d| -> Result<_> {
+            Ok(Density {
+                fact: serde_json::from_value(d)?,
+                grid: inputs.read::<f64, Ix1>("spectrum", "grid.npy")?,
+                values: inputs.read::<f64, Ix1>("spectrum", "density.npy")?,
+            })
+        });
+        let has = |file: &str| inputs.has("spectrum", file);
+        let smallest = has("smallest.npy").then(|| inputs.read::<f64, Ix1>("spectrum", "smallest.npy"));
+        let outliers = has("outliers.json").then(|| inputs.read_json("spectrum", "outliers.json"));
+        let stream = inputs.has("stream", "stops.json").then(|| -> Result<_> {
+            Ok(Arriving {
+                stops: inputs.read_json("stream", "stops.json")?,
+                columns: inputs.fact("stream", "trajectory_columns")?,
+                trajectory: inputs.read::<f64, Ix2>("stream", "trajectory.npy")?,
+                sizes: inputs.read::<f64, Ix2>("stream", "stop_sizes.npy")?,
+                truths: inputs.read::<f64, Ix2>("stream", "stop_truths.npy")?,
+            })
+        });
+        Ok(Self {
+            n_samples: inputs.fact("spectrum", "n_samples")?,
+            n_params: inputs.fact("spectrum", "n_params")?,
+            polish: polish.transpose()?,
+            density: density.transpose()?,
+            trace: fact("spectrum", "trace").map(serde_json::from_value).transpose()?,
+            smallest: smallest.transpose()?,
+            outliers: outliers.transpose()?,
+            gradient_share: inputs.read::<f64, Ix1>("spectrum", "gradient_share.npy")?,
+            batch_share: inputs.read::<f64, Ix2>("spectrum", "batch_gradient_share.npy")?,
+            batch_size: inputs.fact("spectrum", "gradient_batch_size")?,
+            stream: stream.transpose()?,
+        })
+    }
+}
+
+/// All of these figures that the artifacts allow.
+pub fn draw(e: &Experiment) -> Result<Vec<Figure>> {
+    let b = &e.beyond;
+    let mut figures = vec![];
+    if let Some((facts, path)) = &b.polish {
+        figures.push(polish(facts, path)?);
+    }
+    if let Some(found) = &b.density {
+        figures.push(density(b, found)?);
+    }
+    if let Some(found) = &b.outliers {
+        figures.push(outliers(found)?);
+    }
+    figures.push(gradient_share(b)?);
+    if let Some(found) = &b.stream {
+        figures.push(trajectory(found)?);
+        figures.push(stops(found)?);
+    }
+    Ok(figures)
+}
+
+/// What a polish did, in a sentence.
+pub fn polish_sentence(p: &Polish) -> String {
+    format!(
+        "The polish ended as {}: {} steps and {} Hessian-vector products took the gradient norm from {} to {} and the loss from {} to {} nats; \
+         the most negative eigenvalue went from {} to {}. It met negative curvature on {} steps, left {} saddles, and moved w* by {} parameter units.",
+        p.status,
+        p.n_steps,
+        grouped(p.n_products),
+        short(p.gradient_norm_before),
+        short(p.gradient_norm_after),
+        short(p.loss_before),
+        short(p.loss_after),
+        short(p.smallest_eigenvalue_before),
+        short(p.smallest_eigenvalue_after),
+        p.negative_curvature_steps,
+        p.n_escapes,
+        short(p.distance),
+    )
+}
+
+fn polish(facts: &Polish, path: &Array2<f64>) -> Result<Figure> {
+    let column = |c: usize| path.outer_iter().map(|row| (row[0], row[c])).collect::<Vec<_>>();
+    let panel = |title: &str, y: &str, c: usize| Panel {
+        title: title.into(),
+        x_label: "Hessian-vector products".into(),
+        y_label: y.into(),
+        log_y: true,
+        lines: vec![line("", column(c), Style::Solid, 0)],
+        ..Panel::default()
+    };
+    let panels =
+        [panel("Gradient norm", "‖∇L‖ (nats per parameter unit)", 2), panel("Loss", "loss (nats)", 1)];
+    let caption =
+        "From where training stopped to a minimiser (trust-region Newton-CG over all samples).".into();
+    figure("polish", Section::Model, caption, polish_sentence(facts), &panels)
+}
+
+fn density(b: &Beyond, found: &Density) -> Result<Figure> {
+    // Below a millionth of one eigenvalue per kernel the curve is the tail of the kernel.
+    let peak = found.values.iter().fold(0.0_f64, |m, &v| m.max(v));
+    let floor = peak * 1e-10;
+    let points = found.grid.iter().copied().zip(found.values.iter().map(|v| v.max(floor))).collect();
+    let panel = Panel {
+        title: format!("Density of the eigenvalues of H over {} samples", grouped(b.n_samples)),
+        x_label: "eigenvalue (nats per squared parameter unit)".into(),
+        y_label: "density".into(),
+        log_y: true,
+        lines: vec![line("", points, Style::Solid, 0)],
+        ..Panel::default()
+    };
+    let f = &found.fact;
+    let mut sentence = format!(
+        "{} random probes of {} Lanczos steps each; Gaussian kernel of standard deviation {}. {} % of the eigenvalues lie below −{}.",
+        f.probes,
+        f.steps,
+        short(f.kernel_deviation),
+        short(100.0 * f.fraction_below_minus_kernel),
+        short(f.kernel_deviation)
+    );
+    if let Some(t) = &b.trace {
+        write!(
+            sentence,
+            " The trace is {} ± {} (Hutch++, {} products), a mean eigenvalue of {}.",
+            short(t.value),
+            short(t.standard_error),
+            t.n_products,
+            short(t.value / b.n_params as f64)
+        )
+        .expect("writing to a string");
+    }
+    if let (Some(smallest), Some(top)) = (&b.smallest, b.outliers.as_ref().and_then(|o| o.by_prefix.last())) {
+        write!(sentence, " The ends are {} and {}.", short(smallest[0]), short(top.largest))
+            .expect("writing to a string");
+    }
+    let caption = "The whole spectrum at w*, by stochastic Lanczos quadrature.".into();
+    figure("spectral-density", Section::Spectrum, caption, sentence, &[panel])
+}
+
+fn outliers(found: &Outliers) -> Result<Figure> {
+    let points = |counts: &[Count], x: &dyn Fn(&Count) -> usize, y: &dyn Fn(&Count) -> Option<f64>| {
+        counts.iter().filter_map(|c| Some((x(c) as f64, y(c)?))).collect::<Vec<_>>()
+    };
+    let n_outliers = |c: &Count| c.outliers.map(|n| n as f64);
+    let mut panels = vec![Panel {
+        title: "Outliers against k".into(),
+        x_label: "prefix size k (samples)".into(),
+        y_label: "eigenvalues above the largest gap".into(),
+        log_x: true,
+        rises: true,
+        lines: vec![
+            line("outliers", points(&found.by_prefix, &|c| c.n_samples, &n_outliers), Style::Solid, 0),
+            line(
+                "classes",
+                points(&found.by_prefix, &|c| c.n_samples, &|c| Some(c.n_classes as f64)),
+                Style::Dashed,
+                1,
+            ),
+        ],
+        ..Panel::default()
+    }];
+    if !found.by_class.is_empty() {
+        panels.push(Panel {
+            title: "Outliers against the number of classes".into(),
+            x_label: "classes among the samples".into(),
+            y_label: "eigenvalues above the largest gap".into(),
+            rises: true,
+            lines: vec![
+                line("outliers", points(&found.by_class, &|c| c.n_classes, &n_outliers), Style::Solid, 0),
+                line(
+                    "classes",
+                    points(&found.by_class, &|c| c.n_classes, &|c| Some(c.n_classes as f64)),
+                    Style::Dashed,
+                    1,
+                ),
+            ],
+            ..Panel::default()
+        });
+    }
+    let last = found.by_prefix.last();
+    let whole = last.and_then(|c| Some((c.outliers?, c.gap_ratio?, c.n_classes)));
+    let mut sentence = whole.map_or("There is no gap among the positive eigenvalues.".to_owned(), |(n, ratio, c)| {
+        let verdict = if ratio >= 2.0 { "a clear gap" } else { "a weak gap: the count says little" };
+        format!("Over all samples looked at, {n} eigenvalues lie above the largest gap ({} times, {verdict}), with {c} classes.", short(ratio))
+    });
+    if let Some(first) = found.by_prefix.first().filter(|c| c.overlap.is_some_and(|o| o < 1.0)) {
+        write!(sentence, " At this w* the top {} directions of k = {} overlap with those of all by {} (mean squared cosine).",
+            found.dim,
+            grouped(first.n_samples),
+            short(first.overlap.unwrap_or(f64::NAN))).expect("writing to a string");
+    }
+    let caption =
+        "Outliers of the Hessian at one w*: eigenvalues above the largest ratio of neighbours.".into();
+    figure("outliers", Section::Spectrum, caption, sentence, &panels)
+}
+
+fn gradient_share(b: &Beyond) -> Result<Figure> {
+    let d = b.gradient_share.len();
+    let ranked = |values: Array1<f64>| {
+        values.iter().enumerate().map(|(i, &v)| (i as f64 + 1.0, v)).collect::<Vec<_>>()
+    };
+    let mut lines = vec![line("full gradient", ranked(b.gradient_share.clone()), Style::Solid, 0)];
+    let batch = b.batch_share.mean_axis(ndarray::Axis(0));
+    if let Some(mean) = &batch {
+        lines.push(line(
+            &format!("mini-batches of {}, mean", b.batch_size),
+            ranked(mean.clone()),
+            Style::Dashed,
+            1,
+        ));
+    }
+    let random = Array1::from_shape_fn(d, |i| (i + 1) as f64 / b.n_params as f64);
+    lines.push(line("a random direction, expected", ranked(random), Style::Dashed, 2));
+    let panel = Panel {
+        title: "Share of the gradient in the top subspace".into(),
+        x_label: "directions".into(),
+        y_label: "share of ‖∇L‖²".into(),
+        rises: true,
+        lines,
+        ..Panel::default()
+    };
+    let batches =
+        batch.map_or(String::new(), |m| format!(" and {} of a mini-batch's on average", percent(m[d - 1])));
+    let sentence = format!(
+        "The top {d} directions hold {} of the squared gradient norm at w*{batches}; of a random vector they would hold {}.",
+        percent(b.gradient_share[d - 1]),
+        percent(d as f64 / b.n_params as f64)
+    );
+    let caption = "How much of the gradient lies in the Hessian's top directions.".into();
+    figure("gradient-share", Section::Spectrum, caption, sentence, &[panel])
+}
+
+fn percent(fraction: f64) -> String {
+    format!("{} %", short(100.0 * fraction))
+}
+
+fn trajectory(found: &Arriving) -> Result<Figure> {
+    let column = |name: &str| found.columns.iter().position(|c| c == name);
+    let points = |name: &str| {
+        let of =
+            column(name).map(|c| found.trajectory.outer_iter().map(|r| (r[0], r[c])).collect::<Vec<_>>());
+        of.unwrap_or_default()
+    };
+    let panel = Panel {
+        title: "One run, as its samples arrive".into(),
+        x_label: "samples that have come".into(),
+        y_label: "Δ (nats²)".into(),
+        log_y: true,
+        lines: vec![
+            line("one noisy value", points("delta_once"), Style::Points, 0),
+            line("upper limit, samples at hand", points("delta_upper"), Style::Solid, 1),
+            line("the same for all looks", points("anytime_delta_upper"), Style::Dashed, 2),
+            line("upper limit, fresh samples", points("fresh_delta_upper"), Style::Dashed, 3),
+        ],
+        levels: vec![(found.stops.tolerance, format!("tolerance {}", short(found.stops.tolerance)))],
+        ..Panel::default()
+    };
+    let caption = format!(
+        "What the rules see while {} samples at a time arrive; limits at {}.",
+        found.stops.batch,
+        percent(found.stops.confidence)
+    );
+    figure("stream", Section::Arriving, caption, stop_sentence(&found.stops), &[panel])
+}
+
+fn stop_sentence(stops: &Stops) -> String {
+    let rule = |r: &Rule| match (r.false_stop_rate, r.low, r.high) {
+        (Some(rate), Some(low), Some(high)) => format!(
+            "{} stopped {} of {} runs, falsely {} times: {} (95 % interval {} to {}), at {} samples in the median",
+            r.name,
+            r.stopped,
+            stops.seeds,
+            r.false_stops,
+            percent(rate),
+            percent(low),
+            percent(high),
+            short(r.median_k.unwrap_or(f64::NAN)),
+        ),
+        _ => format!("{} never stopped", r.name),
+    };
+    let rules = stops.rules.iter().map(rule).collect::<Vec<_>>().join("; ");
+    format!("A stop is false if Δ is not below {} where it happens. {rules}.", short(stops.tolerance))
+}
+
+fn stops(found: &Arriving) -> Result<Figure> {
+    let of = |rule: usize| {
+        let (k, truth) = (found.sizes.column(rule), found.truths.column(rule));
+        k.iter().copied().zip(truth.iter().copied()).filter(|p| p.0.is_finite()).collect::<Vec<_>>()
+    };
+    let lines = found.stops.rules.iter().enumerate().map(|(i, r)| line(&r.name, of(i), Style::Points, i));
+    let panel = Panel {
+        title: format!("Where {} runs stopped, and Δ there", found.stops.seeds),
+        x_label: "samples that had come".into(),
+        y_label: "Δ at the stop (nats²)".into(),
+        log_y: true,
+        lines: lines.collect(),
+        levels: vec![(found.stops.tolerance, format!("tolerance {}", short(found.stops.tolerance)))],
+        ..Panel::default()
+    };
+    let ratio =
+        |r: &Rule| r.median_truth.map(|t| format!("{}: {}", r.name, short(t / found.stops.tolerance)));
+    let ratios = found.stops.rules.iter().filter_map(ratio).collect::<Vec<_>>().join(", ");
+    let sentence =
+        format!("Δ at the stop over the tolerance, median: {ratios}. Above the line a stop is false.");
+    let caption =
+        "Each point is one run; Δ is measured over the samples that had not come, with draws of its own."
+            .into();
+    figure("stream-stops", Section::Arriving, caption, sentence, &[panel])
+}

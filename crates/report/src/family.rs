@@ -1,0 +1,608 @@
+//! The page of a family: what its members say together.
+
+use std::fmt::Write;
+
+use anyhow::Result;
+use pipeline::params::Report;
+use pipeline::stage::StageContext;
+use serde::Deserialize;
+
+use crate::beyond::{Polish, polish_sentence};
+use crate::chart::{Panel, Style, short};
+use crate::figures::{Figure, Section, figure, line};
+use crate::page::{self, Shell};
+use crate::sentences::{PAPER_EIGENVALUES, grouped};
+use crate::summary::{self, Summary};
+
+#[derive(Deserialize)]
+struct CurvesDocument {
+    curves: Vec<Curve>,
+}
+
+#[derive(Deserialize)]
+struct MembersDocument {
+    members: Vec<Member>,
+}
+
+#[derive(Deserialize)]
+struct Member {
+    name: String,
+    n_samples: usize,
+    n_classes: usize,
+    outliers: Option<(usize, f64)>,
+    dim: usize,
+    sigma: f64,
+    draws: usize,
+    layers: Vec<usize>,
+    activation: String,
+    n_params: usize,
+    source: String,
+    confidence: f64,
+    train_loss: f64,
+    train_accuracy: Option<f64>,
+    test_loss: Option<f64>,
+    test_accuracy: Option<f64>,
+    gradient_norm: f64,
+    polish: Option<Polish>,
+    variance: f64,
+    theory_variances: Vec<(String, f64)>,
+    overlap: Option<f64>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+struct Spread {
+    mean: f64,
+    deviation: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct Rung {
+    k: usize,
+    replicas: usize,
+    train_loss: Spread,
+    test_loss: Option<Spread>,
+    test_accuracy: Option<Spread>,
+    gradient_norm: Spread,
+    variance: Spread,
+    delta_seen: Spread,
+    delta_fresh: Option<Spread>,
+    overlap: Option<Spread>,
+    eigenvalues: Vec<Spread>,
+    cosines: Vec<f64>,
+    sufficient: Vec<(f64, Spread)>,
+}
+
+#[derive(Deserialize)]
+struct Fit {
+    floor: f64,
+    scale: f64,
+    exponent: f64,
+    exponent_deviation: Option<f64>,
+    relative_residual: f64,
+    flattening: String,
+    flat_k: Option<f64>,
+    delta_at_flat: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct Curve {
+    variant: Option<String>,
+    setting: String,
+    step: usize,
+    flat_gain: f64,
+    rungs: Vec<Rung>,
+    fit: Option<Fit>,
+    theory_variances: Vec<(String, f64)>,
+}
+
+impl Curve {
+    fn last(&self) -> &Rung {
+        &self.rungs[self.rungs.len() - 1]
+    }
+
+    fn label(&self, text: &str) -> String {
+        self.variant.as_ref().map_or(text.to_owned(), |v| format!("{v}: {text}"))
+    }
+
+    fn line(&self, of: impl Fn(&Rung) -> Option<f64>) -> Vec<(f64, f64)> {
+        self.rungs.iter().filter_map(|r| Some((r.k as f64, of(r)?))).collect()
+    }
+}
+
+/// Draws and writes the page of a family.
+pub fn run(params: &Report, ctx: &mut StageContext) -> Result<String> {
+    let CurvesDocument { curves } = ctx.inputs.read_json("family", "curves.json")?;
+    let MembersDocument { members } = ctx.inputs.read_json("family", "members.json")?;
+    let mut figures = vec![spectrum(&curves, params.compare_with_paper)?];
+    let laddered = curves.iter().any(|c| c.rungs.len() > 1);
+    if laddered {
+        if curves.iter().any(|c| c.last().test_loss.is_some()) {
+            figures.push(learning_curve(&curves)?);
+        }
+        figures.push(angles(&curves)?);
+        figures.push(retrained(&curves)?);
+        figures.push(sufficient(&curves)?);
+    }
+    if members.iter().any(|m| m.n_classes != members[0].n_classes) {
+        figures.push(classes(&members)?);
+    }
+    if curves.len() > 1 {
+        figures.push(variants(&curves, &members)?);
+    }
+    crate::write_figures(params, ctx, &figures)?;
+    let answer = answer(&curves, &members);
+    let html = html(params, &answer, &curves, &members, &figures);
+    ctx.outputs.write_bytes("index.html", html.as_bytes(), "the report")?;
+    let summary = summary_of(params, &ctx.experiment, answer, &curves, &members);
+    ctx.outputs.write_json("summary.json", &summary, "the report in numbers")?;
+    crate::compare::write(&ctx.artifacts, summary, None)?;
+    Ok(format!("{} members, {} figures", members.len(), figures.len()))
+}
+
+fn with_error(s: Spread) -> String {
+    s.deviation.map_or_else(|| short(s.mean), |d| format!("{} ± {}", short(s.mean), short(d)))
+}
+
+/// Figure 1: the mean over replicas, with its spread.
+fn spectrum(curves: &[Curve], compare: bool) -> Result<Figure> {
+    let mut lines = vec![];
+    for (i, curve) in curves.iter().enumerate() {
+        let last = curve.last();
+        let points = |f: &dyn Fn(&Spread) -> f64| {
+            last.eigenvalues.iter().enumerate().map(|(i, s)| (i as f64 + 1.0, f(s))).collect::<Vec<_>>()
+        };
+        let label = curve.label(&format!("{} samples, mean of {}", grouped(last.k), last.replicas));
+        lines.push(line(&label, points(&|s| s.mean), Style::Solid, i));
+    }
+    if compare {
+        let paper = PAPER_EIGENVALUES.iter().enumerate().map(|(i, &v)| (i as f64 + 1.0, v)).collect();
+        lines.push(line("the paper, mean of 50 networks", paper, Style::Dashed, curves.len()));
+    }
+    let first = curves[0].last();
+    let band = first.eigenvalues.iter().enumerate();
+    let band = band.filter_map(|(i, s)| Some((i as f64 + 1.0, s.mean - s.deviation?, s.mean + s.deviation?)));
+    let panel = Panel {
+        title: "Top eigenvalues of H(w*)".into(),
+        x_label: "rank".into(),
+        y_label: "eigenvalue (nats per squared parameter unit)".into(),
+        band: band.collect(),
+        lines,
+        ..Panel::default()
+    };
+    let of = |c: &Curve| {
+        let e = &c.last().eigenvalues;
+        let ends = format!("{} to {}", with_error(e[0]), with_error(e[e.len() - 1]));
+        c.label(&format!("λ1 to λ{}: {ends} over {} networks", e.len(), c.last().replicas))
+    };
+    let mut sentence = curves.iter().map(of).collect::<Vec<_>>().join("; ")
+        + " (± is the standard deviation over replicas).";
+    if compare {
+        write!(sentence, " The paper printed {} to {}.", PAPER_EIGENVALUES[0], PAPER_EIGENVALUES[9])
+            .expect("writing to a string");
+    }
+    let caption =
+        "Figure 1: signed Ritz values, mean over replicas; the band is one standard deviation.".into();
+    figure("mean-spectrum", Section::Spectrum, caption, sentence, &[panel])
+}
+
+fn learning_curve(curves: &[Curve]) -> Result<Figure> {
+    let mut loss = Panel {
+        title: "Test loss".into(),
+        x_label: "training samples k".into(),
+        y_label: "loss (nats)".into(),
+        log_x: true,
+        log_y: true,
+        ..Panel::default()
+    };
+    let mut accuracy = Panel {
+        title: "Test accuracy".into(),
+        x_label: "training samples k".into(),
+        y_label: "fraction classified right".into(),
+        log_x: true,
+        rises: true,
+        ..Panel::default()
+    };
+    let mut sentences = vec![];
+    for (i, curve) in curves.iter().enumerate() {
+        loss.lines.push(line(
+            &curve.label("measured"),
+            curve.line(|r| Some(r.test_loss?.mean)),
+            Style::Points,
+            i,
+        ));
+        accuracy.lines.push(line(
+            &curve.label("measured"),
+            curve.line(|r| Some(r.test_accuracy?.mean)),
+            Style::Solid,
+            i,
+        ));
+        if i == 0 {
+            let band = |r: &Rung| {
+                let s = r.test_loss?;
+                Some((r.k as f64, s.mean - s.deviation?, s.mean + s.deviation?))
+            };
+            loss.band = curve.rungs.iter().filter_map(band).collect();
+        }
+        let Some(fit) = &curve.fit else { continue };
+        let (first, last) = (curve.rungs[0].k as f64, 2.0 * curve.last().k as f64);
+        let law = (0..=60).map(|i| first * (last / first).powf(f64::from(i) / 60.0));
+        let law = law.map(|k| (k, fit.floor + fit.scale * k.powf(-fit.exponent))).collect();
+        loss.lines.push(line(&curve.label("a + b k^−c"), law, Style::Dashed, i + 1));
+        sentences.push(curve.label(&fit_sentence(curve, fit)));
+    }
+    if sentences.is_empty() {
+        sentences.push("A power law needs three prefix sizes.".into());
+    }
+    let caption = "Learning curve: networks trained on k samples, tested on the same test split.".into();
+    figure("learning-curve", Section::Model, caption, sentences.join(" "), &[loss, accuracy])
+}
+
+fn fit_sentence(curve: &Curve, fit: &Fit) -> String {
+    let spread = fit.exponent_deviation.map_or(String::new(), |d| format!(" ± {} over replicas", short(d)));
+    let gain = short(100.0 * curve.flat_gain);
+    let last = curve.last().k as f64;
+    let flat = match fit.flat_k {
+        Some(k) if k > last => format!(
+            "doubling takes less than {gain} % off only from about {} samples on, beyond those measured",
+            grouped_f(k)
+        ),
+        Some(k) => format!("doubling takes less than {gain} % off from about {} samples on", grouped_f(k)),
+        None if fit.flattening == "never" => {
+            format!("the fitted floor is 0, so by this law a doubling always takes more than {gain} % off")
+        }
+        None => format!("a doubling takes less than {gain} % off at every size"),
+    };
+    format!(
+        "The test loss is {} + {} k^−{}{spread} (residual {} %); {flat}.",
+        short(fit.floor),
+        short(fit.scale),
+        short(fit.exponent),
+        short(100.0 * fit.relative_residual)
+    )
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a number of samples, rounded
+fn grouped_f(k: f64) -> String {
+    if k < 1e15 { grouped(k.round() as usize) } else { short(k) }
+}
+
+fn angles(curves: &[Curve]) -> Result<Figure> {
+    let mut overlap = Panel {
+        title: "Overlap of P_k and P_N".into(),
+        x_label: "training samples k".into(),
+        y_label: "mean squared cosine".into(),
+        log_x: true,
+        rises: true,
+        ..Panel::default()
+    };
+    let mut each = Panel {
+        title: "Principal angles".into(),
+        x_label: "rank".into(),
+        y_label: "angle (degrees)".into(),
+        rises: true,
+        ..Panel::default()
+    };
+    for (i, curve) in curves.iter().enumerate() {
+        overlap.lines.push(line(
+            &curve.label("mean over replicas"),
+            curve.line(|r| Some(r.overlap?.mean)),
+            Style::Solid,
+            i,
+        ));
+        for rung in curve.rungs.iter().filter(|r| !r.cosines.is_empty()) {
+            let points =
+                rung.cosines.iter().enumerate().map(|(j, c)| (j as f64 + 1.0, c.acos().to_degrees()));
+            each.lines.push(line(
+                &curve.label(&format!("k = {}", grouped(rung.k))),
+                points.collect(),
+                Style::Solid,
+                each.lines.len(),
+            ));
+        }
+    }
+    let of = |c: &Curve| {
+        let with = c.rungs.iter().filter(|r| r.overlap.is_some()).collect::<Vec<_>>();
+        let one = |r: &&Rung| Some(format!("{} at k = {}", with_error(r.overlap?), grouped(r.k)));
+        Some(c.label(&format!("{} and {}", one(with.first()?)?, one(with.last()?)?)))
+    };
+    let sentence = format!(
+        "Mean squared cosine between the dominant subspaces of the retrained networks and those of the largest one of the same seed: {}.",
+        curves.iter().filter_map(of).collect::<Vec<_>>().join("; ")
+    );
+    let caption =
+        "Principal angles between the dominant subspaces P_k and P_N, each at its own minimiser.".into();
+    figure("angles", Section::Spectrum, caption, sentence, &[overlap, each])
+}
+
+fn retrained(curves: &[Curve]) -> Result<Figure> {
+    let mut panel = Panel {
+        title: "Δ_k at retrained minimisers".into(),
+        x_label: "training samples k".into(),
+        y_label: "Δ_k (nats²)".into(),
+        log_x: true,
+        log_y: true,
+        ..Panel::default()
+    };
+    let mut sentences = vec![];
+    for (i, curve) in curves.iter().enumerate() {
+        let s = curve.step as f64;
+        let v = curve.last().variance.mean;
+        let fixed = |r: &Rung| Some(v * s / (r.k as f64 * (r.k as f64 + s)));
+        panel.lines.push(line(
+            &curve.label("retrained, samples to come"),
+            curve.line(|r| Some(r.delta_fresh?.mean)),
+            Style::Points,
+            3 * i,
+        ));
+        panel.lines.push(line(
+            &curve.label("retrained, its own samples"),
+            curve.line(|r| Some(r.delta_seen.mean)),
+            Style::Solid,
+            3 * i + 1,
+        ));
+        panel.lines.push(line(
+            &curve.label("at the minimiser of all samples"),
+            curve.line(fixed),
+            Style::Dashed,
+            3 * i + 2,
+        ));
+        let ratio =
+            |r: &Rung| Some(format!("{} at k = {}", short(r.delta_fresh?.mean / fixed(r)?), grouped(r.k)));
+        let ratios = curve.rungs.iter().filter_map(ratio).collect::<Vec<_>>().join(", ");
+        sentences.push(curve.label(&format!("Δ_k for samples to come, at the network retrained on k, over the law at the one trained on all: {ratios}.")));
+    }
+    let caption = "Δ_k where each prefix has its own minimiser and directions: over the samples that come next, and by the law of its own.".into();
+    figure("retrained", Section::Delta, caption, sentences.join(" "), &[panel])
+}
+
+fn sufficient(curves: &[Curve]) -> Result<Figure> {
+    let mut panel = Panel {
+        title: "K as each size predicts it".into(),
+        x_label: "training samples k".into(),
+        y_label: "K (samples)".into(),
+        log_x: true,
+        log_y: true,
+        ..Panel::default()
+    };
+    let mut sentences = vec![];
+    for curve in curves {
+        for (j, (tolerance, _)) in curve.last().sufficient.iter().enumerate() {
+            let label = curve.label(&format!("K at {}", short(*tolerance)));
+            let of = |r: &Rung| r.sufficient.get(j).map(|s| s.1.mean);
+            panel.lines.push(line(&label, curve.line(of), Style::Solid, panel.lines.len()));
+        }
+        let Some(fit) = &curve.fit else { continue };
+        if let Some(k) = fit.flat_k {
+            panel.levels.push((k, curve.label(&format!("learning curve flat: {}", grouped_f(k)))));
+        }
+        sentences.push(curve.label(&flat_sentence(curve, fit)));
+    }
+    let caption =
+        "K by the closed form from the networks of each size, beside where the learning curve is flat."
+            .into();
+    figure("k-and-learning-curve", Section::Answer, caption, sentences.join(" "), &[panel])
+}
+
+/// K beside the flattening of the learning curve.
+fn flat_sentence(curve: &Curve, fit: &Fit) -> String {
+    let sizes =
+        |(tolerance, k): &(f64, Spread)| format!("K = {} at {}", grouped_f(k.mean), short(*tolerance));
+    let all = curve.last().sufficient.iter().map(sizes).collect::<Vec<_>>().join(", ");
+    match (fit.flat_k, fit.delta_at_flat) {
+        (Some(k), Some(delta)) => format!(
+            "{all}; the learning curve is flat from about {} samples on, where Δ is {} nats²: K says when it flattens only for a tolerance near that.",
+            grouped_f(k),
+            short(delta)
+        ),
+        _ => format!(
+            "{all}; the learning curve does not flatten ({}), so no K marks that point.",
+            fit.flattening
+        ),
+    }
+}
+
+/// Outliers of networks trained on different numbers of classes.
+fn classes(members: &[Member]) -> Result<Figure> {
+    let found =
+        members.iter().filter_map(|m| Some((m.n_classes as f64, m.outliers?.0 as f64))).collect::<Vec<_>>();
+    let equal = members.iter().map(|m| (m.n_classes as f64, m.n_classes as f64 - 1.0)).collect();
+    let panel = Panel {
+        title: "Outliers of networks trained on C classes".into(),
+        x_label: "classes C".into(),
+        y_label: "eigenvalues above the largest gap".into(),
+        rises: true,
+        lines: vec![line("outliers", found, Style::Points, 0), line("C − 1", equal, Style::Dashed, 1)],
+        ..Panel::default()
+    };
+    let of = |m: &Member| {
+        Some(format!("{} with {} classes (gap {})", m.outliers?.0, m.n_classes, short(m.outliers?.1)))
+    };
+    let sentence = format!("Outliers: {}.", members.iter().filter_map(of).collect::<Vec<_>>().join(", "));
+    let caption =
+        "Outliers against the number of classes, each network trained on those classes alone.".into();
+    figure("outliers-by-class", Section::Spectrum, caption, sentence, &[panel])
+}
+
+fn variants(curves: &[Curve], members: &[Member]) -> Result<Figure> {
+    let first = curves.iter().map(|c| c.rungs[0].k).min().unwrap_or(1) as f64;
+    let last = curves.iter().map(|c| c.last().k).max().unwrap_or(1) as f64;
+    let first = if last > first { first } else { last / 100.0 };
+    let at = |v: f64, step: f64| {
+        let k = (0..=60).map(|i| first * (last / first).powf(f64::from(i) / 60.0));
+        k.map(|k| (k, v * step / (k * (k + step)))).collect::<Vec<_>>()
+    };
+    let mut panel = Panel {
+        title: "Δ_k, averaged over orders".into(),
+        x_label: "prefix size k (samples)".into(),
+        y_label: "Δ_k (nats²)".into(),
+        log_x: true,
+        log_y: true,
+        ..Panel::default()
+    };
+    let mut sentences = vec![];
+    for (i, curve) in curves.iter().enumerate() {
+        let step = curve.step as f64;
+        let v = curve.last().variance.mean;
+        panel.lines.push(line(&curve.label("Monte Carlo"), at(v, step), Style::Solid, i));
+        let mut text = format!("V = {} nats² by Monte Carlo", short(v));
+        for (name, theory) in &curve.theory_variances {
+            write!(text, ", {} by {name}", short(*theory)).expect("writing to a string");
+            if name == "second-order" {
+                panel.lines.push(line(
+                    &curve.label("second-order theory"),
+                    at(*theory, step),
+                    Style::Dashed,
+                    i,
+                ));
+            }
+        }
+        sentences.push(curve.label(&text) + ".");
+    }
+    sentences.extend(
+        members.iter().filter_map(|m| Some(format!("{}: {}", m.name, polish_sentence(m.polish.as_ref()?)))),
+    );
+    let caption = format!("The variants side by side ({}).", curves[0].setting);
+    figure("variants", Section::Delta, caption, sentences.join(" "), &[panel])
+}
+
+fn answer(curves: &[Curve], members: &[Member]) -> Vec<String> {
+    let mut answer = vec![];
+    for curve in curves {
+        if let Some(fit) = &curve.fit {
+            answer.push(curve.label(&flat_sentence(curve, fit)));
+        }
+    }
+    answer.extend(
+        members.iter().filter_map(|m| Some(format!("{}: {}", m.name, polish_sentence(m.polish.as_ref()?)))),
+    );
+    if answer.is_empty() {
+        let one = |c: &Curve| {
+            c.label(&format!(
+                "V = {} nats² at {} samples",
+                with_error(c.last().variance),
+                grouped(c.last().k)
+            ))
+        };
+        answer.push(curves.iter().map(one).collect::<Vec<_>>().join("; ") + ".");
+    }
+    answer
+}
+
+fn html(
+    params: &Report,
+    answer: &[String],
+    curves: &[Curve],
+    members: &[Member],
+    figures: &[Figure],
+) -> String {
+    let title = page::escape(&params.title);
+    let answers = answer.iter().map(|a| format!("<p>{}</p>", page::escape(a))).collect::<String>();
+    let rung = |c: &Curve, r: &Rung| {
+        let maybe = |s: Option<Spread>| s.map_or_else(String::new, with_error);
+        vec![
+            c.variant.clone().unwrap_or_default(),
+            grouped(r.k),
+            r.replicas.to_string(),
+            with_error(r.train_loss),
+            maybe(r.test_loss),
+            maybe(r.test_accuracy),
+            with_error(r.gradient_norm),
+            with_error(r.variance),
+            maybe(r.overlap),
+        ]
+    };
+    let head = [
+        "variant",
+        "samples",
+        "replicas",
+        "train loss",
+        "test loss",
+        "test accuracy",
+        "‖∇L‖",
+        "V (nats²)",
+        "overlap",
+    ];
+    let rows = curves.iter().flat_map(|c| c.rungs.iter().map(move |r| rung(c, r)));
+    let sizes = page::table(&head, rows) + "<p>± is the standard deviation over replicas.</p>\n";
+    let member = |m: &Member| {
+        let maybe = |v: Option<f64>| v.map_or_else(String::new, short);
+        let theories =
+            m.theory_variances.iter().map(|(n, v)| format!("{n} {}", short(*v))).collect::<Vec<_>>();
+        vec![
+            m.name.clone(),
+            grouped(m.n_samples),
+            short(m.train_loss),
+            maybe(m.test_loss),
+            maybe(m.test_accuracy),
+            short(m.gradient_norm),
+            short(m.variance),
+            theories.join(", "),
+            maybe(m.overlap),
+        ]
+    };
+    let head = [
+        "member",
+        "samples",
+        "train loss",
+        "test loss",
+        "test accuracy",
+        "‖∇L‖",
+        "V",
+        "V by theory",
+        "overlap",
+    ];
+    let all = page::table(&head, members.iter().map(member));
+    let behind = format!("{} members; numbers are of the setting {}", members.len(), curves[0].setting);
+    let picture = |f: &Figure| page::captioned(f, &page::still(&f.svg, &f.alt), &behind);
+    let figures = figures.iter().map(picture).collect::<String>();
+    page::document(&Shell {
+        title: &params.title,
+        nav: "<a href=\"../../index.html\">all experiments</a> <a href=\"../../compare.html\">side by side</a>",
+        body: &format!(
+            "<h1>{title}</h1>\n<div class=\"answer\">{answers}</div>\n\
+             <h2>Sizes</h2>\n{sizes}<h2>Figures</h2>\n{figures}<h2>Members</h2>\n{all}"
+        ),
+        data: "",
+    })
+}
+
+fn summary_of(
+    params: &Report,
+    experiment: &str,
+    answer: Vec<String>,
+    curves: &[Curve],
+    members: &[Member],
+) -> Summary {
+    let last = curves[0].last();
+    let shape = members.iter().find(|m| m.n_samples == last.k).unwrap_or(&members[0]);
+    let accuracies = members.iter().filter(|m| m.n_samples == last.k).map(|m| m.train_accuracy);
+    let accuracies = accuracies.collect::<Option<Vec<_>>>();
+    Summary {
+        format: summary::FORMAT,
+        experiment: experiment.to_owned(),
+        title: params.title.clone(),
+        headline: format!("A family of {} networks.", members.len()),
+        answer,
+        n_samples: last.k,
+        n_features: shape.layers.first().copied().unwrap_or(0),
+        n_classes: shape.n_classes,
+        source: shape.source.clone(),
+        layers: shape.layers.clone(),
+        activation: shape.activation.clone(),
+        n_params: shape.n_params,
+        train_loss: last.train_loss.mean,
+        train_accuracy: accuracies.map(|a| a.iter().sum::<f64>() / a.len() as f64),
+        test_accuracy: last.test_accuracy.map(|s| s.mean),
+        gradient_norm: last.gradient_norm.mean,
+        eigenvalues: last.eigenvalues.iter().map(|s| s.mean).collect(),
+        setting: curves[0].setting.clone(),
+        dim: shape.dim,
+        sigma: shape.sigma,
+        draws: shape.draws,
+        step: curves[0].step,
+        confidence: shape.confidence,
+        variance: last.variance.mean,
+        exponent: None,
+        sufficient: vec![],
+    }
+}

@@ -1,0 +1,295 @@
+//! `spectrum`: what the Hessian at w* looks like beyond its top eigenvalues.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use landscape::angles::{outliers, overlap, principal_cosines};
+use landscape::gradient::{batch_gradient, full_gradient};
+use landscape::hvp::{HessianSum, SecondOrder};
+use landscape::lanczos::{EigenRequest, RitzPairs, Which, lanczos};
+use landscape::operator::PrefixHessian;
+use landscape::prefix_spectrum::prefix_pairs;
+use landscape::slq::quadrature;
+use landscape::trace::hutch_pp;
+use landscape::vectors::project;
+use landscape::{Mlp, Real, Samples, Targets};
+use ndarray::{Array1, Array2, ArrayView1, s};
+use pipeline::npy::Element;
+use pipeline::params::{Precision, Spectrum};
+use pipeline::stage::{Stage, StageContext};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha20Rng;
+use serde::Serialize;
+use serde_json::json;
+
+struct SpectrumStage;
+
+impl Stage for SpectrumStage {
+    type Params = Spectrum;
+    const ABOUT: &'static str = "Estimates the density and the trace of the Hessian at w*, its ends, its outliers, and the gradient's share in them";
+    const READS: &'static [&'static str] = &["fetch-data", "train", "eigen"];
+
+    fn numeric_library() -> Option<String> {
+        Some(landscape::blas::use_one_thread())
+    }
+
+    fn run(params: &Spectrum, ctx: &mut StageContext) -> Result<String> {
+        match params.precision {
+            Precision::F32 => run::<f32>(params, ctx),
+            Precision::F64 => run::<f64>(params, ctx),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    pipeline::stage::main::<SpectrumStage>()
+}
+
+/// What every part looks at.
+struct Subject<'a, R> {
+    params: &'a Spectrum,
+    mlp: &'a Mlp,
+    w: &'a Array1<R>,
+    sum: &'a HessianSum<'a, R>,
+}
+
+impl<'a, R: Real> Subject<'a, R> {
+    fn hessian(&self, k: usize) -> PrefixHessian<'a, 'a, R> {
+        PrefixHessian { sum: self.sum, k, kind: SecondOrder::Hessian }
+    }
+
+    fn n(&self) -> usize {
+        self.sum.samples.len()
+    }
+}
+
+fn run<R: Real + Element>(params: &Spectrum, ctx: &mut StageContext) -> Result<String> {
+    let all = experiment::train_samples(&ctx.inputs)?;
+    let samples = params.n_samples.map_or_else(|| all.clone(), |n| all.first(n));
+    let mlp = experiment::network(&ctx.inputs)?;
+    let w = experiment::w_star::<R>(&ctx.inputs, &mlp)?;
+    let basis = experiment::basis::<R>(&ctx.inputs, "basis.npy", &mlp)?;
+    let cache: usize = ctx.inputs.params::<pipeline::params::Eigen>("eigen")?.primal_cache_mib << 20;
+    let sum = HessianSum::new(&mlp, w.view(), &samples, cache);
+    let subject = Subject { params, mlp: &mlp, w: &w, sum: &sum };
+
+    ctx.outputs.fact("n_samples", samples.len())?;
+    ctx.outputs.fact("n_params", mlp.n_params())?;
+    let mut said = vec![format!("Hessian over {} samples", samples.len())];
+    said.extend(density(&subject, ctx)?);
+    said.extend(trace(&subject, ctx)?);
+    said.extend(ends(&subject, ctx)?);
+    said.extend(gradient_share(&subject, ctx, &all, &basis)?);
+    Ok(said.join("; "))
+}
+
+const CURVATURE: &str = "nats / parameter unit^2";
+
+/// The density by stochastic Lanczos quadrature.
+fn density<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Option<String>> {
+    let p = subject.params;
+    if p.probes == 0 {
+        return Ok(None);
+    }
+    let progress = ctx.progress(p.probes * p.steps, "spectrum: density: products");
+    let found =
+        quadrature(&subject.hessian(subject.n()), p.probes, p.steps, p.seed, &mut |n| progress.add(n));
+    drop(progress);
+    // Padding after the end of a Krylov space weighs nothing.
+    let real = found.nodes.iter().zip(&found.weights).filter(|(_, w)| **w > 0.0).map(|(x, _)| *x);
+    let (low, high) = real.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(x), h.max(x)));
+    let width = p.kernel_width * (high - low).max(f64::MIN_POSITIVE);
+    let grid = Array1::linspace(low - 5.0 * width, high + 5.0 * width, p.grid_points);
+    let values = found.density(&grid, width);
+    let negative = found.mean_of(|x| f64::from(u8::from(x < -width)));
+    let mean = found.mean_of(|x| x);
+    let out = &mut ctx.outputs;
+    out.write("nodes.npy", &found.nodes, CURVATURE, "Ritz values of each probe, (probes, steps)")?;
+    out.write("weights.npy", &found.weights, "1", "their weights, (probes, steps)")?;
+    out.write("grid.npy", &grid, CURVATURE, "where the density is given, (G,)")?;
+    out.write(
+        "density.npy",
+        &values,
+        "parameter unit^2 / nats",
+        "smoothed density of the eigenvalues, (G,)",
+    )?;
+    out.fact(
+        "density",
+        json!({
+            "probes": p.probes, "steps": found.nodes.ncols(), "kernel_deviation": width,
+            "mean": mean.0, "mean_standard_error": mean.1,
+            "fraction_below_minus_kernel": negative.0, "fraction_standard_error": negative.1,
+        }),
+    )?;
+    Ok(Some(format!("{} x {} density products", p.probes, found.nodes.ncols())))
+}
+
+/// The trace by Hutch++.
+fn trace<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Option<String>> {
+    let p = subject.params;
+    if p.trace_probes == 0 {
+        return Ok(None);
+    }
+    let progress = ctx.progress(2 * p.trace_sketch + p.trace_probes, "spectrum: trace: products");
+    let seed = p.seed.wrapping_add(1);
+    let found = hutch_pp(&subject.hessian(subject.n()), p.trace_sketch, p.trace_probes, seed, &mut |n| {
+        progress.add(n);
+    });
+    drop(progress);
+    ctx.outputs.fact(
+        "trace",
+        json!({"value": found.value, "standard_error": found.standard_error, "n_products": found.n_products}),
+    )?;
+    Ok(Some(format!("trace {:.4} +- {:.1e}", found.value, found.standard_error)))
+}
+
+/// One count of outliers.
+#[derive(Serialize)]
+struct Count {
+    /// samples behind the Hessian
+    n_samples: usize,
+    /// classes among them
+    n_classes: usize,
+    /// eigenvalues above the largest gap; null without one
+    outliers: Option<usize>,
+    /// across that gap
+    gap_ratio: Option<f64>,
+    largest: f64,
+    /// of the solve, over the largest eigenvalue
+    largest_relative_residual: f64,
+    n_products: usize,
+    /// mean squared cosine between the top d directions here and those over all samples; null by class
+    overlap: Option<f64>,
+}
+
+/// The top or the bottom of the spectrum over the first k samples of `sum`.
+fn solve<R: Real>(p: &Spectrum, sum: &HessianSum<R>, k: usize, which: Which, dim: usize) -> RitzPairs<R> {
+    let hessian = PrefixHessian { sum, k, kind: SecondOrder::Hessian };
+    let dim = dim.min(sum.mlp.n_params());
+    let request = EigenRequest {
+        dim,
+        which,
+        residual_tolerance: p.residual_tolerance,
+        max_subspace: (3 * dim).max(40),
+        max_products: p.max_products,
+        seed: p.seed.wrapping_add(2),
+    };
+    lanczos(&hessian, &request, &mut |_| ())
+}
+
+fn count<R: Real>(pairs: &RitzPairs<R>, samples: &Samples, k: usize, overlap: Option<f64>) -> Count {
+    let gap = outliers(pairs.values.as_slice().expect("one axis"));
+    let n_classes = match samples.targets() {
+        Targets::Classes(classes) => classes[..k].iter().collect::<std::collections::BTreeSet<_>>().len(),
+        Targets::Values(_) => 0,
+    };
+    Count {
+        n_samples: k,
+        n_classes,
+        outliers: gap.map(|g| g.count),
+        gap_ratio: gap.map(|g| g.ratio),
+        largest: pairs.values[0],
+        largest_relative_residual: pairs.largest_relative_residual(),
+        n_products: pairs.n_products + pairs.n_check_products,
+        overlap,
+    }
+}
+
+/// Both ends of the spectrum, and the outliers against k and against the number of classes.
+fn ends<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Option<String>> {
+    let p = subject.params;
+    let mut said = vec![];
+    if p.smallest > 0 {
+        let pairs = solve(p, subject.sum, subject.n(), Which::SmallestAlgebraic, p.smallest);
+        let out = &mut ctx.outputs;
+        out.write("smallest.npy", &pairs.values, CURVATURE, "smallest Ritz values, ascending")?;
+        out.write("smallest_residuals.npy", &pairs.residuals, CURVATURE, "their residuals")?;
+        said.push(format!("smallest {:.3e}", pairs.values[0]));
+    }
+    if p.largest == 0 {
+        return Ok((!said.is_empty()).then(|| said.join(", ")));
+    }
+    let top = solve(p, subject.sum, subject.n(), Which::LargestAlgebraic, p.largest);
+    let out = &mut ctx.outputs;
+    out.write("largest.npy", &top.values, CURVATURE, "largest Ritz values, descending")?;
+    out.write("largest_residuals.npy", &top.residuals, CURVATURE, "their residuals")?;
+    let whole = count(&top, subject.sum.samples, subject.n(), Some(1.0));
+    let found = whole.outliers.zip(whole.gap_ratio);
+    said.push(found.map_or("no gap".into(), |(n, r)| format!("{n} outliers (gap {r:.2})")));
+
+    let d = ctx.inputs.fact::<usize>("eigen", "dim")?.min(top.vectors.nrows());
+    let sizes = prefix_pairs(subject.n() + 1, 1, p.prefix_smallest, p.prefix_count);
+    let progress = ctx.progress(sizes.len() + p.class_counts.len(), "spectrum: outliers");
+    let (mut by_k, mut by_class) = (vec![], vec![]);
+    for (k, _) in sizes.into_iter().filter(|(k, _)| *k < subject.n()) {
+        let pairs = solve(p, subject.sum, k, Which::LargestAlgebraic, p.largest);
+        let cosines = principal_cosines(pairs.vectors.slice(s![..d, ..]), top.vectors.slice(s![..d, ..]));
+        by_k.push(count(&pairs, subject.sum.samples, k, Some(overlap(&cosines))));
+        progress.add(1);
+    }
+    by_k.push(whole);
+    if let Targets::Classes(classes) = subject.sum.samples.targets() {
+        for &c in &p.class_counts {
+            let rows = (0..classes.len()).filter(|&i| (classes[i] as usize) < c).collect::<Vec<_>>();
+            if rows.is_empty() {
+                continue;
+            }
+            let some = experiment::gather::<R>(subject.sum.samples, &rows);
+            let sum = HessianSum::new(subject.mlp, subject.w.view(), &some, 0);
+            let pairs = solve(p, &sum, some.len(), Which::LargestAlgebraic, p.largest);
+            by_class.push(count(&pairs, &some, some.len(), None));
+            progress.add(1);
+        }
+    }
+    drop(progress);
+    let document = json!({"dim": d, "by_prefix": by_k, "by_class": by_class});
+    ctx.outputs.write_json(
+        "outliers.json",
+        &document,
+        "outliers against k and against the number of classes",
+    )?;
+    Ok(Some(said.join(", ")))
+}
+
+/// `‖P g‖² / ‖g‖²` for the first 1, 2, …, d directions.
+fn shares<R: Real>(basis: &Array2<R>, gradient: ArrayView1<R>) -> Array1<f64> {
+    let inside = project(basis.view(), gradient).mapv(|x| x * x);
+    let whole = project(gradient.insert_axis(ndarray::Axis(0)), gradient)[0];
+    let mut sum = 0.0;
+    inside.mapv(|x| {
+        sum += x;
+        sum / whole
+    })
+}
+
+/// Share of the gradient in the top directions of `eigen`: of the full one, and of mini-batches (Gur-Ari et al. 2018).
+fn gradient_share<R: Real>(
+    subject: &Subject<R>,
+    ctx: &mut StageContext,
+    all: &Samples,
+    basis: &Array2<R>,
+) -> Result<Option<String>> {
+    let p = subject.params;
+    let w = subject.w.view();
+    let full = shares(basis, full_gradient(subject.mlp, &w, all).mapv(R::narrow).view());
+    ctx.outputs.write(
+        "gradient_share.npy",
+        &full,
+        "1",
+        "of the full gradient in the first 1..d directions, (d,)",
+    )?;
+    let size = p.gradient_batch_size.min(all.len());
+    let mut rows = (0..all.len()).collect::<Vec<_>>();
+    let mut rng = ChaCha20Rng::seed_from_u64(p.seed.wrapping_add(3));
+    let mut batches = Array2::zeros((p.gradient_batches, basis.nrows()));
+    for mut share in batches.outer_iter_mut() {
+        let (batch, _) = rows.partial_shuffle(&mut rng, size);
+        let gradient = batch_gradient(subject.mlp, &w, all, &[&*batch]).gradient;
+        share.assign(&shares(basis, gradient.view()));
+    }
+    ctx.outputs.write("batch_gradient_share.npy", &batches, "1", "of mini-batch gradients, (batches, d)")?;
+    ctx.outputs.fact("gradient_batch_size", size)?;
+    let d = basis.nrows();
+    Ok(Some(format!("{:.1} % of the gradient in the top {d}", 100.0 * full[d - 1])))
+}

@@ -1,0 +1,156 @@
+//! `stream`: training while samples arrive, and the rules that say when enough have come.
+
+mod run;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use landscape::Real;
+use ndarray::{Array2, Axis};
+use pipeline::Failure;
+use pipeline::npy::Element;
+use pipeline::params::{Precision, Stream, Train};
+use pipeline::stage::{Stage, StageContext};
+use rayon::prelude::*;
+use serde_json::{Value, json};
+
+use crate::run::{COLUMNS, RULES, Run, Subject};
+
+struct StreamStage;
+
+impl Stage for StreamStage {
+    type Params = Stream;
+    const ABOUT: &'static str =
+        "Trains while samples arrive and stops when V's upper limit says that Delta is small enough";
+    const READS: &'static [&'static str] = &["fetch-data", "train"];
+
+    fn numeric_library() -> Option<String> {
+        Some(landscape::blas::use_one_thread())
+    }
+
+    fn run(params: &Stream, ctx: &mut StageContext) -> Result<String> {
+        match params.precision {
+            Precision::F32 => run::<f32>(params, ctx),
+            Precision::F64 => run::<f64>(params, ctx),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    pipeline::stage::main::<StreamStage>()
+}
+
+fn run<R: Real + Element>(params: &Stream, ctx: &mut StageContext) -> Result<String> {
+    ctx.outputs.fact("seeds", params.seeds)?;
+    if params.seeds == 0 {
+        return Ok("no seeds, so nothing was run".to_owned());
+    }
+    let samples = experiment::train_samples(&ctx.inputs)?;
+    if params.first + params.batch > samples.len() {
+        return Err(Failure::config(
+            format!(
+                "stream.first: {} samples at the start and {} an arrival, but there are {} in all",
+                params.first,
+                params.batch,
+                samples.len()
+            ),
+            "lower stream.first or stream.batch",
+        )
+        .into());
+    }
+    let mlp = experiment::network(&ctx.inputs)?;
+    let train: Train = ctx.inputs.params("train")?;
+    let subject = Subject { params, train: &train, mlp: &mlp, samples: &samples };
+    let progress = ctx.progress(params.seeds, "stream: seeds");
+    let one = |i: u64| {
+        let run = Run::<R>::new(&subject, params.seed.wrapping_add(i)).finish();
+        progress.add(1);
+        run
+    };
+    let runs = (0..params.seeds as u64).into_par_iter().map(one).collect::<Vec<_>>();
+    drop(progress);
+    if let Some(i) = runs.iter().position(|r| r.stops.iter().flatten().any(|s| !s.truth.is_finite())) {
+        return Err(Failure::not_converged(
+            format!("stream: run {i}: losses are not finite"),
+            "lower train.optimizer.learning_rate or stream.sigma",
+        )
+        .into());
+    }
+    write(params, ctx, &runs)
+}
+
+fn write<R: Real + Element>(params: &Stream, ctx: &mut StageContext, runs: &[Run<R>]) -> Result<String> {
+    let out = &mut ctx.outputs;
+    let first = &runs[0];
+    let flat = first.trajectory.iter().flatten().copied().collect();
+    let trajectory = Array2::from_shape_vec((first.trajectory.len(), COLUMNS.len()), flat)?;
+    out.write("trajectory.npy", &trajectory, "see trajectory_columns", "the first run, a row an arrival")?;
+    out.fact("trajectory_columns", COLUMNS)?;
+    out.write(
+        "w_stop.npy",
+        &first.w_stop,
+        "parameter units",
+        "the first run's parameters where `limit-anytime` stopped it, (p,)",
+    )?;
+    let column = |f: &dyn Fn(&run::Stop) -> f64| {
+        let value = |(i, rule): (usize, usize)| runs[i].stops[rule].as_ref().map_or(f64::NAN, f);
+        Array2::from_shape_fn((runs.len(), RULES.len()), value)
+    };
+    let (sizes, truths) = (column(&|s| s.k as f64), column(&|s| s.truth));
+    out.write(
+        "stop_sizes.npy",
+        &sizes,
+        "samples",
+        "where each rule stopped each run, NaN: never, (seeds, rules)",
+    )?;
+    out.write(
+        "stop_truths.npy",
+        &truths,
+        "nats^2",
+        "Delta there, from samples that had not come, (seeds, rules)",
+    )?;
+    let rules = RULES.iter().enumerate().map(|(rule, name)| rule_row(params, name, &sizes, &truths, rule));
+    let rules = rules.collect::<Vec<_>>();
+    let line = rules.iter().map(|r| {
+        format!(
+            "{} {} false stops of {}",
+            r["rule"].as_str().unwrap_or_default(),
+            r["false_stops"],
+            r["stopped"]
+        )
+    });
+    let line = line.collect::<Vec<_>>().join(", ");
+    let document = json!({
+        "seeds": params.seeds, "tolerance": params.tolerance, "confidence": params.confidence,
+        "batch": params.batch, "rules": rules,
+    });
+    ctx.outputs.write_json("stops.json", &document, "false stops of each rule")?;
+    Ok(format!("{} seeds: {line}", runs.len()))
+}
+
+/// What a rule did over all runs. A false stop: the rule stopped where Δ is not below the tolerance.
+fn rule_row(params: &Stream, name: &str, sizes: &Array2<f64>, truths: &Array2<f64>, rule: usize) -> Value {
+    let sorted = |of: &Array2<f64>| {
+        let mut values =
+            of.index_axis(Axis(1), rule).iter().copied().filter(|x| x.is_finite()).collect::<Vec<_>>();
+        values.sort_by(f64::total_cmp);
+        values
+    };
+    let (sizes, truths) = (sorted(sizes), sorted(truths));
+    let stopped = sizes.len();
+    let wrong = truths.iter().filter(|&&t| t >= params.tolerance).count();
+    let median = |v: &[f64]| if v.is_empty() { Value::Null } else { json!(v[v.len() / 2]) };
+    // Wilson 1927: an interval for a fraction that behaves at 0 and at 1.
+    let (n, z) = (stopped as f64, 1.959_964);
+    let rate = wrong as f64 / n;
+    let centre = (rate + z * z / (2.0 * n)) / (1.0 + z * z / n);
+    let half = z / (1.0 + z * z / n) * (rate * (1.0 - rate) / n + z * z / (4.0 * n * n)).sqrt();
+    json!({
+        "rule": name, "stopped": stopped, "false_stops": wrong,
+        "false_stop_rate": if stopped == 0 { Value::Null } else { json!(rate) },
+        "low": if stopped == 0 { Value::Null } else { json!((centre - half).max(0.0)) },
+        "high": if stopped == 0 { Value::Null } else { json!((centre + half).min(1.0)) },
+        "median_k": median(&sizes), "median_truth": median(&truths),
+        "largest_truth": truths.last(),
+    })
+}

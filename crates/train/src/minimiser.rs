@@ -1,0 +1,89 @@
+//! After training: to a minimiser, with what that changed.
+
+use anyhow::Result;
+use landscape::polish::{MeanLoss, Request, Status, polish};
+use landscape::{Mlp, Real, Samples};
+use ndarray::{Array1, Array2};
+use pipeline::npy::Element;
+use pipeline::params::{Polish, Train};
+use pipeline::stage::StageContext;
+use serde_json::json;
+
+/// Columns of `polish_path.npy`.
+const PATH_COLUMNS: [&str; 5] = ["n_products", "loss", "gradient_norm", "radius", "negative_curvature"];
+
+/// Polishes `w` in f64, whatever the precision of training; writes the path and what stood before. Returns w* and a line.
+pub fn polish_and_write<R: Real + Element>(
+    request: &Polish,
+    params: &Train,
+    ctx: &mut StageContext,
+    mlp: &Mlp,
+    w: &Array1<R>,
+    train: &Samples,
+) -> Result<(Array1<f64>, String)> {
+    let objective = MeanLoss { mlp, samples: train, cache_bytes: request.primal_cache_mib << 20 };
+    let progress = ctx.progress(request.max_products, "train: polish: Hessian-vector products, at most");
+    let asked = Request {
+        gradient_norm: request.gradient_norm,
+        curvature: request.curvature,
+        max_products: request.max_products,
+        eigen_products: request.eigen_products,
+        seed: params.seed,
+    };
+    let found = polish(&objective, w.mapv(R::wide), &asked, &mut |n| progress.add(n));
+    drop(progress);
+
+    let out = &mut ctx.outputs;
+    out.write(
+        "w_trained.npy",
+        w,
+        "parameter units",
+        "parameters where training stopped, before the polish, (p,)",
+    )?;
+    let path = found.path.iter().flat_map(|p| {
+        [p.n_products as f64, p.value, p.gradient_norm, p.radius, f64::from(u8::from(p.negative_curvature))]
+    });
+    let path = Array2::from_shape_vec((found.path.len(), PATH_COLUMNS.len()), path.collect())?;
+    out.write("polish_path.npy", &path, "see path_columns", "a row a step; row 0 before the polish")?;
+    let (first, last) = (found.path[0], found.path[found.path.len() - 1]);
+    let status = match found.status {
+        Status::Reached => "reached",
+        Status::Spent => "products spent",
+        Status::Stalled => "stalled",
+    };
+    let moved = &found.w - &w.mapv(R::wide);
+    out.fact(
+        "polish",
+        json!({
+            "status": status,
+            "path_columns": PATH_COLUMNS,
+            "gradient_norm_wanted": request.gradient_norm,
+            "n_steps": found.path.len() - 1,
+            "n_products": last.n_products,
+            "n_escapes": found.n_escapes,
+            "negative_curvature_steps": found.path.iter().filter(|p| p.negative_curvature).count(),
+            "distance": moved.dot(&moved).sqrt(),
+            "loss_before": first.value,
+            "loss_after": last.value,
+            "gradient_norm_before": first.gradient_norm,
+            "gradient_norm_after": last.gradient_norm,
+            "smallest_eigenvalue_before": found.before.value,
+            "smallest_eigenvalue_before_residual": found.before.residual,
+            "smallest_eigenvalue_after": found.after.value,
+            "smallest_eigenvalue_after_residual": found.after.residual,
+        }),
+    )?;
+    if found.status != Status::Reached {
+        tracing::warn!(
+            "train: polish: {status} at |grad| {:.1e}, smallest eigenvalue {:.1e}; {:.1e} was asked for",
+            last.gradient_norm,
+            found.after.value,
+            request.gradient_norm
+        );
+    }
+    let line = format!(
+        "polish {status}: |grad| from {:.1e} to {:.1e}, smallest eigenvalue from {:.1e} to {:.1e}, {} products",
+        first.gradient_norm, last.gradient_norm, found.before.value, found.after.value, last.n_products
+    );
+    Ok((found.w, line))
+}

@@ -1,0 +1,113 @@
+//! Families through make: members that are experiments of their own, one join, and what runs again.
+
+use pipeline_tests::{Place, small};
+use serde_json::Value;
+use serde_yaml::Value as Yaml;
+
+/// A place with the family `fam`: three sizes, two seeds.
+fn place() -> Place {
+    Place::new(|p| {
+        small(p);
+        let mut sections = p["experiments"]["digits"].clone();
+        sections["montecarlo"]["grids"] = Yaml::Sequence(vec![]);
+        sections["family"] =
+            serde_yaml::from_str("{ladder: [150, 300, 600], replicas: 2, draws: 8}").unwrap();
+        let map = p["experiments"].as_mapping_mut().unwrap();
+        map.clear();
+        map.insert("fam".into(), sections);
+    })
+}
+
+fn json(place: &Place, file: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(place.path(file)).unwrap()).unwrap()
+}
+
+/// Members that a run of make reports a stage to have run for.
+fn trained(said: &str) -> Vec<&str> {
+    let lines = said.lines().filter_map(|l| l.strip_prefix("train: fam/"));
+    lines.filter(|l| !l.contains("up to date")).filter_map(|l| l.split(':').next()).collect()
+}
+
+#[test]
+fn members_are_run_joined_and_kept() {
+    let place = place();
+    let first = place.make(&["-j2", "fam"]);
+    assert_eq!(first.code, 0, "{}", first.said);
+    assert_eq!(trained(&first.said).len(), 6, "{}", first.said);
+    assert!(place.path("artifacts/fam/report/index.html").exists());
+
+    // The join against the members' own manifests.
+    let curves = json(&place, "artifacts/fam/family/curves.json");
+    let rungs = curves["curves"][0]["rungs"].as_array().unwrap();
+    assert_eq!(rungs.len(), 3);
+    for (rung, k) in rungs.iter().zip([150, 300, 600]) {
+        let loss = |r: usize| {
+            let manifest = json(&place, &format!("artifacts/fam/k{k}-r{r}/train/manifest.json"));
+            assert_eq!(manifest["facts"]["layers"], serde_json::json!([64, 32, 10]));
+            manifest["facts"]["test_loss"].as_f64().unwrap()
+        };
+        let (a, b) = (loss(1), loss(2));
+        let deviation = (a - b).abs() / 2.0_f64.sqrt();
+        // Three additions.
+        assert!((rung["test_loss"]["mean"].as_f64().unwrap() - f64::midpoint(a, b)).abs() <= 1e-15);
+        assert!((rung["test_loss"]["deviation"].as_f64().unwrap() - deviation).abs() <= 1e-14);
+        assert_eq!(rung["k"], k);
+        // The seeds moved: the replicas are different networks on different samples.
+        assert!(deviation > 0.0);
+    }
+
+    let second = place.make(&["fam"]);
+    assert!(second.code == 0 && trained(&second.said).is_empty(), "{}", second.said);
+    assert!(!second.said.contains("family: fam"), "{}", second.said);
+
+    // One member lost: that one alone runs again, and the join finds what it knew.
+    std::fs::remove_dir_all(place.path("artifacts/fam/k300-r2")).unwrap();
+    let third = place.make(&["fam"]);
+    assert_eq!((third.code, trained(&third.said)), (0, vec!["k300-r2"]), "{}", third.said);
+
+    // A member is an experiment: its own page can be asked for.
+    let page = place.make(&["fam/k150-r1"]);
+    assert_eq!(page.code, 0, "{}", page.said);
+    assert!(place.path("artifacts/fam/k150-r1/report/index.html").exists());
+    let index = std::fs::read_to_string(place.path("artifacts/index.html")).unwrap();
+    assert!(index.contains("fam/report") && !index.contains("k150"), "the index lists the family alone");
+}
+
+#[test]
+fn a_family_is_not_run_as_one() {
+    let place = place();
+    for (stage, experiment, part) in [
+        ("train", "fam", "fam is a family of 6: train runs for each member"),
+        ("train", "fam/k7", "fam has no member \"k7\""),
+        ("family", "fam/k150-r1", "is no family"),
+    ] {
+        let ran = pipeline_tests::ran(place.command(stage, experiment).output());
+        assert_eq!(ran.code, 2, "{stage} {experiment}: {}", ran.said);
+        assert!(ran.said.contains(part), "{part:?} is not in {}", ran.said);
+    }
+}
+
+/// A polish reaches its target, keeps where training stopped, and later stages stand at the minimiser.
+#[test]
+fn a_polished_network_goes_through() {
+    let place = Place::new(|p| {
+        small(p);
+        let polish = "{gradient_norm: 1.0e-5, curvature: 1.0e-5, max_products: 3000, eigen_products: 80, primal_cache_mib: 64}";
+        pipeline_tests::set(p, "train.polish", serde_yaml::from_str::<Yaml>(polish).unwrap());
+        pipeline_tests::set(p, "stream.seeds", 2);
+    });
+    place.stages(&pipeline_tests::STAGES);
+    let facts = json(&place, "artifacts/digits/train/manifest.json")["facts"].clone();
+    let polish = &facts["polish"];
+    assert_eq!(polish["status"], "reached", "{polish}");
+    assert!(facts["gradient_norm"].as_f64().unwrap() <= 1e-5);
+    assert!(polish["gradient_norm_before"].as_f64().unwrap() > 1e-3);
+    assert!(polish["smallest_eigenvalue_after"].as_f64().unwrap() >= -1e-5);
+    assert!(place.artifact("train/w_trained.npy").exists());
+    for figure in ["polish", "spectral-density", "outliers", "gradient-share", "stream", "stream-stops"] {
+        let svg = std::fs::read(place.artifact(&format!("report/figures/{figure}.svg"))).unwrap();
+        assert!(svg.starts_with(b"<svg"), "{figure}");
+    }
+    let stops = json(&place, "artifacts/digits/stream/stops.json");
+    assert_eq!(stops["rules"].as_array().unwrap().len(), 4);
+}
