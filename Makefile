@@ -24,7 +24,7 @@ SHELL     := /bin/bash
 
 # Families and their members, which params lists: make reads the list, and begins again where it changed.
 FAMILIES    :=
-ifneq ($(filter-out full help setup browser man schema check doc test clean-%,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out full bench help setup browser man schema check doc test clean-%,$(or $(MAKECMDGOALS),all)),)
 -include $(A)/members.mk
 endif
 MEMBERS     := $(foreach f,$(filter $(FAMILIES),$(EXPERIMENTS)),$(MEMBERS_OF_$(f)))
