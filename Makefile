@@ -37,7 +37,7 @@ all: man $(EXPERIMENTS)
 ## make full           the long runs of pipeline.full.yaml: 50 seeds, ladders to all samples; hours. Run again, it goes on
 full:
 	+@$(MAKE) PIPELINE=pipeline.full.yaml A=$(A)/full all
-## make quick          the embedded digits alone: about a minute, and no network
+## make quick          the embedded digits alone: seconds, and no network
 quick: man digits
 ## make <experiment>   one experiment, such as: make mnist
 $(EXPERIMENTS) $(MEMBERS): %: $(A)/%/report/manifest.json
