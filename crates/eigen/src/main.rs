@@ -216,17 +216,15 @@ fn write_random_bases<R: Real + Element>(
         return Ok(());
     }
     // The next seeds: the first direction of the solve has taken `seed` itself.
-    let random = random_basis::<R>(params.seed.wrapping_add(1), r, mlp.n_params());
     ctx.outputs.write(
         "basis_random.npy",
-        &random,
+        &random_basis::<R>(params.seed.wrapping_add(1), r, mlp.n_params()),
         "parameter units",
         "orthonormal random directions, (r, p)",
     )?;
-    let filter = filter_normalised_basis(mlp, w.view(), params.seed.wrapping_add(2), r);
     ctx.outputs.write(
         "basis_filter.npy",
-        &filter,
+        &filter_normalised_basis(mlp, w.view(), params.seed.wrapping_add(2), r),
         "parameter units",
         "filter-normalised random directions, (r, p)",
     )

@@ -178,7 +178,7 @@ pub fn eigen<R: Real>(params: &params::Eigen, ctx: &PlanContext) -> Result<Cost>
         same("dim", d) && same("residual_tolerance", params.residual_tolerance)
     });
     let fact = |key: &str| known.as_ref().and_then(|m| m.facts.get(key)?.as_f64());
-    let products = fact("n_products").map_or(PRODUCTS_PER_PAIR * d, |p| p + d);
+    let products = fact("n_products").unwrap_or(PRODUCTS_PER_PAIR * d) + 1.0;
     let pairs = prefix_pairs(work.shape.n, params.step, params.prefix_smallest, params.prefix_count);
     let guessed: f64 =
         pairs.iter().map(|&(k, next)| (k + next) as f64 / n * d * PRODUCTS_PER_PAIR_OF_PREFIX).sum();
@@ -218,7 +218,9 @@ pub fn eigen<R: Real>(params: &params::Eigen, ctx: &PlanContext) -> Result<Cost>
         ),
     ];
     let kept = params.max_subspace.unwrap_or((4 * params.dim).max(20)) as f64;
-    let vectors = (kept + d + 2.0 * params.random_dim as f64) * work.mlp.n_params() as f64;
+    // Directions and the newest product; pairs and one random basis; pairs, their basis with its products and residuals.
+    let most = (kept + 2.0).max(d + params.random_dim as f64).max(d + 2.0 * (2.0 * d + 4.0) + 2.0 * d);
+    let vectors = most * work.mlp.n_params() as f64;
     let memory = n * work.shape.features as f64 * 4.0 + cached + Workload::<R>::bytes(vectors);
     Ok(work.finish(parts, memory))
 }

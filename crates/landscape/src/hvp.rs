@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use ndarray::linalg::general_mat_mul;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Dim, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Dim, s};
 use rayon::prelude::*;
 
 use crate::parallel::{BLOCK_ROWS, blocks, blocks_of, sum};
@@ -76,19 +76,18 @@ impl<R: Real> Directions<R> {
         }
     }
 
-    /// As rows (d, p).
-    pub fn to_rows(&self, mlp: &Mlp, d: usize) -> Array2<R> {
-        let mut rows = Array2::zeros((d, mlp.n_params()));
+    /// Adds them to the rows of `out` (d, p).
+    fn add_to_rows(&self, mlp: &Mlp, out: &mut ArrayViewMut2<R>) {
+        let d = out.nrows();
         for l in 1..=mlp.depth() {
             let (weights, bias) = mlp.offsets(l);
             let flat =
                 self.weights[l - 1].view().into_shape_with_order((d, weights.len())).expect("d·n_l rows");
-            rows.slice_mut(s![.., weights]).assign(&flat);
+            out.slice_mut(s![.., weights]).zip_mut_with(&flat, |a, &b| *a += b);
             let flat =
                 self.biases[l - 1].view().into_shape_with_order((d, bias.len())).expect("d·n_l values");
-            rows.slice_mut(s![.., bias]).assign(&flat);
+            out.slice_mut(s![.., bias]).zip_mut_with(&flat, |a, &b| *a += b);
         }
-        rows
     }
 
     fn add(&mut self, other: &Self) {
@@ -244,12 +243,16 @@ impl<'a, R: Real> HessianSum<'a, R> {
 
     /// The primal of one block as [`blocks`] cuts them.
     pub(crate) fn with_primal<T>(&self, range: &Range<usize>, f: impl FnOnce(&Primal<R>) -> T) -> T {
-        let whole = range.start.is_multiple_of(BLOCK_ROWS)
-            && range.end == (range.start + BLOCK_ROWS).min(self.samples.len());
         match self.cache.get(range.start / BLOCK_ROWS) {
-            Some(primal) if whole => f(primal),
+            Some(primal) if self.is_whole(range) => f(primal),
             _ => f(&self.primal(range.clone())),
         }
+    }
+
+    /// Whether a block is one of those of all samples.
+    fn is_whole(&self, block: &Range<usize>) -> bool {
+        block.start.is_multiple_of(BLOCK_ROWS)
+            && block.end == (block.start + BLOCK_ROWS).min(self.samples.len())
     }
 
     fn primal(&self, range: Range<usize>) -> Primal<R> {
@@ -261,28 +264,46 @@ impl<'a, R: Real> HessianSum<'a, R> {
     /// Blocks are summed in a fixed tree, so neither threads nor the cache change a byte.
     pub fn product(&self, range: Range<usize>, v: ArrayView2<R>, kind: SecondOrder) -> Array2<R> {
         let mut result = Array2::zeros(v.dim());
+        self.add_product(range, v, kind, &mut result.view_mut());
+        result
+    }
+
+    /// Adds the same to `result` (d, p).
+    pub fn add_product(
+        &self,
+        range: Range<usize>,
+        v: ArrayView2<R>,
+        kind: SecondOrder,
+        result: &mut ArrayViewMut2<R>,
+    ) {
         let pool = Pool::<Buffers<R>>::default();
+        // A range may begin and end inside of a block: those two primals are made for all directions.
+        let cut = blocks(range.clone()).into_iter().filter(|block| !self.is_whole(block));
+        let cut = cut.map(|block| (block.clone(), self.primal(block))).collect::<Vec<_>>();
         let leaves = blocks_of(range, BLOCKS_PER_SUM * BLOCK_ROWS);
-        for (v, mut result) in v
-            .axis_chunks_iter(Axis(0), DIRECTIONS_AT_ONCE)
-            .zip(result.axis_chunks_iter_mut(Axis(0), DIRECTIONS_AT_ONCE))
-        {
+        // Threads take directions first, as one core's cache holds those of one pass, and share the samples of the last.
+        let chunks = v.axis_chunks_iter(Axis(0), DIRECTIONS_AT_ONCE).into_par_iter();
+        let results = result.axis_chunks_iter_mut(Axis(0), DIRECTIONS_AT_ONCE).into_par_iter();
+        chunks.zip(results).for_each(|(v, mut result)| {
             let directions = Directions::from_rows(self.mlp, v);
             let leaf = |range: &Range<usize>| {
                 let mut product = Directions::zeros(self.mlp, v.nrows());
                 pool.with(|buffers| {
-                    for range in blocks(range.clone()) {
-                        self.with_primal(&range, |primal| {
+                    for block in blocks(range.clone()) {
+                        let mut add = |primal: &Primal<R>| {
                             add_block_product(self, primal, &directions, kind, buffers, &mut product);
-                        });
+                        };
+                        match cut.iter().find(|(of, _)| *of == block) {
+                            Some((_, primal)) => add(primal),
+                            None => self.with_primal(&block, add),
+                        }
                     }
                 });
                 product
             };
             if let Some(total) = sum(&leaves, &leaf, &|a, b| a.add(&b)) {
-                result.assign(&total.to_rows(self.mlp, v.nrows()));
+                total.add_to_rows(self.mlp, &mut result);
             }
-        }
-        result
+        });
     }
 }

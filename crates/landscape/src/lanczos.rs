@@ -3,12 +3,14 @@
 //! The identity kept throughout is `A Vᵀ = Vᵀ T + β v eₘᵀ` for orthonormal rows V (m, p), the next direction v and
 //! the projected matrix T = V A Vᵀ; hence a Ritz pair `u = yᵀV` has residual `‖Au − μu‖ = β |y_m|`.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 
 use crate::Real;
 use crate::operator::SymmetricOperator;
-use crate::subspace::gaussian_rows;
-use crate::vectors::{combine, norm, orthogonalise, project, symmetric_eigen};
+use crate::subspace::gaussian_row;
+use crate::vectors::{
+    add_combination, combine, combine_in_place, norm, orthogonalise, project, symmetric_eigen,
+};
 
 /// Which end of the spectrum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,11 +61,11 @@ pub struct RitzPairs<R> {
     pub values: Array1<f64>,
     /// orthonormal rows, (d, p)
     pub vectors: Array2<R>,
-    /// `‖Au − μu‖`, measured with products made for it, (d,)
+    /// `‖Au − μu‖`, confirmed by products made for it, (d,)
     pub residuals: Array1<f64>,
     /// products of the iteration
     pub n_products: usize,
-    /// products that measured the residuals
+    /// products that confirmed the residuals
     pub n_check_products: usize,
 }
 
@@ -100,6 +102,28 @@ impl<R: Real> RitzPairs<R> {
         }
     }
 
+    /// Adds to the residuals, in squares, the mean deviation of the `A u_i` from `μ_i u_i + y_i r`, where `r` is the
+    /// `residual` of the iteration. One product with `Σ ±u_i / √d` measures it: over random signs its square has this mean.
+    fn confirm(
+        &mut self,
+        a: &impl SymmetricOperator<R>,
+        residual: ArrayView1<R>,
+        y: &Array1<f64>,
+        seed: u64,
+    ) {
+        let d = self.values.len();
+        // A stream beyond those of the directions of this seed.
+        let signs = gaussian_row(seed, usize::MAX, d).mapv(|z| z.signum() / (d as f64).sqrt());
+        let u = combine(signs.view().insert_axis(Axis(1)), self.vectors.view());
+        let mut deviation = a.apply(u.view());
+        let mu = (&signs * &self.values).insert_axis(Axis(1));
+        add_combination(&mut deviation, (-mu).view(), self.vectors.view());
+        deviation.row_mut(0).scaled_add(R::narrow(-signs.dot(y)), &residual);
+        let deviation = norm(deviation.row(0));
+        self.residuals.mapv_inplace(|r| r.hypot(deviation));
+        self.n_check_products += 1;
+    }
+
     /// Largest residual over the largest |μ|.
     pub fn largest_relative_residual(&self) -> f64 {
         let scale = self.values.iter().fold(0.0_f64, |s, v| s.max(v.abs()));
@@ -116,7 +140,8 @@ impl<R: Real> RitzPairs<R> {
 /// The d Ritz pairs that `request` asks for; `step` is told of every product made.
 ///
 /// One product, two passes of Gram-Schmidt (8 m p flops) and one small eigenproblem per step; convergence is tested at
-/// every step from the d-th, so no product is made in vain. A repeated eigenvalue is found once.
+/// every step from the d-th, so no product is made in vain, and one product more confirms the residuals. A repeated
+/// eigenvalue is found once.
 ///
 /// # Panics
 /// If more pairs are asked for than the matrix has rows.
@@ -161,16 +186,24 @@ pub fn lanczos<R: Real>(
             || n_products >= request.max_products
             || m == p
         {
-            let keep = y.select(Axis(1), &order[..request.dim.min(m)]);
-            let vectors = combine(keep.view(), v.slice(s![..m, ..]));
-            return RitzPairs::measure(a, vectors, request.which, n_products);
+            let wanted = &order[..request.dim.min(m)];
+            combine_in_place(y.select(Axis(1), wanted).view(), v.slice_mut(s![..m, ..]));
+            let coefficients = y.row(m - 1).select(Axis(0), wanted);
+            let mut pairs = RitzPairs {
+                values: values.select(Axis(0), wanted),
+                vectors: first_rows(v, wanted.len()),
+                residuals: coefficients.mapv(|y| beta * y.abs()),
+                n_products,
+                n_check_products: 0,
+            };
+            pairs.confirm(a, w.row(0), &coefficients, request.seed);
+            return pairs;
         }
         let next = if negligible { None } else { Some(w.row(0).mapv(|x| x / R::narrow(beta))) };
         if m == m_max {
             let keep = request.dim + (m_max - request.dim) / 2;
             let kept = y.select(Axis(1), &order[..keep]);
-            let rows = combine(kept.view(), v.slice(s![..m, ..]));
-            v.slice_mut(s![..keep, ..]).assign(&rows);
+            combine_in_place(kept.view(), v.slice_mut(s![..m, ..]));
             t.fill(0.0);
             for (i, &column) in order[..keep].iter().enumerate() {
                 t[[i, i]] = values[column];
@@ -184,6 +217,15 @@ pub fn lanczos<R: Real>(
     }
 }
 
+/// The first `n` rows, without a copy of them.
+fn first_rows<R>(rows: Array2<R>, n: usize) -> Array2<R> {
+    let width = rows.ncols();
+    let (mut data, _) = rows.into_raw_vec_and_offset();
+    data.truncate(n * width);
+    data.shrink_to_fit();
+    Array2::from_shape_vec((n, width), data).expect("C order")
+}
+
 /// Random unit vectors, each orthogonal to the rows before it.
 struct FreshDirections {
     seed: u64,
@@ -192,7 +234,7 @@ struct FreshDirections {
 
 impl FreshDirections {
     fn fill<R: Real>(&mut self, v: &mut Array2<R>, m: usize) {
-        let random = gaussian_rows(self.seed, self.used + 1, v.ncols()).row(self.used).mapv(R::narrow);
+        let random = gaussian_row(self.seed, self.used, v.ncols()).mapv(R::narrow);
         self.used += 1;
         let (done, mut rest) = v.view_mut().split_at(Axis(0), m);
         let mut row = rest.row_mut(0);

@@ -5,7 +5,7 @@ use ndarray::{Array2, s};
 use crate::Real;
 use crate::lanczos::{EigenRequest, RitzPairs, Which};
 use crate::operator::SymmetricOperator;
-use crate::subspace::gaussian_rows;
+use crate::subspace::rounded_gaussian_rows;
 use crate::vectors::{norm, orthogonalise, project};
 
 /// The d pairs largest in magnitude, one after the other, each iterated as `v ← Av / ‖Av‖` in the complement of those
@@ -18,7 +18,7 @@ pub fn power_iteration<R: Real>(
     request: &EigenRequest,
     step: &mut impl FnMut(usize),
 ) -> RitzPairs<R> {
-    let start = gaussian_rows(request.seed, request.dim, a.size()).mapv(R::narrow);
+    let start: Array2<R> = rounded_gaussian_rows(request.seed, request.dim, a.size());
     let mut found = Array2::<R>::zeros((request.dim, a.size()));
     let (mut n_products, mut scale) = (0, 0.0_f64);
     for i in 0..request.dim {

@@ -24,16 +24,27 @@ pub fn gaussian_rows(seed: u64, n_rows: usize, dim: usize) -> Array2<f64> {
     rows
 }
 
+/// The same rounded to R, without all of them in f64 at a time, (T, d).
+pub fn rounded_gaussian_rows<R: Real>(seed: u64, n_rows: usize, dim: usize) -> Array2<R> {
+    let mut rows = Array2::zeros((n_rows, dim));
+    for (t, mut row) in rows.outer_iter_mut().enumerate() {
+        row.assign(&gaussian_row(seed, t, dim).mapv(R::narrow));
+    }
+    rows
+}
+
 /// Orthonormal rows (d, p) that span a uniformly random subspace; the first rows of a larger basis are a smaller one.
 pub fn random_basis<R: Real>(seed: u64, dim: usize, n_params: usize) -> Array2<R> {
-    let rows = gaussian_rows(seed, dim, n_params).mapv(R::narrow);
-    orthonormalise(Array2::zeros((0, n_params)).view(), rows.view(), 0.0)
+    let mut rows = rounded_gaussian_rows(seed, dim, n_params);
+    let independent = orthonormalise(rows.view_mut(), 0, 0.0);
+    assert_eq!(independent, dim, "{dim} directions in {n_params} dimensions");
+    rows
 }
 
 /// Random directions (d, p) whose every filter (row of a W) has the norm of that filter of `w`, and no bias
 /// (Li, Xu, Taylor, Studer & Goldstein 2018, section 4). Neither normalised nor orthogonal.
 pub fn filter_normalised_basis<R: Real>(mlp: &Mlp, w: ArrayView1<R>, seed: u64, dim: usize) -> Array2<R> {
-    let mut rows = gaussian_rows(seed, dim, mlp.n_params()).mapv(R::narrow);
+    let mut rows = rounded_gaussian_rows(seed, dim, mlp.n_params());
     for l in 1..=mlp.depth() {
         let (weights, bias) = mlp.offsets(l);
         let n_in = mlp.layers()[l - 1];

@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2};
 
 use crate::Real;
 use crate::operator::SymmetricOperator;
-use crate::subspace::gaussian_rows;
+use crate::subspace::rounded_gaussian_rows;
 use crate::vectors::{orthogonalise, orthonormalise, project};
 
 /// An estimate with its standard error.
@@ -34,13 +34,14 @@ pub fn hutch_pp<R: Real>(
 ) -> Trace {
     assert!(n_probes >= 2, "at least two probes");
     let p = a.size();
-    let signs = gaussian_rows(seed, n_sketch + n_probes, p).mapv(|z| R::narrow(z.signum()));
+    let signs = rounded_gaussian_rows::<R>(seed, n_sketch + n_probes, p).mapv(R::signum);
     let (sketch, probes) = signs.view().split_at(ndarray::Axis(0), n_sketch);
-    let none = Array2::<R>::zeros((0, p));
-    let (mut q, mut inside) = (none.clone(), 0.0);
+    let (mut q, mut inside) = (Array2::zeros((0, p)), 0.0);
     if n_sketch > 0 {
         // Directions that depend on the others to rounding add nothing.
-        q = orthonormalise(none.view(), a.apply(sketch).view(), 10.0 * R::epsilon().wide());
+        q = a.apply(sketch);
+        let rank = orthonormalise(q.view_mut(), 0, 10.0 * R::epsilon().wide());
+        q.slice_collapse(ndarray::s![..rank, ..]);
         done(n_sketch);
         inside = row_products(&q, &a.apply(q.view())).sum();
         done(q.nrows());

@@ -2,7 +2,7 @@
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::parallel::prelude::*;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, s};
 use ndarray_linalg::{Eigh, UPLO};
 
 use crate::Real;
@@ -53,13 +53,27 @@ pub fn gram<R: Real>(a: ArrayView2<R>, b: ArrayView2<R>) -> Array2<f64> {
 
 /// `Yᵀ rows`: combinations of the rows (m, p) with the columns of `y` (m, q), (q, p).
 pub fn combine<R: Real>(y: ArrayView2<f64>, rows: ArrayView2<R>) -> Array2<R> {
-    let y = y.mapv(R::narrow);
     let mut out = Array2::zeros((y.ncols(), rows.ncols()));
+    add_combination(&mut out, y, rows);
+    out
+}
+
+/// Adds `Yᵀ rows` to `out` (q, p).
+pub fn add_combination<R: Real>(out: &mut Array2<R>, y: ArrayView2<f64>, rows: ArrayView2<R>) {
+    let y = y.mapv(R::narrow);
     out.axis_chunks_iter_mut(Axis(1), CHUNK)
         .into_par_iter()
         .zip(rows.axis_chunks_iter(Axis(1), CHUNK).into_par_iter())
-        .for_each(|(mut out, rows)| general_mat_mul(R::one(), &y.t(), &rows, R::zero(), &mut out));
-    out
+        .for_each(|(mut out, rows)| general_mat_mul(R::one(), &y.t(), &rows, R::one(), &mut out));
+}
+
+/// Puts `Yᵀ rows` in the place of the first q of the rows (m, p), q ≤ m; the others keep what they had.
+pub fn combine_in_place<R: Real>(y: ArrayView2<f64>, mut rows: ArrayViewMut2<R>) {
+    let y = y.mapv(R::narrow);
+    rows.axis_chunks_iter_mut(Axis(1), CHUNK).into_par_iter().for_each(|mut rows| {
+        let combined = y.t().dot(&rows);
+        rows.slice_mut(s![..y.ncols(), ..]).assign(&combined);
+    });
 }
 
 /// `w −= rowsᵀ c`
@@ -87,25 +101,26 @@ pub fn orthogonalise<R: Real>(mut w: ArrayViewMut1<R>, rows: ArrayView2<R>) -> A
     taken
 }
 
-/// Orthonormal rows that span `rows`; a row that depends on those before it to the fraction `drop` is left out.
-pub fn orthonormalise<R: Real>(against: ArrayView2<R>, rows: ArrayView2<R>, drop: f64) -> Array2<R> {
-    let (m, p) = (against.nrows(), rows.ncols());
-    let mut all = Array2::zeros((m + rows.nrows(), p));
-    all.slice_mut(s![..m, ..]).assign(&against);
-    let mut kept = m;
-    for row in rows.outer_iter() {
-        let before = norm(row);
-        let (done, mut rest) = all.view_mut().split_at(Axis(0), kept);
+/// Makes the rows from `done` on orthonormal, to each other and to the orthonormal rows before them; a row that depends
+/// on those before it to the fraction `drop` is left out, and the next takes its place. Returns how many rows there are then.
+pub fn orthonormalise<R: Real>(mut rows: ArrayViewMut2<R>, mut done: usize, drop: f64) -> usize {
+    let first = done;
+    for candidate in first..rows.nrows() {
+        if candidate > done {
+            let (mut before, after) = rows.view_mut().split_at(Axis(0), candidate);
+            before.row_mut(done).assign(&after.row(0));
+        }
+        let (orthonormal, mut rest) = rows.view_mut().split_at(Axis(0), done);
         let mut w = rest.row_mut(0);
-        w.assign(&row);
-        orthogonalise(w.view_mut(), done.view());
+        let before = norm(w.view());
+        orthogonalise(w.view_mut(), orthonormal.view());
         let after = norm(w.view());
         if after > drop * before && after > 0.0 {
             w.mapv_inplace(|x| x / R::narrow(after));
-            kept += 1;
+            done += 1;
         }
     }
-    all.slice(s![m..kept, ..]).to_owned()
+    done
 }
 
 /// Eigenvalues (ascending) and eigenvectors (columns) of a small symmetric matrix, of which the lower half is read.
@@ -136,12 +151,23 @@ mod tests {
     }
 
     #[test]
+    fn combinations_in_place_are_those_beside() {
+        let (y, mut rows) = (wave(4, 3), wave(4, CHUNK + 3));
+        let beside = combine(y.view(), rows.view());
+        let last = rows.row(3).to_owned();
+        combine_in_place(y.view(), rows.view_mut());
+        assert_eq!(rows.slice(s![..3, ..]), beside);
+        assert_eq!(rows.row(3), last);
+    }
+
+    #[test]
     fn dependent_rows_are_dropped_and_the_rest_is_orthonormal() {
         let mut rows = wave(4, CHUNK + 3);
         let copy = &rows.row(0) * 3.0;
         rows.row_mut(2).assign(&copy);
-        let q = orthonormalise(Array2::zeros((0, rows.ncols())).view(), rows.view(), 1e-8);
-        assert_eq!(q.nrows(), 3);
+        let kept = orthonormalise(rows.view_mut(), 0, 1e-8);
+        assert_eq!(kept, 3);
+        let q = rows.slice(s![..kept, ..]);
         let error = gram(q.view(), q.view()) - Array2::<f64>::eye(3);
         // Gram-Schmidt twice leaves a few eps per entry.
         assert!(error.iter().all(|e| e.abs() <= 100.0 * f64::EPSILON), "{error}");

@@ -10,7 +10,7 @@ use landscape::delta::monte_carlo;
 use landscape::draws::{Draws, LossSink};
 use landscape::gradient::{full_gradient, sample_losses};
 use landscape::hvp::{HessianSum, SecondOrder};
-use landscape::lanczos::{Dense, EigenRequest, Which, lanczos};
+use landscape::lanczos::{Dense, EigenRequest, RitzPairs, Which, lanczos};
 use landscape::operator::{PrefixHessian, SymmetricOperator};
 use landscape::prefix_spectrum::prefix_spectrum;
 use landscape::vectors::symmetric_eigen;
@@ -146,6 +146,13 @@ fn whole_hessians_and_their_spectra() {
                 assert!((value - wanted[i]).abs() <= residual + 100.0 * f64::EPSILON * norm, "{which:?} {i}");
                 assert!(*residual <= 1e-8 * norm, "{which:?} {i}: residual {residual:.1e}");
             }
+            // The recurrence's residuals are those that products with each vector give, to rounding of p terms.
+            let direct = RitzPairs::in_order(&hessian, pairs.vectors.clone(), 0);
+            let rounding = p as f64 * f64::EPSILON * norm;
+            let allowed = &direct.residuals.mapv(|r| 1e-3 * r + rounding);
+            assert!((&pairs.residuals - &direct.residuals).iter().zip(allowed).all(|(e, a)| e.abs() <= *a));
+            assert!((&pairs.values - &direct.values).iter().all(|e| e.abs() <= rounding), "{which:?}");
+            assert_eq!(pairs.n_check_products, 1);
         }
     }
 }
@@ -278,6 +285,30 @@ fn eigenvalues_of_every_prefix() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn a_residual_below_single_precision_is_not_claimed() {
+    for f in Fixture::all() {
+        let w = f.w.mapv(f32::narrow);
+        let sum = HessianSum::new(&f.mlp, w.view(), &f.samples, 0);
+        let hessian = PrefixHessian { sum: &sum, k: f.samples.len(), kind: SecondOrder::Hessian };
+        // The recurrence reaches 1e-12 in exact arithmetic; products in f32 carry errors of about 6e-8.
+        let request = EigenRequest {
+            dim: 3,
+            which: Which::LargestAlgebraic,
+            residual_tolerance: 1e-12,
+            max_subspace: 20,
+            max_products: 40,
+            seed: 1,
+        };
+        let pairs = lanczos(&hessian, &request, &mut |_| ());
+        let direct = RitzPairs::in_order(&hessian, pairs.vectors.clone(), 0);
+        assert_eq!(pairs.n_converged(request.residual_tolerance), 0, "{:?}", f.dir);
+        // One combination tells the mean square over the pairs, of which it is a sample.
+        let (told, true_one) = (pairs.largest_relative_residual(), direct.largest_relative_residual());
+        assert!((0.2..5.0).contains(&(told / true_one)), "{:?}: {told:.1e} for {true_one:.1e}", f.dir);
     }
 }
 
