@@ -21,8 +21,13 @@ use crate::{Mlp, Real, Samples, Targets};
 const DRAWS_PER_GROUP: usize = 16;
 /// Most samples of a block: activations of a draw and the packed weights share the second-level cache.
 const MOST_ROWS: usize = 256;
-/// Bytes of layer 1 along all directions for one block, which stay in the last-level cache while all draws pass.
+/// Bytes of layer 1 along all directions that stay in the last-level cache while all draws pass.
 const FIRST_LAYER_BYTES: usize = 16 << 20;
+
+/// Draws for which each part of layer 1 is loaded once.
+const DRAWS_PER_PASS: usize = 4;
+/// Columns of their sums, which stay in the first-level cache meanwhile: 32 or fewer were compiled to slower code.
+const COLUMNS: usize = 64;
 
 /// What becomes of the losses of one draw, sample by sample in order.
 pub trait LossSink: Send {
@@ -60,19 +65,24 @@ impl<R: Real> Draws<'_, R> {
         for (theta, sinks) in theta.axis_chunks_iter(Axis(0), at_once).zip(sinks.chunks_mut(at_once)) {
             let theta = theta.mapv(R::narrow);
             let upper = self.upper_layers(theta.view());
-            for range in blocks_of(0..self.samples.len(), self.rows_of_a_block()) {
+            for range in blocks_of(0..self.samples.len(), MOST_ROWS) {
                 let batch = self.samples.block::<R>(range.clone());
                 first.fill(self, batch.x.view());
-                let groups = sinks.par_chunks_mut(DRAWS_PER_GROUP).zip(
-                    theta
-                        .axis_chunks_iter(Axis(0), DRAWS_PER_GROUP)
-                        .into_par_iter()
-                        .zip(upper.axis_chunks_iter(Axis(0), DRAWS_PER_GROUP).into_par_iter()),
-                );
-                groups.for_each(|(sinks, (theta, upper))| {
-                    let group = Group { draws: self, first: &first, theta, upper };
-                    pool.with(|buffers| group.pass(&batch.targets, range.start, sinks, buffers));
-                });
+                for part in blocks_of(0..range.len(), self.rows_of_a_pass()) {
+                    let targets = batch.targets.select(part.clone());
+                    let groups = sinks.par_chunks_mut(DRAWS_PER_GROUP).zip(
+                        theta
+                            .axis_chunks_iter(Axis(0), DRAWS_PER_GROUP)
+                            .into_par_iter()
+                            .zip(upper.axis_chunks_iter(Axis(0), DRAWS_PER_GROUP).into_par_iter()),
+                    );
+                    groups.for_each(|(sinks, (theta, upper))| {
+                        let group = Group { draws: self, first: &first, theta, upper };
+                        pool.with(|buffers| {
+                            group.pass(&targets, part.clone(), range.start, sinks, buffers);
+                        });
+                    });
+                }
                 after_block(sinks, range);
             }
         }
@@ -84,7 +94,8 @@ impl<R: Real> Draws<'_, R> {
         (self.weights_bytes / per_draw.max(1) / DRAWS_PER_GROUP).max(1) * DRAWS_PER_GROUP
     }
 
-    fn rows_of_a_block(&self) -> usize {
+    /// Samples of a block that all draws pass before the next.
+    fn rows_of_a_pass(&self) -> usize {
         let per_row = (self.basis.nrows() + 1) * self.mlp.layers()[1] * size_of::<R>();
         (FIRST_LAYER_BYTES / per_row).clamp(32, MOST_ROWS)
     }
@@ -117,37 +128,54 @@ impl<R: Real> Draws<'_, R> {
 struct FirstLayer<R> {
     /// `[XW_1ᵀ + b_1 | X(V_1^1)ᵀ + c_1^1 | …]` of each sample, (B, d + 1, n_1)
     parts: Array3<R>,
+    /// of one direction, (B, n_1)
+    products: Pool<Array2<R>>,
 }
 
 impl<R: Real> FirstLayer<R> {
     /// 2(d+1)p₁ flops per sample, whatever the number of draws.
     fn fill(&mut self, draws: &Draws<R>, x: ArrayView2<R>) {
-        let shape = Dim((x.nrows(), draws.basis.nrows() + 1, draws.mlp.layers()[1]));
-        let parts = shaped(&mut self.parts, shape).axis_iter_mut(Axis(1)).into_par_iter();
-        parts.enumerate().for_each(|(j, mut z)| {
+        let (rows, n) = (x.nrows(), draws.mlp.layers()[1]);
+        let parts = shaped(&mut self.parts, Dim((rows, draws.basis.nrows() + 1, n)));
+        parts.axis_iter_mut(Axis(1)).into_par_iter().enumerate().for_each(|(j, mut z)| {
             let v = if j == 0 { draws.w } else { draws.basis.row(j - 1) };
             let layer = draws.mlp.layer(&v, 1);
-            general_mat_mul(R::one(), &x, &layer.weights.t(), R::zero(), &mut z);
-            z += &layer.bias;
+            self.products.with(|product| {
+                // Rows of z lie far apart: the product is made in the cache, and z is written once.
+                let product = shaped(product, Dim((rows, n)));
+                general_mat_mul(R::one(), &x, &layer.weights.t(), R::zero(), product);
+                for (mut z, product) in z.outer_iter_mut().zip(product.outer_iter()) {
+                    z.assign(&product);
+                    z += &layer.bias;
+                }
+            });
         });
     }
 
-    /// `h_1 = φ(z_1)` of every sample at every θ, rows of `theta` (g, d), into `h` (g, B, n_1).
-    fn at(&self, mlp: &Mlp, theta: ArrayView2<R>, h: &mut Array3<R>) {
+    /// `h_1 = φ(z_1)` of the samples `range` of the block at every θ, rows of `theta` (g, d), into `h` (g, B, n_1).
+    fn at(&self, mlp: &Mlp, range: Range<usize>, theta: ArrayView2<R>, h: &mut Array3<R>) {
         let (_, rows, n) = h.dim();
+        let d = theta.ncols();
+        let parts = self.parts.slice(s![range, .., ..]);
         let (h, theta) = (h.as_slice_mut().expect("C order"), theta.to_slice().expect("C order"));
         vectorised(
             #[inline(always)]
             || {
-                for (i, parts) in self.parts.outer_iter().enumerate() {
+                for (i, parts) in parts.outer_iter().enumerate() {
                     let parts = parts.to_slice().expect("C order");
-                    for (theta, h) in
-                        theta.chunks_exact(parts.len() / n - 1).zip(h.chunks_exact_mut(rows * n))
-                    {
-                        let h = &mut h[i * n..(i + 1) * n];
-                        add_directions(parts, theta, h);
+                    let of_draws = h.chunks_mut(DRAWS_PER_PASS * rows * n);
+                    for (theta, h) in theta.chunks(DRAWS_PER_PASS * d).zip(of_draws) {
+                        if theta.len() == DRAWS_PER_PASS * d {
+                            add_directions::<R, DRAWS_PER_PASS>(parts, theta, &mut h[i * n..], n, rows * n);
+                        } else {
+                            for (theta, h) in theta.chunks_exact(d).zip(h.chunks_exact_mut(rows * n)) {
+                                add_directions::<R, 1>(parts, theta, &mut h[i * n..], n, rows * n);
+                            }
+                        }
                         if mlp.depth() > 1 {
-                            activate(mlp.activation, h);
+                            for h in h.chunks_exact_mut(rows * n) {
+                                activate(mlp.activation, &mut h[i * n..(i + 1) * n]);
+                            }
                         }
                     }
                 }
@@ -156,26 +184,45 @@ impl<R: Real> FirstLayer<R> {
     }
 }
 
-/// `z = parts_0 + Σ_j θ_j parts_j`: `parts` (d + 1, n), `theta` (d,), `z` (n,).
+/// `z_q = parts_0 + Σ_j θ_qj parts_j` for Q draws q: `parts` (d + 1, n), `theta` (Q, d), z_q the n values from `q·stride` on.
 ///
-/// Four directions at a time, so that z is loaded and stored once for four products.
+/// Some columns at a time, so that the sums stay in the first-level cache and each part is loaded once for Q draws.
 #[inline(always)]
 #[allow(clippy::inline_always)] // or it would not be compiled for the vector unit
-fn add_directions<R: Real>(parts: &[R], theta: &[R], z: &mut [R]) {
-    let n = z.len();
+fn add_directions<R: Real, const Q: usize>(parts: &[R], theta: &[R], z: &mut [R], n: usize, stride: usize) {
+    let d = theta.len() / Q;
     let (base, tangents) = parts.split_at(n);
-    z.copy_from_slice(base);
-    let (fours, rest) = (tangents.chunks_exact(4 * n), tangents.chunks_exact(4 * n).remainder());
-    for (v, theta) in fours.zip(theta.chunks_exact(4)) {
-        let (v0, v1, v2, v3) = (&v[..n], &v[n..2 * n], &v[2 * n..3 * n], &v[3 * n..4 * n]);
-        for i in 0..n {
-            let sum = v1[i].mul_add(theta[1], v0[i].mul_add(theta[0], z[i]));
-            z[i] = v3[i].mul_add(theta[3], v2[i].mul_add(theta[2], sum));
+    let mut begin = 0;
+    while begin + COLUMNS <= n {
+        let mut sums = [[R::zero(); COLUMNS]; Q];
+        for sums in &mut sums {
+            sums.copy_from_slice(&base[begin..begin + COLUMNS]);
         }
+        let mut of_draw: [&[R]; Q] = [&[]; Q];
+        for (q, theta) in theta.chunks_exact(d).enumerate() {
+            of_draw[q] = &theta[..d];
+        }
+        for (j, part) in tangents.chunks_exact(n).enumerate() {
+            let part = &part[begin..begin + COLUMNS];
+            for q in 0..Q {
+                let theta = of_draw[q][j];
+                for i in 0..COLUMNS {
+                    sums[q][i] = part[i].mul_add(theta, sums[q][i]);
+                }
+            }
+        }
+        for q in 0..Q {
+            z[q * stride + begin..][..COLUMNS].copy_from_slice(&sums[q]);
+        }
+        begin += COLUMNS;
     }
-    for (v, &theta) in rest.chunks_exact(n).zip(theta.chunks_exact(4).remainder()) {
-        for i in 0..n {
-            z[i] = v[i].mul_add(theta, z[i]);
+    for q in 0..Q {
+        for i in begin..n {
+            let mut sum = parts[i];
+            for j in 0..d {
+                sum = parts[(j + 1) * n + i].mul_add(theta[q * d + j], sum);
+            }
+            z[q * stride + i] = sum;
         }
     }
 }
@@ -200,14 +247,21 @@ struct Buffers<R> {
 }
 
 impl<R: Real> Group<'_, '_, R> {
-    /// The losses of a block of samples that begins with sample `begin`.
-    fn pass<S: LossSink>(&self, targets: &Targets, begin: usize, sinks: &mut [S], buffers: &mut Buffers<R>) {
+    /// The losses of the samples `part` of the block that begins with sample `begin` of all.
+    fn pass<S: LossSink>(
+        &self,
+        targets: &Targets,
+        part: Range<usize>,
+        begin: usize,
+        sinks: &mut [S],
+        buffers: &mut Buffers<R>,
+    ) {
         let mlp = self.draws.mlp;
-        let rows = targets.len();
+        let rows = part.len();
         let Buffers { first, layers } = buffers;
         layers.resize_with(mlp.depth() - 1, || Array2::zeros((0, 0)));
         let first = shaped(first, Dim((self.theta.nrows(), rows, mlp.layers()[1])));
-        self.first.at(mlp, self.theta, first);
+        self.first.at(mlp, part.clone(), self.theta, first);
         for (t, sink) in sinks.iter_mut().enumerate() {
             let first = first.index_axis(Axis(0), t);
             for l in 2..=mlp.depth() {
@@ -219,7 +273,7 @@ impl<R: Real> Group<'_, '_, R> {
                 add_bias_and_activate(mlp, l, bias, z.view_mut());
             }
             let outputs = layers.last().map_or(first, |f| f.view());
-            sink.take(begin, &mlp.loss.values(outputs, targets));
+            sink.take(begin + part.start, &mlp.loss.values(outputs, targets));
         }
     }
 

@@ -59,7 +59,8 @@ impl Targets {
         self.len() == 0
     }
 
-    fn select(&self, rows: impl Iterator<Item = usize>) -> Self {
+    /// Those of some samples.
+    pub(crate) fn select(&self, rows: impl Iterator<Item = usize>) -> Self {
         match self {
             Self::Classes(classes) => Self::Classes(rows.map(|i| classes[i]).collect()),
             Self::Values(values) => Self::Values(values.select(Axis(0), &rows.collect::<Vec<_>>())),
