@@ -24,7 +24,7 @@ SHELL     := /bin/bash
 
 # Families and their members, which params lists: make reads the list, and begins again where it changed.
 FAMILIES    :=
-ifneq ($(filter-out full bench help setup browser man schema check doc test clean-%,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out full scale bench help setup browser man schema check doc test clean-%,$(or $(MAKECMDGOALS),all)),)
 -include $(A)/members.mk
 endif
 MEMBERS     := $(foreach f,$(filter $(FAMILIES),$(EXPERIMENTS)),$(MEMBERS_OF_$(f)))
@@ -150,6 +150,12 @@ schema: | setup
 ## make bench          every kernel beside sgemm, on the trained mnist: a table, and artifacts/bench/results.json; minutes
 bench: $(A)/mnist/eigen/manifest.json
 	$(BIN)/bench --artifacts $(A)
+## make scale          how time and memory grow: four numbers of samples to two million, ten million parameters; 7 GB of disk
+scale: $(A)/mnist/train/manifest.json data/synthetic/x.npy
+	+@$(MAKE) PIPELINE=pipeline.scale.yaml A=$(A)/scale all
+	$(BIN)/bench --artifacts $(A) --growth $(A)/scale
+data/synthetic/x.npy: examples/synthetic.py | $(VENV)/ready
+	$(VENV)/bin/python $< 2000000 $(@D)
 ## make check          format, lints as errors, unit tests: for every edit
 check: | setup
 	cargo fmt --all --check
@@ -163,4 +169,4 @@ clean-%: ; rm -rf $(A)/$*
 ## make help           this list
 help: ; @sed -n 's/^## //p' $(MAKEFILE_LIST)
 
-.PHONY: all full quick setup bench browser status dry-run man schema test check doc help $(STAGES) $(EXPERIMENTS) FORCE
+.PHONY: all full scale quick setup bench browser status dry-run man schema test check doc help $(STAGES) $(EXPERIMENTS) FORCE

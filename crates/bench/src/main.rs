@@ -1,5 +1,6 @@
 //! `bench`: every kernel beside sgemm, on a finished experiment, in one process and one run.
 
+mod growth;
 mod kernels;
 mod measure;
 
@@ -29,6 +30,9 @@ struct Arguments {
     /// Skip the rows with one thread
     #[arg(long)]
     no_scaling: bool,
+    /// Instead: how time and memory of the experiments samples-<N> in this folder grow, to ARTIFACTS/bench/growth.json
+    #[arg(long, value_name = "DIR")]
+    growth: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -49,6 +53,11 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(folder) = &arguments.growth {
+        let growth = growth::read(folder)?;
+        growth::print(&growth);
+        return write(arguments, "growth.json", &growth);
+    }
     let blas = blas::use_one_thread();
     let inputs =
         Inputs::open(&arguments.artifacts.join(&arguments.experiment), &["fetch-data", "train", "eigen"])?;
@@ -75,10 +84,14 @@ fn run(arguments: &Arguments) -> Result<()> {
             });
         });
     }
+    write(arguments, "results.json", &results)
+}
+
+fn write(arguments: &Arguments, name: &str, results: &impl Serialize) -> Result<()> {
     let dir = arguments.artifacts.join("bench");
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    let path = dir.join("results.json");
-    std::fs::write(&path, serde_json::to_string_pretty(&results)?)
+    let path = dir.join(name);
+    std::fs::write(&path, serde_json::to_string_pretty(results)?)
         .with_context(|| format!("cannot write {}", path.display()))?;
     eprintln!("{}", path.display());
     Ok(())

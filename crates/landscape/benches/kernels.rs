@@ -15,7 +15,7 @@ use landscape::operator::PrefixHessian;
 use landscape::optimizer::{Optimizer, Stepper};
 use landscape::subspace::{gaussian_rows, random_basis, rounded_gaussian_rows};
 use landscape::training::epoch;
-use landscape::{Activation, Inputs, Loss, Mlp, Samples, Targets};
+use landscape::{Activation, Inputs, Loss, Mlp, Real, Samples, Targets};
 use ndarray::Array1;
 
 /// Draws of θ: four groups.
@@ -35,9 +35,9 @@ impl Subject {
         landscape::blas::use_one_thread();
         let mlp = Mlp::new(&[784, 256, 256, 10], Activation::Relu, Loss::SoftmaxCrossEntropy);
         let x = rounded_gaussian_rows::<f32>(1, N, 784);
-        let classes = (0..N).map(|i| (i * 7 % 10) as u32).collect();
+        let classes = (0..N).map(|i| [3, 1, 4, 9, 5, 2, 6, 8, 7, 0][i % 10]).collect();
         let samples = Samples::new(Inputs::F32(Arc::new(x)), Targets::Classes(classes), (1.0, 0.0, 1.0));
-        let w = 0.05 * gaussian_rows(2, 1, mlp.n_params()).row(0).mapv(|z| z as f32);
+        let w = 0.05 * gaussian_rows(2, 1, mlp.n_params()).row(0).mapv(f32::narrow);
         Self { mlp, samples, w }
     }
 }
