@@ -1,7 +1,7 @@
 //! `.npy` and `.npz` files: little-endian, C order, one array a file, as `numpy.load(allow_pickle=False)` reads them.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek};
+use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use ndarray::{Array, Array2, ArrayBase, ArrayD, ArrayView2, Data, Dimension, Ix2, IxDyn, s};
 use npyz::{AutoSerialize, Deserialize, NpyHeader, Order, WriterBuilder};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use crate::Failure;
 
@@ -113,8 +115,8 @@ pub fn read_any(path: &Path) -> Result<AnyArray> {
 /// Reads one array of an `.npz` archive.
 pub fn read_npz(path: &Path, array: &str) -> Result<AnyArray> {
     let mut archive = open_npz(path)?;
-    let found = sorted_names(&archive).join(", ");
-    let file = archive.zip_archive().by_name(&npyz::npz::file_name_from_array_name(array));
+    let found = sorted_names(&archive)?.join(", ");
+    let file = archive.by_name(&format!("{array}.npy"));
     let mut file = file.map_err(|_| {
         Failure::input(
             format!("{}: no array {array:?}; it holds {found}", path.display()),
@@ -126,7 +128,7 @@ pub fn read_npz(path: &Path, array: &str) -> Result<AnyArray> {
 
 /// Names of the arrays in an `.npz` archive.
 pub fn npz_names(path: &Path) -> Result<Vec<String>> {
-    Ok(sorted_names(&open_npz(path)?))
+    sorted_names(&open_npz(path)?)
 }
 
 /// Writes an array in C order.
@@ -264,17 +266,21 @@ impl<T: Element> RowWriter<T> {
 /// Writes named arrays into one `.npz` archive that `numpy.load` reads.
 pub fn write_npz<T: Element>(path: &Path, arrays: &[(String, ArrayD<T>)]) -> Result<()> {
     let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
-    let mut archive = npyz::npz::NpzWriter::new(BufWriter::new(file));
+    let mut archive = ZipWriter::new(BufWriter::new(file));
     for (name, array) in arrays {
-        // A fixed date: the same weights give the same bytes.
-        let options = npyz::zip::write::FileOptions::default()
-            .last_modified_time(npyz::zip::DateTime::default())
+        // As numpy.savez does, without compression; and with a fixed date: the same weights give the same bytes.
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Stored)
+            .last_modified_time(zip::DateTime::default())
             .large_file(true);
+        archive.start_file(format!("{name}.npy"), options)?;
         let shape = array.shape().iter().map(|&n| n as u64).collect::<Vec<_>>();
-        let mut writer = archive.array(name, options)?.default_dtype().shape(&shape).begin_nd()?;
+        let writer = npyz::WriteOptions::<T>::new().default_dtype().shape(&shape).writer(&mut archive);
+        let mut writer = writer.begin_nd()?;
         writer.extend(array.iter().copied())?;
         writer.finish()?;
     }
+    archive.finish()?.flush()?;
     Ok(())
 }
 
@@ -285,17 +291,20 @@ fn open(path: &Path) -> Result<BufReader<File>> {
     Ok(BufReader::with_capacity(1 << 20, file))
 }
 
-fn open_npz(path: &Path) -> Result<npyz::npz::NpzArchive<BufReader<File>>> {
-    npyz::npz::NpzArchive::open(path).map_err(|e| {
+fn open_npz(path: &Path) -> Result<ZipArchive<BufReader<File>>> {
+    ZipArchive::new(open(path)?).map_err(|e| {
         Failure::input(format!("{}: {e}", path.display()), "an .npz file written by numpy.savez is needed")
             .into()
     })
 }
 
-fn sorted_names<R: Read + std::io::Seek>(archive: &npyz::npz::NpzArchive<R>) -> Vec<String> {
-    let mut names = archive.array_names().map(str::to_owned).collect::<Vec<_>>();
+fn sorted_names(archive: &ZipArchive<BufReader<File>>) -> Result<Vec<String>> {
+    let mut names = vec![];
+    for name in archive.file_names() {
+        names.extend(name?.strip_suffix(".npy").map(str::to_owned));
+    }
     names.sort();
-    names
+    Ok(names)
 }
 
 fn header(reader: &mut impl Read, name: &str) -> Result<NpyHeader> {
