@@ -1,19 +1,28 @@
 //! The numbers of a whole run on `digits`, held against NumPy and against themselves.
 
-use std::process::Command;
-
 use ndarray::{Ix1, Ix2};
 use pipeline::npy;
-use pipeline_tests::{FINISHED, Place, STAGES, python, ran, root, set, small};
+use pipeline_tests::{FINISHED, Place, STAGES, check_with_numpy, ran, root, set, small};
 use serde_json::Value;
 
 #[test]
 fn numpy_reads_every_artifact_and_finds_the_same_numbers() {
-    let Some(python) = python() else { return };
-    let script = root().join("tests/check_artifacts.py");
-    let ran = ran(Command::new(python).arg(script).arg(FINISHED.path("artifacts/digits")).output());
-    assert_eq!(ran.code, 0, "{}", ran.said);
-    assert!(ran.said.contains("all checks passed"), "{}", ran.said);
+    check_with_numpy(&FINISHED.path("artifacts/digits"));
+}
+
+/// Draws in pairs and in sixteen sequences, with the control variate.
+#[test]
+fn numpy_finds_the_same_with_other_sampling() {
+    for sampling in ["antithetic", "sobol"] {
+        let place = Place::new(|p| {
+            small(p);
+            set(p, "montecarlo.sampling", sampling);
+            set(p, "montecarlo.draws", 64);
+            set(p, "montecarlo.control_variate", true);
+        });
+        place.stages(&STAGES);
+        check_with_numpy(&place.path("artifacts/digits"));
+    }
 }
 
 #[test]
@@ -193,10 +202,7 @@ fn other_networks_go_through() {
             set(p, "montecarlo.grids", serde_yaml::Value::Sequence(vec![]));
         });
         place.stages(&STAGES);
-        let Some(python) = python() else { continue };
-        let script = root().join("tests/check_artifacts.py");
-        let ran = ran(Command::new(python).arg(script).arg(place.path("artifacts/digits")).output());
-        assert_eq!(ran.code, 0, "{activation}: {}", ran.said);
+        check_with_numpy(&place.path("artifacts/digits"));
     }
 }
 
