@@ -10,6 +10,7 @@ use ndarray::{Array2, Axis};
 use pipeline::Failure;
 use pipeline::npy::Element;
 use pipeline::params::{Precision, Stream, Train};
+use pipeline::plan::{Cost, PlanContext};
 use pipeline::stage::{Stage, StageContext};
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -26,6 +27,13 @@ impl Stage for StreamStage {
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())
+    }
+
+    fn cost(params: &Stream, ctx: &PlanContext) -> Result<Cost> {
+        match params.precision {
+            Precision::F32 => experiment::cost::stream::<f32>(params, ctx),
+            Precision::F64 => experiment::cost::stream::<f64>(params, ctx),
+        }
     }
 
     fn run(params: &Stream, ctx: &mut StageContext) -> Result<String> {
