@@ -89,7 +89,7 @@ const WRONG: &[[&str; 4]] = &[
         "bound",
         "bound.tolerances",
         "[1.0e-40]",
-        "bound.tolerances: 1e-40 needs 2^52 samples or more of hessian-d10-s1",
+        "bound.tolerances: 1e-40: hessian-d10-s1, order-average: 1e-40 needs 2^52 samples or more",
     ],
     ["train", "train.batch_size", "0", "train.batch_size: 0; at least 1 is needed"],
     ["train", "train.checkpoint_epochs", "[99]", "checkpoint_epochs: 99; epochs count from 1 to 15"],
@@ -267,6 +267,55 @@ fn configuration() {
         fails(stage, |p| set(p, key, yaml(value)), 2, &[part]);
     }
     fails("train", |p| set(p, "train.epoch", 3), 2, &["pipeline.yaml:"]);
+}
+
+/// V of the measured draws can be counted where that of a theory, or of a pilot, cannot.
+#[test]
+fn sizes_that_cannot_be_counted() {
+    fails(
+        "bound",
+        |p| set(p, "bound.relative_tolerances", yaml("[1.0e-20]")),
+        2,
+        &["bound.relative_tolerances: 1e-20: hessian-d10-s1, order-average: ", "needs 2^52 samples or more"],
+    );
+    // Each with a V above that of the draws: a theory, and the upper end of a pilot of four samples, which knows V badly. Draws
+    // in random directions have no theory.
+    let cases: [(&str, &str, fn(&serde_json::Value, &serde_json::Value) -> f64); 2] = [
+        ("hessian", "wide, diagonal-average: ", |theory, _| {
+            assert_eq!(theory["theories"][0]["name"], "diagonal");
+            theory["theories"][0]["order_average_variance"].as_f64().unwrap()
+        }),
+        ("random", "wide, pilot of 4 samples (all-samples): ", |_, pilot| pilot["high"].as_f64().unwrap()),
+    ];
+    for (basis, part, other) in cases {
+        let place = Place::new(|p| {
+            small(p);
+            let setting = format!("[{{name: wide, basis: {basis}, dim: 2, sigma: 1.0}}]");
+            set(p, "montecarlo.settings", yaml(&setting));
+            set(p, "montecarlo.pilot_sizes", yaml("[4]"));
+        });
+        place.stages(&["fetch-data", "train", "eigen", "montecarlo", "bound"]);
+        let json = |file: &str| {
+            let text = std::fs::read(place.artifact(file)).unwrap();
+            serde_json::from_slice::<serde_json::Value>(&text).unwrap()
+        };
+        let theory = json("bound/theory.json")["settings"][0].clone();
+        let measured = theory["high"].as_f64().unwrap();
+        let other = other(&theory, &json("bound/pilot.json")["pilots"][0]);
+        assert!(other > 1.01 * measured, "{part} {other} {measured}");
+        // K is √(V / tolerance): 2^52 lies between what the draws need and what the other does.
+        let tolerance = (measured * other).sqrt() * 2.0_f64.powi(-104);
+        place.edit(|p| {
+            set(p, "bound.tolerances", yaml(&format!("[{tolerance:e}]")));
+            set(p, "bound.relative_tolerances", yaml("[]"));
+        });
+        let ran = place.stage("bound");
+        assert_eq!(ran.code, 2, "{}", ran.said);
+        for part in [part, "bound.tolerances: ", "needs 2^52 samples or more", "lower sigma of that setting"]
+        {
+            assert!(ran.said.contains(part), "{part:?} is not in: {}", ran.said);
+        }
+    }
 }
 
 #[test]
