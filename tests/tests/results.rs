@@ -237,6 +237,44 @@ fn regression_goes_through() {
     assert!(manifest["facts"]["train_loss"].as_f64().unwrap() < 0.1, "{}", manifest["facts"]);
 }
 
+/// Samples that are all the same: V is 0, every K is the first prefix measured, and no theory can be compared.
+#[test]
+fn a_loss_that_never_changes_goes_through() {
+    let place = Place::new(|p| {
+        small(p);
+        let yaml = |text: &str| serde_yaml::from_str::<serde_yaml::Value>(text).unwrap();
+        set(p, "fetch-data.dataset", "files");
+        set(p, "fetch-data.files", yaml("{train_x: x.npy, train_y: y.npy}"));
+        set(p, "train.loss", "squared-error");
+        set(
+            p,
+            "montecarlo.grids",
+            yaml("[{name: random, basis: random, points: 5, extent: 1.0, prefix_sizes: [10]}]"),
+        );
+    });
+    npy::write(&place.path("x.npy"), &ndarray::Array2::from_elem((600, 3), 0.5)).unwrap();
+    npy::write(&place.path("y.npy"), &ndarray::Array1::from_elem(600, 0.25)).unwrap();
+    place.stages(&STAGES);
+    let json = |file: &str| -> Value {
+        serde_json::from_slice(&std::fs::read(place.artifact(file)).unwrap()).unwrap()
+    };
+    let theory = json("bound/theory.json");
+    for setting in theory["settings"].as_array().unwrap() {
+        assert_eq!(setting["variance"], 0.0, "{setting}");
+        assert!(setting["theories"].as_array().unwrap().is_empty(), "{setting}");
+    }
+    let summary = json("report/summary.json");
+    assert!(summary["variance"] == 0.0 && summary["exponent"].is_null(), "{summary}");
+    for row in summary["sufficient"].as_array().unwrap() {
+        let first = if row["method"] == "eigenvalue" { 100 } else { 1 };
+        assert_eq!((&row["status"], &row["k"]), (&"reached".into(), &first.into()), "{row}");
+    }
+    let html = std::fs::read_to_string(place.artifact("report/index.html")).unwrap();
+    let figures = html.split("<figcaption>").skip(1).map(|f| f.split("</figcaption>").next().unwrap());
+    let unknown = figures.filter(|f| f.contains("NaN") || f.contains("inf ")).collect::<Vec<_>>();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}
+
 /// Criterion 1 of the design: in f32 on real data, eigenvalues within 1e-4 of those in f64.
 #[test]
 fn eigenvalues_in_single_precision_are_those_in_double() {

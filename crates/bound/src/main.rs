@@ -160,15 +160,16 @@ fn describe(params: &Bound, shared: &Shared, measured: &Measured, curves: &[Curv
         variance: Uncertain::new(&measured.variance(), params.confidence),
         mean_loss: measured.mean_loss(),
         exponent: exponent(&shared.sizes, delta, params.confidence).map(Into::into),
-        theories: curves.iter().map(|curve| theory(shared, measured, curve)).collect(),
+        theories: curves.iter().filter_map(|curve| theory(shared, measured, curve)).collect(),
     }
 }
 
-fn theory(shared: &Shared, measured: &Measured, curve: &Curve) -> Theory {
+/// A theory beside Monte Carlo, if there is anything to compare it with.
+fn theory(shared: &Shared, measured: &Measured, curve: &Curve) -> Option<Theory> {
     let rows = curve.rows(shared.step);
     let at = |array: &Array1<f64>| rows.iter().map(|&row| array[row]).collect::<Vec<_>>();
-    let comparison = compare(&curve.values.to_vec(), &at(&measured.delta), &at(&measured.standard_error));
-    Theory { name: curve.name, order_average_variance: curve.order_average_variance, comparison }
+    let comparison = compare(&curve.values.to_vec(), &at(&measured.delta), &at(&measured.standard_error))?;
+    Some(Theory { name: curve.name, order_average_variance: curve.order_average_variance, comparison })
 }
 
 /// K by every method at every tolerance.

@@ -87,7 +87,8 @@ fn relative_error(method: Method, loss_variance: &[f64], control: Option<&(Array
             interval::of_draws(&adjusted(&groups, &control, *mean), 1.0)
         }
     };
-    estimate.error() / estimate.value
+    // A loss that never changes is known exactly.
+    if estimate.error() > 0.0 { estimate.error() / estimate.value } else { 0.0 }
 }
 
 /// The second-order model of the first `n_samples` samples in the first `dim` directions of the Hessian basis.
