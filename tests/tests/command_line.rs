@@ -108,7 +108,7 @@ fn a_dry_run_tells_the_cost_and_runs_nothing() {
     assert_eq!(line["parts"][1]["flops"].as_f64(), Some((2.0 * 12.0 + 20.0) * product), "{line}");
     // 2 runs: 10 passes over 64 samples, then one over 96, 128, … as far as whole batches of 32 come.
     let (line, _) = json(place.command("stream", "digits").args(["--dry-run", "--json"]));
-    let arrivals = (1..).map(|i| 64 + 32 * i).take_while(|k| *k <= 1437).sum::<u32>();
+    let arrivals = (96..=1437).step_by(32).sum::<u32>();
     let flops = 2.0 * f64::from(640 + arrivals) * (4.0 * 64.0 * 32.0 + 6.0 * 32.0 * 10.0);
     assert_eq!(line["parts"][0]["flops"].as_f64(), Some(flops), "{line}");
     // Two members of 100 and 300 samples: 8 draws of the smaller one over 300, 3 directions beside the first layer's sums.

@@ -272,6 +272,7 @@ fn configuration() {
 /// V of the measured draws can be counted where that of a theory, or of a pilot, cannot.
 #[test]
 fn sizes_that_cannot_be_counted() {
+    type Other = fn(&serde_json::Value, &serde_json::Value) -> f64;
     fails(
         "bound",
         |p| set(p, "bound.relative_tolerances", yaml("[1.0e-20]")),
@@ -280,7 +281,7 @@ fn sizes_that_cannot_be_counted() {
     );
     // Each with a V above that of the draws: a theory, and the upper end of a pilot of four samples, which knows V badly. Draws
     // in random directions have no theory.
-    let cases: [(&str, &str, fn(&serde_json::Value, &serde_json::Value) -> f64); 2] = [
+    let cases: [(&str, &str, Other); 2] = [
         ("hessian", "wide, diagonal-average: ", |theory, _| {
             assert_eq!(theory["theories"][0]["name"], "diagonal");
             theory["theories"][0]["order_average_variance"].as_f64().unwrap()

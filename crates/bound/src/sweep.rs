@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::compare::{Comparison, compare};
 use crate::curves::{Curve, Shared, curves_of, take_samples};
-use crate::measured::method;
 
 /// A theory holds where its V is within this fraction of the measured one.
 const HOLDS_WITHIN: f64 = 0.1;
@@ -178,7 +177,7 @@ fn estimates(
     mean: f64,
     name: &str,
 ) -> [(String, usize, Estimate); 2] {
-    let groups = |of: &Array2<f64>| method(sampling).group_means(&of.row(row).to_vec());
+    let groups = |of: &Array2<f64>| experiment::method(sampling).group_means(&of.row(row).to_vec());
     let (plain, control) = (groups(variance), groups(control));
     let with = adjusted(&plain, &control, mean);
     [

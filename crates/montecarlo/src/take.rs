@@ -9,22 +9,12 @@ use landscape::draws::Draws;
 use landscape::interval;
 use landscape::sampling::Method;
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
-use pipeline::params::Sampling;
 use pipeline::stage::StageContext;
 
 /// Draws of the first round, where a round is followed by a look at the error of V; each round doubles the draws.
 const FIRST_ROUND: usize = 128;
 /// Samples whose projections are in memory at once.
 const ROWS_AT_ONCE: usize = 65_536;
-
-/// How `pipeline.yaml` names a method.
-pub fn method(sampling: Sampling) -> Method {
-    match sampling {
-        Sampling::Plain => Method::Plain,
-        Sampling::Antithetic => Method::Antithetic,
-        Sampling::Sobol => Method::Sobol,
-    }
-}
 
 /// Where draws come from, and when there are enough.
 pub struct Plan {

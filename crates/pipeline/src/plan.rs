@@ -58,6 +58,7 @@ impl PlanContext<'_> {
     }
 
     /// The same for a member of the family that the experiment is.
+    #[must_use]
     pub fn member(&self, name: &str) -> Self {
         Self {
             experiment: format!("{}/{name}", self.experiment),
