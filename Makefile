@@ -112,6 +112,8 @@ status: $(BINARIES)
 ## make dry-run        what would run, its flops, memory and estimated time; make dry-run EXPERIMENTS=mnist
 dry-run: $(BINARIES)
 	@for e in $(SUBJECTS); do for s in $(STAGES); do \
+	  $(BIN)/$$s --pipeline $(PIPELINE) --experiment $$e --artifacts $(A) --dry-run || exit; done; done; \
+	for e in $(filter $(FAMILIES),$(EXPERIMENTS)); do for s in family report; do \
 	  $(BIN)/$$s --pipeline $(PIPELINE) --experiment $$e --artifacts $(A) --dry-run || exit; done; done
 
 # Man pages and shell completions of the binaries, made with them.

@@ -1,11 +1,15 @@
 """Reads every artifact of an experiment with NumPy and recomputes its numbers in plain float64.
 
     python tests/check_artifacts.py artifacts/digits [largest number of draws to recompute]
+    python tests/check_artifacts.py artifacts/digits-ladder      a family: the join against its members
 
-An independent second opinion: forward passes, finite differences and sums written here share nothing with the program.
+An independent second opinion: forward passes, finite differences, sums and quantiles written here share nothing with the
+program.
 """
 
 import json
+import math
+import statistics
 import sys
 from pathlib import Path
 
@@ -14,10 +18,13 @@ import numpy as np
 DTYPES = {"|u1": np.uint8, "<i8": np.int64, "<f4": np.float32, "<f8": np.float64}
 
 
-def load_all(root):
+STAGES = ["fetch-data", "train", "eigen", "montecarlo", "bound", "spectrum", "stream", "report"]
+
+
+def load_all(root, stages=STAGES):
     """Every array of every manifest, checked for type and shape; a dict by 'stage/file'."""
     arrays, manifests = {}, {}
-    for stage in ["fetch-data", "train", "eigen", "montecarlo", "bound", "report"]:
+    for stage in stages:
         manifest = json.loads((root / stage / "manifest.json").read_text())
         manifests[stage] = manifest
         for name, output in manifest["outputs"].items():
@@ -59,17 +66,23 @@ class Subject:
         self.layers, self.loss = facts["layers"], facts["loss"]
         self.phi = ACTIVATIONS[facts["activation"]]
 
+    def layer_weights(self, w):
+        """(W, b) of each layer from the flat parameters w."""
+        offset, pairs = 0, []
+        for n_in, n_out in zip(self.layers, self.layers[1:]):
+            bias = offset + n_out * n_in
+            pairs.append((w[offset:bias].reshape(n_out, n_in), w[bias : bias + n_out]))
+            offset = bias + n_out
+        assert offset == len(w)
+        return pairs
+
     def losses(self, w):
         """Per-sample losses at the flat parameters w."""
-        h, offset = self.x, 0
-        for depth, (n_in, n_out) in enumerate(zip(self.layers, self.layers[1:])):
-            weights = w[offset : offset + n_out * n_in].reshape(n_out, n_in)
-            bias = w[offset + n_out * n_in : offset + n_out * (n_in + 1)]
-            offset += n_out * (n_in + 1)
+        h = self.x
+        for depth, (weights, bias) in enumerate(self.layer_weights(w)):
             h = h @ weights.T + bias
             if depth < len(self.layers) - 2:
                 h = self.phi(h)
-        assert offset == len(w)
         if self.loss == "softmax-cross-entropy":
             top = h.max(axis=1)
             return np.log(np.exp(h - top[:, None]).sum(axis=1)) + top - h[np.arange(len(h)), self.y]
@@ -85,8 +98,8 @@ def increments(losses, step):
     return k[:-1], mean[..., :-1], np.diff(mean, axis=-1)
 
 
-def close(found, expected, relative, what):
-    scale = np.abs(expected).max()
+def close(found, expected, relative, what, scale=None):
+    scale = scale or np.abs(expected).max()
     worst = np.abs(np.asarray(found) - expected).max()
     assert worst <= relative * scale, f"{what}: off by {worst:.2e}, {relative:.0e} x {scale:.2e} allowed"
     print(f"{what}: within {worst / max(scale, 1e-300):.1e} of the largest")
@@ -102,7 +115,8 @@ def check_train(arrays, manifests, subject):
     flat = np.concatenate([arrays["train/weights.npz"][p["name"]].ravel() for p in facts["layout"]])
     assert (flat == arrays["train/w_star.npy"]).all()
     precise = arrays["train/w_star.npy"].dtype == np.float64
-    assert abs(subject.losses(subject.w).mean() / facts["train_loss"] - 1) <= (1e-10 if precise else 1e-4)
+    # 1e-12: residuals that are rounding, squared, where a network fits all.
+    assert abs(subject.losses(subject.w).mean() - facts["train_loss"]) <= (1e-10 if precise else 1e-4) * facts["train_loss"] + 1e-12
 
 
 def check_eigen(arrays, manifests, subject, relative):
@@ -126,7 +140,7 @@ def check_eigen(arrays, manifests, subject, relative):
     assert np.abs(off_diagonal).max() <= residuals.max() + 10 * relative * np.abs(values).max()
 
 
-def check_setting(arrays, subject, setting, step, largest, relative):
+def check_setting(arrays, subject, setting, step, largest, relative, pilots):
     folder = f"montecarlo/{setting['name']}"
     file = {"hessian": "basis", "random": "basis_random", "filter": "basis_filter"}[setting["basis"]]
     basis = arrays[f"eigen/{file}.npy"].astype(np.float64)[: setting["dim"]]
@@ -146,22 +160,80 @@ def check_setting(arrays, subject, setting, step, largest, relative):
         found, expected = arrays[f"{folder}/delta.npy"], squares.mean(axis=0)
         lost = (1e-15 * np.abs(losses).max()) * np.abs(change).max() + 1e-30
         assert (np.abs(found - expected) <= 3e2 * relative * expected + lost).all(), folder
-        error = squares.std(axis=0, ddof=1) / np.sqrt(len(theta))
+        error = group_error(squares, setting["sampling"])
         assert (np.abs(arrays[f"{folder}/standard_error.npy"] - error) <= 3e2 * relative * expected + lost).all(), folder
+        check_means(arrays, folder, losses, setting["sampling"], pilots, relative)
+    if "control" in {name.split("/")[-1].removesuffix(".npy") for name in arrays if name.startswith(f"{folder}/")}:
+        control = second_order_variance(arrays, chosen)
+        close(arrays[f"{folder}/control.npy"][: len(chosen)], control, 1e-9, f"{folder} control")
+        close(setting["control_mean"], theory_variances(arrays, setting["dim"], setting["sigma"])["second-order"], 1e-9, folder)
     check_order_average(losses, step, setting["name"])
+
+
+def groups(values, sampling):
+    """Means over draws that depend on each other: single draws, pairs, or every sixteenth. The draws lie along axis 0."""
+    count = {"plain": len(values), "antithetic": len(values) // 2, "sobol": 16}[sampling]
+    place = np.arange(len(values)) // 2 if sampling == "antithetic" else np.arange(len(values)) % count
+    return np.stack([values[place == group].mean(axis=0) for group in range(count)])
+
+
+def group_error(values, sampling):
+    """Standard error of the mean over draws, from the means of independent groups."""
+    means = groups(values, sampling)
+    return means.std(axis=0, ddof=1) / np.sqrt(len(means))
+
+
+def check_means(arrays, folder, losses, sampling, pilots, relative):
+    """What intervals and pilots are made of, from the losses (T, N)."""
+    i = np.arange(2, losses.shape[1] + 1)
+    before = np.cumsum(losses, axis=1)[:, :-1] / (i - 1)
+    residual = (i - 1) / i * (losses[:, 1:] - before) ** 2
+    stored = lambda name: arrays[f"{folder}/{name}.npy"]
+    close(stored("mean_loss"), losses.mean(axis=1), relative, f"{folder} mean loss")
+    close(stored("sample_loss"), losses.mean(axis=0), relative, f"{folder} loss of each sample")
+    close(stored("deviation"), residual.mean(axis=0), relative, f"{folder} deviation")
+    # Squares are summed before the mean's is taken off: a variance is known to rounding of those squares.
+    found, expected = stored("deviation_error") ** 2, group_error(residual, sampling) ** 2
+    lost = 1e-14 * residual.mean(axis=0).max() ** 2
+    assert (np.abs(found - expected) <= 1e2 * relative * expected.max() + lost).all(), f"{folder} error of the deviation"
+    for row, n in zip(stored("pilot_variance"), pilots, strict=True):
+        close(row, losses[:, :n].var(axis=1, ddof=1), relative, f"{folder} S^2 of the first {n}")
+
+
+def second_order_variance(arrays, theta, n=None):
+    """S^2 of the second-order model of the first n samples at each row of theta, (T,)."""
+    c, g, h = (arrays[f"eigen/sample_{name}.npy"][:n] for name in ["loss", "slope", "curvature"])
+    d = theta.shape[1]
+    quadratic = np.einsum("ta,iab,tb->ti", theta, h[:, :d, :d], theta, optimize=True)
+    return (c + theta @ g[:, :d].T + 0.5 * quadratic).var(axis=1, ddof=1)
+
+
+def theory_variances(arrays, d, sigma, n=None):
+    """V of each theory that has one, from sample covariances over the first n samples."""
+    c, g, h = (arrays[f"eigen/sample_{name}.npy"][:n] for name in ["loss", "slope", "curvature"])
+    variance = lambda x: ((x - x.mean(axis=0)) ** 2).sum() / (len(x) - 1)
+    trace = np.einsum("iaa->i", h[:, :d, :d])
+    with_loss = ((c - c.mean()) * (trace - trace.mean())).sum() / (len(c) - 1)
+    of = lambda squares: sigma**4 / 4 * (2 * squares + variance(trace))
+    quadratic = of(variance(h[:, :d, :d]))
+    return {
+        "diagonal": of(variance(np.einsum("iaa->ia", h[:, :d, :d]))),
+        "quadratic": quadratic,
+        "second-order": quadratic + sigma**2 * variance(g[:, :d]) + variance(c) + sigma**2 * with_loss,
+    }
 
 
 def check_order_average(losses, step, name):
     """E over orders of (L_{k+s} - L_k)^2 is S^2 (1/k - 1/(k+s)): over many sampled orders, within its error."""
     rng, n = np.random.default_rng(0), losses.shape[1]
-    orders = np.stack([rng.permutation(n) for _ in range(300)])
+    orders = np.stack([rng.permutation(n) for _ in range(3000 if n <= 2000 else 300)])
     k, _, change = increments(losses[0][orders], step)
     rows = np.unique(np.geomspace(1, len(k), 12).astype(int) - 1)
     expected = losses[0].var(ddof=1) * (1 / k[rows] - 1 / (k[rows] + step))
     mean, error = (change[:, rows] ** 2).mean(axis=0), (change[:, rows] ** 2).std(axis=0, ddof=1) / np.sqrt(len(orders))
     deviations = np.abs(mean - expected) / error
-    print(f"{name}: order average over 300 sampled orders, at most {deviations.max():.1f} standard errors off")
-    # Squares of few samples are heavy-tailed, so a sample of 300 misjudges its own error: five of them.
+    print(f"{name}: order average over {len(orders)} sampled orders, at most {deviations.max():.1f} standard errors off")
+    # Squares of few samples are heavy-tailed, so a sample of some hundreds misjudges its own error: five of them.
     assert deviations.max() <= 5, (name, deviations)
 
 
@@ -174,7 +246,8 @@ def check_grids(arrays, manifests, subject, step, relative):
         for a, b in [(0, len(axis) - 1), (len(axis) // 2, 1)]:
             losses = subject.losses(subject.w + axis[a] * basis[0] + axis[b] * basis[1])
             for m, k in enumerate(sizes):
-                close(arrays[f"{folder}/loss.npy"][m, a, b], losses[:k].mean(), relative, f"{folder} L_{k}")
+                # A loss near 0 is the difference of logits and a logarithm: rounding is that of large losses.
+                close(arrays[f"{folder}/loss.npy"][m, a, b], losses[:k].mean(), relative, f"{folder} L_{k}", losses.max())
 
 
 def check_bound(arrays, manifests, root):
@@ -184,7 +257,7 @@ def check_bound(arrays, manifests, root):
     dc = increments(c, step)[2]
     for setting in manifests["montecarlo"]["facts"]["settings"]:
         folder, sigma, d = f"bound/{setting['name']}", setting["sigma"], setting["dim"]
-        v = arrays[f"montecarlo/{setting['name']}/loss_variance.npy"].mean()
+        v = estimates(arrays, setting)[0].value
         close(arrays[f"{folder}/order_average.npy"], v * (1 / k - 1 / (k + step)), 1e-10, f"{folder} order average")
         if setting["basis"] != "hessian":
             continue
@@ -196,28 +269,491 @@ def check_bound(arrays, manifests, root):
         second = quadratic + sigma**2 * (dg**2).sum(axis=0) + dc**2 + sigma**2 * dc * trace
         for name, curve in [("diagonal", diagonal), ("quadratic", quadratic), ("second_order", second)]:
             close(arrays[f"{folder}/{name}.npy"], curve, 1e-9, f"{folder} {name}")
-    check_sufficient(arrays, root)
+    check_uncertainty(arrays, manifests, root)
 
 
-def check_sufficient(arrays, root):
-    document = json.loads((root / "bound/sufficient.json").read_text())
-    k, step = arrays["montecarlo/prefix_sizes.npy"], document["step"]
-    for row in document["rows"]:
-        if row["method"] == "monte-carlo":
-            exceeding = np.flatnonzero(~(arrays[f"montecarlo/{row['setting']}/delta.npy"] < row["tolerance"]))
-            first = 0 if len(exceeding) == 0 else exceeding[-1] + 1
-            assert row["k"] == (k[first] if first < len(k) else None), row
-        if row["method"] == "order-average":
-            v = arrays[f"montecarlo/{row['setting']}/loss_variance.npy"].mean()
-            law = lambda k: v * (1 / k - 1 / (k + step))
-            size = row["k"]
-            assert size % step == 0 and law(size) < row["tolerance"] * (1 + 1e-9), row
-            assert size == step or law(size - step) >= row["tolerance"] * (1 - 1e-9), row
-            assert row["status"] == ("reached" if size <= k[-1] else "extrapolated") and row["low"] <= size <= row["high"], row
+class Estimate:
+    """V with what draws and samples say of it: the two-way random-effects model of docs/method.md."""
+
+    def __init__(self, value, draws, samples=(0.0, 0.0, 0.0)):
+        (a, a_freedom, a_third), (b, b_freedom, b_third) = draws, samples
+        total = a + b
+        self.value, self.draws, self.samples, self.error = value, math.sqrt(a), math.sqrt(b), math.sqrt(total)
+        parts = sum(x * x / max(f, 1.0) for x, f in [(a, a_freedom), (b, b_freedom)])
+        self.freedom = total**2 / parts if total > 0 else 1.0
+        self.skewness = (a_third + b_third) / total**1.5 if total > 0 else 0.0
+
+    def interval(self, confidence):
+        """Student's t with Hall's cubic correction for skewness."""
+        g, ends = self.skewness, []
+        t = student_quantile((1 + confidence) / 2, self.freedom)
+        for q in [t, -t]:
+            studentised = q if abs(g) < 1e-6 else 3 / g * (float(np.cbrt(1 + g * (q - g / 6))) - 1)
+            ends.append(max(self.value - self.error * studentised, 0.0))
+        return ends
+
+
+def student_quantile(p, freedom):
+    """Of Student's t above its median: the density integrated by Gauss-Legendre, and bisection."""
+    scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(freedom * math.pi)
+    x, w = np.polynomial.legendre.leggauss(400)
+    # t = tan(u) takes the half line to [0, π/2) and leaves a smooth integrand.
+    density = lambda u: scale * np.exp(-(freedom + 1) / 2 * np.log1p(np.tan(u) ** 2 / freedom)) / np.cos(u) ** 2
+    below = lambda u: 0.5 + u / 2 * (w * density(u / 2 * (x + 1))).sum()
+    low, high = 0.0, math.pi / 2 - 1e-9
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if below(middle) < p else (low, middle)
+    return math.tan(low)
+
+
+def of_mean(values, spent=0):
+    """Variance of a mean, its degrees of freedom and its third cumulant."""
+    n = len(values)
+    freedom, off = max(n - 1 - spent, 1), values - values.mean()
+    return (off**2).sum() / freedom / n, freedom, (off**3).sum() / freedom / n**2
+
+
+def variance_estimate(quiet, raw, deviation, deviation_error, spent=0):
+    """V: `raw` and `quiet` are its group means without and with a control variate."""
+    n, g = len(deviation), len(raw)
+    interaction = max(g * (deviation_error**2).mean() - raw.var(ddof=1), 0) * n / (n - 1)
+    of_samples, freedom, third = of_mean(deviation)
+    return Estimate(quiet.mean(), of_mean(quiet, spent), (max(of_samples - interaction / (n * g), 0), freedom, third))
+
+
+def adjusted(raw, control, mean):
+    """Group means less what the control variate explains, by least squares."""
+    slope = ((raw - raw.mean()) * (control - control.mean())).sum() / ((control - control.mean()) ** 2).sum()
+    return raw - slope * (control - mean)
+
+
+def estimates(arrays, setting):
+    """V, and V over the squared mean loss, of a setting."""
+    stored = lambda name: arrays[f"montecarlo/{setting['name']}/{name}.npy"]
+    raw = groups(stored("loss_variance"), setting["sampling"])
+    quiet, spent = raw, 0
+    if setting["control_mean"] is not None:
+        quiet, spent = adjusted(raw, groups(stored("control"), setting["sampling"]), setting["control_mean"]), 1
+    v = variance_estimate(quiet, raw, stored("deviation"), stored("deviation_error"), spent)
+    loss = groups(stored("mean_loss"), setting["sampling"])
+    value = raw.mean() / loss.mean() ** 2
+    influence = lambda s, l: (s - 2 * raw.mean() * l / loss.mean()) / loss.mean() ** 2
+    samples = influence(stored("deviation"), stored("sample_loss")[1:])
+    return v, Estimate(value, of_mean(influence(raw, loss)), of_mean(samples))
+
+
+def size_of(v, step, tolerance):
+    """The first multiple of step where v (1/k - 1/(k + step)) is below the tolerance, in whole numbers."""
+    below = lambda k: v * step < tolerance * k * (k + step)
+    k = max(int(math.sqrt(v * step / tolerance)) // step, 1) * step
+    while k > step and below(k - step):
+        k -= step
+    while not below(k):
+        k += step
+    return k
+
+
+def same_size(found, v, step, tolerance, what):
+    # V is summed in another order and quantiles are found another way: 1e-8 of K, and a step where that crosses one.
+    expected = size_of(v, step, tolerance)
+    assert abs(found - expected) <= step + 1e-8 * expected, (what, found, expected)
+
+
+def check_uncertain(document, v, confidence, what):
+    """A document's V, errors and interval against an estimate."""
+    low, high = v.interval(confidence)
+    for key, expected in [("variance", v.value), ("variance_standard_error", v.error), ("low", low), ("high", high)]:
+        # The interaction is a difference, and quantiles are found by bisection.
+        assert abs(document[key] - expected) <= 1e-8 * v.value, (what, key, document[key], expected)
+    assert abs(document["draws_standard_error"] - v.draws) <= 1e-8 * v.value, what
+    assert abs(document["samples_standard_error"] - v.samples) <= 1e-8 * v.value, what
+
+
+def compare(theory, measured):
+    """Theory beside Monte Carlo, where that is above 0."""
+    known = measured > 0
+    ratio = theory[known] / measured[known]
+    return {
+        "n_compared": int(known.sum()),
+        "fraction_above": (ratio >= 1).mean(),
+        "smallest_ratio": ratio.min(),
+        "geometric_mean_ratio": math.exp(np.log(ratio).mean()),
+    }
+
+
+def eigenvalue_curve(arrays, d, sigma, step, largest):
+    """The paper's criterion at every pair (k, k + s) with k + s <= largest."""
+    sizes, values = arrays["eigen/prefix_sizes.npy"], arrays["eigen/prefix_eigenvalues.npy"]
+    row = {k: i for i, k in enumerate(sizes)}
+    pairs = [k for k in sizes if k + step in row and k + step <= largest]
+    delta = np.array([values[row[k + step]] - values[row[k]] for k in pairs]).reshape(len(pairs), values.shape[1])[:, :d]
+    return np.array(pairs), sigma**4 / 4 * (2 * (delta**2).sum(axis=1) + delta.sum(axis=1) ** 2)
+
+
+def check_uncertainty(arrays, manifests, root):
+    """V, its error and interval, K by every method, pilots, and the theories beside Monte Carlo."""
+    facts = manifests["montecarlo"]["facts"]
+    step, k, n = facts["step"], arrays["montecarlo/prefix_sizes.npy"], facts["n_samples"]
+    document = json.loads((root / "bound/theory.json").read_text())
+    confidence = document["confidence"]
+    pilots = json.loads((root / "bound/pilot.json").read_text())["pilots"]
+    sufficient = json.loads((root / "bound/sufficient.json").read_text())["rows"]
+    for setting, theory in zip(facts["settings"], document["settings"], strict=True):
+        name = setting["name"]
+        v, ratio = estimates(arrays, setting)
+        check_uncertain(theory, v, confidence, name)
+        delta = arrays[f"montecarlo/{name}/delta.npy"]
+        laws = theory_variances(arrays, setting["dim"], setting["sigma"]) if theory["theories"] else {}
+        for found in theory["theories"]:
+            curve, at = arrays[f"bound/{name}/{found['name'].replace('-', '_')}.npy"], k
+            if found["name"] == "eigenvalue":
+                at, expected = eigenvalue_curve(arrays, setting["dim"], setting["sigma"], step, n)
+                assert (arrays[f"bound/{name}/eigenvalue_prefix_sizes.npy"] == at).all()
+                close(curve, expected, 1e-10, f"{name} eigenvalue")
+            else:
+                close(found["order_average_variance"], laws[found["name"]], 1e-9, f"{name} V of {found['name']}")
+            for key, expected in compare(curve, delta[np.searchsorted(k, at)]).items():
+                assert abs(found[key] - expected) <= 1e-9 * abs(expected), (name, found["name"], key)
+        for row in (row for row in sufficient if row["setting"] == name):
+            check_row(row, arrays, k, step, (v, ratio, laws), confidence)
+        stored = lambda file: arrays[f"montecarlo/{name}/{file}.npy"]
+        for pilot in (p for p in pilots if p["setting"] == name and p["minimiser"] == "all-samples"):
+            until = pilot["n_samples"] - 1
+            raw = groups(stored("pilot_variance")[facts["pilot_sizes"].index(until + 1)], setting["sampling"])
+            of_pilot = variance_estimate(raw, raw, stored("deviation")[:until], stored("deviation_error")[:until])
+            check_uncertain(pilot, of_pilot, confidence, f"pilot {until + 1} of {name}")
+            assert abs(pilot["full_variance"] - v.value) <= 1e-9 * v.value
+            low, high = of_pilot.interval(confidence)
+            assert pilot["holds"] == (low <= v.value <= high), pilot
+            for size in pilot["sizes"]:
+                ends = [("k", of_pilot.value), ("low", low), ("high", high), ("full_k", v.value)]
+                for key, value in ends:
+                    same_size(size[key], value, step, size["tolerance"], (name, pilot["n_samples"], key))
+    print(f"V, its interval and K: {len(sufficient)} rows and {len(pilots)} pilots recomputed")
+
+
+def check_row(row, arrays, k, step, known, confidence):
+    """K of one method at one tolerance."""
+    v, ratio, laws = known
+    method, tolerance, name = row["method"], row["tolerance"], row["setting"]
+    if row["relative"] is not None:
+        loss = arrays[f"montecarlo/{name}/mean_loss.npy"].mean()
+        assert abs(tolerance / (row["relative"] * loss) ** 2 - 1) <= 1e-12, row
+    if method == "order-average":
+        law, at = (v, tolerance) if row["relative"] is None else (ratio, row["relative"] ** 2)
+        for key, value in zip(["k", "low", "high"], [law.value, *law.interval(confidence)]):
+            same_size(row[key], value, step, at, row)
+    elif method.endswith("-average"):
+        same_size(row["k"], laws[method.removesuffix("-average")], step, tolerance, row)
+        assert row["low"] <= row["k"] <= row["high"], row
+    else:
+        at = arrays[f"bound/{name}/eigenvalue_prefix_sizes.npy"] if method == "eigenvalue" else k
+        file = f"montecarlo/{name}/delta" if method == "monte-carlo" else f"bound/{name}/{method.replace('-', '_')}"
+        exceeding = np.flatnonzero(~(arrays[f"{file}.npy"] < tolerance))
+        first = 0 if len(exceeding) == 0 else exceeding[-1] + 1
+        assert row["k"] == (at[first] if first < len(at) else None), row
+        assert row["status"] == ("reached" if first < len(at) else "not reached"), row
+        return
+    assert row["status"] == ("reached" if row["k"] <= k[-1] else "extrapolated"), row
+
+
+def check_sweep(arrays, manifests, subject, root, largest, relative):
+    """The arrays of the sweep at some sigmas from the draws of a setting, and its document from its arrays."""
+    facts = manifests["montecarlo"]["facts"]
+    sweep = facts.get("sweep")
+    if sweep is None or not (root / "bound/sweep.json").exists():
+        assert sweep is None or (arrays["montecarlo/sweep/plain/loss_variance.npy"] == 0).all()
+        return
+    n, step, draws, dim = sweep["n_samples"], facts["step"], sweep["draws"], sweep["dim"]
+    document = json.loads((root / "bound/sweep.json").read_text())
+    basis = arrays["eigen/basis.npy"].astype(np.float64)[:dim]
+    own = {s["name"] for s in manifests["montecarlo"]["params"]["settings"] if s["theta"] is None}
+    alike = [s for s in facts["settings"] if (s["basis"], s["dim"], s["sampling"]) == ("hessian", dim, "plain")]
+    alike = [s for s in alike if s["draws"] >= draws and s["name"] in own]
+    for row in [0, len(sweep["sigmas"]) // 2, len(sweep["sigmas"]) - 1] if alike and largest >= draws else []:
+        sigma = sweep["sigmas"][row]
+        # All settings and the sweep share their standard normal draws.
+        z = arrays[f"montecarlo/{alike[0]['name']}/theta.npy"][:draws] / alike[0]["sigma"]
+        for method in set(sweep["methods"]) & {"plain", "antithetic"}:
+            theta = sigma * (z if method == "plain" else np.repeat(z[: draws // 2], 2, axis=0) * np.tile([[1], [-1]], (draws // 2, 1)))
+            losses = np.stack([subject.losses(subject.w + t @ basis)[:n] for t in theta])
+            what = f"sweep {method} at sigma {sigma}"
+            close(arrays[f"montecarlo/sweep/{method}/loss_variance.npy"][row], losses.var(axis=1, ddof=1), relative, what)
+            close(arrays[f"montecarlo/sweep/{method}/control.npy"][row], second_order_variance(arrays, theta, n), 1e-9, what)
+            if method == "plain":
+                squares = increments(losses, step)[2] ** 2
+                close(arrays["montecarlo/sweep/delta.npy"][row], squares.mean(axis=0), 3e2 * relative, what)
+                close(arrays["montecarlo/sweep/standard_error.npy"][row], group_error(squares, method), 3e2 * relative, what)
+    z = statistics.NormalDist().inv_cdf((1 + document["confidence"]) / 2)
+    k = np.arange(step, n // step * step, step)
+    for row, (sigma, at) in enumerate(zip(sweep["sigmas"], document["sigmas"], strict=True)):
+        laws, found = theory_variances(arrays, dim, sigma, n), {}
+        for method in sweep["methods"]:
+            stored = lambda name: groups(arrays[f"montecarlo/sweep/{method}/{name}.npy"][row], method)
+            raw = stored("loss_variance")
+            found[method] = raw.mean(), math.sqrt(of_mean(raw)[0]) / raw.mean()
+            quiet = adjusted(raw, stored("control"), laws["second-order"])
+            found[f"{method}+control"] = quiet.mean(), math.sqrt(of_mean(quiet, 1)[0]) / quiet.mean()
+        plain = found["plain"][0] * found["plain"][1]
+        for m in at["methods"]:
+            value, error = found[m["method"]]
+            needed = draws * (z * error / 0.1) ** 2
+            for key, expected in [("variance", value), ("relative_error", error), ("draws_for_k", needed), ("efficiency", (plain / (value * error)) ** 2)]:
+                # What a control variate leaves at small sigma is a difference of nearly equal numbers.
+                assert abs(m[key] / expected - 1) <= 1e-4, (sigma, m["method"], key, m[key], expected)
+        best = min(found.values(), key=lambda f: f[1])[0]
+        curves = {name: None for name in laws}
+        sizes, curves["eigenvalue"] = eigenvalue_curve(arrays, dim, sigma, step, n)
+        delta = arrays["montecarlo/sweep/delta.npy"][row]
+        for theory in at["theories"]:
+            if theory["name"] == "eigenvalue":
+                expected = compare(curves["eigenvalue"], delta[np.searchsorted(k, sizes)])
+                assert all(abs(theory[key] - value) <= 1e-9 * abs(value) for key, value in expected.items()), theory
+                assert theory["ratio"] == theory["geometric_mean_ratio"]
+            else:
+                assert abs(theory["ratio"] * best / laws[theory["name"]] - 1) <= 1e-8, (sigma, theory)
+        assert (len(sizes) > 0) == any(t["name"] == "eigenvalue" for t in at["theories"])
+    log_sigma = np.log(sweep["sigmas"])
+    for i, theory in enumerate(document["theories"]):
+        ratio = np.log([at["theories"][i]["ratio"] for at in document["sigmas"]])
+        for low, high in theory["within"]:
+            for end in np.log([low, high]):
+                level = np.interp(end, log_sigma, ratio)
+                at_border = min(abs(end - log_sigma[0]), abs(end - log_sigma[-1])) < 1e-9
+                assert at_border or min(abs(level - math.log(0.9)), abs(level - math.log(1.1))) < 1e-9, theory
+        above = [at["sigma"] for at in document["sigmas"] if at["theories"][i]["fraction_above"] >= 1]
+        assert theory["above_everywhere"] == above, theory
+    print(f"sweep: {len(document['sigmas'])} sigmas recomputed")
+
+
+def exact_trace(subject, n):
+    """Trace of the Hessian over the first n samples for piecewise linear activations: there it is that of Gauss-Newton,
+    as no weight acts on the outputs other than linearly."""
+    h, inputs, slopes = subject.x[:n], [], []
+    pairs = subject.layer_weights(subject.w)
+    for depth, (weights, bias) in enumerate(pairs):
+        inputs.append(h)
+        z = h @ weights.T + bias
+        slopes.append(np.ones_like(z) if subject.phi is ACTIVATIONS["identity"] or depth == len(pairs) - 1 else (z > 0) * 1.0)
+        h = z if depth == len(pairs) - 1 else subject.phi(z)
+    classes, total = h.shape[1], 0.0
+    p = np.exp(h - h.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    jacobian = np.tile(np.eye(classes), (len(h), 1, 1))
+    for depth in range(len(pairs) - 1, -1, -1):
+        jacobian = jacobian * slopes[depth][:, None, :]
+        if subject.loss == "softmax-cross-entropy":
+            inner = np.einsum("ic,ica,ica->i", p, jacobian, jacobian) - (np.einsum("ic,ica->ia", p, jacobian) ** 2).sum(axis=1)
+        else:
+            inner = (jacobian**2).sum(axis=(1, 2))
+        total += (((inputs[depth] ** 2).sum(axis=1) + 1) * inner).mean()
+        jacobian = jacobian @ pairs[depth][0]
+    return total
+
+
+def check_spectrum(arrays, manifests, subject, root):
+    """Density, trace, ends, outliers and the gradient's share, from each other and from closed forms."""
+    facts, stored = manifests["spectrum"]["facts"], lambda name: arrays[f"spectrum/{name}.npy"]
+    n, p = facts["n_samples"], facts["n_params"]
+    piecewise_linear = subject.phi in (ACTIVATIONS["relu"], ACTIVATIONS["identity"])
+    trace = exact_trace(subject, n) if piecewise_linear else None
+    if "trace" in facts:
+        found = facts["trace"]
+        print(f"trace {found['value']:.4f} +- {found['standard_error']:.1e}, exact {trace}")
+        # Student's t of 20 probes leaves one in 10,000 beyond five standard errors.
+        assert trace is None or abs(found["value"] - trace) <= 5 * found["standard_error"], (found, trace)
+    if "density" in facts:
+        nodes, weights, grid, density = (stored(name) for name in ["nodes", "weights", "grid", "density"])
+        width = facts["density"]["kernel_deviation"]
+        assert np.abs(weights.sum(axis=1) - 1).max() <= 1e-10
+        kernel = np.exp(-0.5 * ((grid[:, None, None] - nodes) / width) ** 2) / (width * math.sqrt(2 * math.pi))
+        close(density, (kernel * weights).sum(axis=(1, 2)) / len(nodes), 1e-12, "density")
+        integral = (np.diff(grid) * (density[1:] + density[:-1]) / 2).sum()
+        # The trapezium rule is near exact for Gaussians a few points wide; five deviations hold all but 6e-7.
+        assert abs(integral - 1) <= 1e-5, integral
+        mean, square = (weights * nodes).sum(axis=1).mean(), (weights * nodes**2).sum(axis=1).mean()
+        assert abs(facts["density"]["mean"] - mean) <= 1e-12 * abs(square) ** 0.5
+        # A random unit vector's quadratic form has variance 2 (tr H^2 / p - mean^2) / p.
+        error = math.sqrt(2 * (square - mean**2) / p / len(nodes))
+        assert trace is None or abs(mean - trace / p) <= 5 * error, (mean, trace / p, error)
+        below = (weights * (nodes < -width)).sum(axis=1).mean()
+        assert abs(facts["density"]["fraction_below_minus_kernel"] - below) <= 1e-12
+    if "spectrum/largest.npy" in arrays:
+        largest, residuals = stored("largest"), stored("largest_residuals")
+        assert (np.diff(largest) <= 0).all()
+        if n == len(subject.y):
+            values, of_eigen = arrays["eigen/eigenvalues.npy"], arrays["eigen/residuals.npy"]
+            d = min(len(values), len(largest))
+            # For a symmetric matrix the residual bounds the distance to an eigenvalue.
+            assert (np.abs(largest[:d] - values[:d]) <= residuals[:d] + of_eigen[:d] + 1e-6 * largest[0]).all()
+        positive = largest[largest > 0]
+        ratios = positive[:-1] / positive[1:]
+        document = json.loads((root / "spectrum/outliers.json").read_text())
+        whole = document["by_prefix"][-1]
+        assert whole["n_samples"] == n and whole["outliers"] == int(ratios.argmax()) + 1, whole
+        assert abs(whole["gap_ratio"] / ratios.max() - 1) <= 1e-12 and whole["largest"] == largest[0]
+        for count in document["by_prefix"]:
+            labels = subject.y[: count["n_samples"]]
+            assert count["n_classes"] == (len(np.unique(labels)) if labels.dtype == np.int64 else 0), count
+            assert 0 <= count["overlap"] <= 1 + 1e-9
+        for count in document["by_class"]:
+            assert count["n_samples"] == (subject.y[:n] < count["n_classes"]).sum(), count
+        if "spectrum/nodes.npy" in arrays:
+            # Ritz values lie within the spectrum.
+            low = stored("smallest")[0] - stored("smallest_residuals")[0] if "spectrum/smallest.npy" in arrays else -np.inf
+            real = stored("nodes")[stored("weights") > 0]
+            assert low - 1e-6 * largest[0] <= real.min() and real.max() <= largest[0] + residuals[0] + 1e-6 * largest[0]
+    mean_slope = arrays["eigen/sample_slope.npy"].mean(axis=0)
+    share = np.cumsum(mean_slope**2) / manifests["train"]["facts"]["gradient_norm"] ** 2
+    # f32 weights where training was f32: a few hundred roundings of the gradient.
+    close(stored("gradient_share"), share, 1e-3, "share of the gradient")
+    batches = stored("batch_gradient_share")
+    assert ((np.diff(batches, axis=1) >= 0) & (batches[:, 1:] <= 1 + 1e-6) & (batches[:, :-1] >= 0)).all()
+
+
+def check_stream(arrays, manifests, root):
+    """The rules over all runs from where each stopped, and the first run from its trajectory."""
+    facts = manifests["stream"]["facts"]
+    if facts["seeds"] == 0:
+        return
+    document = json.loads((root / "stream/stops.json").read_text())
+    sizes, truths = arrays["stream/stop_sizes.npy"], arrays["stream/stop_truths.npy"]
+    column = dict(zip(facts["trajectory_columns"], arrays["stream/trajectory.npy"].T, strict=True))
+    k, step, tolerance = column["k"], document["batch"], document["tolerance"]
+    assert (np.diff(k) == step).all()
+    close(column["delta_upper"], column["variance_upper"] * (1 / k - 1 / (k + step)), 1e-12, "stream: upper limit of Delta")
+    assert (column["variance_upper"] > column["variance"]).all()
+    # The doubt shared among all looks is a fraction of that of one, so its limit lies above.
+    assert (column["anytime_delta_upper"] > column["delta_upper"]).all()
+    seen = {"first-crossing": "delta_once", "limit": "delta_upper", "limit-anytime": "anytime_delta_upper", "limit-fresh": "fresh_delta_upper"}
+    for i, rule in enumerate(document["rules"]):
+        below = np.flatnonzero(column[seen[rule["rule"]]] < tolerance)
+        stop = k[below[0]] if len(below) else np.nan
+        assert np.array_equal(sizes[0, i], stop, equal_nan=True), (rule["rule"], sizes[0, i], stop)
+        stopped = ~np.isnan(sizes[:, i])
+        n, wrong = int(stopped.sum()), int((truths[stopped, i] >= tolerance).sum())
+        assert (rule["stopped"], rule["false_stops"]) == (n, wrong), rule
+        if n == 0:
+            assert rule["false_stop_rate"] is None and rule["low"] is None, rule
+            continue
+        # Wilson's interval holds the rates r with |rate - r| <= z sqrt(r (1 - r) / n): the roots of that.
+        z, rate = statistics.NormalDist().inv_cdf(0.975), wrong / n
+        roots = np.sort(np.roots([1 + z**2 / n, -(2 * rate + z**2 / n), rate**2]).real)
+        assert abs(rule["false_stop_rate"] - rate) <= 1e-12, rule
+        assert abs(rule["low"] - roots[0]) <= 1e-6 and abs(rule["high"] - roots[1]) <= 1e-6, (rule, roots)
+    print(f"stream: {len(document['rules'])} rules over {len(sizes)} runs recomputed")
+
+
+def check_family(root):
+    """The join of a family against the artifacts of its members."""
+    manifest = json.loads((root / "family/manifest.json").read_text())
+    members = json.loads((root / "family/members.json").read_text())["members"]
+    curves = json.loads((root / "family/curves.json").read_text())["curves"]
+    values, cosines = (np.load(root / f"family/{name}.npy") for name in ["eigenvalues", "cosines"])
+    stages = ["fetch-data", "train", "eigen", "montecarlo", "bound"]
+    own = [load_all(root / member["name"], stages) for member in members]
+    for row, (member, (arrays, manifests)) in enumerate(zip(members, own, strict=True)):
+        facts, what = manifests["train"]["facts"], member["name"]
+        for key in ["train_loss", "test_loss", "test_accuracy", "gradient_norm"]:
+            # Numbers of a JSON file are read to the last place but one.
+            assert member[key] == facts[key] or abs(member[key] / facts[key] - 1) <= 1e-15, (what, key)
+        k, step = manifests["fetch-data"]["facts"]["n_samples"], manifests["montecarlo"]["facts"]["step"]
+        setting = manifests["montecarlo"]["facts"]["settings"][0]
+        v = estimates(arrays, setting)[0]
+        assert member["n_samples"] == k and abs(member["variance"] / v.value - 1) <= 1e-9, what
+        assert abs(member["delta_seen"] / (v.value * (1 / k - 1 / (k + step))) - 1) <= 1e-9, what
+        for size in member["sufficient"]:
+            same_size(size["k"], v.value, step, size["tolerance"], what)
+        d = len(arrays["eigen/eigenvalues.npy"])
+        assert (values[row, :d] == arrays["eigen/eigenvalues.npy"]).all() and np.isnan(values[row, d:]).all(), what
+        alike = [m for m in range(len(members)) if all(members[m][key] == member[key] for key in ["replica", "variant"])]
+        largest = max(alike, key=lambda m: members[m]["n_samples"])
+        if largest == row:
+            assert np.isnan(cosines[row]).all() and member["overlap"] is None and member["delta_fresh"] is None, what
+            continue
+        check_fresh(member, manifest["params"]["draws"], (arrays, manifests), own[largest], k, step)
+        if own[largest][1]["train"]["facts"]["layers"] != facts["layers"]:
+            continue
+        a, b = (x["eigen/basis.npy"].astype(np.float64) for x in [arrays, own[largest][0]])
+        found = cosines[row][~np.isnan(cosines[row])]
+        expected = np.linalg.svd(a @ b.T, compute_uv=False)
+        # Cosines are roots of eigenvalues of squares in the precision of the basis.
+        assert np.abs(found - np.minimum(expected, 1)).max() <= 2e-3, (what, found, expected)
+        assert abs(member["overlap"] - (expected**2).mean()) <= 1e-5, what
+    for curve in curves:
+        of = lambda k: [m for m in members if m["variant"] == curve["variant"] and m["n_samples"] == k]
+        for rung in curve["rungs"]:
+            same = of(rung["k"])
+            assert rung["replicas"] == len(same)
+            for key in ["train_loss", "test_loss", "test_accuracy", "gradient_norm", "variance", "delta_seen", "delta_fresh", "overlap"]:
+                over = np.array([m[key] for m in same if m[key] is not None])
+                check_spread(rung[key], over, (rung["k"], key))
+            rows = [members.index(m) for m in same]
+            for rank, spread in enumerate(rung["eigenvalues"]):
+                check_spread(spread, values[rows, rank], (rung["k"], "eigenvalue", rank))
+        if curve["fit"] is not None:
+            check_fit(curve)
+    print(f"all checks passed: {len(members)} members, {len(curves)} curves")
+
+
+def check_spread(found, values, what):
+    """Mean and deviation (n - 1) over replicas."""
+    if len(values) == 0:
+        assert found is None, what
+        return
+    assert abs(found["mean"] - values.mean()) <= 1e-12 * abs(values).max(), what
+    expected = values.std(ddof=1) if len(values) > 1 else None
+    same = found["deviation"] is None if expected is None else abs(found["deviation"] - expected) <= 1e-9 * abs(values).max()
+    assert same, (what, found, expected)
+
+
+def check_fresh(member, draws, own, largest, k, step):
+    """Delta over the samples that come next, by sums over the losses of the largest member's samples at this member's w*."""
+    arrays, manifests = own
+    setting = manifests["montecarlo"]["facts"]["settings"][0]
+    theta = arrays[f"montecarlo/{setting['name']}/theta.npy"][:draws]
+    if setting["sampling"] != "plain" or len(theta) < draws or setting["basis"] != "hessian":
+        return
+    basis = arrays["eigen/basis.npy"].astype(np.float64)[: setting["dim"]]
+    subject = Subject({**largest[0], **{"train/w_star.npy": arrays["train/w_star.npy"]}}, manifests)
+    losses = np.stack([subject.losses(subject.w + t @ basis) for t in theta])
+    seen, fresh = losses[:, :k].mean(axis=1), losses[:, k:]
+    m = fresh.shape[1]
+    s = min(step, m)
+    # The mean of s of m values without replacement: its variance is that of one over s, less what has been taken.
+    spread = fresh.var(axis=1, ddof=1) * (1 / s - 1 / m) if m > 1 else 0.0
+    expected = ((s / (k + s)) ** 2 * (spread + (fresh.mean(axis=1) - seen) ** 2)).mean()
+    # The join works in f32: a hundred roundings.
+    assert abs(member["delta_fresh"] / expected - 1) <= 1e-4, (member["name"], member["delta_fresh"], expected)
+
+
+def check_fit(curve):
+    """a + b k^-c with a, b >= 0: no other exponent of a fine grid fits the means better."""
+    fit, rungs = curve["fit"], curve["rungs"]
+    k, y = np.array([r["k"] for r in rungs], dtype=float), np.array([r["test_loss"]["mean"] for r in rungs])
+    misfit = lambda a, b, c: math.sqrt((((a + b * k**-c) / y - 1) ** 2).mean())
+    own = misfit(fit["floor"], fit["scale"], fit["exponent"])
+    assert abs(fit["relative_residual"] - own) <= 1e-9, fit
+    for c in np.geomspace(0.02, 3, 2000):
+        design = np.stack([1 / y, k**-c / y], axis=1)
+        free = np.linalg.lstsq(design, np.ones(len(k)), rcond=None)[0]
+        candidates = [free] if (free >= 0).all() else [np.array([0, design[:, 1].sum() / (design[:, 1] ** 2).sum()]), np.array([design[:, 0].sum() / (design[:, 0] ** 2).sum(), 0])]
+        for a, b in candidates:
+            assert own <= misfit(a, b, c) + 1e-9, (c, own, misfit(a, b, c))
+    law = lambda k: fit["floor"] + fit["scale"] * k ** -fit["exponent"]
+    if fit["flat_k"] is not None:
+        at = fit["flat_k"]
+        assert abs(1 - law(2 * at) / law(at) - curve["flat_gain"]) <= 1e-6 * curve["flat_gain"], fit
+        step, v = curve["step"], rungs[-1]["variance"]["mean"]
+        at = max(round(at), 1)
+        assert abs(fit["delta_at_flat"] / (v * (1 / at - 1 / (at + step))) - 1) <= 1e-9, fit
 
 
 def main():
     root = Path(sys.argv[1])
+    if (root / "family/manifest.json").exists():
+        return check_family(root)
     largest = int(sys.argv[2]) if len(sys.argv) > 2 else 10**6
     arrays, manifests = load_all(root)
     subject = Subject(arrays, manifests)
@@ -229,9 +765,12 @@ def main():
     check_train(arrays, manifests, subject)
     check_eigen(arrays, manifests, subject, relative)
     for setting in manifests["montecarlo"]["facts"]["settings"]:
-        check_setting(arrays, subject, setting, step, largest, relative)
+        check_setting(arrays, subject, setting, step, largest, relative, manifests["montecarlo"]["facts"]["pilot_sizes"])
     check_grids(arrays, manifests, subject, step, relative)
     check_bound(arrays, manifests, root)
+    check_sweep(arrays, manifests, subject, root, largest, relative)
+    check_spectrum(arrays, manifests, subject, root)
+    check_stream(arrays, manifests, root)
     print(f"all checks passed: {len(arrays)} arrays")
 
 

@@ -32,6 +32,16 @@ pub fn python() -> Option<PathBuf> {
     python
 }
 
+/// Holds the artifacts of an experiment, or the join of a family, against NumPy; nothing where there is no Python.
+#[track_caller]
+pub fn check_with_numpy(artifacts: &Path) {
+    let Some(python) = python() else { return };
+    let script = root().join("tests/check_artifacts.py");
+    let ran = ran(Command::new(python).arg(script).arg(artifacts).output());
+    assert_eq!(ran.code, 0, "{}", ran.said);
+    assert!(ran.said.contains("all checks passed"), "{}", ran.said);
+}
+
 /// A folder of its own with a pipeline file.
 pub struct Place {
     dir: tempfile::TempDir,

@@ -88,7 +88,7 @@ fn a_dry_run_tells_the_cost_and_runs_nothing() {
     for stage in STAGES {
         let (line, code) = json(place.command(stage, "digits").args(["--dry-run", "--json"]));
         assert_eq!((code, &line["would_run"]), (0, &true.into()), "{line}");
-        if ["train", "eigen", "montecarlo"].contains(&stage) {
+        if ["train", "eigen", "montecarlo", "spectrum", "stream"].contains(&stage) {
             assert!(
                 line["flops"].as_f64().unwrap() > 1e6 && line["seconds"].as_f64().unwrap() > 0.0,
                 "{line}"
@@ -101,6 +101,29 @@ fn a_dry_run_tells_the_cost_and_runs_nothing() {
     let (line, _) = json(place.command("train", "digits").args(["--dry-run", "--json"]));
     let flops = 15.0 * 1437.0 * (4.0 * 64.0 * 32.0 + 6.0 * 32.0 * 10.0);
     assert_eq!(line["parts"][0]["flops"].as_f64(), Some(flops), "{line}");
+    // 2 probes of 12 steps over all samples, 4 flops per weight of the first layer and 12 per other.
+    let (line, _) = json(place.command("spectrum", "digits").args(["--dry-run", "--json"]));
+    let product = 1437.0 * (4.0 * 64.0 * 32.0 + 12.0 * 32.0 * 10.0);
+    assert_eq!(line["parts"][0]["flops"].as_f64(), Some(2.0 * 12.0 * product), "{line}");
+    assert_eq!(line["parts"][1]["flops"].as_f64(), Some((2.0 * 12.0 + 20.0) * product), "{line}");
+    // 2 runs: 10 passes over 64 samples, then one over 96, 128, … as far as whole batches of 32 come.
+    let (line, _) = json(place.command("stream", "digits").args(["--dry-run", "--json"]));
+    let arrivals = (96..=1437).step_by(32).sum::<u32>();
+    let flops = 2.0 * f64::from(640 + arrivals) * (4.0 * 64.0 * 32.0 + 6.0 * 32.0 * 10.0);
+    assert_eq!(line["parts"][0]["flops"].as_f64(), Some(flops), "{line}");
+    // Two members of 100 and 300 samples: 8 draws of the smaller one over 300, 3 directions beside the first layer's sums.
+    place.edit(|p| {
+        let family = serde_yaml::from_str::<serde_yaml::Value>("{ladder: [100, 300], draws: 8}").unwrap();
+        set(p, "family", family);
+    });
+    let (line, code) = json(place.command("family", "digits").args(["--dry-run", "--json"]));
+    let flops = 8.0 * 300.0 * (2.0 * 4.0 * 32.0 + 2.0 * 320.0);
+    assert_eq!((code, line["parts"][0]["flops"].as_f64()), (0, Some(flops)), "{line}");
+    assert!(
+        line["seconds"].as_f64().unwrap() > 0.0 && line["memory_bytes"].as_f64().unwrap() > 1e6,
+        "{line}"
+    );
+
     let ran = ran(FINISHED.command("eigen", "digits").arg("--dry-run").output());
     for part in [
         "would not run (fresh)",

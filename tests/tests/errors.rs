@@ -89,7 +89,7 @@ const WRONG: &[[&str; 4]] = &[
         "bound",
         "bound.tolerances",
         "[1.0e-40]",
-        "bound.tolerances: 1e-40 needs 2^52 samples or more of hessian-d10-s1",
+        "bound.tolerances: 1e-40: hessian-d10-s1, order-average: 1e-40 needs 2^52 samples or more",
     ],
     ["train", "train.batch_size", "0", "train.batch_size: 0; at least 1 is needed"],
     ["train", "train.checkpoint_epochs", "[99]", "checkpoint_epochs: 99; epochs count from 1 to 15"],
@@ -127,8 +127,139 @@ const WRONG: &[[&str; 4]] = &[
     ["montecarlo", "montecarlo", "{step: 1000, grids: []}", "1000 samples, but there are 1437"],
     ["bound", "montecarlo.step", "2", "eigen.step is 1, but montecarlo.step is 2"],
     ["bound", "bound.confidence", "1.0", "bound.confidence: 1; a number between 0 and 1"],
+    ["montecarlo", "montecarlo.sweep.dim", "4", "montecarlo.sweep: 4 directions, but basis.npy has 3"],
+    ["stream", "stream.first", "1430", "stream.first: 1430 samples at the start and 32 an arrival"],
+    ["stream", "stream.dim", "2411", "stream.dim: 2411 directions, but the network has 2410 parameters"],
     ["report", "report.answer", "nothing", "it has: hessian-d10-s1, small-sigma"],
 ];
+
+/// Key, value that cannot work, and what the message says of it, of all that `params` can see in the file alone.
+const IMPOSSIBLE: &[[&str; 3]] = &[
+    ["montecarlo.sampling", "latin", "unknown variant `latin`"],
+    ["montecarlo.control_variate", "perhaps", "invalid type: string \"perhaps\""],
+    ["montecarlo.relative_error", "0", "0; a finite number above 0"],
+    ["montecarlo.relative_error", "-0.02", "-0.02; a finite number above 0"],
+    ["montecarlo.relative_error", ".nan", "NaN; a finite number above 0"],
+    ["montecarlo.pilot_sizes", "[2]", "2; at least 3 is needed"],
+    ["montecarlo.pilot_sizes", "[500, 400]", "400 after 500; ascending"],
+    ["montecarlo.pilot_sizes", "[500, 500]", "500 after 500; ascending"],
+    ["montecarlo.pilot_sizes", "[-5]", "invalid value: integer `-5`"],
+    ["montecarlo.draws", "3", "3; at least 4 is needed"],
+    ["montecarlo", "{sampling: antithetic, draws: 41}", "montecarlo.draws: 41; a multiple of 2"],
+    ["montecarlo", "{sampling: sobol, draws: 40}", "montecarlo.draws: 40; a multiple of 16"],
+    [
+        "montecarlo",
+        "{sampling: sobol, draws: 64, settings: [{name: a, basis: hessian, dim: 257, sigma: 1.0}]}",
+        "montecarlo.draws: 64 draws in 257 directions; Sobol",
+    ],
+    ["montecarlo.sweep.dim", "0", "0; at least 1 is needed"],
+    ["montecarlo.sweep.sigmas", "[1.0]", "1; at least 2 is needed"],
+    ["montecarlo.sweep.sigmas", "[1.0, 0.5]", "not ascending"],
+    ["montecarlo.sweep.sigmas", "[0.5, 0.5]", "not ascending"],
+    ["montecarlo.sweep.sigmas", "[0.0, 0.5]", "0; a finite number above 0"],
+    ["montecarlo.sweep.sigmas", "[0.5, .inf]", "inf; a finite number above 0"],
+    ["montecarlo.sweep.n_samples", "1", "1; at least 2 is needed"],
+    ["montecarlo.sweep.draws", "24", "24; a multiple of 16 is needed for Sobol draws"],
+    ["montecarlo.sweep.draws", "0", "0; at least"],
+    ["montecarlo.sweep.methods", "[sobol]", "`plain` is missing"],
+    ["montecarlo.sweep.methods", "[plain, plain]", "Plain stands twice"],
+    ["montecarlo.sweep.methods", "[plain, lattice]", "unknown variant `lattice`"],
+    ["montecarlo.sweep.sigma", "[1.0, 2.0]", "unknown field `sigma`"],
+    ["bound.tolerances", "[]", "0; at least 1 is needed"],
+    ["bound.tolerances", "[0.0]", "0; a finite number above 0"],
+    ["bound.relative_tolerances", "[0.0]", "0; a finite number above 0"],
+    ["bound.relative_tolerances", "[-1.0e-3]", "-0.001; a finite number above 0"],
+    ["bound.confidence", "0.0", "0; a number between 0 and 1"],
+    ["bound.confidence", "95", "95; a number between 0 and 1"],
+    ["bound.confidence", ".nan", "NaN; a number between 0 and 1"],
+    ["bound.pilots", "[mnist-pilot-1000]", "[0]: \"mnist-pilot-1000\"; a name digits-pilot-<samples>"],
+    ["bound.pilots", "[digits-pilot-few]", "[0]: \"digits-pilot-few\"; a name digits-pilot-<samples>"],
+    ["bound.pilots", "[digits-pilot-300]", "[0]: \"digits-pilot-300\"; the file has no such experiment"],
+    ["train.polish", "{gradient_norm: 1.0e-6}", "missing field `curvature`"],
+    ["train.polish", POLISH[0], "train.polish.gradient_norm: 0; a finite number above 0"],
+    ["train.polish", POLISH[1], "train.polish.curvature: -1; a finite number above 0"],
+    ["train.polish", POLISH[2], "train.polish.max_products: 0; at least 1"],
+    ["train.polish", POLISH[3], "train.polish.eigen_products: 0; at least 1"],
+    ["family.ladder", "[1, 100]", "[1, 100]; sizes of at least 2 in ascending order"],
+    ["family.ladder", "[200, 100]", "[200, 100]; sizes of at least 2 in ascending order"],
+    ["family.replicas", "0", "0; at least 1 is needed"],
+    ["family.reseed", "[bound]", "\"bound\"; these have a seed"],
+    ["family.draws", "1", "1; at least 2 are needed"],
+    ["family.flat_gain", "0", "0; a fraction between 0 and 1"],
+    ["family.flat_gain", "1.0", "1; a fraction between 0 and 1"],
+    ["family.variants", "[{name: report, sections: {}}]", "[0].name: \"report\"; a name of its own"],
+    [
+        "family.variants",
+        "[{name: a, sections: {}}, {name: a, sections: {}}]",
+        "[1].name: \"a\"; a name of its own",
+    ],
+    ["family.variants", "[{name: a, sections: {tain: {}}}]", "[0].sections: \"tain\"; sections are stages"],
+    [
+        "family.variants",
+        "[{name: a, sections: {train: {epochs: -1}}}]",
+        "train.epochs: invalid value: integer `-1`",
+    ],
+    ["spectrum.n_samples", "0", "0; at least 1 is needed"],
+    ["spectrum.probes", "-1", "invalid value: integer `-1`"],
+    ["spectrum.steps", "0", "0; at least 1 is needed"],
+    ["spectrum.kernel_width", "0", "0; a finite number above 0"],
+    ["spectrum.grid_points", "1", "1; at least 2 is needed"],
+    ["spectrum.trace_probes", "1", "1; at least 2 are needed for a standard error"],
+    ["spectrum.largest", "1", "1; at least 2 are needed to see a gap"],
+    ["spectrum.residual_tolerance", "0", "0; a finite number above 0"],
+    ["spectrum.max_products", "3", "3; at least 30 is needed"],
+    ["spectrum.prefix_smallest", "0", "0; at least 1 is needed"],
+    ["spectrum.class_counts", "[0]", "0; at least 1 is needed"],
+    ["spectrum.gradient_batch_size", "0", "0; at least 1 is needed"],
+    ["stream.seeds", "-1", "invalid value: integer `-1`"],
+    ["stream.first", "1", "1; at least 2 is needed"],
+    ["stream.batch", "0", "0; at least 1 is needed"],
+    ["stream.epochs", "0", "0; at least 1 is needed"],
+    ["stream.dim", "0", "0; at least 1 is needed"],
+    ["stream.basis_growth", "0.9", "0.9; at least 1 is needed"],
+    ["stream.basis_growth", ".inf", "inf; at least 1 is needed"],
+    ["stream.residual_tolerance", "0", "0; a finite number above 0"],
+    ["stream.sigma", "0", "0; a finite number above 0"],
+    ["stream.draws", "1", "1; at least 2 is needed"],
+    ["stream.truth_draws", "0", "0; at least 1 is needed"],
+    ["stream.tolerance", "0", "0; a finite number above 0"],
+    ["stream.confidence", "0.5", "0.5; a number between 0.5 and 1"],
+    ["stream.confidence", "1.0", "1; a number between 0.5 and 1"],
+    ["stream.window", "1", "1; at least 2 is needed"],
+];
+
+/// A polish with one impossible value each.
+const POLISH: [&str; 4] = [
+    "{gradient_norm: 0, curvature: 1, max_products: 9, eigen_products: 9, primal_cache_mib: 1}",
+    "{gradient_norm: 1, curvature: -1, max_products: 9, eigen_products: 9, primal_cache_mib: 1}",
+    "{gradient_norm: 1, curvature: 1, max_products: 0, eigen_products: 9, primal_cache_mib: 1}",
+    "{gradient_norm: 1, curvature: 1, max_products: 9, eigen_products: 0, primal_cache_mib: 1}",
+];
+
+#[test]
+fn impossible_values_are_told_with_line_and_key() {
+    for [key, value, part] in IMPOSSIBLE {
+        let place = Place::new(|p| {
+            small(p);
+            set(p, key, yaml(value));
+        });
+        let mut command = std::process::Command::new(pipeline_tests::binary("params"));
+        command.arg("--pipeline").arg(place.path("pipeline.yaml"));
+        let ran = pipeline_tests::ran(command.arg("--artifacts").arg(place.path("artifacts")).output());
+        assert_eq!(ran.code, 2, "{key}: {value}: {}", ran.said);
+        assert!(ran.said.contains(part) && ran.said.contains("\nhint: "), "{part:?} is not in: {}", ran.said);
+        // `error: params: <file>:<line>: <stage>.<key>…`: the key that was set, or one below it, and a line that has its name.
+        let (line, told) = ran.said.split("pipeline.yaml:").nth(1).unwrap().split_once(": ").unwrap();
+        let told = told.split(": ").next().unwrap();
+        let in_variant = key.ends_with("variants") && told.starts_with("train");
+        assert!(told.starts_with(key) || in_variant, "{key}: {}", ran.said);
+        let text = std::fs::read_to_string(place.path("pipeline.yaml")).unwrap();
+        let line = text.lines().nth(line.parse::<usize>().unwrap() - 1).unwrap();
+        let last = told.rsplit('.').next().unwrap().split('[').next().unwrap();
+        let listed = told.ends_with(']') && line.trim_start().starts_with('-');
+        assert!(line.contains(&format!("{last}:")) || listed, "{told} at {line:?}: {}", ran.said);
+    }
+}
 
 #[test]
 fn configuration() {
@@ -136,6 +267,56 @@ fn configuration() {
         fails(stage, |p| set(p, key, yaml(value)), 2, &[part]);
     }
     fails("train", |p| set(p, "train.epoch", 3), 2, &["pipeline.yaml:"]);
+}
+
+/// V of the measured draws can be counted where that of a theory, or of a pilot, cannot.
+#[test]
+fn sizes_that_cannot_be_counted() {
+    type Other = fn(&serde_json::Value, &serde_json::Value) -> f64;
+    fails(
+        "bound",
+        |p| set(p, "bound.relative_tolerances", yaml("[1.0e-20]")),
+        2,
+        &["bound.relative_tolerances: 1e-20: hessian-d10-s1, order-average: ", "needs 2^52 samples or more"],
+    );
+    // Each with a V above that of the draws: a theory, and the upper end of a pilot of four samples, which knows V badly. Draws
+    // in random directions have no theory.
+    let cases: [(&str, &str, Other); 2] = [
+        ("hessian", "wide, diagonal-average: ", |theory, _| {
+            assert_eq!(theory["theories"][0]["name"], "diagonal");
+            theory["theories"][0]["order_average_variance"].as_f64().unwrap()
+        }),
+        ("random", "wide, pilot of 4 samples (all-samples): ", |_, pilot| pilot["high"].as_f64().unwrap()),
+    ];
+    for (basis, part, other) in cases {
+        let place = Place::new(|p| {
+            small(p);
+            let setting = format!("[{{name: wide, basis: {basis}, dim: 2, sigma: 1.0}}]");
+            set(p, "montecarlo.settings", yaml(&setting));
+            set(p, "montecarlo.pilot_sizes", yaml("[4]"));
+        });
+        place.stages(&["fetch-data", "train", "eigen", "montecarlo", "bound"]);
+        let json = |file: &str| {
+            let text = std::fs::read(place.artifact(file)).unwrap();
+            serde_json::from_slice::<serde_json::Value>(&text).unwrap()
+        };
+        let theory = json("bound/theory.json")["settings"][0].clone();
+        let measured = theory["high"].as_f64().unwrap();
+        let other = other(&theory, &json("bound/pilot.json")["pilots"][0]);
+        assert!(other > 1.01 * measured, "{part} {other} {measured}");
+        // K is √(V / tolerance): 2^52 lies between what the draws need and what the other does.
+        let tolerance = (measured * other).sqrt() * 2.0_f64.powi(-104);
+        place.edit(|p| {
+            set(p, "bound.tolerances", yaml(&format!("[{tolerance:e}]")));
+            set(p, "bound.relative_tolerances", yaml("[]"));
+        });
+        let ran = place.stage("bound");
+        assert_eq!(ran.code, 2, "{}", ran.said);
+        for part in [part, "bound.tolerances: ", "needs 2^52 samples or more", "lower sigma of that setting"]
+        {
+            assert!(ran.said.contains(part), "{part:?} is not in: {}", ran.said);
+        }
+    }
 }
 
 #[test]

@@ -56,6 +56,8 @@ fn members_are_run_joined_and_kept() {
         assert!(deviation > 0.0);
     }
 
+    pipeline_tests::check_with_numpy(&place.path("artifacts/fam"));
+
     let second = place.make(&["fam"]);
     assert!(second.code == 0 && trained(&second.said).is_empty(), "{}", second.said);
     assert!(!second.said.contains("family: fam"), "{}", second.said);

@@ -1,19 +1,28 @@
 //! The numbers of a whole run on `digits`, held against NumPy and against themselves.
 
-use std::process::Command;
-
 use ndarray::{Ix1, Ix2};
 use pipeline::npy;
-use pipeline_tests::{FINISHED, Place, STAGES, python, ran, root, set, small};
+use pipeline_tests::{FINISHED, Place, STAGES, check_with_numpy, ran, root, set, small};
 use serde_json::Value;
 
 #[test]
 fn numpy_reads_every_artifact_and_finds_the_same_numbers() {
-    let Some(python) = python() else { return };
-    let script = root().join("tests/check_artifacts.py");
-    let ran = ran(Command::new(python).arg(script).arg(FINISHED.path("artifacts/digits")).output());
-    assert_eq!(ran.code, 0, "{}", ran.said);
-    assert!(ran.said.contains("all checks passed"), "{}", ran.said);
+    check_with_numpy(&FINISHED.path("artifacts/digits"));
+}
+
+/// Draws in pairs and in sixteen sequences, with the control variate.
+#[test]
+fn numpy_finds_the_same_with_other_sampling() {
+    for sampling in ["antithetic", "sobol"] {
+        let place = Place::new(|p| {
+            small(p);
+            set(p, "montecarlo.sampling", sampling);
+            set(p, "montecarlo.draws", 64);
+            set(p, "montecarlo.control_variate", true);
+        });
+        place.stages(&STAGES);
+        check_with_numpy(&place.path("artifacts/digits"));
+    }
 }
 
 #[test]
@@ -193,10 +202,7 @@ fn other_networks_go_through() {
             set(p, "montecarlo.grids", serde_yaml::Value::Sequence(vec![]));
         });
         place.stages(&STAGES);
-        let Some(python) = python() else { continue };
-        let script = root().join("tests/check_artifacts.py");
-        let ran = ran(Command::new(python).arg(script).arg(place.path("artifacts/digits")).output());
-        assert_eq!(ran.code, 0, "{activation}: {}", ran.said);
+        check_with_numpy(&place.path("artifacts/digits"));
     }
 }
 
@@ -229,6 +235,44 @@ fn regression_goes_through() {
     assert_eq!(manifest["facts"]["layers"], serde_json::json!([3, 32, 1]));
     // The variance of y is about 0.7: a network that learned is far below half of it.
     assert!(manifest["facts"]["train_loss"].as_f64().unwrap() < 0.1, "{}", manifest["facts"]);
+}
+
+/// Samples that are all the same: V is 0, every K is the first prefix measured, and no theory can be compared.
+#[test]
+fn a_loss_that_never_changes_goes_through() {
+    let place = Place::new(|p| {
+        small(p);
+        let yaml = |text: &str| serde_yaml::from_str::<serde_yaml::Value>(text).unwrap();
+        set(p, "fetch-data.dataset", "files");
+        set(p, "fetch-data.files", yaml("{train_x: x.npy, train_y: y.npy}"));
+        set(p, "train.loss", "squared-error");
+        set(
+            p,
+            "montecarlo.grids",
+            yaml("[{name: random, basis: random, points: 5, extent: 1.0, prefix_sizes: [10]}]"),
+        );
+    });
+    npy::write(&place.path("x.npy"), &ndarray::Array2::from_elem((600, 3), 0.5)).unwrap();
+    npy::write(&place.path("y.npy"), &ndarray::Array1::from_elem(600, 0.25)).unwrap();
+    place.stages(&STAGES);
+    let json = |file: &str| -> Value {
+        serde_json::from_slice(&std::fs::read(place.artifact(file)).unwrap()).unwrap()
+    };
+    let theory = json("bound/theory.json");
+    for setting in theory["settings"].as_array().unwrap() {
+        assert_eq!(setting["variance"], 0.0, "{setting}");
+        assert!(setting["theories"].as_array().unwrap().is_empty(), "{setting}");
+    }
+    let summary = json("report/summary.json");
+    assert!(summary["variance"] == 0.0 && summary["exponent"].is_null(), "{summary}");
+    for row in summary["sufficient"].as_array().unwrap() {
+        let first = if row["method"] == "eigenvalue" { 100 } else { 1 };
+        assert_eq!((&row["status"], &row["k"]), (&"reached".into(), &first.into()), "{row}");
+    }
+    let html = std::fs::read_to_string(place.artifact("report/index.html")).unwrap();
+    let figures = html.split("<figcaption>").skip(1).map(|f| f.split("</figcaption>").next().unwrap());
+    let unknown = figures.filter(|f| f.contains("NaN") || f.contains("inf ")).collect::<Vec<_>>();
+    assert!(unknown.is_empty(), "{unknown:?}");
 }
 
 /// Criterion 1 of the design: in f32 on real data, eigenvalues within 1e-4 of those in f64.

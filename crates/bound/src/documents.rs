@@ -105,7 +105,7 @@ pub struct SettingTheory {
     pub mean_loss: f64,
     /// of Δ_k ~ k^value; null where too few prefixes
     pub exponent: Option<Exponent>,
-    /// empty for settings on other bases
+    /// empty for settings on other bases, and where no measured Δ_k is above 0
     pub theories: Vec<Theory>,
 }
 

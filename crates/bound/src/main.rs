@@ -14,7 +14,7 @@ use landscape::decay::exponent;
 use landscape::delta::order_average;
 use landscape::interval::{self, Estimate};
 use landscape::prefix::order_factor;
-use landscape::sufficient::{SufficientSize, of_curve, of_order_average, order_average_size};
+use landscape::sufficient::{SufficientSize, Uncountable, of_curve, of_order_average, order_average_size};
 use landscape::theory::Theory as FixedBasis;
 use ndarray::Array1;
 use pipeline::Failure;
@@ -68,7 +68,7 @@ fn run(params: &Bound, ctx: &mut StageContext) -> Result<String> {
         write_curves(ctx, &shared, &measured, &curves)?;
         theories.push(describe(params, &shared, &measured, &curves));
         rows.extend(sufficient_rows(params, &shared, &measured, &curves, &laws)?);
-        pilots.extend(question.within(&measured, &pilot_sizes));
+        pilots.extend(question.within(&measured, &pilot_sizes)?);
         for pilot in &params.pilots {
             pilots.push(question.retrained(ctx, pilot, &measured)?);
         }
@@ -160,15 +160,16 @@ fn describe(params: &Bound, shared: &Shared, measured: &Measured, curves: &[Curv
         variance: Uncertain::new(&measured.variance(), params.confidence),
         mean_loss: measured.mean_loss(),
         exponent: exponent(&shared.sizes, delta, params.confidence).map(Into::into),
-        theories: curves.iter().map(|curve| theory(shared, measured, curve)).collect(),
+        theories: curves.iter().filter_map(|curve| theory(shared, measured, curve)).collect(),
     }
 }
 
-fn theory(shared: &Shared, measured: &Measured, curve: &Curve) -> Theory {
+/// A theory beside Monte Carlo, if there is anything to compare it with.
+fn theory(shared: &Shared, measured: &Measured, curve: &Curve) -> Option<Theory> {
     let rows = curve.rows(shared.step);
     let at = |array: &Array1<f64>| rows.iter().map(|&row| array[row]).collect::<Vec<_>>();
-    let comparison = compare(&curve.values.to_vec(), &at(&measured.delta), &at(&measured.standard_error));
-    Theory { name: curve.name, order_average_variance: curve.order_average_variance, comparison }
+    let comparison = compare(&curve.values.to_vec(), &at(&measured.delta), &at(&measured.standard_error))?;
+    Some(Theory { name: curve.name, order_average_variance: curve.order_average_variance, comparison })
 }
 
 /// K by every method at every tolerance.
@@ -195,28 +196,31 @@ fn sufficient_rows(
     for tolerance in absolute.chain(relative) {
         rows.push(curve("monte-carlo", &shared.sizes, &measured.delta, tolerance));
         // Relative to the mean loss, V and that loss err together: their ratio is what the interval is of.
-        let law = match tolerance.relative {
-            None => closed_form(params, shared, &variance, tolerance.nats2),
-            Some(r) => closed_form(params, shared, &ratio, r * r),
+        let law = |method: &str, v: &Estimate, at: f64| {
+            let size =
+                closed_form(params, shared, v, at).map_err(|e| too_small(&e, name, method, tolerance))?;
+            anyhow::Ok(Row::with_interval(name, method, tolerance, size))
         };
-        if law.1.1 == usize::MAX {
-            return Err(too_small(name, tolerance.nats2, variance.value));
-        }
-        rows.push(Row::with_interval(name, "order-average", tolerance, law));
+        rows.push(match tolerance.relative {
+            None => law("order-average", &variance, tolerance.nats2)?,
+            Some(r) => law("order-average", &ratio, r * r)?,
+        });
         rows.extend(curves.iter().map(|c| curve(c.name, &c.sizes, &c.values, tolerance)));
-        rows.extend(laws.iter().map(|(method, v)| {
-            Row::with_interval(name, method, tolerance, closed_form(params, shared, v, tolerance.nats2))
-        }));
+        for (method, v) in laws {
+            rows.push(law(method, v, tolerance.nats2)?);
+        }
     }
     Ok(rows)
 }
 
-/// K cannot be counted.
-fn too_small(setting: &str, tolerance: f64, v: f64) -> anyhow::Error {
+/// K of `method`, or of a pilot, cannot be counted.
+fn too_small(error: &Uncountable, setting: &str, method: &str, tolerance: Tolerance) -> anyhow::Error {
+    let (key, given) = match tolerance.relative {
+        None => ("tolerances", tolerance.nats2),
+        Some(r) => ("relative_tolerances", r),
+    };
     Failure::config(
-        format!(
-            "bound.tolerances: {tolerance:e} needs 2^52 samples or more of {setting}, whose V is {v:.1e} nats^2: not representable"
-        ),
+        format!("bound.{key}: {given:e}: {setting}, {method}: {error}"),
         "raise the tolerance, or lower sigma of that setting",
     )
     .into()
@@ -228,11 +232,11 @@ fn closed_form(
     shared: &Shared,
     v: &Estimate,
     tolerance: f64,
-) -> (SufficientSize, (usize, usize)) {
+) -> Result<(SufficientSize, (usize, usize)), Uncountable> {
     let largest = shared.sizes[shared.sizes.len() - 1];
     let (low, high) = v.interval(params.confidence);
     let end = |v: f64| order_average_size(v, shared.step, tolerance);
-    (of_order_average(v.value, shared.step, tolerance, largest), (end(low), end(high)))
+    Ok((of_order_average(v.value, shared.step, tolerance, largest)?, (end(low)?, end(high)?)))
 }
 
 /// K of the first setting, per tolerance.

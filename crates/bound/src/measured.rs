@@ -3,7 +3,6 @@
 use anyhow::Result;
 use landscape::control::adjusted;
 use landscape::interval::{self, Estimate};
-use landscape::sampling::Method;
 use ndarray::{Array1, Array2, Ix1, Ix2};
 use pipeline::artifact::Inputs;
 use pipeline::params::{BasisName, Sampling};
@@ -45,15 +44,6 @@ pub struct Measured {
     pilot_variance: Array2<f64>,
 }
 
-/// How `pipeline.yaml` names a method.
-pub fn method(sampling: Sampling) -> Method {
-    match sampling {
-        Sampling::Plain => Method::Plain,
-        Sampling::Antithetic => Method::Antithetic,
-        Sampling::Sobol => Method::Sobol,
-    }
-}
-
 fn slice(array: &Array1<f64>) -> &[f64] {
     array.as_slice().expect("one axis")
 }
@@ -79,7 +69,7 @@ impl Measured {
     }
 
     fn groups(&self, values: &[f64]) -> Vec<f64> {
-        method(self.setting.sampling).group_means(values)
+        experiment::method(self.setting.sampling).group_means(values)
     }
 
     /// V with its error over samples and draws.

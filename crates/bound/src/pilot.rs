@@ -7,8 +7,9 @@ use pipeline::Failure;
 use pipeline::stage::StageContext;
 use serde::Serialize;
 
-use crate::documents::{Interval, PredictedSize, Uncertain};
+use crate::documents::{Interval, PredictedSize, Tolerance, Uncertain};
 use crate::measured::{Measured, Setting};
+use crate::too_small;
 
 /// `pilot.json`
 #[derive(Serialize)]
@@ -47,28 +48,36 @@ pub struct Question<'a> {
 }
 
 impl Question<'_> {
-    fn pilot(&self, setting: &str, n: usize, minimiser: &str, v: &Estimate, full: f64) -> Pilot {
+    fn pilot(&self, setting: &str, n: usize, minimiser: &str, v: &Estimate, full: f64) -> Result<Pilot> {
         let variance = Uncertain::new(v, self.confidence);
-        let size = |v: f64, tolerance| order_average_size(v, self.step, tolerance);
-        let sizes = self.tolerances.iter().map(|&tolerance| PredictedSize {
-            tolerance,
-            k: size(v.value, tolerance),
-            interval: Interval { low: size(variance.low, tolerance), high: size(variance.high, tolerance) },
-            full_k: size(full, tolerance),
+        let sizes = self.tolerances.iter().map(|&tolerance| {
+            let size = |v: f64| {
+                order_average_size(v, self.step, tolerance).map_err(|e| {
+                    let method = format!("pilot of {n} samples ({minimiser})");
+                    too_small(&e, setting, &method, Tolerance { nats2: tolerance, relative: None })
+                })
+            };
+            Ok(PredictedSize {
+                tolerance,
+                k: size(v.value)?,
+                interval: Interval { low: size(variance.low)?, high: size(variance.high)? },
+                full_k: size(full)?,
+            })
         });
-        Pilot {
+        let sizes = sizes.collect::<Result<_>>()?;
+        Ok(Pilot {
             setting: setting.to_owned(),
             n_samples: n,
             minimiser: minimiser.to_owned(),
             full_variance: full,
             holds: (variance.low..=variance.high).contains(&full),
-            sizes: sizes.collect(),
+            sizes,
             variance,
-        }
+        })
     }
 
     /// The pilots with w* and basis of all samples.
-    pub fn within(&self, measured: &Measured, pilot_sizes: &[usize]) -> Vec<Pilot> {
+    pub fn within(&self, measured: &Measured, pilot_sizes: &[usize]) -> Result<Vec<Pilot>> {
         let full = measured.variance().value;
         let one =
             |(row, &n)| self.pilot(&measured.setting.name, n, "all-samples", &measured.pilot(row, n), full);
@@ -98,6 +107,6 @@ impl Question<'_> {
         }
         let pilot = Measured::read(&inputs, setting)?;
         let n = inputs.fact("montecarlo", "n_samples")?;
-        Ok(self.pilot(name, n, experiment, &pilot.variance(), measured.variance().value))
+        self.pilot(name, n, experiment, &pilot.variance(), measured.variance().value)
     }
 }

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::compare::{Comparison, compare};
 use crate::curves::{Curve, Shared, curves_of, take_samples};
-use crate::measured::method;
 
 /// A theory holds where its V is within this fraction of the measured one.
 const HOLDS_WITHIN: f64 = 0.1;
@@ -39,7 +38,7 @@ pub struct SweepDocument {
     pub draws: usize,
     /// coverage of every interval
     pub confidence: f64,
-    /// one per σ
+    /// one per σ at which the loss changes
     pub sigmas: Vec<AtSigma>,
     /// where each theory holds
     pub theories: Vec<Holds>,
@@ -104,7 +103,7 @@ pub struct Holds {
     pub above_everywhere: Vec<f64>,
 }
 
-/// The sweep of `montecarlo`, or `None` if it made none.
+/// The sweep of `montecarlo`, or `None` if it made none or no loss ever changed in it: without a V nothing can be held against it.
 pub fn sweep(ctx: &StageContext, shared: &Shared, confidence: f64) -> Result<Option<SweepDocument>> {
     if !ctx.inputs.manifest("montecarlo").facts.contains_key("sweep") {
         return Ok(None);
@@ -136,6 +135,9 @@ pub fn sweep(ctx: &StageContext, shared: &Shared, confidence: f64) -> Result<Opt
             .min_by(|a, b| a.relative_error.total_cmp(&b.relative_error))
             .expect("plain at least")
             .clone();
+        if best.variance == 0.0 {
+            return None;
+        }
         let curves = curves_of(&own, recorded.dim, sigma, theory);
         let theories = curves.iter().map(|curve| {
             beside(
@@ -146,17 +148,17 @@ pub fn sweep(ctx: &StageContext, shared: &Shared, confidence: f64) -> Result<Opt
                 best.variance,
             )
         });
-        AtSigma {
+        Some(AtSigma {
             sigma,
             variance: best.variance,
             relative_error: best.relative_error,
             reference: best.method,
-            theories: theories.collect(),
+            theories: theories.collect::<Option<_>>()?,
             methods,
-        }
+        })
     };
-    let sigmas = recorded.sigmas.iter().zip(&theories).enumerate().map(at).collect::<Vec<_>>();
-    Ok(Some(SweepDocument {
+    let sigmas = recorded.sigmas.iter().zip(&theories).enumerate().filter_map(at).collect::<Vec<_>>();
+    Ok((!sigmas.is_empty()).then(|| SweepDocument {
         n_samples: recorded.n_samples,
         dim: recorded.dim,
         draws: recorded.draws,
@@ -175,7 +177,7 @@ fn estimates(
     mean: f64,
     name: &str,
 ) -> [(String, usize, Estimate); 2] {
-    let groups = |of: &Array2<f64>| method(sampling).group_means(&of.row(row).to_vec());
+    let groups = |of: &Array2<f64>| experiment::method(sampling).group_means(&of.row(row).to_vec());
     let (plain, control) = (groups(variance), groups(control));
     let with = adjusted(&plain, &control, mean);
     [
@@ -206,12 +208,18 @@ fn compare_methods(
 }
 
 /// One theory beside Monte Carlo.
-fn beside(shared: &Shared, curve: &Curve, delta: &[f64], error: &[f64], variance: f64) -> TheoryAtSigma {
+fn beside(
+    shared: &Shared,
+    curve: &Curve,
+    delta: &[f64],
+    error: &[f64],
+    variance: f64,
+) -> Option<TheoryAtSigma> {
     let rows = curve.rows(shared.step);
     let at = |of: &[f64]| rows.iter().map(|&row| of[row]).collect::<Vec<_>>();
-    let comparison = compare(&curve.values.to_vec(), &at(delta), &at(error));
+    let comparison = compare(&curve.values.to_vec(), &at(delta), &at(error))?;
     let ratio = curve.order_average_variance.map_or(comparison.geometric_mean_ratio, |v| v / variance);
-    TheoryAtSigma { name: curve.name, ratio, comparison }
+    Some(TheoryAtSigma { name: curve.name, ratio, comparison })
 }
 
 fn holds(sigmas: &[AtSigma]) -> Vec<Holds> {

@@ -1,5 +1,5 @@
-//! What `train`, `eigen` and `montecarlo` would cost: floating-point operations by count, time by running their kernels
-//! for a moment on made-up samples of the right shape, so that nothing need have run before.
+//! What the stages with products would cost: floating-point operations by count, time by running their kernels for a
+//! moment on made-up samples of the right shape, so that nothing need have run before.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,6 +15,7 @@ use landscape::subspace::{gaussian_rows, random_basis};
 use landscape::training::epoch;
 use landscape::{Inputs, Mlp, Real, Samples, Targets};
 use ndarray::{Array1, Array2};
+use pipeline::family::Family;
 use pipeline::npy;
 use pipeline::params::{self, Dataset, FetchData};
 use pipeline::plan::{Cost, Part, PlanContext};
@@ -105,6 +106,23 @@ impl<R: Real> Workload<R> {
         (of(1), (2..=self.mlp.depth()).map(of).sum())
     }
 
+    /// Flops of the losses of one draw at one sample (design 3.6).
+    fn flops_of_draw(&self, dim: usize) -> f64 {
+        2.0 * (dim as f64 + 1.0) * self.mlp.layers()[1] as f64 + 2.0 * self.weights().1
+    }
+
+    /// Flops of a gradient step at one sample.
+    fn flops_of_step(&self) -> f64 {
+        let (first, rest) = self.weights();
+        4.0 * first + 6.0 * rest
+    }
+
+    /// Flops of a Hessian-vector product at one sample (design 3.5).
+    fn flops_of_product(&self) -> f64 {
+        let (first, rest) = self.weights();
+        4.0 * first + 12.0 * rest
+    }
+
     fn bytes(numbers: f64) -> f64 {
         numbers * size_of::<R>() as f64
     }
@@ -131,23 +149,61 @@ fn part(what: String, flops: f64, seconds: f64) -> Part {
     Part { what, flops, seconds: Some(seconds) }
 }
 
+/// Seconds of a gradient step of training, per sample.
+fn step_seconds<R: Real>(work: &Workload<R>, train: &params::Train) -> f64 {
+    let rows = (0..work.samples.len()).collect::<Vec<_>>();
+    let mut w = work.w.clone();
+    let mut stepper = Stepper::new(crate::optimizer(train.optimizer), work.mlp.n_params());
+    let once = seconds(|| {
+        epoch(&work.mlp, &mut w, &mut stepper, &work.samples, &rows, train.batch_size, &mut |_| ());
+    });
+    once / work.samples.len() as f64
+}
+
+/// Seconds of a Hessian-vector product, per sample.
+fn product_seconds<R: Real>(sum: &HessianSum<R>) -> f64 {
+    let one = random_basis::<R>(3, 1, sum.mlp.n_params());
+    let count = sum.samples.len();
+    let once = seconds(|| {
+        sum.product(0..count, one.view(), SecondOrder::Hessian);
+    });
+    once / count as f64
+}
+
+/// Bytes of activations that are kept for `n` samples.
+fn cached_bytes<R: Real>(sum: &HessianSum<R>, n: f64, limit_mib: usize) -> f64 {
+    (sum.primal_bytes() as f64 / sum.samples.len() as f64 * n).min((limit_mib << 20) as f64)
+}
+
+/// Seconds of the losses of one draw in `dim` directions, per sample.
+fn draw_seconds<R: Real>(work: &Workload<R>, dim: usize, step: usize, weights_bytes: usize) -> f64 {
+    let basis = random_basis::<R>(5, dim, work.mlp.n_params());
+    let theta = gaussian_rows(6, DRAWS, dim) * 0.1;
+    let subject = Draws {
+        mlp: &work.mlp,
+        w: work.w.view(),
+        basis: basis.view(),
+        samples: &work.samples,
+        weights_bytes,
+    };
+    let step = step.min(work.samples.len() / 3).max(1);
+    let once = seconds(|| {
+        monte_carlo(&subject, theta.view(), step, &mut |_| ());
+    });
+    once / (DRAWS * work.samples.len()) as f64
+}
+
 /// Cost of `train`.
 pub fn train<R: Real>(params: &params::Train, ctx: &PlanContext) -> Result<Cost> {
     let work = Workload::<R>::new(ctx)?;
     let (first, rest) = work.weights();
     let (n, n_test) = (work.shape.n as f64, work.shape.n_test as f64);
     let epochs = if params.weights.is_some() { 0.0 } else { params.epochs as f64 };
-    let rows = (0..work.samples.len()).collect::<Vec<_>>();
-    let mut w = work.w.clone();
-    let mut stepper = Stepper::new(crate::optimizer(params.optimizer), work.mlp.n_params());
-    let once = seconds(|| {
-        epoch(&work.mlp, &mut w, &mut stepper, &work.samples, &rows, params.batch_size, &mut |_| ());
-    });
-    let each = once / work.samples.len() as f64;
+    let each = step_seconds(&work, params);
     let parts = vec![
         part(
             format!("{epochs} epochs over {n} samples"),
-            epochs * n * (4.0 * first + 6.0 * rest),
+            epochs * n * work.flops_of_step(),
             epochs * n * each,
         ),
         // A forward pass is a third of a step.
@@ -186,20 +242,17 @@ pub fn eigen<R: Real>(params: &params::Eigen, ctx: &PlanContext) -> Result<Cost>
     let told = if known.is_some() { "as the last run took" } else { "by experience" };
 
     let sum = HessianSum::new(&work.mlp, work.w.view(), &work.samples, params.primal_cache_mib << 20);
-    let one = random_basis::<R>(3, 1, work.mlp.n_params());
     let count = work.samples.len();
-    let each = seconds(|| {
-        sum.product(0..count, one.view(), SecondOrder::Hessian);
-    }) / count as f64;
+    let each = product_seconds(&sum);
     let basis = random_basis::<R>(4, params.dim, work.mlp.n_params());
     let derivatives = seconds(|| {
         let nothing: Result<(), std::convert::Infallible> =
             sample_derivatives(&sum, basis.view(), &mut |_| Ok(()));
         nothing.expect("nothing can fail");
     }) / count as f64;
-    let cached = (sum.primal_bytes() as f64 / count as f64 * n).min((params.primal_cache_mib << 20) as f64);
+    let cached = cached_bytes(&sum, n, params.primal_cache_mib);
     drop(sum);
-    let of_product = n * (4.0 * first + 12.0 * rest);
+    let of_product = n * work.flops_of_product();
     let parts = vec![
         part(
             format!("{products:.0} Hessian-vector products over {n} samples ({told})"),
@@ -229,23 +282,10 @@ pub fn eigen<R: Real>(params: &params::Eigen, ctx: &PlanContext) -> Result<Cost>
 pub fn montecarlo<R: Real>(params: &params::MonteCarlo, ctx: &PlanContext) -> Result<Cost> {
     let work = Workload::<R>::new(ctx)?;
     let (_, rest) = work.weights();
-    let (n, width) = (work.shape.n as f64, work.mlp.layers()[1] as f64);
+    let n = work.shape.n as f64;
     let cost_of = |dim: usize, draws: f64, what: String| {
-        let basis = random_basis::<R>(5, dim, work.mlp.n_params());
-        let theta = gaussian_rows(6, DRAWS, dim) * 0.1;
-        let subject = Draws {
-            mlp: &work.mlp,
-            w: work.w.view(),
-            basis: basis.view(),
-            samples: &work.samples,
-            weights_bytes: params.weights_mib << 20,
-        };
-        let step = params.step.min(work.samples.len() / 3).max(1);
-        let once = seconds(|| {
-            monte_carlo(&subject, theta.view(), step, &mut |_| ());
-        });
-        let flops = draws * n * (2.0 * (dim as f64 + 1.0) * width + 2.0 * rest);
-        part(what, flops, once / (DRAWS * work.samples.len()) as f64 * draws * n)
+        let each = draw_seconds(&work, dim, params.step, params.weights_mib << 20);
+        part(what, draws * n * work.flops_of_draw(dim), draws * n * each)
     };
     let mut parts = vec![];
     for s in &params.settings {
@@ -268,4 +308,144 @@ pub fn montecarlo<R: Real>(params: &params::MonteCarlo, ctx: &PlanContext) -> Re
         + Workload::<R>::bytes(dim * work.mlp.n_params() as f64)
         + sums;
     Ok(work.finish(parts, memory))
+}
+
+/// Cost of `spectrum`. Each solve is counted with the most products that it may take.
+pub fn spectrum<R: Real>(params: &params::Spectrum, ctx: &PlanContext) -> Result<Cost> {
+    let work = Workload::<R>::new(ctx)?;
+    let eigen: params::Eigen = ctx.section()?;
+    let n = params.n_samples.unwrap_or(work.shape.n).min(work.shape.n);
+    let (samples, p) = (n as f64, work.mlp.n_params() as f64);
+    let sum = HessianSum::new(&work.mlp, work.w.view(), &work.samples, eigen.primal_cache_mib << 20);
+    let each = product_seconds(&sum);
+    let cached = cached_bytes(&sum, samples, eigen.primal_cache_mib);
+    drop(sum);
+    let products = |what: String, count: f64| {
+        part(what, count * samples * work.flops_of_product(), count * samples * each)
+    };
+    let steps = params.steps.min(work.mlp.n_params());
+    let trace = if params.trace_probes == 0 { 0 } else { 2 * params.trace_sketch + params.trace_probes };
+    // The last of the prefixes is all samples, which the upper end counts.
+    let prefixes = prefix_pairs(n + 1, 1, params.prefix_smallest, params.prefix_count);
+    let shares = prefixes.iter().map(|&(k, _)| k).filter(|&k| k < n).map(|k| k as f64 / samples);
+    let classes = work.shape.classes.max(1) as f64;
+    let by_class = params.class_counts.iter().map(|&c| (c as f64 / classes).min(1.0));
+    let ends = usize::from(params.largest > 0) + usize::from(params.smallest > 0);
+    let counted = if params.largest > 0 { shares.chain(by_class).sum() } else { 0.0 };
+    let most = params.max_products as f64;
+    let batches = (params.gradient_batches * params.gradient_batch_size.min(work.shape.n)) as f64;
+    let gradients = work.shape.n as f64 + batches;
+    let parts = vec![
+        products(
+            format!("density: {} x {steps} products over {n} samples", params.probes),
+            (params.probes * steps) as f64,
+        ),
+        products(format!("trace: {trace} products"), trace as f64),
+        products(format!("ends: at most {} products", ends * params.max_products), ends as f64 * most),
+        products(format!("outliers: at most {:.0} products' worth", counted * most), counted * most),
+        // A gradient is a step of training without the step.
+        part(
+            format!("gradients of {gradients} samples"),
+            gradients * work.flops_of_step(),
+            gradients * step_seconds(&work, &ctx.section()?),
+        ),
+    ];
+    let of_solve = (3 * params.largest.max(params.smallest)).max(40);
+    let vectors = (params.probes * (steps + 1)).max(of_solve + params.largest) as f64;
+    let memory = work.shape.n as f64 * work.shape.features as f64 * 4.0
+        + cached
+        + Workload::<R>::bytes((vectors + eigen.dim as f64) * p);
+    Ok(work.finish(parts, memory))
+}
+
+/// Cost of `stream`, if every run goes on until all samples have come.
+pub fn stream<R: Real>(params: &params::Stream, ctx: &PlanContext) -> Result<Cost> {
+    if params.seeds == 0 {
+        return Ok(Cost::default());
+    }
+    let work = Workload::<R>::new(ctx)?;
+    let train: params::Train = ctx.section()?;
+    let (n, seeds, dim) = (work.shape.n, params.seeds as f64, params.dim.min(work.mlp.n_params()));
+    let (mut trained, mut judged, mut solved) = (params.first_epochs * params.first, 0, 0.0);
+    let (mut k, mut of_basis) = (params.first, 0.0);
+    while k + params.batch <= n {
+        if k as f64 >= of_basis * params.basis_growth {
+            of_basis = k as f64;
+            solved += k as f64;
+        }
+        judged += params.draws * (k + params.batch);
+        k += params.batch;
+        trained += params.epochs * k;
+    }
+    // The rules stop at four places at most, each with its truth.
+    judged += 4 * params.truth_draws * n;
+    let (trained, judged) = (seeds * trained as f64, seeds * judged as f64);
+    let solved = seeds * solved * PRODUCTS_PER_PAIR * dim as f64;
+    let sum = HessianSum::new(&work.mlp, work.w.view(), &work.samples, 0);
+    let product = product_seconds(&sum);
+    drop(sum);
+    let parts = vec![
+        part(
+            format!("{seeds} runs: steps over {trained:.1e} samples at most"),
+            trained * work.flops_of_step(),
+            trained * step_seconds(&work, &train),
+        ),
+        part(
+            format!("losses of {judged:.1e} draws and samples at most"),
+            judged * work.flops_of_draw(dim),
+            judged * draw_seconds(&work, dim, params.batch, usize::MAX),
+        ),
+        part(
+            format!("Hessian-vector products over {solved:.1e} samples at most (by experience)"),
+            solved * work.flops_of_product(),
+            solved * product,
+        ),
+    ];
+    // Every run keeps the samples in its order and its parameters; those at work keep losses, a basis and draws too.
+    let at_work = rayon::current_num_threads().min(params.seeds) as f64;
+    let (features, p, rest) = (work.shape.features as f64, work.mlp.n_params() as f64, work.weights().1);
+    let memory = seeds * (8.0 * n as f64 + Workload::<R>::bytes(n as f64 * features + 4.0 * p))
+        + at_work * 16.0 * (params.draws * n) as f64
+        + at_work
+            * Workload::<R>::bytes((5 * dim) as f64 * p + rest * params.draws.max(params.truth_draws) as f64);
+    Ok(work.finish(parts, memory))
+}
+
+/// Cost of `family`: the losses of every member but the largest over the largest one's samples, in f32.
+pub fn family(params: &Family, ctx: &PlanContext) -> Result<Cost> {
+    let members = params.members();
+    let planned = members.iter().map(|member| {
+        let ctx = ctx.member(&member.name);
+        let montecarlo: params::MonteCarlo = ctx.section()?;
+        Ok((Workload::<f32>::new(&ctx)?, montecarlo))
+    });
+    let planned = planned.collect::<Result<Vec<_>>>()?;
+    let (mut flops, mut evaluated, mut memory) = (0.0, 0, 0.0_f64);
+    for (member, (work, montecarlo)) in members.iter().zip(&planned) {
+        let alike = members
+            .iter()
+            .zip(&planned)
+            .filter(|(other, _)| (other.replica, &other.variant) == (member.replica, &member.variant));
+        let largest = alike.map(|(_, (work, _))| work.shape.n).max().unwrap_or(0);
+        if work.shape.n == largest {
+            continue;
+        }
+        let dim = montecarlo.settings[0].dim;
+        evaluated += 1;
+        flops += (params.draws * largest) as f64 * work.flops_of_draw(dim);
+        let weights = 4.0 * work.weights().1 * params.draws as f64;
+        memory = memory.max(
+            4.0 * (largest * work.shape.features + 2 * dim * work.mlp.n_params()) as f64
+                + weights.min((montecarlo.weights_mib << 20) as f64),
+        );
+    }
+    let (work, montecarlo) = planned.into_iter().next().expect("a family has members");
+    let dim = montecarlo.settings[0].dim;
+    let each =
+        draw_seconds(&work, dim, montecarlo.step, montecarlo.weights_mib << 20) / work.flops_of_draw(dim);
+    let what = format!(
+        "losses of {} draws at each of {evaluated} members, over the largest one's samples",
+        params.draws
+    );
+    Ok(work.finish(vec![part(what, flops, flops * each)], memory))
 }

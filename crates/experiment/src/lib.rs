@@ -10,6 +10,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use landscape::optimizer::Optimizer;
 use landscape::samples::Rows;
+use landscape::sampling::Method;
 use landscape::{Activation, Inputs, Loss, Mlp, Real, Samples, Targets};
 use ndarray::{Array1, Array2, ArrayD, ArrayView2, Axis, Dimension, Ix1, Ix2};
 use pipeline::npy::{self, AnyArray, Element};
@@ -101,6 +102,15 @@ pub fn mlp(layers: &[usize], activation: params::Activation, loss: params::Loss)
         params::Loss::SquaredError => Loss::SquaredError,
     };
     Mlp::new(layers, activation, loss)
+}
+
+/// A sampling method as `pipeline.yaml` names it.
+pub fn method(sampling: params::Sampling) -> Method {
+    match sampling {
+        params::Sampling::Plain => Method::Plain,
+        params::Sampling::Antithetic => Method::Antithetic,
+        params::Sampling::Sobol => Method::Sobol,
+    }
 }
 
 /// An optimizer as `pipeline.yaml` describes it.

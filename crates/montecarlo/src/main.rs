@@ -18,7 +18,7 @@ use pipeline::plan::{Cost, PlanContext};
 use pipeline::stage::{Stage, StageContext};
 use serde_json::json;
 
-use crate::take::{Plan, Taken, drawn, from_file, method, second_order};
+use crate::take::{Plan, Taken, drawn, from_file, second_order};
 
 struct MonteCarloStage;
 
@@ -167,7 +167,7 @@ fn run_setting<R: Real>(
     // Draws of a file count as independent.
     let sampling = if own.is_some() { params::Sampling::Plain } else { params.sampling };
     let plan = Plan {
-        method: method(sampling),
+        method: experiment::method(sampling),
         sigma: setting.sigma,
         draws: own.as_ref().map_or(params.draws, Array2::nrows),
         relative_error: params.relative_error.filter(|_| own.is_none()),

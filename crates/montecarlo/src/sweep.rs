@@ -12,7 +12,7 @@ use pipeline::params::{Sampling, Sweep};
 use pipeline::stage::StageContext;
 use serde_json::json;
 
-use crate::take::{drawn, method, second_order};
+use crate::take::{drawn, second_order};
 
 /// Runs the sweep and writes it. All σ share their standard normal draws, so that curves over σ are smooth.
 ///
@@ -43,7 +43,7 @@ pub fn run<R: Real>(
     let mut delta = Array2::zeros((m, sizes.len()));
     let mut delta_error = Array2::zeros((m, sizes.len()));
     for &sampling in &sweep.methods {
-        let method = method(sampling);
+        let method = experiment::method(sampling);
         let (mut variances, mut controls) =
             (Array2::zeros((m, sweep.draws)), Array2::zeros((m, sweep.draws)));
         for (row, &sigma) in sweep.sigmas.iter().enumerate() {

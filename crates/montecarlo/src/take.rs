@@ -9,22 +9,12 @@ use landscape::draws::Draws;
 use landscape::interval;
 use landscape::sampling::Method;
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
-use pipeline::params::Sampling;
 use pipeline::stage::StageContext;
 
 /// Draws of the first round, where a round is followed by a look at the error of V; each round doubles the draws.
 const FIRST_ROUND: usize = 128;
 /// Samples whose projections are in memory at once.
 const ROWS_AT_ONCE: usize = 65_536;
-
-/// How `pipeline.yaml` names a method.
-pub fn method(sampling: Sampling) -> Method {
-    match sampling {
-        Sampling::Plain => Method::Plain,
-        Sampling::Antithetic => Method::Antithetic,
-        Sampling::Sobol => Method::Sobol,
-    }
-}
 
 /// Where draws come from, and when there are enough.
 pub struct Plan {
@@ -87,7 +77,8 @@ fn relative_error(method: Method, loss_variance: &[f64], control: Option<&(Array
             interval::of_draws(&adjusted(&groups, &control, *mean), 1.0)
         }
     };
-    estimate.error() / estimate.value
+    // A loss that never changes is known exactly.
+    if estimate.error() > 0.0 { estimate.error() / estimate.value } else { 0.0 }
 }
 
 /// The second-order model of the first `n_samples` samples in the first `dim` directions of the Hessian basis.

@@ -10,6 +10,17 @@ use crate::config::Section;
 use crate::failure::EXIT_CODES;
 use crate::stage::Stage;
 
+/// Where the programs that are no stage look: all that they are told.
+#[derive(Parser)]
+pub struct Places {
+    /// Experiments and all their parameters
+    #[arg(long, value_name = "FILE", default_value = "pipeline.yaml")]
+    pub pipeline: PathBuf,
+    /// Folder of all results
+    #[arg(long, value_name = "DIR", default_value = "artifacts")]
+    pub artifacts: PathBuf,
+}
+
 /// What was typed.
 #[derive(Parser)]
 #[allow(clippy::struct_excessive_bools)] // each is a flag

@@ -31,6 +31,11 @@ pub trait Section: DeserializeOwned + Serialize {
     fn experiments(&self) -> Vec<(String, &'static str)> {
         Vec::new()
     }
+
+    /// What `check` cannot see: the names of other experiments, for `experiment` in a file that has those of `known`.
+    fn check_experiments(&self, _experiment: &str, _known: &[String]) -> Result<(), Unfit> {
+        Ok(())
+    }
 }
 
 /// A value that has the right type and cannot work.
@@ -171,7 +176,9 @@ impl Pipeline {
             let key = if key == "." { String::new() } else { key };
             self.unfit(experiment, S::STAGE, &key, &e.into_inner().to_string())
         })?;
-        section.check().map_err(|u| self.unfit(experiment, S::STAGE, &u.key, &u.reason))?;
+        let checked =
+            section.check().and_then(|()| section.check_experiments(experiment, &self.experiments()));
+        checked.map_err(|u| self.unfit(experiment, S::STAGE, &u.key, &u.reason))?;
         Ok(section)
     }
 
@@ -228,11 +235,17 @@ impl Pipeline {
             _ => key.to_owned(),
         };
         let steps = key.split(['.', '[', ']']).filter(|s| !s.is_empty()).collect::<Vec<_>>();
-        let named = experiment.split('/').next().unwrap_or(experiment); // members stand in their family
+        let (named, member) = experiment.split_once('/').unwrap_or((experiment, "")); // members stand in their family
         let own = [&["experiments", named, stage], &steps[..]].concat();
         let shared = [&["defaults", stage], &steps[..]].concat();
-        // The experiment overrides the defaults: blame it where it sets the key.
-        let line = self.line(&own).filter(|(_, depth)| *depth == own.len()).or_else(|| self.line(&shared));
+        // A variant overrides the family, and the experiment the defaults: blame what sets the key.
+        let sets = |path: &[&str]| self.line(path).filter(|(_, depth)| *depth == path.len());
+        let variant = self.variant_of(named, member).map(|i| i.to_string());
+        let in_variant = variant.and_then(|i| {
+            let family = ["experiments", named, Family::STAGE, "variants", &i, "sections", stage];
+            sets(&[&family, &steps[..]].concat())
+        });
+        let line = in_variant.or_else(|| sets(&own)).or_else(|| self.line(&shared));
         let at = line.or_else(|| self.line(&own)).map_or(String::new(), |(line, _)| format!(":{line}"));
         let dot = if key.is_empty() { "" } else { "." };
         Failure::config(
@@ -243,6 +256,16 @@ impl Pipeline {
             ),
         )
         .into()
+    }
+
+    /// Place of the variant of a member among those of its family.
+    fn variant_of(&self, family: &str, member: &str) -> Option<usize> {
+        if member.is_empty() {
+            return None;
+        }
+        let params = self.section::<Family>(family).ok()?;
+        let own = params.members().into_iter().find(|m| m.name == member)?.variant?;
+        params.variants.iter().position(|v| v.name == own)
     }
 
     fn error(&self, path: &[&str], what: &str, hint: &str) -> anyhow::Error {
@@ -389,9 +412,13 @@ experiments:
         assert_eq!(pipeline.section::<Eigen>("f/b-k9").unwrap().dim, 3);
         let error = pipeline.section::<Eigen>("f/c-k5").unwrap_err().to_string();
         assert!(error.contains("f has no member \"c-k5\""), "{error}");
+        // What is wrong in a variant is told at the line of the variants, not at that of the section.
         let wrong = Pipeline::parse("p.yaml", &text.replace("dim: 3", "dim: 0")).unwrap();
         let error = wrong.section::<Eigen>("f/b-k5").unwrap_err().to_string();
-        assert!(error.contains("0 directions") && error.contains("f/b-k5"), "{error}");
+        assert!(error.contains("p.yaml:6: eigen.dim: 0 directions") && error.contains("f/b-k5"), "{error}");
+        let wrong = Pipeline::parse("p.yaml", &text.replace("dim: 4", "dim: 0")).unwrap();
+        let error = wrong.section::<Eigen>("f/a-k5").unwrap_err().to_string();
+        assert!(error.contains("p.yaml:7: eigen.dim: 0 directions"), "{error}");
     }
 
     #[test]

@@ -63,9 +63,9 @@ impl Section for Family {
             format!("{}; a fraction between 0 and 1 is needed, such as 0.05", self.flat_gain)
         })?;
         Unfit::unless(
-            self.ladder.is_sorted_by(|a, b| a < b) && self.ladder.first() != Some(&0),
+            self.ladder.is_sorted_by(|a, b| a < b) && self.ladder.first().is_none_or(|&k| k >= 2),
             "ladder",
-            || format!("{:?}; sizes above 0 in ascending order are needed", self.ladder),
+            || format!("{:?}; sizes of at least 2 in ascending order are needed", self.ladder),
         )?;
         for section in &self.reseed {
             Unfit::unless(SEEDED.contains(&section.as_str()), "reseed", || {
@@ -132,7 +132,7 @@ impl Family {
             changes.push(json!({"n_samples": k}));
         }
         if let (Some(seed), true) = (seed, self.reseed.iter().any(|s| s == stage)) {
-            changes.push(json!({"seed": seed + member.replica as u64 - 1}));
+            changes.push(json!({"seed": seed.wrapping_add(member.replica as u64 - 1)}));
         }
         changes
     }
@@ -181,6 +181,7 @@ mod tests {
     fn bad_families_are_named() {
         let key = |f: Family| f.check().unwrap_err().key;
         assert_eq!(key(family(&[20, 10], 1, &[])), "ladder");
+        assert_eq!(key(family(&[1, 10], 1, &[])), "ladder");
         assert_eq!(key(family(&[], 0, &[])), "replicas");
         assert_eq!(key(family(&[], 1, &["a", "a"])), "variants[1].name");
         assert_eq!(key(family(&[], 1, &["9a"])), "variants[0].name");

@@ -686,6 +686,23 @@ impl Section for Bound {
     fn experiments(&self) -> Vec<(String, &'static str)> {
         self.pilots.iter().map(|pilot| (pilot.clone(), "montecarlo")).collect()
     }
+
+    fn check_experiments(&self, experiment: &str, known: &[String]) -> Result<(), Unfit> {
+        for (i, pilot) in self.pilots.iter().enumerate() {
+            let key = format!("pilots[{i}]");
+            let size = pilot.strip_prefix(&format!("{experiment}-pilot-"));
+            Unfit::unless(size.is_some_and(|n| n.parse::<usize>().is_ok()), &key, || {
+                format!(
+                    "{pilot:?}; a name {experiment}-pilot-<samples> is needed, by which the Makefile orders them"
+                )
+            })?;
+            Unfit::unless(known.contains(pilot), &key, || {
+                format!("{pilot:?}; the file has no such experiment")
+            })?;
+            Unfit::unless(!self.pilots[..i].contains(pilot), &key, || format!("{pilot:?} stands twice"))?;
+        }
+        Ok(())
+    }
 }
 
 /// Parameters of `spectrum`.
@@ -800,6 +817,7 @@ impl Section for Stream {
     fn check(&self) -> Result<(), Unfit> {
         at_least("first", self.first, 2)?;
         at_least("batch", self.batch, 1)?;
+        at_least("epochs", self.epochs, 1)?;
         at_least("dim", self.dim, 1)?;
         at_least("draws", self.draws, 2)?;
         at_least("truth_draws", self.truth_draws, 1)?;

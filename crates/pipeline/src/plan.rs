@@ -46,7 +46,7 @@ impl Cost {
 /// What an estimate can ask: the pipeline file, and results as far as there are any.
 pub struct PlanContext<'a> {
     pub(crate) pipeline: &'a Pipeline,
-    pub(crate) experiment: &'a str,
+    pub(crate) experiment: String,
     pub(crate) experiment_dir: PathBuf,
     pub(crate) base: &'a Path,
 }
@@ -54,7 +54,17 @@ pub struct PlanContext<'a> {
 impl PlanContext<'_> {
     /// The section of another stage.
     pub fn section<S: Section>(&self) -> Result<S> {
-        self.pipeline.section(self.experiment)
+        self.pipeline.section(&self.experiment)
+    }
+
+    /// The same for a member of the family that the experiment is.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Self {
+        Self {
+            experiment: format!("{}/{name}", self.experiment),
+            experiment_dir: self.experiment_dir.join(name),
+            ..*self
+        }
     }
 
     /// The manifest of a stage, where it has finished.

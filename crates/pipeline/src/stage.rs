@@ -329,7 +329,12 @@ fn dry_run<S: Stage>(
     let (name, experiment) = (S::Params::STAGE, arguments.experiment());
     let experiment_dir = arguments.artifacts.join(experiment);
     let base = arguments.base();
-    let context = PlanContext { pipeline, experiment, experiment_dir: experiment_dir.clone(), base: &base };
+    let context = PlanContext {
+        pipeline,
+        experiment: experiment.to_owned(),
+        experiment_dir: experiment_dir.clone(),
+        base: &base,
+    };
     S::numeric_library();
     let cost = S::cost(&params, &context)?;
     let state = state_of::<S>(arguments, members, params)?;

@@ -185,23 +185,20 @@ fn spectrum(curves: &[Curve], compare: bool) -> Result<Figure> {
     figure("mean-spectrum", Section::Spectrum, caption, sentence, &[panel])
 }
 
+/// Axes over the samples that networks were trained on.
+fn over_samples(title: &str, y_label: &str) -> Panel {
+    Panel {
+        title: title.into(),
+        x_label: "training samples k".into(),
+        y_label: y_label.into(),
+        log_x: true,
+        ..Panel::default()
+    }
+}
+
 fn learning_curve(curves: &[Curve]) -> Result<Figure> {
-    let mut loss = Panel {
-        title: "Test loss".into(),
-        x_label: "training samples k".into(),
-        y_label: "loss (nats)".into(),
-        log_x: true,
-        log_y: true,
-        ..Panel::default()
-    };
-    let mut accuracy = Panel {
-        title: "Test accuracy".into(),
-        x_label: "training samples k".into(),
-        y_label: "fraction classified right".into(),
-        log_x: true,
-        rises: true,
-        ..Panel::default()
-    };
+    let mut loss = Panel { log_y: true, ..over_samples("Test loss", "loss (nats)") };
+    let mut accuracy = Panel { rises: true, ..over_samples("Test accuracy", "fraction classified right") };
     let mut sentences = vec![];
     for (i, curve) in curves.iter().enumerate() {
         loss.lines.push(line(
@@ -267,14 +264,7 @@ fn grouped_f(k: f64) -> String {
 }
 
 fn angles(curves: &[Curve]) -> Result<Figure> {
-    let mut overlap = Panel {
-        title: "Overlap of P_k and P_N".into(),
-        x_label: "training samples k".into(),
-        y_label: "mean squared cosine".into(),
-        log_x: true,
-        rises: true,
-        ..Panel::default()
-    };
+    let mut overlap = Panel { rises: true, ..over_samples("Overlap of P_k and P_N", "mean squared cosine") };
     let mut each = Panel {
         title: "Principal angles".into(),
         x_label: "rank".into(),
@@ -315,14 +305,7 @@ fn angles(curves: &[Curve]) -> Result<Figure> {
 }
 
 fn retrained(curves: &[Curve]) -> Result<Figure> {
-    let mut panel = Panel {
-        title: "Δ_k at retrained minimisers".into(),
-        x_label: "training samples k".into(),
-        y_label: "Δ_k (nats²)".into(),
-        log_x: true,
-        log_y: true,
-        ..Panel::default()
-    };
+    let mut panel = Panel { log_y: true, ..over_samples("Δ_k at retrained minimisers", "Δ_k (nats²)") };
     let mut sentences = vec![];
     for (i, curve) in curves.iter().enumerate() {
         let s = curve.step as f64;
@@ -356,14 +339,7 @@ fn retrained(curves: &[Curve]) -> Result<Figure> {
 }
 
 fn sufficient(curves: &[Curve]) -> Result<Figure> {
-    let mut panel = Panel {
-        title: "K as each size predicts it".into(),
-        x_label: "training samples k".into(),
-        y_label: "K (samples)".into(),
-        log_x: true,
-        log_y: true,
-        ..Panel::default()
-    };
+    let mut panel = Panel { log_y: true, ..over_samples("K as each size predicts it", "K (samples)") };
     let mut sentences = vec![];
     for curve in curves {
         for (j, (tolerance, _)) in curve.last().sufficient.iter().enumerate() {

@@ -9,7 +9,7 @@ use pipeline::params::BasisName;
 use crate::chart::{self, Line, Panel, Style};
 use crate::confidence;
 use crate::gather::{Experiment, Grid, Setting, SufficientRow};
-use crate::sentences::{self, PAPER_EIGENVALUES, PAPER_HESSIAN_CONSTANT, PAPER_RANDOM_CONSTANT};
+use crate::sentences::{self, PAPER_EIGENVALUES, PAPER_HESSIAN_CONSTANT, PAPER_RANDOM_CONSTANT, Plane};
 use crate::surface::{self, Surface, extremes};
 
 /// Points of a curve that are drawn; the tables hold all.
@@ -350,17 +350,21 @@ fn paper_landscape(e: &Experiment, grid: &Grid, m: usize, number: &str) -> Strin
     let largest_change = |grid: &Grid, m: usize| extremes(grid.change.index_axis(Axis(0), m)).1;
     let loss = |m: usize| grid.loss.index_axis(Axis(0), m);
     let other = e.grids.iter().find(|g| g.basis == BasisName::Random && g.name == "random");
-    let over_random = other.and_then(|g| {
+    let of_random = other.and_then(|g| {
         let same = g.sizes.iter().position(|k| *k == grid.sizes[m])?;
-        Some(largest_change(grid, m) / largest_change(g, same))
+        Some(largest_change(g, same))
     });
-    sentences::paper_landscape(
-        number,
-        surface::inner_extrema(loss(m)),
-        surface::inner_extrema(loss(0)),
-        largest_change(grid, 0) / largest_change(grid, m),
-        over_random,
-    )
+    let mean = |m: usize| loss(m).mean().unwrap_or(f64::NAN);
+    let plane = Plane {
+        inner_extrema: surface::inner_extrema(loss(m)),
+        inner_extrema_of_first: surface::inner_extrema(loss(0)),
+        mean_loss: mean(m),
+        mean_loss_of_first: mean(0),
+        largest_change: largest_change(grid, m),
+        largest_change_of_first: largest_change(grid, 0),
+        largest_change_of_random: of_random,
+    };
+    sentences::paper_landscape(number, &plane)
 }
 
 fn landscape(e: &Experiment, grid: &Grid, m: usize, name: String, title: &str) -> Result<Figure> {

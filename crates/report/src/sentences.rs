@@ -191,7 +191,9 @@ fn ordinal(n: usize) -> String {
 
 /// The fitted exponent of Δ_k.
 pub fn exponent(exponent: Option<&Exponent>, confidence: f64, compare: bool) -> String {
-    let Some(e) = exponent else { return "There are too few prefix sizes to fit an exponent.".to_owned() };
+    let Some(e) = exponent else {
+        return "There are too few prefix sizes with a change to fit an exponent.".to_owned();
+    };
     let law = if (e.low..=e.high).contains(&-2.0) {
         "which holds −2: a decay as 1/k²"
     } else {
@@ -251,6 +253,12 @@ pub fn theory(c: &Comparison) -> String {
 
 /// The paper's "no substantial change" of figures 4 and 5 beside V at the smallest and the largest value of `varied`.
 pub fn no_difference(varied: &str, smallest: (f64, f64), largest: (f64, f64)) -> String {
+    if smallest.1 == 0.0 {
+        return format!(
+            "The paper finds that {varied} makes no substantial difference; here no sample changes the loss at {varied} = {}.",
+            short(smallest.0)
+        );
+    }
     let ratio = largest.1 / smallest.1;
     let verdict = if (0.5..=2.0).contains(&ratio) {
         "which agrees within a factor of two"
@@ -267,21 +275,36 @@ pub fn no_difference(varied: &str, smallest: (f64, f64), largest: (f64, f64)) ->
     )
 }
 
+/// What is measured over a plane at one k, beside the smallest k.
+#[derive(Clone, Copy, Debug)]
+pub struct Plane {
+    /// local extrema inside the plane
+    pub inner_extrema: usize,
+    /// the same at the smallest k
+    pub inner_extrema_of_first: usize,
+    /// mean of L_k over the plane, nats
+    pub mean_loss: f64,
+    /// the same at the smallest k
+    pub mean_loss_of_first: f64,
+    /// largest squared change, nats²
+    pub largest_change: f64,
+    /// the same at the smallest k
+    pub largest_change_of_first: f64,
+    /// the same at this k in random directions
+    pub largest_change_of_random: Option<f64>,
+}
+
 /// What the paper says of its figure `number` (2, 3, 6 or 7) beside what is measured here.
-///
-/// `inner_extrema` of this surface and of that of the smallest k; `fall`: largest squared change at the smallest k over
-/// that at this k; `over_random`: largest squared change here over that in random directions at the same k.
-pub fn paper_landscape(
-    number: &str,
-    inner_extrema: usize,
-    inner_extrema_of_first: usize,
-    fall: f64,
-    over_random: Option<f64>,
-) -> String {
+pub fn paper_landscape(number: &str, plane: &Plane) -> String {
+    let Plane { inner_extrema, inner_extrema_of_first, largest_change, .. } = *plane;
     let count = |n: usize| if n == 1 { "1 local extremum".to_owned() } else { format!("{n} local extrema") };
-    let fell = format!("the largest squared change is {} of that at the smallest k", short(1.0 / fall));
-    let random = over_random.map_or(String::new(), |ratio| {
-        format!(", {} times that in random directions at the same k", short(ratio))
+    let over = |other: f64| short(largest_change / other);
+    let fell = match plane.largest_change_of_first {
+        0.0 => "no sample changes the surface at the smallest k".to_owned(),
+        first => format!("the largest squared change is {} of that at the smallest k", over(first)),
+    };
+    let random = plane.largest_change_of_random.filter(|r| *r > 0.0).map_or(String::new(), |random| {
+        format!(", {} times that in random directions at the same k", over(random))
     });
     match number {
         "2" => {
@@ -296,9 +319,10 @@ pub fn paper_landscape(
             )
         }
         "3" => format!(
-            "The paper shows a much smoother surface than at small k and a much smaller squared change; here the surface has {} inside the plane, {} at the smallest k, and {fell}.",
+            "The paper shows a much smoother surface than at small k, lower losses and a much smaller squared change; here the surface has {} inside the plane, {} at the smallest k; {}; and {fell}.",
             count(inner_extrema),
-            count(inner_extrema_of_first)
+            count(inner_extrema_of_first),
+            losses(plane.mean_loss, plane.mean_loss_of_first)
         ),
         "6" => format!(
             "The paper shows a more structured surface than in random directions and larger peaks of the squared change; here the surface has {} inside the plane{}.",
@@ -309,6 +333,23 @@ pub fn paper_landscape(
             "The paper shows a much smaller squared change than at small k, yet a larger one than in random directions; here {fell}{random}."
         ),
     }
+}
+
+/// The mean loss over a plane beside that at the smallest k.
+fn losses(here: f64, first: f64) -> String {
+    let (here_text, first_text) = (short(here), short(first));
+    if here_text == first_text {
+        return format!("its mean loss is {here_text} nats at both");
+    }
+    let (word, reason) = if here < first {
+        ("lower", "")
+    } else {
+        (
+            "higher",
+            ", unlike the paper's: which samples come first decides that, as L_k averages to L_N over all orders",
+        )
+    };
+    format!("its mean loss of {here_text} nats is {word} than the {first_text} there{reason}")
 }
 
 /// Where K of the one order rests on few of its prefixes, below [`THIN_TAIL`]; `sizes` are all that were measured.
@@ -501,24 +542,46 @@ mod tests {
         }
         assert!(no_difference("σ", (0.1, 0.0115), (16.0, 0.986)).contains("does not agree"));
         assert!(no_difference("d", (1.0, 0.5), (10.0, 0.6)).contains("agrees within a factor of two"));
+        assert!(
+            no_difference("d", (1.0, 0.0), (10.0, 0.0)).ends_with("no sample changes the loss at d = 1.")
+        );
     }
 
     #[test]
     fn each_landscape_says_what_the_paper_shows() {
-        assert!(paper_landscape("2", 1, 1, 1.0, None).contains("here it is smooth"));
-        assert!(paper_landscape("2", 9, 9, 1.0, None).contains("uneven too (9 local extrema inside"));
-        let full = paper_landscape("3", 0, 4, 100.0, None);
+        let plane = Plane {
+            inner_extrema: 1,
+            inner_extrema_of_first: 4,
+            mean_loss: 0.5,
+            mean_loss_of_first: 2.0,
+            largest_change: 2.0,
+            largest_change_of_first: 100.0,
+            largest_change_of_random: None,
+        };
+        assert!(paper_landscape("2", &plane).contains("here it is smooth"));
+        let uneven = paper_landscape("2", &Plane { inner_extrema: 9, ..plane });
+        assert!(uneven.contains("uneven too (9 local extrema inside"), "{uneven}");
+        let full = paper_landscape("3", &plane);
         assert!(
-            full.contains("0 local extrema") && full.contains("4 local extrema at the smallest k"),
+            full.contains("1 local extremum") && full.contains("4 local extrema at the smallest k"),
             "{full}"
         );
-        assert!(full.contains("is 0.01 of that at the smallest k"), "{full}");
-        let small = paper_landscape("6", 1, 1, 1.0, Some(30.0));
-        assert!(small.contains("largest squared change is 30 times that in random directions"), "{small}");
-        assert!(paper_landscape("6", 1, 1, 1.0, None).ends_with("1 local extremum inside the plane."));
+        assert!(full.contains("is 0.02 of that at the smallest k"), "{full}");
+        assert!(full.contains("mean loss of 0.5 nats is lower than the 2 there; and"), "{full}");
+        let higher = paper_landscape("3", &Plane { mean_loss: 3.0, ..plane });
         assert!(
-            paper_landscape("7", 1, 1, 50.0, Some(3.0)).contains("0.02 of that at the smallest k, 3 times")
+            higher.contains("mean loss of 3 nats is higher than the 2 there, unlike the paper's"),
+            "{higher}"
         );
+        let same = paper_landscape("3", &Plane { mean_loss: 2.0, ..plane });
+        assert!(same.contains("mean loss is 2 nats at both; and"), "{same}");
+        let random = Plane { largest_change_of_random: Some(0.5), ..plane };
+        let small = paper_landscape("6", &random);
+        assert!(small.contains("largest squared change is 4 times that in random directions"), "{small}");
+        assert!(paper_landscape("6", &plane).ends_with("1 local extremum inside the plane."));
+        assert!(paper_landscape("7", &random).contains("0.02 of that at the smallest k, 4 times"));
+        let still = Plane { largest_change: 0.0, largest_change_of_first: 0.0, ..plane };
+        assert!(paper_landscape("7", &still).contains("no sample changes the surface at the smallest k"));
     }
 
     #[test]

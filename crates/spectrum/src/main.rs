@@ -16,6 +16,7 @@ use landscape::{Mlp, Real, Samples, Targets};
 use ndarray::{Array1, Array2, ArrayView1, s};
 use pipeline::npy::Element;
 use pipeline::params::{Precision, Spectrum};
+use pipeline::plan::{Cost, PlanContext};
 use pipeline::stage::{Stage, StageContext};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -32,6 +33,13 @@ impl Stage for SpectrumStage {
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())
+    }
+
+    fn cost(params: &Spectrum, ctx: &PlanContext) -> Result<Cost> {
+        match params.precision {
+            Precision::F32 => experiment::cost::spectrum::<f32>(params, ctx),
+            Precision::F64 => experiment::cost::spectrum::<f64>(params, ctx),
+        }
     }
 
     fn run(params: &Spectrum, ctx: &mut StageContext) -> Result<String> {

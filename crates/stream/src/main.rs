@@ -10,6 +10,7 @@ use ndarray::{Array2, Axis};
 use pipeline::Failure;
 use pipeline::npy::Element;
 use pipeline::params::{Precision, Stream, Train};
+use pipeline::plan::{Cost, PlanContext};
 use pipeline::stage::{Stage, StageContext};
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -26,6 +27,13 @@ impl Stage for StreamStage {
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())
+    }
+
+    fn cost(params: &Stream, ctx: &PlanContext) -> Result<Cost> {
+        match params.precision {
+            Precision::F32 => experiment::cost::stream::<f32>(params, ctx),
+            Precision::F64 => experiment::cost::stream::<f64>(params, ctx),
+        }
     }
 
     fn run(params: &Stream, ctx: &mut StageContext) -> Result<String> {
@@ -59,6 +67,17 @@ fn run<R: Real + Element>(params: &Stream, ctx: &mut StageContext) -> Result<Str
         .into());
     }
     let mlp = experiment::network(&ctx.inputs)?;
+    if params.dim > mlp.n_params() {
+        return Err(Failure::config(
+            format!(
+                "stream.dim: {} directions, but the network has {} parameters",
+                params.dim,
+                mlp.n_params()
+            ),
+            "lower stream.dim; eigen.dim is a usual choice",
+        )
+        .into());
+    }
     let train: Train = ctx.inputs.params("train")?;
     let subject = Subject { params, train: &train, mlp: &mlp, samples: &samples };
     let progress = ctx.progress(params.seeds, "stream: seeds");

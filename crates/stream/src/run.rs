@@ -173,7 +173,7 @@ impl<'a, R: Real> Run<'a, R> {
             which: Which::LargestAlgebraic,
             residual_tolerance: p.residual_tolerance,
             max_subspace: (4 * p.dim).max(20),
-            max_products: 200,
+            max_products: (20 * p.dim).max(200),
             seed: self.seed,
         };
         self.basis = lanczos(&hessian, &request, &mut |_| ()).vectors;

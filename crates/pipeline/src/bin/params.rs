@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use pipeline::command::Places;
 use pipeline::config::{Pipeline, Section, to_yaml};
 use pipeline::family::Family;
 use pipeline::manifest::stamp;
@@ -20,23 +21,19 @@ use pipeline::stage;
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// Experiments and all their parameters
-    #[arg(long, value_name = "FILE", default_value = "pipeline.yaml")]
-    pipeline: PathBuf,
-    /// Folder of all results
-    #[arg(long, value_name = "DIR", default_value = "artifacts")]
-    artifacts: PathBuf,
+    #[command(flatten)]
+    places: Places,
 }
 
 fn main() -> ExitCode {
     stage::start_log(tracing::Level::INFO);
-    match run(&Arguments::parse()) {
+    match run(&Arguments::parse().places) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => stage::report("params", &error),
     }
 }
 
-fn run(arguments: &Arguments) -> Result<()> {
+fn run(arguments: &Places) -> Result<()> {
     let pipeline = Pipeline::read(&arguments.pipeline)?;
     pipeline.check_sections(&sections())?;
     let mut list = "# Members of the families, written by params.\n".to_owned();
@@ -58,18 +55,18 @@ fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// The folder to which the paths in the pipeline file are relative.
-fn base_of(arguments: &Arguments) -> &Path {
+fn base_of(arguments: &Places) -> &Path {
     arguments.pipeline.parent().unwrap_or(Path::new(""))
 }
 
-fn params_dir(arguments: &Arguments, experiment: &str) -> Result<PathBuf> {
+fn params_dir(arguments: &Places, experiment: &str) -> Result<PathBuf> {
     let dir = arguments.artifacts.join(experiment).join("params");
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
     Ok(dir)
 }
 
 /// Every section of one experiment, or of one member of a family.
-fn update_all(pipeline: &Pipeline, experiment: &str, arguments: &Arguments) -> Result<()> {
+fn update_all(pipeline: &Pipeline, experiment: &str, arguments: &Places) -> Result<()> {
     let dir = params_dir(arguments, experiment)?;
     let places = (dir.as_path(), base_of(arguments));
     update::<FetchData>(pipeline, experiment, places)?;

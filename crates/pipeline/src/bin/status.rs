@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use pipeline::command::Places;
 use pipeline::config::Pipeline;
 use pipeline::params::{STAGES, sections};
 use pipeline::stage;
@@ -17,12 +18,8 @@ use serde::Deserialize;
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// Experiments and all their parameters
-    #[arg(long, value_name = "FILE", default_value = "pipeline.yaml")]
-    pipeline: PathBuf,
-    /// Folder of all results
-    #[arg(long, value_name = "DIR", default_value = "artifacts")]
-    artifacts: PathBuf,
+    #[command(flatten)]
+    places: Places,
 }
 
 #[derive(Deserialize)]
@@ -35,13 +32,13 @@ struct Line {
 
 fn main() -> ExitCode {
     stage::start_log(tracing::Level::INFO);
-    match run(&Arguments::parse()) {
+    match run(&Arguments::parse().places) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => stage::report("status", &error),
     }
 }
 
-fn run(arguments: &Arguments) -> Result<()> {
+fn run(arguments: &Places) -> Result<()> {
     let pipeline = Pipeline::read(&arguments.pipeline)?;
     pipeline.check_sections(&sections())?;
     let own = std::env::current_exe().context("the program's own file")?;
@@ -78,7 +75,7 @@ fn subjects(pipeline: &Pipeline) -> Result<Vec<(String, &'static [&'static str])
 }
 
 /// What the binary of a stage says of its results.
-fn ask(binary: &Path, arguments: &Arguments, experiment: &str) -> Result<Line> {
+fn ask(binary: &Path, arguments: &Places, experiment: &str) -> Result<Line> {
     let mut command = Command::new(binary);
     command.arg("--pipeline").arg(&arguments.pipeline).arg("--artifacts").arg(&arguments.artifacts);
     command.args(["--experiment", experiment, "--check", "--json", "--quiet"]);
