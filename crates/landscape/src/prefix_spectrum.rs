@@ -133,9 +133,9 @@ impl<R: Real> Travelling<'_, '_, R> {
                 worst: norms.iter().fold(0.0, |m: f64, r| m.max(*r)) / scale,
                 needed: self.request.residual_tolerance,
             });
-            let directions = leading(residuals.select(Axis(0), &open), LEFT_OVER * limit);
+            let directions = leading(residuals, &open, LEFT_OVER * limit);
             self.make_room(&y, directions.nrows());
-            self.enlarge(&directions);
+            self.enlarge(directions);
         }
         Err(failure.expect("at least one round"))
     }
@@ -169,9 +169,10 @@ impl<R: Real> Travelling<'_, '_, R> {
         }
     }
 
-    fn enlarge(&mut self, directions: &Array2<R>) {
+    fn enlarge(&mut self, directions: Array2<R>) {
         let (old, end) = (self.size, self.size + directions.nrows());
-        self.basis.slice_mut(s![old..end, ..]).assign(directions);
+        self.basis.slice_mut(s![old..end, ..]).assign(&directions);
+        drop(directions); // d rows of a large network are as much as a product takes
         // A residual that lies in the others' span to three digits adds nothing but rounding.
         self.size = orthonormalise(self.basis.slice_mut(s![..end, ..]), old, 1e-3);
         self.products.slice_mut(s![old..self.size, ..]).fill(R::zero());
@@ -179,19 +180,24 @@ impl<R: Real> Travelling<'_, '_, R> {
     }
 }
 
-/// As few combinations of the rows (n, p) as leave of each row at most the length `left_over` outside their span: the
-/// leading right singular vectors, times their singular values.
-fn leading<R: Real>(rows: Array2<R>, left_over: f64) -> Array2<R> {
-    let (squares, y) = symmetric_eigen(&gram(rows.view(), rows.view()));
+/// As few combinations of those `rows` (n, p) that are `open` as leave of each of them at most the length `left_over`
+/// outside their span: the leading right singular vectors, times their singular values.
+fn leading<R: Real>(rows: Array2<R>, open: &[usize], left_over: f64) -> Array2<R> {
+    let squares = gram(rows.view(), rows.view()).select(Axis(0), open).select(Axis(1), open);
+    let (squares, y) = symmetric_eigen(&squares);
     // Ascending: of row i, Σ_j λ_j y_ij² is left out over the j that are left out.
-    let mut left = Array1::<f64>::zeros(rows.nrows());
-    let dropped = (0..rows.nrows())
+    let mut left = Array1::<f64>::zeros(open.len());
+    let dropped = (0..open.len())
         .take_while(|&j| {
             left.zip_mut_with(&y.column(j), |left, y| *left += squares[j].max(0.0) * y * y);
             left.iter().all(|&left| left <= left_over * left_over)
         })
         .count();
-    combine(y.slice(s![.., dropped..]), rows.view())
+    let mut of_all = Array2::zeros((rows.nrows(), open.len() - dropped));
+    for (&row, y) in open.iter().zip(y.slice(s![.., dropped..]).outer_iter()) {
+        of_all.row_mut(row).assign(&y);
+    }
+    combine(of_all.view(), rows.view())
 }
 
 /// The multiple of `step` next to `k`, at least one step.
