@@ -28,19 +28,47 @@ pub fn write(artifacts: &Path, summary: Summary, curve: Option<Curve>) -> Result
     if current.contains('/') {
         return Ok(());
     }
-    let mut entries = vec![Entry { summary, curve }];
+    let mut entries = others(artifacts, &current)?;
+    entries.push(Entry { summary, curve });
+    put_both(artifacts, &current, entries)
+}
+
+/// Writes both pages of what is there, as after an experiment was removed; without any there is no page.
+pub fn rewrite(artifacts: &Path) -> Result<()> {
+    let entries = others(artifacts, "")?;
+    if !entries.is_empty() {
+        return put_both(artifacts, "all", entries);
+    }
+    for file in PAGES {
+        let path = artifacts.join(file);
+        if path.exists() {
+            std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+const PAGES: [&str; 2] = ["index.html", "compare.html"];
+
+/// All experiments with a finished report, but `current`.
+fn others(artifacts: &Path, current: &str) -> Result<Vec<Entry>> {
     let listing =
         std::fs::read_dir(artifacts).with_context(|| format!("cannot list {}", artifacts.display()))?;
+    let mut entries = vec![];
     for entry in listing {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if name != current {
             entries.extend(read(artifacts, &name));
         }
     }
+    Ok(entries)
+}
+
+fn put_both(artifacts: &Path, current: &str, mut entries: Vec<Entry>) -> Result<()> {
     entries.sort_by(|a, b| a.summary.experiment.cmp(&b.summary.experiment));
-    put(artifacts, "index.html", &current, &index(&entries))?;
+    put(artifacts, PAGES[0], current, &index(&entries))?;
     entries.retain(|e| e.curve.is_some());
-    put(artifacts, "compare.html", &current, &comparison(&entries)?)
+    put(artifacts, PAGES[1], current, &comparison(&entries)?)
 }
 
 fn put(artifacts: &Path, file: &str, current: &str, text: &str) -> Result<()> {
