@@ -166,8 +166,10 @@ check: | setup
 ## make doc            the documentation of every crate, in target/doc
 doc: | setup
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
-## make clean-<experiment>      removes the artifacts of one experiment
-clean-%: ; rm -rf $(A)/$*
+## make clean-<experiment>      removes the artifacts of one experiment, and its links
+clean-%:
+	rm -rf $(A)/$*
+	@[ ! -d $(A) ] || { [ -x $(BIN)/report ] && $(BIN)/report --index $(A); } || rm -f $(A)/index.html $(A)/compare.html
 ## make help           this list
 help: ; @sed -n 's/^## //p' $(MAKEFILE_LIST)
 

@@ -20,9 +20,9 @@ say() {
 say make help
 say make quick
 say make quick
-say make status EXPERIMENTS=digits "| grep digits"
+say make status "| grep '^digits '"
 say "sed -i 's/epochs: 60/epochs: 61/' pipeline.yaml"
-say make status EXPERIMENTS=digits "| grep digits"
+say make status "| grep '^digits '"
 say "sed -i 's/epochs: 61/epoch: 61/' pipeline.yaml"
 say make digits/train
 say "sed -i 's/epoch: 61/epochs: 60/' pipeline.yaml"

@@ -64,6 +64,13 @@ def train_with_numpy(x, y):
     return {name: value.astype(np.float32) for name, value in state.items()}
 
 
+def mean_loss(x, y, state):
+    """Cross-entropy in nats, in float64."""
+    layer = lambda x, i: x @ state[f"{i}.weight"].T.astype(float) + state[f"{i}.bias"]
+    f = layer(np.maximum(layer(x.astype(float), 0), 0), 2)
+    return np.mean(np.logaddexp.reduce(f, axis=1) - f[np.arange(len(y)), y])
+
+
 def save_safetensors(path, state):
     """What safetensors.numpy.save_file writes: the length of a JSON header, the header, the bytes."""
     header, blob = {}, b""
@@ -111,6 +118,8 @@ def main():
         ["make", "-C", ROOT, "my-mlp", f"PIPELINE={folder / 'pipeline.yaml'}", f"A={folder / 'artifacts'}"], check=True
     )
     results = folder / "artifacts/my-mlp"
+    facts = json.loads((results / "train/manifest.json").read_text())["facts"]
+    print(f"loss of the network: {mean_loss(x, y, state):.8f} nats here, {facts['train_loss']:.8f} in plateau")
     delta = np.load(results / "montecarlo/hessian-d10-s1/delta.npy")
     k = np.load(results / "montecarlo/prefix_sizes.npy")
     print(f"Delta_k falls from {delta[0]:.2e} at k = {k[0]} to {delta[-1]:.2e} nats^2 at k = {k[-1]}")

@@ -80,6 +80,35 @@ fn status_says_what_is_stale_and_why() {
     // And gone with its experiment.
     assert_eq!(place.make(&["clean-digits"]).code, 0);
     assert!(!place.path("artifacts/digits").exists());
+    assert!(!place.path("artifacts/index.html").exists(), "it would link to nothing");
+    assert!(!place.path("artifacts/compare.html").exists());
+}
+
+#[test]
+fn a_removed_experiment_is_on_no_page() {
+    let place = Place::new(|p| {
+        small(p);
+        p["experiments"]["other"] = p["experiments"]["digits"].clone();
+    });
+    for experiment in ["digits", "other"] {
+        for stage in STAGES {
+            let ran = ran(place.command(stage, experiment).output());
+            assert_eq!(ran.code, 0, "{stage}: {}", ran.said);
+        }
+    }
+    let pages = || {
+        ["index.html", "compare.html"]
+            .map(|p| std::fs::read_to_string(place.path("artifacts").join(p)).unwrap())
+    };
+    assert!(pages()[0].contains("href=\"digits/report/index.html\"") && pages()[1].contains(">digits</th>"));
+    let made = place.make(&["clean-digits"]);
+    assert_eq!(made.code, 0, "{}", made.said);
+    let [index, compare] = pages();
+    assert!(
+        !index.contains("digits/report") && index.contains("href=\"other/report/index.html\""),
+        "{index}"
+    );
+    assert!(!compare.contains(">digits</th>") && compare.contains(">other</th>"));
 }
 
 #[test]
@@ -209,6 +238,10 @@ fn the_example_goes_from_a_trained_mlp_to_k() {
     let results = dir.path("my/artifacts/my-mlp");
     let summary: Value =
         serde_json::from_slice(&std::fs::read(results.join("report/summary.json")).unwrap()).unwrap();
+    // NumPy's own forward pass over the same f32 weights, printed with eight decimals.
+    let line = ran.said.lines().find_map(|l| l.strip_prefix("loss of the network: ")).unwrap();
+    let losses = line.split(' ').filter_map(|word| word.parse::<f64>().ok()).collect::<Vec<_>>();
+    assert!(losses.len() == 2 && losses[0] > 0.0 && (losses[0] - losses[1]).abs() < 1e-6, "{line}");
     // Wrong weights would classify one in ten.
     assert!(summary["train_accuracy"].as_f64().unwrap() > 0.9, "{summary}");
 }

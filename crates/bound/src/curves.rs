@@ -89,14 +89,17 @@ pub fn take_samples(ctx: &StageContext, n_samples: usize, theories: &mut [&mut F
     let loss = ctx.inputs.rows::<f64>("eigen", "sample_loss.npy")?;
     let slope = ctx.inputs.rows::<f64>("eigen", "sample_slope.npy")?;
     let curvature = ctx.inputs.rows::<f64>("eigen", "sample_curvature.npy")?;
+    let progress = ctx.progress(n_samples, "bound: theories: samples");
     for begin in (0..n_samples).step_by(ROWS_AT_ONCE) {
         let rows = begin..(begin + ROWS_AT_ONCE).min(n_samples);
+        let n_rows = rows.len();
         let samples = SampleDerivatives {
             loss: loss.read(rows.clone())?,
             slope: slope.read(rows.clone())?,
             curvature: curvature.read(rows)?,
         };
         theories.par_iter_mut().for_each(|theory| theory.take(&samples));
+        progress.add(n_rows);
     }
     Ok(())
 }

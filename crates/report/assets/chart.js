@@ -50,7 +50,7 @@ function deltaChart(root, data) {
   function axes() {
     const width = Math.max(280, plate.clientWidth);
     const height = width < 520 ? 360 : 460;
-    const margin = { left: 58, right: 14, top: 16, bottom: 46 };
+    const margin = { left: 64, right: 14, top: 16, bottom: 46 };
     const curves = chosen();
     const least = Math.min(...tolerances.map((t) => t.value));
     let [x0, x1, y0, y1] = [Infinity, -Infinity, Infinity, -Infinity];
@@ -101,6 +101,11 @@ function deltaChart(root, data) {
   }
 
   function drawCurves() {
+    // Nothing is drawn outside the axes.
+    const clip = element("clipPath", { id: "inside-axes" }, curvesLayer);
+    const { margin, inner } = frame;
+    element("rect", { x: margin.left, y: margin.top, width: inner.w, height: inner.h }, clip);
+    const inside = element("g", { "clip-path": "url(#inside-axes)" }, curvesLayer);
     const logs = (a, b, n) => Array.from({ length: n + 1 }, (_, i) => 10 ** (a + ((b - a) * i) / n));
     for (const i of visible) {
       const c = data.curves[i];
@@ -110,31 +115,31 @@ function deltaChart(root, data) {
       if (shown.band && c.low && !data.many) {
         const up = path(c.k, c.high);
         const down = path(c.k.slice().reverse(), c.low.map((d, j) => Math.max(d, 10 ** frame.span.y0)).reverse());
-        element("path", { d: `${up}${down.replace("M", "L")}Z`, fill: stroke, opacity: 0.22, class: "band" }, curvesLayer);
+        element("path", { d: `${up}${down.replace("M", "L")}Z`, fill: stroke, opacity: 0.22, class: "band" }, inside);
       }
-      if (shown.measured) element("path", { ...line, d: path(c.k, c.delta), class: "measured" }, curvesLayer);
+      if (shown.measured) element("path", { ...line, d: path(c.k, c.delta), class: "measured" }, inside);
       if (shown.law) {
         const ks = logs(from, frame.span.x1, 80);
         const of = (v) => ks.map((k) => law(v, k, c.step));
         const dashed = { ...line, stroke: data.many ? stroke : styled("--c1"), "stroke-dasharray": "8 4", class: "law" };
-        element("path", { ...dashed, d: path(ks, of(c.variance)) }, curvesLayer);
+        element("path", { ...dashed, d: path(ks, of(c.variance)) }, inside);
         if (shown.band && c.variance_low > 0) {
           const band = path(ks, of(c.variance_high)) + path(ks.slice().reverse(), of(c.variance_low).reverse()).replace("M", "L");
-          element("path", { d: `${band}Z`, fill: dashed.stroke, opacity: 0.25, class: "band" }, curvesLayer);
+          element("path", { d: `${band}Z`, fill: dashed.stroke, opacity: 0.25, class: "band" }, inside);
         }
       }
       if (shown.theories) {
         (c.theories || []).forEach((t, j) => {
           const stroke = styled(`--c${(j + 2) % 8}`);
           if (t.k.length <= 60) {
-            t.k.forEach((k, m) => t.delta[m] > 0 && element("circle", { cx: frame.x(k), cy: frame.y(t.delta[m]), r: 3, fill: stroke }, curvesLayer));
-          } else element("path", { ...line, "stroke-width": 1.5, stroke, d: path(t.k, t.delta) }, curvesLayer);
+            t.k.forEach((k, m) => t.delta[m] > 0 && element("circle", { cx: frame.x(k), cy: frame.y(t.delta[m]), r: 3, fill: stroke }, inside));
+          } else element("path", { ...line, "stroke-width": 1.5, stroke, d: path(t.k, t.delta) }, inside);
         });
       }
       if (!data.many) {
         const at = frame.x(c.n_samples);
-        element("line", { class: "limit", x1: at, x2: at, y1: frame.margin.top, y2: frame.height - frame.margin.bottom }, curvesLayer);
-        element("text", { x: at - 5, y: frame.margin.top + 15, "text-anchor": "end" }, curvesLayer, `N = ${grouped(c.n_samples)}`);
+        element("line", { class: "limit", x1: at, x2: at, y1: frame.margin.top, y2: frame.height - frame.margin.bottom }, inside);
+        element("text", { x: at - 5, y: frame.margin.top + 15, "text-anchor": "end" }, inside, `N = ${grouped(c.n_samples)}`);
       }
     }
   }

@@ -7,10 +7,10 @@ use ndarray::{Array1, Array2, Ix1, Ix2};
 use pipeline::stage::StageContext;
 use serde::Deserialize;
 
-use crate::chart::{Panel, Style, short};
+use crate::chart::{self, Panel, Style, percent, short};
 use crate::figures::{Figure, Section, figure, line};
 use crate::gather::Experiment;
-use crate::sentences::grouped;
+use crate::sentences::{count, grouped};
 
 /// What `train`, `spectrum` and `stream` say of it; each part is there where it was computed.
 pub struct Beyond {
@@ -181,20 +181,27 @@ pub fn draw(e: &Experiment) -> Result<Vec<Figure>> {
 
 /// What a polish did, in a sentence.
 pub fn polish_sentence(p: &Polish) -> String {
+    let end = match p.status.as_str() {
+        "reached" => "The polish reached the gradient norm that was asked for",
+        "products spent" => {
+            "The polish spent its Hessian-vector products before it reached the gradient norm that was asked for"
+        }
+        "stalled" => "The polish stalled before it reached the gradient norm that was asked for",
+        status => status,
+    };
     format!(
-        "The polish ended as {}: {} steps and {} Hessian-vector products took the gradient norm from {} to {} and the loss from {} to {} nats; \
-         the most negative eigenvalue went from {} to {}. It met negative curvature on {} steps, left {} saddles, and moved w* by {} parameter units.",
-        p.status,
-        p.n_steps,
-        grouped(p.n_products),
+        "{end}: {} and {} took the gradient norm from {} to {} and the loss from {} to {} nats; \
+         the most negative eigenvalue went from {} to {}. It met negative curvature on {}, left {}, and moved w* by {} parameter units.",
+        count(p.n_steps, "step"),
+        count(p.n_products, "Hessian-vector product"),
         short(p.gradient_norm_before),
         short(p.gradient_norm_after),
         short(p.loss_before),
         short(p.loss_after),
         short(p.smallest_eigenvalue_before),
         short(p.smallest_eigenvalue_after),
-        p.negative_curvature_steps,
-        p.n_escapes,
+        count(p.negative_curvature_steps, "step"),
+        count(p.n_escapes, "saddle"),
         short(p.distance),
     )
 }
@@ -231,26 +238,25 @@ fn density(b: &Beyond, found: &Density) -> Result<Figure> {
     };
     let f = &found.fact;
     let mut sentence = format!(
-        "{} random probes of {} Lanczos steps each; Gaussian kernel of standard deviation {}. {} % of the eigenvalues lie below −{}.",
-        f.probes,
-        f.steps,
+        "{} of {} each; Gaussian kernel of standard deviation {}. {} of the eigenvalues lie below −{}.",
+        count(f.probes, "random probe"),
+        count(f.steps, "Lanczos step"),
         short(f.kernel_deviation),
-        short(100.0 * f.fraction_below_minus_kernel),
+        percent(f.fraction_below_minus_kernel),
         short(f.kernel_deviation)
     );
     if let Some(t) = &b.trace {
         write!(
             sentence,
-            " The trace is {} ± {} (Hutch++, {} products), a mean eigenvalue of {}.",
-            short(t.value),
-            short(t.standard_error),
+            " The trace is {} (Hutch++, {} products), a mean eigenvalue of {}.",
+            chart::with_error(t.value, t.standard_error),
             t.n_products,
             short(t.value / b.n_params as f64)
         )
         .expect("writing to a string");
     }
     if let (Some(smallest), Some(top)) = (&b.smallest, b.outliers.as_ref().and_then(|o| o.by_prefix.last())) {
-        write!(sentence, " The ends are {} and {}.", short(smallest[0]), short(top.largest))
+        write!(sentence, " Its ends are {} and {}.", short(smallest[0]), short(top.largest))
             .expect("writing to a string");
     }
     let caption = "The whole spectrum at w*, by stochastic Lanczos quadrature.".into();
@@ -299,10 +305,10 @@ fn outliers(found: &Outliers) -> Result<Figure> {
     }
     let last = found.by_prefix.last();
     let whole = last.and_then(|c| Some((c.outliers?, c.gap_ratio?, c.n_classes)));
-    let mut sentence = whole.map_or("There is no gap among the positive eigenvalues.".to_owned(), |(n, ratio, c)| {
-        let verdict = if ratio >= 2.0 { "a clear gap" } else { "a weak gap: the count says little" };
-        format!("Over all samples looked at, {n} eigenvalues lie above the largest gap ({} times, {verdict}), with {c} classes.", short(ratio))
-    });
+    let mut sentence = whole
+        .map_or("There is no gap among the positive eigenvalues.".to_owned(), |(n, ratio, c)| {
+            gap_sentence(n, ratio, c)
+        });
     if let Some(first) = found.by_prefix.first().filter(|c| c.overlap.is_some_and(|o| o < 1.0)) {
         write!(sentence, " At this w* the top {} directions of k = {} overlap with those of all by {} (mean squared cosine).",
             found.dim,
@@ -312,6 +318,18 @@ fn outliers(found: &Outliers) -> Result<Figure> {
     let caption =
         "Outliers of the Hessian at one w*: eigenvalues above the largest ratio of neighbours.".into();
     figure("outliers", Section::Spectrum, caption, sentence, &panels)
+}
+
+/// How many eigenvalues stand out, and how far.
+fn gap_sentence(n: usize, ratio: f64, n_classes: usize) -> String {
+    let verdict = if ratio >= 2.0 { "a clear gap" } else { "a weak gap: the count says little" };
+    let lie = if n == 1 { "lies" } else { "lie" };
+    format!(
+        "Over all samples looked at, {} {lie} above the largest gap, where neighbours differ by a factor of {} ({verdict}); there are {}.",
+        count(n, "eigenvalue"),
+        short(ratio),
+        if n_classes == 0 { "no classes".to_owned() } else { n_classes.to_string() + " classes" }
+    )
 }
 
 fn gradient_share(b: &Beyond) -> Result<Figure> {
@@ -350,10 +368,6 @@ fn gradient_share(b: &Beyond) -> Result<Figure> {
     figure("gradient-share", Section::Spectrum, caption, sentence, &[panel])
 }
 
-fn percent(fraction: f64) -> String {
-    format!("{} %", short(100.0 * fraction))
-}
-
 fn trajectory(found: &Arriving) -> Result<Figure> {
     let column = |name: &str| found.columns.iter().position(|c| c == name);
     let points = |name: &str| {
@@ -386,11 +400,11 @@ fn trajectory(found: &Arriving) -> Result<Figure> {
 fn stop_sentence(stops: &Stops) -> String {
     let rule = |r: &Rule| match (r.false_stop_rate, r.low, r.high) {
         (Some(rate), Some(low), Some(high)) => format!(
-            "{} stopped {} of {} runs, falsely {} times: {} (95 % interval {} to {}), at {} samples in the median",
+            "{} stopped {} of {}, falsely {}: {} (95 % interval {} to {}), at {} samples in the median",
             r.name,
-            r.stopped,
-            stops.seeds,
-            r.false_stops,
+            grouped(r.stopped),
+            count(stops.seeds, "run"),
+            count(r.false_stops, "time"),
             percent(rate),
             percent(low),
             percent(high),
@@ -399,7 +413,7 @@ fn stop_sentence(stops: &Stops) -> String {
         _ => format!("{} never stopped", r.name),
     };
     let rules = stops.rules.iter().map(rule).collect::<Vec<_>>().join("; ");
-    format!("A stop is false if Δ is not below {} where it happens. {rules}.", short(stops.tolerance))
+    format!("A stop is false if Δ is not below {} nats² where it happens. {rules}.", short(stops.tolerance))
 }
 
 fn stops(found: &Arriving) -> Result<Figure> {
@@ -426,4 +440,59 @@ fn stops(found: &Arriving) -> Result<Figure> {
         "Each point is one run; Δ is measured over the samples that had not come, with draws of its own."
             .into();
     figure("stream-stops", Section::Arriving, caption, sentence, &[panel])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn polished(status: &str, n_steps: usize) -> String {
+        polish_sentence(&Polish {
+            status: status.into(),
+            n_steps,
+            n_products: 448,
+            n_escapes: 1,
+            negative_curvature_steps: 0,
+            distance: 23.7,
+            loss_before: 0.087,
+            loss_after: 1.2e-7,
+            gradient_norm_before: 0.052,
+            gradient_norm_after: 6.4e-7,
+            smallest_eigenvalue_before: -0.017,
+            smallest_eigenvalue_after: -6.6e-8,
+        })
+    }
+
+    #[test]
+    fn a_polish_says_how_it_ended() {
+        let reached = polished("reached", 36);
+        assert!(
+            reached.starts_with("The polish reached the gradient norm that was asked for: 36 steps and 448 Hessian-vector products took"),
+            "{reached}"
+        );
+        assert!(
+            reached.contains(
+                "went from −0.017 to −6.6e-8. It met negative curvature on 0 steps, left 1 saddle, and"
+            ),
+            "{reached}"
+        );
+        assert!(
+            polished("products spent", 1).starts_with("The polish spent its Hessian-vector products before")
+        );
+        assert!(polished("stalled", 1).starts_with(
+            "The polish stalled before it reached the gradient norm that was asked for: 1 step and"
+        ));
+    }
+
+    #[test]
+    fn outliers_are_told_with_their_gap() {
+        let one = gap_sentence(1, 1.377, 10);
+        assert!(one.contains("1 eigenvalue lies above the largest gap, where neighbours differ by a factor of 1.377 (a weak gap"), "{one}");
+        let nine = gap_sentence(9, 3.0, 0);
+        assert!(
+            nine.contains("9 eigenvalues lie above")
+                && nine.ends_with("(a clear gap); there are no classes."),
+            "{nine}"
+        );
+    }
 }

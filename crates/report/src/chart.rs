@@ -1,7 +1,11 @@
 //! Line charts on linear or logarithmic axes as SVG, and any SVG as PNG.
 
+use std::ops::Range;
+
 use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
+use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use resvg::{tiny_skia, usvg};
@@ -80,7 +84,7 @@ fn drawable(panel: &Panel, (x, y): (f64, f64)) -> Option<(f64, f64)> {
     (at.0.is_finite() && at.1.is_finite()).then_some(at)
 }
 
-fn range(values: impl Iterator<Item = f64> + Clone) -> std::ops::Range<f64> {
+fn range(values: impl Iterator<Item = f64> + Clone) -> Range<f64> {
     let low = values.clone().fold(f64::INFINITY, f64::min);
     let high = values.fold(f64::NEG_INFINITY, f64::max);
     if !low.is_finite() || !high.is_finite() {
@@ -90,11 +94,53 @@ fn range(values: impl Iterator<Item = f64> + Clone) -> std::ops::Range<f64> {
     low - margin..high + margin
 }
 
-/// How many ticks: on a logarithmic axis no more than whole decades.
-fn ticks(range: &std::ops::Range<f64>, log: bool, most: usize) -> usize {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // some decades
-    let decades = (range.end.floor() - range.start.ceil()).max(0.0) as usize;
-    if log && decades > 0 { most.min(decades + 1) } else { most }
+/// An axis of values, or of decimal logarithms whose ticks are round values.
+struct Scale {
+    range: Range<f64>,
+    log: bool,
+}
+
+impl Ranged for Scale {
+    type FormatOption = NoDefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
+        RangedCoordf64::from(self.range.clone()).map(value, limit)
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        if self.log {
+            round_powers(&self.range, hint.max_num_points())
+        } else {
+            RangedCoordf64::from(self.range.clone()).key_points(hint)
+        }
+    }
+
+    fn range(&self) -> Range<f64> {
+        self.range.clone()
+    }
+}
+
+impl ValueFormatter<f64> for Scale {
+    fn format_ext(&self, place: &f64) -> String {
+        tick_label(*place, self.log)
+    }
+}
+
+/// Decimal logarithms of round values: 1, 2 and 5 in each decade where the decades are few, else each n-th decade.
+fn round_powers(range: &Range<f64>, most: usize) -> Vec<f64> {
+    #[allow(clippy::cast_possible_truncation)] // some decades
+    let (first, last) = (range.start.floor() as i32, range.end.ceil() as i32);
+    let among = |digits: &[f64]| {
+        let all = (first..=last).flat_map(|decade| digits.iter().map(move |d| f64::from(decade) + d.log10()));
+        all.filter(|place| range.contains(place)).collect::<Vec<_>>()
+    };
+    let steps: [&[f64]; 3] = [&[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0], &[1.0, 2.0, 5.0], &[1.0]];
+    if let Some(fits) = steps.iter().map(|digits| among(digits)).find(|places| places.len() <= most) {
+        return fits;
+    }
+    let every = (1..).find(|n| among(&[1.0]).len().div_ceil(*n) <= most.max(1)).unwrap_or(1);
+    among(&[1.0]).into_iter().step_by(every).collect()
 }
 
 fn draw(panel: &Panel, area: &DrawingArea<SVGBackend, Shift>) -> Result<()> {
@@ -109,17 +155,16 @@ fn draw(panel: &Panel, area: &DrawingArea<SVGBackend, Shift>) -> Result<()> {
         .margin(14)
         .x_label_area_size(46)
         .y_label_area_size(78)
-        .build_cartesian_2d(xs.clone(), ys.clone())?;
-    let tick = |log: bool| move |v: &f64| tick_label(*v, log);
-    let (x_tick, y_tick) = (tick(panel.log_x), tick(panel.log_y));
+        .build_cartesian_2d(
+            Scale { range: xs.clone(), log: panel.log_x },
+            Scale { range: ys.clone(), log: panel.log_y },
+        )?;
     chart
         .configure_mesh()
         .x_desc(&panel.x_label)
         .y_desc(&panel.y_label)
-        .x_labels(ticks(&xs, panel.log_x, 7))
-        .y_labels(ticks(&ys, panel.log_y, 8))
-        .x_label_formatter(&x_tick)
-        .y_label_formatter(&y_tick)
+        .x_labels(7)
+        .y_labels(8)
         .label_style(("sans-serif", 14))
         .axis_desc_style(("sans-serif", 15))
         .light_line_style(WHITE.mix(0.0))
@@ -139,9 +184,18 @@ fn draw(panel: &Panel, area: &DrawingArea<SVGBackend, Shift>) -> Result<()> {
         if line.label.is_empty() {
             continue; // a further line of what the legend names already
         }
-        drawn
-            .label(&line.label)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + MARK, y)], colour.stroke_width(3)));
+        let parts = match line.style {
+            Style::Solid => vec![(0, MARK)],
+            Style::Dashed => vec![(0, MARK / 3), (2 * MARK / 3, MARK)],
+            Style::Points => vec![(MARK / 2 - 3, MARK / 2 + 3)],
+        };
+        drawn.label(&line.label).legend(move |(x, y)| {
+            let part = |i: usize| {
+                let (from, to) = parts[i.min(parts.len() - 1)];
+                PathElement::new([(from, 0), (to, 0)], colour.stroke_width(if to - from < 7 { 6 } else { 3 }))
+            };
+            EmptyElement::at((x, y)) + part(0) + part(1)
+        });
     }
     for (value, name) in &panel.levels {
         let y = place(*value, panel.log_y);
@@ -165,11 +219,7 @@ fn draw(panel: &Panel, area: &DrawingArea<SVGBackend, Shift>) -> Result<()> {
     Ok(())
 }
 
-type Chart<'a, 'b> = ChartContext<
-    'a,
-    SVGBackend<'b>,
-    Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>,
->;
+type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Scale, Scale>>;
 
 fn draw_band(panel: &Panel, chart: &mut Chart) -> Result<()> {
     let low = panel.band.iter().filter_map(|&(x, low, _)| drawable(panel, (x, low)));
@@ -187,12 +237,20 @@ pub fn tick_label(place: f64, log: bool) -> String {
     short(value)
 }
 
-/// A number in at most seven characters.
+/// A number in at most seven characters, with a minus sign where it is negative.
 pub fn short(value: f64) -> String {
     let magnitude = value.abs();
+    if value < 0.0 {
+        return format!("−{}", short(magnitude));
+    }
+    // What rounds to 0.01 is written so.
     if value == 0.0 {
         "0".to_owned()
-    } else if (0.01..10_000.0).contains(&magnitude) {
+    } else if (1000.0..10_000.0).contains(&magnitude) {
+        let text = format!("{value:.0}");
+        let (thousands, rest) = text.split_at(text.len() - 3);
+        format!("{thousands},{rest}")
+    } else if (0.009_95..10_000.0).contains(&magnitude) {
         let digits = if magnitude >= 100.0 {
             0
         } else if magnitude >= 10.0 {
@@ -206,6 +264,29 @@ pub fn short(value: f64) -> String {
         let text = format!("{value:.1e}");
         text.replace(".0e", "e")
     }
+}
+
+/// A value with its error: both to the second digit of the error where that fits, such as `154.3 ± 9.1`.
+pub fn with_error(value: f64, error: f64) -> String {
+    let last = 1.0 - error.log10().floor();
+    if !(error > 0.0 && last <= 5.0 && value.abs() < 10_000.0) {
+        return format!("{} ± {}", short(value), short(error));
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 to 5
+    let digits = last.max(0.0) as usize;
+    let fixed = |v: f64| if digits == 0 && v.abs() >= 1000.0 { short(v) } else { format!("{v:.digits$}") };
+    format!("{} ± {}", fixed(value), fixed(error)).replace('-', "−")
+}
+
+/// A fraction in per cent, small ones too without an exponent.
+pub fn percent(fraction: f64) -> String {
+    let value = 100.0 * fraction;
+    if !(1e-6..0.01).contains(&value) {
+        return format!("{} %", short(value));
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 3 to 7
+    let digits = (1.0 - value.log10().floor()) as usize;
+    format!("{} %", format!("{value:.digits$}").trim_end_matches('0'))
 }
 
 /// The picture as PNG, `scale` pixels per unit, with an embedded font: no font of the system is needed.
@@ -236,6 +317,43 @@ mod tests {
         assert_eq!(tick_label(-7.5, true), "3.2e-8");
         assert_eq!(short(0.0), "0");
         assert_eq!(short(12_345.0), "1.2e4");
+        assert_eq!(short(1253.4), "1,253");
+        assert_eq!(short(-0.0672), "−0.067");
+        assert_eq!((short(0.009_96), short(0.0099)), ("0.01".to_owned(), "9.9e-3".to_owned()));
+    }
+
+    #[test]
+    fn ticks_of_a_logarithmic_axis_are_round_values() {
+        let labels = |low: f64, high: f64, most| {
+            let places = round_powers(&(low.log10()..high.log10()), most);
+            places.iter().map(|p| tick_label(*p, true)).collect::<Vec<_>>()
+        };
+        assert_eq!(labels(120.0, 2300.0, 7), ["200", "500", "1,000", "2,000"]);
+        assert_eq!(labels(0.16, 0.52, 8), ["0.2", "0.3", "0.4", "0.5"]);
+        assert_eq!(labels(0.9, 2e5, 7), ["1", "10", "100", "1,000", "1e4", "1e5"]);
+        assert_eq!(labels(0.9e-12, 2.0, 7), ["1e-12", "1e-10", "1e-8", "1e-6", "1e-4", "0.01", "1"]);
+    }
+
+    #[test]
+    fn a_value_and_its_error_have_the_same_digits() {
+        let cases = [
+            ((154.3, 9.135), "154.3 ± 9.1"),
+            ((1252.7, 31.9), "1,253 ± 32"),
+            ((0.0112, 0.0037), "0.0112 ± 0.0037"),
+            ((-2.468, 0.626), "−2.47 ± 0.63"),
+            ((0.868, 7.1e-5), "0.868 ± 7.1e-5"),
+            ((1960.0, 307.4), "1,960 ± 307"),
+            ((0.5, 0.0), "0.5 ± 0"),
+        ];
+        for ((value, error), text) in cases {
+            assert_eq!(with_error(value, error), text);
+        }
+    }
+
+    #[test]
+    fn per_cent_has_no_exponent() {
+        let all = [0.001, 1e-5, 3.713e-5, 0.916, 0.95, 0.0].map(percent);
+        assert_eq!(all, ["0.1 %", "0.001 %", "0.0037 %", "91.6 %", "95 %", "0 %"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::chart::{self, Line, Panel, Style, short};
 use crate::figures::delta_panel;
+use crate::gather::SufficientRow;
 use crate::live::{self, Curve};
 use crate::page::{self, Shell, escape, still, table};
 use crate::sentences::{self, grouped};
@@ -27,19 +28,47 @@ pub fn write(artifacts: &Path, summary: Summary, curve: Option<Curve>) -> Result
     if current.contains('/') {
         return Ok(());
     }
-    let mut entries = vec![Entry { summary, curve }];
+    let mut entries = others(artifacts, &current)?;
+    entries.push(Entry { summary, curve });
+    put_both(artifacts, &current, entries)
+}
+
+/// Writes both pages of what is there, as after an experiment was removed; without any there is no page.
+pub fn rewrite(artifacts: &Path) -> Result<()> {
+    let entries = others(artifacts, "")?;
+    if !entries.is_empty() {
+        return put_both(artifacts, "all", entries);
+    }
+    for file in PAGES {
+        let path = artifacts.join(file);
+        if path.exists() {
+            std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+const PAGES: [&str; 2] = ["index.html", "compare.html"];
+
+/// All experiments with a finished report, but `current`.
+fn others(artifacts: &Path, current: &str) -> Result<Vec<Entry>> {
     let listing =
         std::fs::read_dir(artifacts).with_context(|| format!("cannot list {}", artifacts.display()))?;
+    let mut entries = vec![];
     for entry in listing {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if name != current {
             entries.extend(read(artifacts, &name));
         }
     }
+    Ok(entries)
+}
+
+fn put_both(artifacts: &Path, current: &str, mut entries: Vec<Entry>) -> Result<()> {
     entries.sort_by(|a, b| a.summary.experiment.cmp(&b.summary.experiment));
-    put(artifacts, "index.html", &current, &index(&entries))?;
+    put(artifacts, PAGES[0], current, &index(&entries))?;
     entries.retain(|e| e.curve.is_some());
-    put(artifacts, "compare.html", &current, &comparison(&entries)?)
+    put(artifacts, PAGES[1], current, &comparison(&entries)?)
 }
 
 fn put(artifacts: &Path, file: &str, current: &str, text: &str) -> Result<()> {
@@ -63,7 +92,9 @@ fn read(artifacts: &Path, experiment: &str) -> Option<Entry> {
 fn index(entries: &[Entry]) -> String {
     let mut body = "<h1>How many samples are enough?</h1>\n".to_owned();
     for Entry { summary, .. } in entries {
-        let answer = summary.answer.iter().map(|a| format!("<p>{}</p>", escape(a))).collect::<String>();
+        // A family has no headline of its own; the headline of an experiment has all its tolerances.
+        let answer = summary.answer.iter().filter(|_| summary.sufficient.is_empty());
+        let answer = answer.map(|a| format!("<p>{}</p>", escape(a))).collect::<String>();
         let (name, title) = (escape(&summary.experiment), escape(&summary.title));
         write!(
             body,
@@ -83,8 +114,9 @@ fn index(entries: &[Entry]) -> String {
 fn comparison(entries: &[Entry]) -> Result<String> {
     let curves = entries.iter().filter_map(|e| Some(Curve { theories: vec![], ..e.curve.clone()? }));
     let curves = curves.collect::<Vec<_>>();
-    let tolerances = entries.first().into_iter().flat_map(|e| &e.summary.sufficient).map(|r| r.tolerance);
-    let mut tolerances = tolerances.collect::<Vec<_>>();
+    // A relative tolerance is another number of nats² in each experiment: no line for all.
+    let rows = entries.first().into_iter().flat_map(|e| &e.summary.sufficient);
+    let mut tolerances = rows.filter(|r| r.relative.is_none()).map(|r| r.tolerance).collect::<Vec<_>>();
     tolerances.dedup();
     let data = json!({
         "label": "Δ_k of several experiments over the prefix size k on logarithmic axes, with tolerance lines",
@@ -132,7 +164,9 @@ fn sentence(entries: &[Entry], tolerances: &[f64]) -> String {
             .find(|r| r.method == "order-average" && r.tolerance.to_bits() == tolerance.to_bits());
         row.and_then(|r| r.k).map(|k| (e.summary.experiment.clone(), k))
     };
+    let steps = entries.iter().map(|e| (e.summary.experiment.as_str(), e.summary.step)).collect::<Vec<_>>();
     sentences::comparison(tolerance, &entries.iter().filter_map(of).collect::<Vec<_>>())
+        + &sentences::steps(&steps)
 }
 
 /// The picture for readers without JavaScript, and for paper.
@@ -181,18 +215,20 @@ fn numbers(entries: &[Entry]) -> String {
     };
     let mut rows = properties.iter().map(|(name, cell)| row(name, cell)).collect::<Vec<_>>();
     rows.push(row("test accuracy", &|s| percent(s.test_accuracy)));
-    let mut tolerances =
-        entries.iter().flat_map(|e| e.summary.sufficient.iter().map(|r| r.tolerance)).collect::<Vec<_>>();
-    tolerances.sort_by(|a, b| b.total_cmp(a));
-    tolerances.dedup();
+    // Rows of one tolerance as it was asked for: relative ones differ in nats². Absolute ones first, each from large to small.
+    let asked = |r: &SufficientRow| (r.relative.is_some(), r.relative.unwrap_or(r.tolerance));
+    let of_law = |s: &Summary| {
+        s.sufficient.iter().filter(|r| r.method == "order-average").cloned().collect::<Vec<_>>()
+    };
+    let mut tolerances = entries.iter().flat_map(|e| of_law(&e.summary)).collect::<Vec<_>>();
+    tolerances.sort_by(|a, b| asked(a).0.cmp(&asked(b).0).then(asked(b).1.total_cmp(&asked(a).1)));
+    tolerances.dedup_by(|a, b| asked(a) == asked(b));
     for tolerance in tolerances {
         let k = |s: &Summary| {
-            let of = |r: &&crate::gather::SufficientRow| {
-                r.method == "order-average" && r.tolerance.to_bits() == tolerance.to_bits()
-            };
-            s.sufficient.iter().find(of).map_or_else(|| "–".to_owned(), page::size)
+            let row = of_law(s).into_iter().find(|r| asked(r) == asked(&tolerance));
+            row.as_ref().map_or_else(|| "–".to_owned(), page::size)
         };
-        rows.push(row(&format!("K at {} nats²", short(tolerance)), &k));
+        rows.push(row(&format!("K at {}", sentences::tolerance(&tolerance)), &k));
     }
     let names = entries.iter().map(|e| e.summary.experiment.as_str());
     table(&std::iter::once("").chain(names).collect::<Vec<_>>(), rows.into_iter())
@@ -210,7 +246,9 @@ mod tests {
             "n_params": 10, "train_loss": 0.5, "train_accuracy": null, "test_accuracy": null, "gradient_norm": 0.1,
             "eigenvalues": [2.0, 1.0], "setting": "x", "dim": 2, "sigma": 1.0, "draws": 8, "step": 1, "confidence": 0.95,
             "variance": 3.0, "exponent": null, "sufficient": [{"setting": "x", "method": "order-average", "tolerance": 1e-4,
-            "status": "reached", "k": k, "low": null, "high": null}],
+            "status": "reached", "k": k, "low": null, "high": null},
+            {"setting": "x", "method": "order-average", "tolerance": 1e-6 * k as f64, "relative": 1e-3,
+            "status": "reached", "k": 10 * k, "low": null, "high": null}],
         });
         let curve = Curve {
             title: name.to_owned(),
@@ -246,5 +284,11 @@ mod tests {
         }
         assert!(compare.contains("a needs the fewest samples (173) and b the most (346): a factor of 2."));
         assert!(compare.contains("<td>173 (reached)</td>") && compare.contains("<svg"));
+        // One row for a relative tolerance, which is another number of nats² in each; no line in the chart.
+        let row =
+            "<td>K at 0.1 % of the mean perturbed loss</td><td>1,730 (reached)</td><td>3,460 (reached)</td>";
+        assert!(compare.contains(row), "{compare}");
+        assert!(compare.contains("\"tolerances\":[0.0001]"), "{compare}");
+        assert!(index.contains("<p class=\"headline\">h</p>") && !index.contains("<p>a</p>"), "{index}");
     }
 }

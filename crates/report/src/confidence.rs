@@ -6,10 +6,10 @@ use anyhow::Result;
 use pipeline::stage::StageContext;
 use serde::Deserialize;
 
-use crate::chart::{Line, Panel, Style, short};
+use crate::chart::{self, Line, Panel, Style, short};
 use crate::figures::{Figure, Section, figure, line};
 use crate::page::table;
-use crate::sentences::grouped;
+use crate::sentences::{self, count, grouped, have};
 
 /// `pilot.json`
 #[derive(Deserialize)]
@@ -88,10 +88,6 @@ pub fn read_sweep(ctx: &StageContext) -> Result<Option<Sweep>> {
 
 const RETRAINED: &str = "w* and basis of the pilot alone";
 
-fn percent(fraction: f64) -> String {
-    format!("{:.0} %", 100.0 * fraction)
-}
-
 fn own_minimiser(pilot: &Pilot) -> bool {
     pilot.minimiser != "all-samples"
 }
@@ -131,23 +127,23 @@ pub fn pilot(document: &PilotDocument, setting: &str, n_samples: usize) -> Resul
     };
     let (fixed, own) = (held(false), held(true));
     let mut sentence = format!(
-        "Of {} pilots with w* and basis of all samples, {} have the V of all samples in their {} interval.",
-        fixed.1,
-        fixed.0,
-        percent(document.confidence)
+        "Of {} with w* and basis of all samples, {} the V of all samples in the {} interval.",
+        count(fixed.1, "pilot"),
+        have(fixed.0),
+        chart::percent(document.confidence)
     );
     if own.1 > 0 {
-        let verb = if own.0 == 1 { "has" } else { "have" };
         write!(
             sentence,
-            " Of {} that trained on their own samples alone, {} {verb}: their w* is another point, with a V of its own.",
-            own.1, own.0,
+            " Of {} that trained on the first n samples alone, {}: w* is another point there, with a V of its own.",
+            grouped(own.1),
+            have(own.0),
         )
         .expect("writing to a string");
     }
     let caption = format!(
         "Pilot: V of {setting} from the first n samples, with {} intervals over samples and draws, beside V of all {}.",
-        percent(document.confidence),
+        chart::percent(document.confidence),
         grouped(n_samples)
     );
     figure("pilot", Section::Answer, caption, sentence, &[panel]).map(Some)
@@ -201,16 +197,23 @@ fn theories(sweep: &Sweep) -> Result<Figure> {
     let mut panel = log_panel("Where theory holds", "theory over Monte Carlo", lines.collect());
     panel.levels = vec![(1.0, "Monte Carlo".into()), (0.9, String::new()), (1.1, String::new())];
     let sentence = sweep.theories.iter().map(holds).collect::<Vec<_>>().join(" ");
+    let eigenvalue = if sweep.theories.iter().any(|t| t.name == "eigenvalue") {
+        " eigenvalue: geometric mean over its prefix sizes."
+    } else {
+        ""
+    };
     let caption = format!(
-        "V of each theory over V by Monte Carlo, over σ ({} directions, the first {} samples); lines at ±10 %. eigenvalue: geometric mean over its prefix sizes.",
-        sweep.dim,
-        grouped(sweep.n_samples)
+        "V of each theory over V by Monte Carlo, over σ ({}, the first {}); lines at ±10 %. Ends of ranges are interpolated.{eigenvalue}",
+        count(sweep.dim, "direction"),
+        count(sweep.n_samples, "sample")
     );
     figure("theory-over-sigma", Section::Theory, caption, sentence, &[panel])
 }
 
 fn ranges(ranges: &[[f64; 2]]) -> String {
-    let one = |r: &[f64; 2]| format!("{} to {}", short(r[0]), short(r[1]));
+    // Interpolated between few values of σ: two digits.
+    let two = |v: f64| short(format!("{v:.1e}").parse().unwrap_or(v));
+    let one = |r: &[f64; 2]| format!("{} to {}", two(r[0]), two(r[1]));
     ranges.iter().map(one).collect::<Vec<_>>().join(" and ")
 }
 
@@ -250,28 +253,31 @@ fn methods(sweep: &Sweep) -> Result<Figure> {
         panel("Plain draws that one draw replaces", "variance of plain over that of the method", |m| {
             m.efficiency
         }),
-        panel("Draws until K is within 5 %", "draws", |m| m.draws_for_k),
+        Panel { rises: true, ..panel("Draws until K is within 5 %", "draws", |m| m.draws_for_k) },
     ];
     let sentence = sweep.sigmas.iter().filter_map(|s| {
         let best = s.methods.iter().min_by(|a, b| a.draws_for_k.total_cmp(&b.draws_for_k))?;
         let plain = s.methods.iter().find(|m| m.name == "plain")?;
-        ((s.sigma.log10() - s.sigma.log10().round()).abs() < 1e-9).then(|| {
-            format!(
-                "σ = {}: {} does most, {} draws where plain needs {}.",
-                short(s.sigma),
-                best.name,
-                grouped(draws(best.draws_for_k)),
-                grouped(draws(plain.draws_for_k))
-            )
-        })
+        ((s.sigma.log10() - s.sigma.log10().round()).abs() < 1e-9)
+            .then(|| fewest_draws(s.sigma, &best.name, draws(best.draws_for_k), draws(plain.draws_for_k)))
     });
-    let sentence = sentence.collect::<Vec<_>>().join(" ");
+    let sentence = format!("Draws until K is within 5 %: {}.", sentence.collect::<Vec<_>>().join("; "));
     let caption = format!(
         "Sampling methods at equal work, from {} draws each on the first {} samples. The error of the draws alone; K grows as √V.",
         sweep.draws,
         grouped(sweep.n_samples)
     );
     figure("sampling-methods", Section::Delta, caption, sentence, &panels)
+}
+
+/// The method that needs the fewest draws at one σ.
+fn fewest_draws(sigma: f64, best: &str, fewest: usize, plain: usize) -> String {
+    let at = format!("at σ = {}", short(sigma));
+    if fewest == plain {
+        format!("{at} plain sampling needs {}, and no method needs fewer", grouped(plain))
+    } else {
+        format!("{at} {best} needs fewest, {} where plain sampling needs {}", grouped(fewest), grouped(plain))
+    }
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a positive number of draws
@@ -284,7 +290,8 @@ pub fn sweep_table(sweep: &Sweep) -> String {
     let heads = sweep.theories.iter().map(|t| format!("{} / Monte Carlo (above)", t.name));
     let heads = ["σ", "V (nats²)"].map(str::to_owned).into_iter().chain(heads).collect::<Vec<_>>();
     let rows = sweep.sigmas.iter().map(|s| {
-        let cells = s.theories.iter().map(|t| format!("{} ({})", short(t.ratio), percent(t.fraction_above)));
+        let cells =
+            s.theories.iter().map(|t| format!("{} ({})", short(t.ratio), sentences::share(t.fraction_above)));
         [short(s.sigma), short(s.variance)].into_iter().chain(cells).collect()
     });
     table(&heads.iter().map(String::as_str).collect::<Vec<_>>(), rows)
@@ -305,12 +312,53 @@ mod tests {
             })
         };
         assert_eq!(
-            found(&[[0.1, 0.2]], &[[0.15, 10.0]], &[5.0, 10.0]),
+            found(&[[0.1, 0.2049]], &[[0.1534, 10.0]], &[5.0, 10.0]),
             "quadratic is within 10 % of Monte Carlo at σ from 0.1 to 0.2 and on average above it at σ from 0.15 to 10; above at every prefix size compared at σ = 5, 10."
         );
         let nowhere = found(&[], &[], &[]);
         assert!(nowhere.contains("nowhere within 10 %") && nowhere.contains("nowhere above"), "{nowhere}");
         assert!(nowhere.ends_with("at no σ is it above at every prefix size."), "{nowhere}");
+    }
+
+    #[test]
+    fn the_method_with_fewest_draws_is_named_where_one_needs_fewer() {
+        assert_eq!(
+            fewest_draws(0.1, "sobol", 103, 1615),
+            "at σ = 0.1 sobol needs fewest, 103 where plain sampling needs 1,615"
+        );
+        assert_eq!(
+            fewest_draws(1e-3, "sobol", 1, 1),
+            "at σ = 1e-3 plain sampling needs 1, and no method needs fewer"
+        );
+    }
+
+    #[test]
+    fn the_eigenvalue_theory_is_explained_where_it_is_drawn() {
+        let with = |names: &[&str]| {
+            let holds = |name: &&str| Holds {
+                name: (*name).to_owned(),
+                within: vec![],
+                above: vec![],
+                above_everywhere: vec![],
+            };
+            let theories = names.iter().map(|_| Theory { ratio: 1.0, fraction_above: 0.002 }).collect();
+            let sigmas = vec![AtSigma { sigma: 1.0, variance: 1.0, methods: vec![], theories }];
+            let sweep = Sweep {
+                n_samples: 1000,
+                dim: 1,
+                draws: 8,
+                sigmas,
+                theories: names.iter().map(holds).collect(),
+            };
+            (super::theories(&sweep).unwrap().caption, sweep_table(&sweep))
+        };
+        let (caption, table) = with(&["quadratic"]);
+        assert!(
+            caption.contains("(1 direction, the first 1,000 samples)") && !caption.contains("eigenvalue"),
+            "{caption}"
+        );
+        assert!(table.contains("1 (less than 1 %)"), "{table}");
+        assert!(with(&["quadratic", "eigenvalue"]).0.contains("eigenvalue: geometric mean"));
     }
 
     #[test]
@@ -341,7 +389,9 @@ mod tests {
             figure.sentence
         );
         assert!(
-            figure.sentence.contains("Of 1 that trained on their own samples alone, 0 have"),
+            figure
+                .sentence
+                .contains("Of 1 that trained on the first n samples alone, none has: w* is another"),
             "{}",
             figure.sentence
         );

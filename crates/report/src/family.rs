@@ -8,10 +8,10 @@ use pipeline::stage::StageContext;
 use serde::Deserialize;
 
 use crate::beyond::{Polish, polish_sentence};
-use crate::chart::{Panel, Style, short};
+use crate::chart::{self, Panel, Style, percent, short};
 use crate::figures::{Figure, Section, figure, line};
 use crate::page::{self, Shell};
-use crate::sentences::{PAPER_EIGENVALUES, grouped};
+use crate::sentences::{self, PAPER_EIGENVALUES, grouped};
 use crate::summary::{self, Summary};
 
 #[derive(Deserialize)]
@@ -140,7 +140,7 @@ pub fn run(params: &Report, ctx: &mut StageContext) -> Result<String> {
 }
 
 fn with_error(s: Spread) -> String {
-    s.deviation.map_or_else(|| short(s.mean), |d| format!("{} ± {}", short(s.mean), short(d)))
+    s.deviation.map_or_else(|| short(s.mean), |d| chart::with_error(s.mean, d))
 }
 
 /// Figure 1: the mean over replicas, with its spread.
@@ -171,8 +171,9 @@ fn spectrum(curves: &[Curve], compare: bool) -> Result<Figure> {
     };
     let of = |c: &Curve| {
         let e = &c.last().eigenvalues;
-        let ends = format!("{} to {}", with_error(e[0]), with_error(e[e.len() - 1]));
-        c.label(&format!("λ1 to λ{}: {ends} over {} networks", e.len(), c.last().replicas))
+        let networks = sentences::count(c.last().replicas, "network");
+        let (first, last) = (with_error(e[0]), with_error(e[e.len() - 1]));
+        c.label(&format!("λ1 = {first} and λ{} = {last} over {networks}", e.len()))
     };
     let mut sentence = curves.iter().map(of).collect::<Vec<_>>().join("; ")
         + " (± is the standard deviation over replicas).";
@@ -235,7 +236,8 @@ fn learning_curve(curves: &[Curve]) -> Result<Figure> {
 }
 
 fn fit_sentence(curve: &Curve, fit: &Fit) -> String {
-    let spread = fit.exponent_deviation.map_or(String::new(), |d| format!(" ± {} over replicas", short(d)));
+    let spread =
+        fit.exponent_deviation.map_or(String::new(), |d| format!("exponent ± {} over replicas, ", short(d)));
     let gain = short(100.0 * curve.flat_gain);
     let last = curve.last().k as f64;
     let flat = match fit.flat_k {
@@ -250,11 +252,11 @@ fn fit_sentence(curve: &Curve, fit: &Fit) -> String {
         None => format!("a doubling takes less than {gain} % off at every size"),
     };
     format!(
-        "The test loss is {} + {} k^−{}{spread} (residual {} %); {flat}.",
+        "The test loss is {} + {} k^−{} ({spread}residual {}); {flat}.",
         short(fit.floor),
         short(fit.scale),
         short(fit.exponent),
-        short(100.0 * fit.relative_residual)
+        percent(fit.relative_residual)
     )
 }
 
@@ -362,7 +364,7 @@ fn sufficient(curves: &[Curve]) -> Result<Figure> {
 /// K beside the flattening of the learning curve.
 fn flat_sentence(curve: &Curve, fit: &Fit) -> String {
     let sizes =
-        |(tolerance, k): &(f64, Spread)| format!("K = {} at {}", grouped_f(k.mean), short(*tolerance));
+        |(tolerance, k): &(f64, Spread)| format!("K = {} at {} nats²", grouped_f(k.mean), short(*tolerance));
     let all = curve.last().sufficient.iter().map(sizes).collect::<Vec<_>>().join(", ");
     match (fit.flat_k, fit.delta_at_flat) {
         (Some(k), Some(delta)) => format!(
@@ -370,10 +372,12 @@ fn flat_sentence(curve: &Curve, fit: &Fit) -> String {
             grouped_f(k),
             short(delta)
         ),
-        _ => format!(
-            "{all}; the learning curve does not flatten ({}), so no K marks that point.",
-            fit.flattening
-        ),
+        _ if fit.flattening == "never" => {
+            format!(
+                "{all}; by its power law the learning curve never becomes flat, so no K marks that point."
+            )
+        }
+        _ => format!("{all}; the learning curve is flat at every size, so no K marks where it becomes so."),
     }
 }
 
@@ -475,8 +479,7 @@ fn html(
     let answers = answer.iter().map(|a| format!("<p>{}</p>", page::escape(a))).collect::<String>();
     let rung = |c: &Curve, r: &Rung| {
         let maybe = |s: Option<Spread>| s.map_or_else(String::new, with_error);
-        vec![
-            c.variant.clone().unwrap_or_default(),
+        let cells = [
             grouped(r.k),
             r.replicas.to_string(),
             with_error(r.train_loss),
@@ -485,20 +488,15 @@ fn html(
             with_error(r.gradient_norm),
             with_error(r.variance),
             maybe(r.overlap),
-        ]
+        ];
+        c.variant.iter().cloned().chain(cells).collect()
     };
-    let head = [
-        "variant",
-        "samples",
-        "replicas",
-        "train loss",
-        "test loss",
-        "test accuracy",
-        "‖∇L‖",
-        "V (nats²)",
-        "overlap",
-    ];
+    // All curves have a variant, or none has.
+    let variant = curves[0].variant.as_ref().map(|_| "variant");
+    let head =
+        ["samples", "replicas", "train loss", "test loss", "test accuracy", "‖∇L‖", "V (nats²)", "overlap"];
     let rows = curves.iter().flat_map(|c| c.rungs.iter().map(move |r| rung(c, r)));
+    let head = variant.into_iter().chain(head).collect::<Vec<_>>();
     let sizes = page::table(&head, rows) + "<p>± is the standard deviation over replicas.</p>\n";
     let member = |m: &Member| {
         let maybe = |v: Option<f64>| v.map_or_else(String::new, short);
@@ -580,5 +578,84 @@ fn summary_of(
         variance: last.variance.mean,
         exponent: None,
         sufficient: vec![],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn curve(flattening: &str, flat_k: Option<f64>) -> (Curve, Fit) {
+        let s = |mean| Spread { mean, deviation: None };
+        let rung = Rung {
+            k: 8000,
+            replicas: 1,
+            train_loss: s(0.1),
+            test_loss: None,
+            test_accuracy: None,
+            gradient_norm: s(0.1),
+            variance: s(1.0),
+            delta_seen: s(1e-5),
+            delta_fresh: None,
+            overlap: None,
+            eigenvalues: vec![s(2.0)],
+            cosines: vec![],
+            sufficient: vec![(1e-4, s(3870.0))],
+        };
+        let curve = Curve {
+            variant: None,
+            setting: "s".into(),
+            step: 1,
+            flat_gain: 0.05,
+            rungs: vec![rung],
+            fit: None,
+            theory_variances: vec![],
+        };
+        let fit = Fit {
+            floor: 0.0,
+            scale: 5.036,
+            exponent: 0.373,
+            exponent_deviation: Some(0.0013),
+            relative_residual: 0.0318,
+            flattening: flattening.into(),
+            flat_k,
+            delta_at_flat: flat_k.map(|_| 1.9e-7),
+        };
+        (curve, fit)
+    }
+
+    #[test]
+    fn a_learning_curve_is_described_as_it_was_found() {
+        let (c, never) = curve("never", None);
+        assert_eq!(
+            fit_sentence(&c, &never),
+            "The test loss is 0 + 5.036 k^−0.373 (exponent ± 1.3e-3 over replicas, residual 3.18 %); \
+             the fitted floor is 0, so by this law a doubling always takes more than 5 % off."
+        );
+        let (_, everywhere) = curve("everywhere", None);
+        assert!(fit_sentence(&c, &everywhere).ends_with("a doubling takes less than 5 % off at every size."));
+        let (_, beyond) = curve("at", Some(22_725.0));
+        assert!(
+            fit_sentence(&c, &beyond).contains("only from about 22,725 samples on, beyond those measured")
+        );
+        let (_, within) = curve("at", Some(700.0));
+        assert!(fit_sentence(&c, &within).ends_with("less than 5 % off from about 700 samples on."));
+    }
+
+    #[test]
+    fn k_stands_beside_the_learning_curve_in_words_that_fit() {
+        let (c, never) = curve("never", None);
+        assert_eq!(
+            flat_sentence(&c, &never),
+            "K = 3,870 at 1e-4 nats²; by its power law the learning curve never becomes flat, so no K marks that point."
+        );
+        let (_, everywhere) = curve("everywhere", None);
+        assert!(
+            flat_sentence(&c, &everywhere).contains("; the learning curve is flat at every size, so no K")
+        );
+        let (_, at) = curve("at", Some(700.0));
+        assert!(
+            flat_sentence(&c, &at).contains("is flat from about 700 samples on, where Δ is 1.9e-7 nats²")
+        );
     }
 }

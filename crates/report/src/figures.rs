@@ -211,7 +211,7 @@ fn sufficient(e: &Experiment, answer: &Setting) -> Result<Figure> {
         "sufficient",
         Section::Answer,
         caption,
-        sentences::exponent(answer.exponent.as_ref(), e.confidence, false),
+        sentences::exponent(answer.exponent.as_ref(), "", e.confidence, false),
         &[panel],
     )
 }
@@ -222,12 +222,16 @@ pub fn line(label: &str, points: Vec<(f64, f64)>, style: Style, colour: usize) -
 }
 
 fn describe(s: &Setting) -> String {
+    format!("{} ({})", described_directions(s), sentences::count(s.draws, "draw"))
+}
+
+fn described_directions(s: &Setting) -> String {
     let basis = match s.basis {
         BasisName::Hessian => "Hessian",
         BasisName::Random => "random",
         BasisName::Filter => "filter-normalised",
     };
-    format!("{} {basis} directions at σ = {} ({} draws)", s.dim, chart::short(s.sigma), s.draws)
+    format!("{} at σ = {}", sentences::count(s.dim, &format!("{basis} direction")), chart::short(s.sigma))
 }
 
 fn history(e: &Experiment) -> Result<Figure> {
@@ -377,9 +381,9 @@ fn landscape(e: &Experiment, grid: &Grid, m: usize, name: String, title: &str) -
     ])?;
     let directions = directions(grid.basis);
     let caption = format!(
-        "{title}the loss surface over {directions} at k = {} and its squared change with s = {} more samples.",
+        "{title}the loss surface over {directions} at k = {} and its squared change with {}.",
         sentences::grouped(k),
-        e.step
+        sentences::count(e.step, "more sample")
     );
     Ok(Figure {
         name,
@@ -452,14 +456,18 @@ pub fn delta_panel(title: &str, y_label: &str) -> Panel {
 
 fn delta_sentence(e: &Experiment, settings: &[&Setting], compare: bool) -> String {
     let v = |s: &&Setting| {
-        let (v, error) = (chart::short(s.variance), chart::short(s.variance_standard_error));
-        format!("{v} ± {error} for {}", describe(s))
+        let v = chart::with_error(s.variance, s.variance_standard_error);
+        format!("{v} for {}", describe(s))
     };
     let mut text = format!(
         "V = mean variance of the loss over samples (nats²): {}. ",
         settings.iter().map(v).collect::<Vec<_>>().join("; ")
     );
-    text += &sentences::exponent(settings[0].exponent.as_ref(), e.confidence, compare);
+    let of = match settings {
+        [_] => String::new(),
+        _ => format!(" of {}", described_directions(settings[0])),
+    };
+    text += &sentences::exponent(settings[0].exponent.as_ref(), &of, e.confidence, compare);
     if compare {
         for s in settings {
             let paper = match s.basis {
@@ -470,7 +478,7 @@ fn delta_sentence(e: &Experiment, settings: &[&Setting], compare: bool) -> Strin
                 _ => continue,
             };
             text += " ";
-            text += &sentences::constant(&describe(s), plateau(e, s), paper);
+            text += &sentences::constant(&described_directions(s), plateau(e, s), paper);
         }
         text += " The authors' Monte Carlo perturbs one direction only, whatever d is, and draws the samples in a new order at each evaluation.";
     }

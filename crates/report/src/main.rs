@@ -16,6 +16,7 @@ mod summary;
 mod surface;
 mod vtk;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -41,7 +42,18 @@ impl Stage for ReportStage {
 }
 
 fn main() -> ExitCode {
-    pipeline::stage::main::<ReportStage>()
+    // `report --index artifacts`, which `make clean-<experiment>` calls: the pages over all experiments alone.
+    let arguments = std::env::args_os().skip(1).collect::<Vec<_>>();
+    match arguments.as_slice() {
+        [flag, artifacts] if flag == "--index" => {
+            pipeline::stage::start_log(tracing::Level::INFO);
+            match compare::rewrite(Path::new(artifacts)) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => pipeline::stage::report("report", &error),
+            }
+        }
+        _ => pipeline::stage::main::<ReportStage>(),
+    }
 }
 
 fn run(params: &Report, ctx: &mut StageContext) -> Result<String> {

@@ -19,17 +19,23 @@ pub fn summary(s: &Summary) -> String {
         s.activation,
         short(s.train_loss),
         short(s.variance),
-        s.exponent.map_or_else(String::new, |e| format!(", Δ_k decays as k^{e:.3}")),
+        s.exponent.map_or_else(String::new, |e| format!(", Δ_k decays as k^{e:.3}").replace('-', "−")),
     );
-    text += "| tolerance (nats²) | method | K (samples) | interval | status |\n|---|---|---|---|---|\n";
+    text += "| tolerance | method | K (samples) | interval | status |\n|---|---|---|---|---|\n";
     for row in &s.sufficient {
         let k = row.k.map_or_else(|| "–".to_owned(), grouped);
         let interval = match (row.low, row.high) {
             (Some(low), Some(high)) => format!("[{}, {}]", grouped(low), grouped(high)),
             _ => "–".to_owned(),
         };
-        writeln!(text, "| {} | {} | {k} | {interval} | {} |", short(row.tolerance), row.method, row.status)
-            .expect("writing to a string");
+        writeln!(
+            text,
+            "| {} | {} | {k} | {interval} | {} |",
+            sentences::tolerance(row),
+            row.method,
+            row.status
+        )
+        .expect("writing to a string");
     }
     text += "\n";
     text += &sentences::setting_note(&s.setting);

@@ -75,16 +75,15 @@ pub fn experiment(params: &Report, e: &Experiment, answer: &Setting, figures: &[
         |of: Section| figures.iter().filter(|f| f.section == of).map(|f| figure(f, e)).collect::<String>();
     let section = |anchor: &str, text: &str, of: Section| heading(anchor) + text + &figures_of(of);
     let answers =
-        summary::answers(e, answer).iter().map(|a| format!("<p>{}</p>", escape(a))).collect::<String>();
+        summary::answers(e, answer).iter().map(|a| format!("<p>{}</p>\n", escape(a))).collect::<String>();
     let (title, headline) = (escape(&params.title), escape(&summary::headline(e, answer)));
-    let mut body = format!(
-        "<h1>{title}</h1>\n<div class=\"answer\"><p class=\"headline\">{headline}</p>{answers}</div>\n"
-    );
-    body += &section(
-        "answer",
-        &(sufficient_table(e, answer) + &confidence::pilot_table(&e.pilots, &answer.name)),
-        Section::Answer,
-    );
+    let mut body =
+        format!("<h1>{title}</h1>\n<div class=\"answer\"><p class=\"headline\">{headline}</p></div>\n");
+    // The picture first, then the numbers.
+    body += &section("answer", "", Section::Answer);
+    body += &answers;
+    body += &sufficient_table(e, answer);
+    body += &confidence::pilot_table(&e.pilots, &answer.name);
     body += &section("model", &model(e), Section::Model);
     body += &section("spectrum", "", Section::Spectrum);
     body += &heading("landscape");
@@ -247,7 +246,11 @@ fn model(e: &Experiment) -> String {
         escape(&data.attribution),
         model.activation,
         grouped(model.n_params),
-        escape(&model.origin),
+        if model.origin == "trained" {
+            "trained here".to_owned()
+        } else {
+            format!("from {}", escape(&model.origin))
+        },
     )
 }
 
@@ -281,7 +284,7 @@ fn method(e: &Experiment) -> String {
     let row = |m: &Manifest| {
         vec![
             m.stage.clone(),
-            m.run.blas.clone().unwrap_or_default(),
+            m.run.blas.clone().unwrap_or_else(|| "none".to_owned()),
             m.code.version.clone(),
             m.fingerprint[..12].to_owned(),
         ]

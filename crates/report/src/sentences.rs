@@ -1,6 +1,6 @@
 //! The sentences of the page. Each is made of measured values, and its wording changes with them.
 
-use crate::chart::short;
+use crate::chart::{self, short};
 use crate::gather::{Comparison, Exponent, Model, SufficientRow};
 
 /// Mean over 50 networks that the paper printed (figure 1).
@@ -24,14 +24,41 @@ pub fn grouped(n: usize) -> String {
     text
 }
 
-fn percent(fraction: f64) -> String {
-    format!("{:.0} %", 100.0 * fraction)
+/// A share in whole per cent; what is neither none nor all is never rounded to it.
+pub fn share(fraction: f64) -> String {
+    let rounded = (100.0 * fraction).round();
+    if rounded == 0.0 && fraction > 0.0 {
+        "less than 1 %".to_owned()
+    } else if rounded >= 100.0 && fraction < 1.0 {
+        "more than 99 %".to_owned()
+    } else {
+        format!("{rounded:.0} %")
+    }
+}
+
+/// A number with so many decimals and a minus sign.
+fn decimals(value: f64, digits: usize) -> String {
+    format!("{value:.digits$}").replace('-', "−")
+}
+
+/// `1 direction`, `2 directions`.
+pub fn count(n: usize, one: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{} {one}s", grouped(n)) }
+}
+
+/// How many of some have a property: `none has`, `1 has`, `2 have`.
+pub fn have(n: usize) -> String {
+    match n {
+        0 => "none has".to_owned(),
+        1 => "1 has".to_owned(),
+        n => format!("{} have", grouped(n)),
+    }
 }
 
 /// A tolerance in the words it was given in.
 pub fn tolerance(row: &SufficientRow) -> String {
     match row.relative {
-        Some(r) => format!("{} % of the mean perturbed loss", short(100.0 * r)),
+        Some(r) => format!("{} of the mean perturbed loss", chart::percent(r)),
         None => format!("{} nats²", short(row.tolerance)),
     }
 }
@@ -55,7 +82,7 @@ pub fn answer(average: &SufficientRow, single: &SufficientRow, n_samples: usize)
         Some(k) => format!("in the one order that was measured, from {} on", grouped(k)),
         None => "in the one order that was measured, not reached".to_owned(),
     };
-    format!("For a change below {tolerance} {law}; {order}.")
+    format!("For a change below {tolerance}, {law}; {order}.")
 }
 
 /// The answer at all tolerances, in one sentence: K by the closed form of the average over orders.
@@ -71,7 +98,7 @@ pub fn headline(rows: &[&SufficientRow], n_samples: usize) -> String {
             "extrapolated" => format!(", more than the {} at hand", grouped(n_samples)),
             status => format!(", {status}"),
         };
-        format!("{k}{interval} for a change below {} nats²{beyond}", short(row.tolerance))
+        format!("{k}{interval} for a change below {}{beyond}", tolerance(row))
     };
     let parts = rows.iter().map(one).collect::<Vec<_>>();
     match parts.as_slice() {
@@ -136,6 +163,22 @@ pub fn comparison(tolerance: f64, sizes: &[(String, usize)]) -> String {
     }
 }
 
+/// A note where experiments differ in s, the samples of one step; empty where all have the same.
+pub fn steps(experiments: &[(&str, usize)]) -> String {
+    let mut sizes = experiments.iter().map(|e| e.1).collect::<Vec<_>>();
+    sizes.sort_unstable();
+    sizes.dedup();
+    if sizes.len() < 2 {
+        return String::new();
+    }
+    let of = |s: &usize| {
+        let names = experiments.iter().filter(|e| e.1 == *s).map(|e| e.0).collect::<Vec<_>>();
+        format!("{} in {}", count(*s, "sample"), names.join(", "))
+    };
+    let all = sizes.iter().map(of).collect::<Vec<_>>().join("; ");
+    format!(" Their steps differ, and a larger step changes more: {all}.")
+}
+
 /// How well the network fits.
 pub fn model(model: &Model) -> String {
     let accuracy =
@@ -190,7 +233,9 @@ fn ordinal(n: usize) -> String {
 }
 
 /// The fitted exponent of Δ_k.
-pub fn exponent(exponent: Option<&Exponent>, confidence: f64, compare: bool) -> String {
+///
+/// `of`: the curve where the figure has several, such as ` of 2 random directions`.
+pub fn exponent(exponent: Option<&Exponent>, of: &str, confidence: f64, compare: bool) -> String {
     let Some(e) = exponent else {
         return "There are too few prefix sizes with a change to fit an exponent.".to_owned();
     };
@@ -201,11 +246,11 @@ pub fn exponent(exponent: Option<&Exponent>, confidence: f64, compare: bool) -> 
     };
     let paper = if compare { " The paper's text says O(1/k); its own figures show 1/k²." } else { "" };
     format!(
-        "The measured Δ_k decays as k^{:.3} ({} interval {:.3} to {:.3}), {law}.{paper}",
-        e.value,
-        percent(confidence),
-        e.low,
-        e.high
+        "The measured Δ_k{of} decays as k^{} ({} interval {} to {}), {law}.{paper}",
+        decimals(e.value, 3),
+        chart::percent(confidence),
+        decimals(e.low, 3),
+        decimals(e.high, 3)
     )
 }
 
@@ -239,7 +284,7 @@ pub fn theory(c: &Comparison) -> String {
     } else {
         format!(
             "is above Monte Carlo at {} of the {} prefix sizes compared: no upper bound",
-            percent(c.fraction_above),
+            share(c.fraction_above),
             grouped(c.n_compared)
         )
     };
@@ -262,8 +307,10 @@ pub fn no_difference(varied: &str, smallest: (f64, f64), largest: (f64, f64)) ->
     let ratio = largest.1 / smallest.1;
     let verdict = if (0.5..=2.0).contains(&ratio) {
         "which agrees within a factor of two"
-    } else {
+    } else if varied == "σ" {
         "which does not agree: as σ → 0 V tends to the variance of the loss at w* itself, so it can stay the same only while the draws barely move the losses"
+    } else {
+        "which does not agree: each further direction moves the losses further"
     };
     format!(
         "The paper finds that {varied} makes no substantial difference; here V is {} at {varied} = {} and {} at {varied} = {} (ratio {}), {verdict}.",
@@ -357,9 +404,9 @@ pub fn thin_tail(single: &SufficientRow, sizes: &[usize]) -> Option<String> {
     let k = single.k?;
     let below = sizes.iter().filter(|size| **size >= k).count();
     ((below as f64) < THIN_TAIL * sizes.len() as f64).then(|| {
+        let last = if below == 1 { String::new() } else { format!(" {}", grouped(below)) };
         format!(
-            " That rests on the last {} of {} measured prefixes only: one more exceedance would move it, so the average over orders is the better guide.",
-            grouped(below),
+            " That rests on the last{last} of {} measured prefixes only: one more exceedance would move it, so the average over orders is the better guide.",
             grouped(sizes.len())
         )
     })
@@ -405,7 +452,7 @@ mod tests {
         let text = answer(&row("reached", Some(1050), Some((900, 1300))), &single, 5000);
         assert_eq!(
             text,
-            "For a change below 1e-4 nats² 1,050 samples are enough (interval 900 to 1,300); in the one order that was measured, from 1,200 on."
+            "For a change below 1e-4 nats², 1,050 samples are enough (interval 900 to 1,300); in the one order that was measured, from 1,200 on."
         );
         let text = answer(&row("extrapolated", Some(9000), None), &row("not reached", None, None), 5000);
         assert!(
@@ -416,7 +463,7 @@ mod tests {
         let relative = SufficientRow { relative: Some(1e-3), ..row("reached", Some(1050), None) };
         let text = answer(&relative, &single, 5000);
         assert!(
-            text.starts_with("For a change below 0.1 % of the mean perturbed loss 1,050 samples"),
+            text.starts_with("For a change below 0.1 % of the mean perturbed loss, 1,050 samples"),
             "{text}"
         );
     }
@@ -433,6 +480,11 @@ mod tests {
         let all = headline(&[&reached, &beyond, &none], 5000);
         assert!(all.contains("; 9,000 for a change below 1e-4 nats², more than the 5,000 at hand;"), "{all}");
         assert!(all.ends_with("no number for a change below 1e-4 nats², not reached."), "{all}");
+        let relative = SufficientRow { relative: Some(1e-5), ..row("reached", Some(7), None) };
+        assert_eq!(
+            headline(&[&relative], 5000),
+            "Samples that are enough: 7 for a change below 0.001 % of the mean perturbed loss."
+        );
         assert_eq!(headline(&[], 5000), "No tolerance was asked for.");
         assert!(setting_note("hessian-d10-s1").contains("`hessian-d10-s1`"));
     }
@@ -456,6 +508,11 @@ mod tests {
         assert!(comparison(1e-4, &sizes(&[("a", 7), ("b", 7)])).contains("all 2 need 7 samples"));
         assert!(comparison(1e-4, &sizes(&[("a", 7)])).contains("a needs 7 samples; there is no second"));
         assert!(comparison(1e-4, &[]).contains("No experiment has a K"));
+        assert_eq!(steps(&[("a", 1), ("b", 1)]), "");
+        assert_eq!(
+            steps(&[("a", 1), ("b", 64), ("c", 1)]),
+            " Their steps differ, and a larger step changes more: 1 sample in a, c; 64 samples in b."
+        );
     }
 
     #[test]
@@ -470,6 +527,12 @@ mod tests {
             landscape(64, 64, (0.0, 1.0), (0.0, 1.0))
                 .contains("; 64 more samples change it by at most 1 nats")
         );
+    }
+
+    #[test]
+    fn counts_agree_with_their_nouns() {
+        assert_eq!([1, 2, 1024].map(|n| count(n, "draw")), ["1 draw", "2 draws", "1,024 draws"]);
+        assert_eq!([0, 1, 5].map(have), ["none has", "1 has", "5 have"]);
     }
 
     #[test]
@@ -494,15 +557,24 @@ mod tests {
         assert!(theory(&c(1.0)).contains("at all 1,500 prefix sizes compared: an upper bound here"));
         assert!(theory(&c(0.994)).contains("at 99 % of the 1,500 prefix sizes compared: no upper bound"));
         assert!(theory(&c(0.0)).contains("below Monte Carlo at all 1,500"));
+        assert!(
+            theory(&c(0.998))
+                .contains("at more than 99 % of the 1,500 prefix sizes compared: no upper bound")
+        );
+        assert!(theory(&c(0.002)).contains("at less than 1 % of the 1,500"));
     }
 
     #[test]
     fn the_exponent_says_whether_it_holds_minus_two() {
         let e = |low, high| Exponent { value: f64::midpoint(low, high), low, high };
-        assert!(exponent(Some(&e(-2.1, -1.9)), 0.95, false).contains("which holds −2"));
-        let outside = exponent(Some(&e(-1.9, -1.7)), 0.95, true);
+        assert_eq!(
+            exponent(Some(&e(-2.1, -1.9)), "", 0.95, false),
+            "The measured Δ_k decays as k^−2.000 (95 % interval −2.100 to −1.900), which holds −2: a decay as 1/k²."
+        );
+        let outside = exponent(Some(&e(-1.9, -1.7)), " of 2 random directions", 0.95, true);
+        assert!(outside.starts_with("The measured Δ_k of 2 random directions decays"), "{outside}");
         assert!(outside.contains("does not hold −2") && outside.contains("The paper's text says O(1/k)"));
-        assert!(exponent(None, 0.95, true).contains("too few"));
+        assert!(exponent(None, "", 0.95, true).contains("too few"));
     }
 
     #[test]
@@ -540,7 +612,10 @@ mod tests {
         {
             assert!(text.contains(part), "{part:?} in {text}");
         }
-        assert!(no_difference("σ", (0.1, 0.0115), (16.0, 0.986)).contains("does not agree"));
+        assert!(no_difference("σ", (0.1, 0.0115), (16.0, 0.986)).contains("does not agree: as σ → 0"));
+        assert!(
+            no_difference("d", (1.0, 0.1), (10.0, 0.9)).contains("does not agree: each further direction")
+        );
         assert!(no_difference("d", (1.0, 0.5), (10.0, 0.6)).contains("agrees within a factor of two"));
         assert!(
             no_difference("d", (1.0, 0.0), (10.0, 0.0)).ends_with("no sample changes the loss at d = 1.")
@@ -589,6 +664,7 @@ mod tests {
         let sizes = (1..=1000).collect::<Vec<_>>();
         let tail = |k| thin_tail(&row("reached", k, None), &sizes);
         assert!(tail(Some(999)).unwrap().contains("the last 2 of 1,000 measured prefixes"));
+        assert!(tail(Some(1000)).unwrap().contains("the last of 1,000 measured prefixes"));
         // 10 of 1,000 are the 1 % that is enough.
         assert!(tail(Some(991)).is_none() && tail(Some(992)).is_some() && tail(None).is_none());
     }

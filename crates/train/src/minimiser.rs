@@ -22,7 +22,7 @@ pub fn polish_and_write<R: Real + Element>(
     train: &Samples,
 ) -> Result<(Array1<f64>, String)> {
     let objective = MeanLoss { mlp, samples: train, cache_bytes: request.primal_cache_mib << 20 };
-    let progress = ctx.progress(request.max_products, "train: polish: Hessian-vector products, at most");
+    let progress = ctx.progress_at_most(request.max_products, "train: polish: Hessian-vector products");
     let asked = Request {
         gradient_norm: request.gradient_norm,
         curvature: request.curvature,
