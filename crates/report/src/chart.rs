@@ -139,8 +139,9 @@ fn round_powers(range: &Range<f64>, most: usize) -> Vec<f64> {
     if let Some(fits) = steps.iter().map(|digits| among(digits)).find(|places| places.len() <= most) {
         return fits;
     }
-    let every = (1..).find(|n| among(&[1.0]).len().div_ceil(*n) <= most.max(1)).unwrap_or(1);
-    among(&[1.0]).into_iter().step_by(every).collect()
+    let decades = among(&[1.0]);
+    let every = decades.len().div_ceil(most.max(1)).max(1);
+    decades.into_iter().step_by(every).collect()
 }
 
 fn draw(panel: &Panel, area: &DrawingArea<SVGBackend, Shift>) -> Result<()> {
