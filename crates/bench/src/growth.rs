@@ -22,7 +22,7 @@ pub struct Growth {
     pub exponent: f64,
 }
 
-/// Every stage of the experiments `samples-<N>` of a folder; training costs by the epoch and is left out.
+/// Every stage of the experiments `samples-…` of a folder; training costs by the epoch and is left out.
 pub fn read(folder: &Path) -> Result<Vec<Growth>> {
     let mut runs = BTreeMap::new();
     let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;

@@ -30,7 +30,7 @@ struct Arguments {
     /// Skip the rows with one thread
     #[arg(long)]
     no_scaling: bool,
-    /// Instead: how time and memory of the experiments samples-<N> in this folder grow, to ARTIFACTS/bench/growth.json
+    /// Instead: how time and memory of the experiments `samples-…` in this folder grow, to ARTIFACTS/bench/growth.json
     #[arg(long, value_name = "DIR")]
     growth: Option<PathBuf>,
 }
