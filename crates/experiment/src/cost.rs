@@ -22,8 +22,8 @@ use pipeline::plan::{Cost, Part, PlanContext};
 
 /// Samples that a calibration runs on: enough for a block of every kernel, short on any machine.
 const SAMPLES: usize = 2048;
-/// Draws that a calibration evaluates.
-const DRAWS: usize = 16;
+/// Draws that a calibration evaluates: enough to keep some threads busy.
+const DRAWS: usize = 64;
 
 /// N, D, C and the test samples of an experiment, before or after `fetch-data` has run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,8 +175,15 @@ fn cached_bytes<R: Real>(sum: &HessianSum<R>, n: f64, limit_mib: usize) -> f64 {
     (sum.primal_bytes() as f64 / sum.samples.len() as f64 * n).min((limit_mib << 20) as f64)
 }
 
-/// Seconds of the losses of one draw in `dim` directions, per sample.
-fn draw_seconds<R: Real>(work: &Workload<R>, dim: usize, step: usize, weights_bytes: usize) -> f64 {
+/// Seconds of the losses of one of `draws` draws in `dim` directions, per sample: the products of the samples with the
+/// directions, which few draws of a calibration pay for alone, are shared by all of them.
+fn draw_seconds<R: Real>(
+    work: &Workload<R>,
+    dim: usize,
+    draws: usize,
+    step: usize,
+    weights_bytes: usize,
+) -> f64 {
     let basis = random_basis::<R>(5, dim, work.mlp.n_params());
     let theta = gaussian_rows(6, DRAWS, dim) * 0.1;
     let subject = Draws {
@@ -190,7 +197,9 @@ fn draw_seconds<R: Real>(work: &Workload<R>, dim: usize, step: usize, weights_by
     let once = seconds(|| {
         monte_carlo(&subject, theta.view(), step, &mut |_| ());
     });
-    once / (DRAWS * work.samples.len()) as f64
+    let shared = 2.0 * (dim as f64 + 1.0) * work.weights().0;
+    let flops = |draws: usize| shared + draws as f64 * work.flops_of_draw(dim);
+    once / work.samples.len() as f64 * flops(draws) / flops(DRAWS) / draws as f64
 }
 
 /// Cost of `train`.
@@ -283,17 +292,18 @@ pub fn montecarlo<R: Real>(params: &params::MonteCarlo, ctx: &PlanContext) -> Re
     let work = Workload::<R>::new(ctx)?;
     let (_, rest) = work.weights();
     let n = work.shape.n as f64;
-    let cost_of = |dim: usize, draws: f64, what: String| {
-        let each = draw_seconds(&work, dim, params.step, params.weights_mib << 20);
-        part(what, draws * n * work.flops_of_draw(dim), draws * n * each)
+    let cost_of = |dim: usize, draws: usize, what: String| {
+        let each = draw_seconds(&work, dim, draws, params.step, params.weights_mib << 20);
+        let losses = draws as f64 * n;
+        part(what, losses * work.flops_of_draw(dim), losses * each)
     };
     let mut parts = vec![];
     for s in &params.settings {
         let what = format!("{}: losses of {} draws at {n} samples", s.name, params.draws);
-        parts.push(cost_of(s.dim, params.draws as f64, what));
+        parts.push(cost_of(s.dim, params.draws, what));
     }
     for g in &params.grids {
-        let points = (g.points * g.points) as f64;
+        let points = g.points * g.points;
         parts.push(cost_of(
             2,
             points,
@@ -393,7 +403,7 @@ pub fn stream<R: Real>(params: &params::Stream, ctx: &PlanContext) -> Result<Cos
         part(
             format!("losses of {judged:.1e} draws and samples at most"),
             judged * work.flops_of_draw(dim),
-            judged * draw_seconds(&work, dim, params.batch, usize::MAX),
+            judged * draw_seconds(&work, dim, params.draws, params.batch, usize::MAX),
         ),
         part(
             format!("Hessian-vector products over {solved:.1e} samples at most (by experience)"),
@@ -441,8 +451,8 @@ pub fn family(params: &Family, ctx: &PlanContext) -> Result<Cost> {
     }
     let (work, montecarlo) = planned.into_iter().next().expect("a family has members");
     let dim = montecarlo.settings[0].dim;
-    let each =
-        draw_seconds(&work, dim, montecarlo.step, montecarlo.weights_mib << 20) / work.flops_of_draw(dim);
+    let each = draw_seconds(&work, dim, params.draws, montecarlo.step, montecarlo.weights_mib << 20)
+        / work.flops_of_draw(dim);
     let what = format!(
         "losses of {} draws at each of {evaluated} members, over the largest one's samples",
         params.draws
