@@ -310,6 +310,19 @@ pub fn montecarlo<R: Real>(params: &params::MonteCarlo, ctx: &PlanContext) -> Re
             format!("landscape {}: losses of {points} points at {n} samples", g.name),
         ));
     }
+    if let Some(sweep) = &params.sweep {
+        let dim = match sweep.dim {
+            Some(dim) => dim,
+            None => ctx.section::<params::Eigen>()?.dim,
+        };
+        let runs = sweep.sigmas.len() * sweep.methods.len();
+        let losses = (runs * sweep.draws) as f64 * n.min(sweep.n_samples as f64);
+        parts.push(part(
+            format!("sweep: {runs} times the losses of {} draws at {} samples", sweep.draws, sweep.n_samples),
+            losses * work.flops_of_draw(dim),
+            losses * draw_seconds(&work, dim, sweep.draws, params.step, params.weights_mib << 20),
+        ));
+    }
     let perturbed = Workload::<R>::bytes(rest * params.draws as f64).min((params.weights_mib << 20) as f64);
     let dim = params.settings.iter().map(|s| s.dim).max().unwrap_or(0).max(2) as f64;
     let sums = 8.0 * (4.0 * n / params.step as f64 + 4096.0 * params.draws as f64);
