@@ -152,7 +152,7 @@ schema: | setup
 ## make bench          every kernel beside sgemm, on the trained mnist: a table, and artifacts/bench/results.json; minutes
 bench: $(A)/mnist/eigen/manifest.json
 	$(BIN)/bench --artifacts $(A)
-## make scale          how time and memory grow: four numbers of samples to two million, ten million parameters; 7 GB of disk
+## make scale          how time and memory grow: four numbers of samples to two million, ten million parameters; 6 GB of disk
 scale: $(A)/mnist/train/manifest.json data/synthetic/x.npy
 	+@$(MAKE) PIPELINE=pipeline.scale.yaml A=$(A)/scale all
 	$(BIN)/bench --artifacts $(A) --growth $(A)/scale
