@@ -157,6 +157,7 @@ scale: $(A)/mnist/train/manifest.json data/synthetic/x.npy
 	+@$(MAKE) PIPELINE=pipeline.scale.yaml A=$(A)/scale all
 	$(BIN)/bench --artifacts $(A) --growth $(A)/scale
 data/synthetic/x.npy: examples/synthetic.py | $(VENV)/ready
+	@[ -x $(VENV)/bin/python ] || { echo "error: make scale makes its samples with Python; install it: apt-get install python3-venv" >&2; exit 3; }
 	$(VENV)/bin/python $< 2000000 $(@D)
 ## make check          format, lints as errors, unit tests: for every edit
 check: | setup
