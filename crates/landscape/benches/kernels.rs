@@ -19,7 +19,7 @@ use landscape::{Activation, Inputs, Loss, Mlp, Real, Samples, Targets};
 use ndarray::Array1;
 
 /// Draws of θ: four groups.
-const T: usize = 64;
+const T: usize = 256;
 /// Samples: two leaves of the tree of sums.
 const N: usize = 2048;
 
