@@ -61,7 +61,7 @@ impl Bench {
         Ok(Self { mlp, samples, w, basis, only: only.to_owned() })
     }
 
-    /// Every kernel; without `large`, those rows only that finish in seconds on one thread.
+    /// Every kernel; without `large`, what takes minutes on one thread has the few samples only.
     pub fn run(&self, large: bool, tell: &mut impl FnMut(Row)) {
         let mut tell = |row: Option<Row>| row.into_iter().for_each(&mut *tell);
         let paper = self.samples.first(PAPER);
@@ -74,12 +74,13 @@ impl Bench {
         tell(self.solve(&sum));
         tell(self.all_prefixes(&sum));
         drop(sum);
-        let derived = if large { &self.samples } else { &paper };
-        tell(self.curvature(derived));
-        tell(self.draws("draws, d = 10, T = 1024", derived, 10, 1024));
-        tell(self.draws("draws, d = 2, T = 1024", derived, 2, 1024));
-        tell(self.draws("draws, d = 256, T = 1024", derived, 256, 1024));
-        tell(self.grid(derived));
+        for samples in [&paper, &self.samples].into_iter().take(if large { 2 } else { 1 }) {
+            tell(self.curvature(samples));
+            tell(self.draws("draws, d = 10, T = 1024", samples, 10, 1024));
+            tell(self.draws("draws, d = 2, T = 1024", samples, 2, 1024));
+            tell(self.draws("draws, d = 256, T = 1024", samples, 256, 1024));
+            tell(self.grid(samples));
+        }
         tell(self.training());
     }
 

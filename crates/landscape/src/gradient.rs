@@ -5,7 +5,7 @@ use std::ops::Range;
 use ndarray::{Array1, ArrayView1, Axis};
 use rayon::prelude::*;
 
-use crate::parallel::{blocks, sum};
+use crate::parallel::{PARAMETERS_AT_ONCE, blocks, sum};
 use crate::primal::{Primal, outputs};
 use crate::samples::Batch;
 use crate::{Loss, Mlp, Real, Samples};
@@ -47,9 +47,17 @@ pub fn batch_gradient<R: Real>(
     sum(parts, &part, &|a, b| {
         a.loss += b.loss;
         a.correct += b.correct;
-        a.gradient += &b.gradient;
+        add(&mut a.gradient, &b.gradient);
     })
     .expect("a mini-batch has rows")
+}
+
+/// `a += b` (p,), in parallel: alone, one thread would take a tenth of a step for it.
+fn add<R: Real>(a: &mut Array1<R>, b: &Array1<R>) {
+    a.axis_chunks_iter_mut(Axis(0), PARAMETERS_AT_ONCE)
+        .into_par_iter()
+        .zip(b.axis_chunks_iter(Axis(0), PARAMETERS_AT_ONCE).into_par_iter())
+        .for_each(|(mut a, b)| a += &b);
 }
 
 fn one_gradient<R: Real>(mlp: &Mlp, w: &ArrayView1<R>, batch: Batch<R>) -> BatchGradient<R> {

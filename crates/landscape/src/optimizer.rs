@@ -4,9 +4,8 @@ use ndarray::parallel::prelude::*;
 use ndarray::{Array1, Axis, Zip};
 
 use crate::Real;
-
-/// Parameters that one task updates.
-const CHUNK: usize = 32_768;
+use crate::parallel::PARAMETERS_AT_ONCE;
+use crate::simd::vectorised;
 
 /// A rule with its constants.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,18 +59,25 @@ impl<R: Real> Stepper<R> {
                 let unbias = R::narrow(1.0 / (1.0 - beta2.powi(self.steps)).sqrt());
                 let (beta1, beta2, epsilon) = (R::narrow(beta1), R::narrow(beta2), R::narrow(epsilon));
                 let chunks = w
-                    .axis_chunks_iter_mut(Axis(0), CHUNK)
+                    .axis_chunks_iter_mut(Axis(0), PARAMETERS_AT_ONCE)
                     .into_par_iter()
-                    .zip(gradient.axis_chunks_iter(Axis(0), CHUNK).into_par_iter())
-                    .zip(self.first.axis_chunks_iter_mut(Axis(0), CHUNK).into_par_iter())
-                    .zip(self.second.axis_chunks_iter_mut(Axis(0), CHUNK).into_par_iter());
+                    .zip(gradient.axis_chunks_iter(Axis(0), PARAMETERS_AT_ONCE).into_par_iter())
+                    .zip(self.first.axis_chunks_iter_mut(Axis(0), PARAMETERS_AT_ONCE).into_par_iter())
+                    .zip(self.second.axis_chunks_iter_mut(Axis(0), PARAMETERS_AT_ONCE).into_par_iter());
                 chunks.for_each(|(((w, g), m), v)| {
-                    Zip::from(w).and(g).and(m).and(v).for_each(|w, &g, m, v| {
-                        let g = g * scale;
-                        *m = beta1 * *m + (one - beta1) * g;
-                        *v = beta2 * *v + (one - beta2) * g * g;
-                        *w -= rate * *m / (v.sqrt() * unbias + epsilon);
-                    });
+                    let (w, g) = (w.into_slice().expect("C order"), g.to_slice().expect("C order"));
+                    let (m, v) = (m.into_slice().expect("C order"), v.into_slice().expect("C order"));
+                    vectorised(
+                        #[inline(always)]
+                        || {
+                            for (((w, &g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
+                                let g = g * scale;
+                                *m = beta1 * *m + (one - beta1) * g;
+                                *v = beta2 * *v + (one - beta2) * g * g;
+                                *w -= rate * *m / (v.sqrt() * unbias + epsilon);
+                            }
+                        },
+                    );
                 });
             }
             Optimizer::Sgd { learning_rate, momentum } => {

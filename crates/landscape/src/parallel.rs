@@ -8,6 +8,9 @@ use std::ops::Range;
 /// Rows of a block of samples: large enough for the matrix products, small enough to balance two threads.
 pub const BLOCK_ROWS: usize = 512;
 
+/// Parameters that one task updates or adds up.
+pub const PARAMETERS_AT_ONCE: usize = 32_768;
+
 /// Cuts `range` at the multiples of [`BLOCK_ROWS`], so that blocks of different ranges coincide.
 pub fn blocks(range: Range<usize>) -> Vec<Range<usize>> {
     blocks_of(range, BLOCK_ROWS)
