@@ -89,10 +89,12 @@ $(A)/params.checked: $(PIPELINE) $(SHARED) $(BIN)/params FORCE
 # cargo knows what to build; a binary that it leaves alone keeps its time.
 BINARIES := $(STAGES:%=$(BIN)/%) $(BIN)/family $(BIN)/params $(BIN)/status
 $(BINARIES) &: FORCE | setup
-	@cargo build --release --locked --quiet
+	@cargo build --release --locked --quiet --workspace --exclude bench --exclude pipeline-tests
+$(BIN)/bench: FORCE | setup
+	@cargo build --release --locked --quiet -p bench
 FORCE:
 # A build that fails leaves the binaries as they were.
-.PRECIOUS: $(BINARIES)
+.PRECIOUS: $(BINARIES) $(BIN)/bench
 
 # OpenBLAS, with its headers' pkg-config file: installed where that is possible, else the command is told.
 APT := libopenblas-dev pkg-config
@@ -150,10 +152,10 @@ browser:
 schema: | setup
 	PLATEAU_WRITE_SCHEMA=1 cargo test --release --locked --quiet -p pipeline -p report committed_schema
 ## make bench          every kernel beside sgemm, on the trained mnist: a table, and artifacts/bench/results.json; minutes
-bench: $(A)/mnist/eigen/manifest.json
+bench: $(A)/mnist/eigen/manifest.json $(BIN)/bench
 	$(BIN)/bench --artifacts $(A)
 ## make scale          how time and memory grow: four numbers of samples to two million, ten million parameters; 6 GB of disk
-scale: $(A)/mnist/train/manifest.json data/synthetic/x.npy
+scale: $(A)/mnist/train/manifest.json data/synthetic/x.npy $(BIN)/bench
 	+@$(MAKE) PIPELINE=pipeline.scale.yaml A=$(A)/scale all
 	$(BIN)/bench --artifacts $(A) --growth $(A)/scale
 data/synthetic/x.npy: examples/synthetic.py | $(VENV)/ready
