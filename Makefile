@@ -25,7 +25,9 @@ SHELL     := /bin/bash
 # Families and their members, which params lists: make reads the list, and begins again where it changed.
 FAMILIES    :=
 ifneq ($(filter-out full scale bench help setup browser man schema check doc test clean-%,$(or $(MAKECMDGOALS),all)),)
--include $(A)/members.mk
+# Missing, it begins empty: make says a line of its own of a missing file, beside the error that kept it from being made.
+$(if $(wildcard $(A)/members.mk),,$(shell mkdir -p $(A) && touch $(A)/members.mk))
+include $(A)/members.mk
 endif
 MEMBERS     := $(foreach f,$(filter $(FAMILIES),$(EXPERIMENTS)),$(MEMBERS_OF_$(f)))
 # All that the stages run for.

@@ -49,6 +49,23 @@ fn misspelt_names_get_a_suggestion_with_the_line() {
 }
 
 #[test]
+fn make_ends_after_the_error_of_a_misspelt_key() {
+    let place = Place::new(|p| set(p, "train.epoch", 7));
+    // Without artifacts, then with the list of members of the first run.
+    for goals in [&["quick"][..], &["-j2", "digits/train"]] {
+        let ran = place.make(goals);
+        assert_ne!(ran.code, 0, "{}", ran.said);
+        assert!(ran.said.contains("did you mean `epochs`?"), "{}", ran.said);
+        let of_make = ran
+            .said
+            .lines()
+            .filter(|l| l.starts_with("make") || l.starts_with("Makefile"))
+            .collect::<Vec<_>>();
+        assert!(matches!(of_make[..], [line] if line.contains("] Error ")), "{}", ran.said);
+    }
+}
+
+#[test]
 fn status_says_what_is_stale_and_why() {
     let place = Place::new(small);
     let status = |place: &Place| {

@@ -219,7 +219,7 @@ fn polish(facts: &Polish, path: &Array2<f64>) -> Result<Figure> {
     let panels =
         [panel("Gradient norm", "‖∇L‖ (nats per parameter unit)", 2), panel("Loss", "loss (nats)", 1)];
     let caption =
-        "From where training stopped to a minimiser (trust-region Newton-CG over all samples).".into();
+        "From where training stopped towards a minimiser (trust-region Newton-CG over all samples).".into();
     figure("polish", Section::Model, caption, polish_sentence(facts), &panels)
 }
 
@@ -357,15 +357,24 @@ fn gradient_share(b: &Beyond) -> Result<Figure> {
         lines,
         ..Panel::default()
     };
-    let batches =
-        batch.map_or(String::new(), |m| format!(" and {} of a mini-batch's on average", percent(m[d - 1])));
-    let sentence = format!(
-        "The top {d} directions hold {} of the squared gradient norm at w*{batches}; of a random vector they would hold {}.",
-        percent(b.gradient_share[d - 1]),
-        percent(d as f64 / b.n_params as f64)
-    );
+    let sentence = share_sentence(d, b.gradient_share[d - 1], batch.map(|m| m[d - 1]), b.n_params);
     let caption = "How much of the gradient lies in the Hessian's top directions.".into();
     figure("gradient-share", Section::Spectrum, caption, sentence, &[panel])
+}
+
+/// The share of the top `d` directions in the full gradient, and in that of mini-batches where they were measured.
+fn share_sentence(d: usize, full: f64, batch: Option<f64>, n_params: usize) -> String {
+    let batches =
+        batch.map_or(String::new(), |m| format!(" and {} of a mini-batch's on average", percent(m)));
+    let (top, them) = match d {
+        1 => ("The top direction holds".to_owned(), "it"),
+        d => (format!("The top {d} directions hold"), "they"),
+    };
+    format!(
+        "{top} {} of the squared gradient norm at w*{batches}; of a random vector {them} would hold {}.",
+        percent(full),
+        percent(d as f64 / n_params as f64)
+    )
 }
 
 fn trajectory(found: &Arriving) -> Result<Figure> {
@@ -431,15 +440,24 @@ fn stops(found: &Arriving) -> Result<Figure> {
         levels: vec![(found.stops.tolerance, format!("tolerance {}", short(found.stops.tolerance)))],
         ..Panel::default()
     };
-    let ratio =
-        |r: &Rule| r.median_truth.map(|t| format!("{}: {}", r.name, short(t / found.stops.tolerance)));
-    let ratios = found.stops.rules.iter().filter_map(ratio).collect::<Vec<_>>().join(", ");
-    let sentence =
-        format!("Δ at the stop over the tolerance, median: {ratios}. Above the line a stop is false.");
+    let sentence = ratio_sentence(&found.stops);
     let caption =
         "Each point is one run; Δ is measured over the samples that had not come, with draws of its own."
             .into();
     figure("stream-stops", Section::Arriving, caption, sentence, &[panel])
+}
+
+/// Δ where each rule stopped, over the tolerance.
+fn ratio_sentence(stops: &Stops) -> String {
+    let ratio = |r: &Rule| r.median_truth.map(|t| format!("{}: {}", r.name, short(t / stops.tolerance)));
+    let ratios = stops.rules.iter().filter_map(ratio).collect::<Vec<_>>();
+    if ratios.is_empty() {
+        return "No rule stopped in any run.".to_owned();
+    }
+    format!(
+        "Δ at the stop over the tolerance, median: {}. Above the line a stop is false.",
+        ratios.join(", ")
+    )
 }
 
 #[cfg(test)]
@@ -493,6 +511,72 @@ mod tests {
             nine.contains("9 eigenvalues lie above")
                 && nine.ends_with("(a clear gap); there are no classes."),
             "{nine}"
+        );
+    }
+
+    #[test]
+    fn rules_that_stopped_and_rules_that_did_not_are_told_apart() {
+        let rule = |name: &str, stopped, median: Option<(f64, f64)>| Rule {
+            name: name.into(),
+            stopped,
+            false_stops: stopped / 3,
+            false_stop_rate: median.map(|_| 0.25),
+            low: median.map(|_| 0.125),
+            high: median.map(|_| 0.5),
+            median_k: median.map(|m| m.0),
+            median_truth: median.map(|m| m.1),
+        };
+        let stops = |rules| Stops { seeds: 20, tolerance: 1e-4, confidence: 0.95, batch: 8, rules };
+
+        let mixed = stops(vec![rule("once", 3, Some((700.0, 3e-4))), rule("patient", 0, None)]);
+        assert_eq!(
+            stop_sentence(&mixed),
+            "A stop is false if Δ is not below 1e-4 nats² where it happens. once stopped 3 of 20 runs, falsely 1 time: \
+             25 % (95 % interval 12.5 % to 50 %), at 700 samples in the median; patient never stopped."
+        );
+        assert_eq!(
+            ratio_sentence(&mixed),
+            "Δ at the stop over the tolerance, median: once: 3. Above the line a stop is false."
+        );
+
+        let none = stops(vec![rule("patient", 0, None)]);
+        assert!(stop_sentence(&none).ends_with("patient never stopped."), "{}", stop_sentence(&none));
+        assert_eq!(ratio_sentence(&none), "No rule stopped in any run.");
+    }
+
+    #[test]
+    fn the_share_of_the_gradient_names_mini_batches_where_there_are_some() {
+        let both = share_sentence(10, 0.5, Some(0.25), 1000);
+        assert!(
+            both.starts_with("The top 10 directions hold 50 %")
+                && both.contains("and 25 % of a mini-batch's"),
+            "{both}"
+        );
+        let one = share_sentence(1, 0.5, None, 1000);
+        assert!(one.starts_with("The top direction holds 50 %") && !one.contains("mini-batch"), "{one}");
+        assert!(one.ends_with("it would hold 0.1 %."), "{one}");
+    }
+
+    #[test]
+    fn outliers_without_a_gap_say_so() {
+        let found = |outliers: Option<usize>, overlap| Outliers {
+            dim: 3,
+            by_prefix: vec![Count {
+                n_samples: 100,
+                n_classes: 10,
+                outliers,
+                gap_ratio: outliers.map(|_| 3.0),
+                largest: 2.0,
+                overlap,
+            }],
+            by_class: vec![],
+        };
+        let said = |outliers_found, overlap| outliers(&found(outliers_found, overlap)).unwrap().sentence;
+        assert_eq!(said(None, None), "There is no gap among the positive eigenvalues.");
+        assert!(said(Some(9), Some(1.0)).ends_with("there are 10 classes."), "{}", said(Some(9), Some(1.0)));
+        assert!(
+            said(Some(9), Some(0.75))
+                .contains("top 3 directions of k = 100 overlap with those of all by 0.75")
         );
     }
 }

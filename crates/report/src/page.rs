@@ -246,12 +246,16 @@ fn model(e: &Experiment) -> String {
         escape(&data.attribution),
         model.activation,
         grouped(model.n_params),
-        if model.origin == "trained" {
-            "trained here".to_owned()
-        } else {
-            format!("from {}", escape(&model.origin))
-        },
+        weights_of(&model.origin),
     )
+}
+
+/// Where the weights come from: training, or a file.
+fn weights_of(origin: &str) -> String {
+    match origin {
+        "trained" => "trained here".to_owned(),
+        file => format!("from {}", escape(file)),
+    }
 }
 
 fn theory_table(e: &Experiment) -> String {
@@ -277,7 +281,7 @@ fn theory_table(e: &Experiment) -> String {
         "within 3 standard errors",
     ];
     table(&head, rows)
-        + "<p>A ratio is theory over Monte Carlo. None of the four is an upper bound by proof.</p>\n"
+        + "<p>A ratio is theory over Monte Carlo. No theory of this table is an upper bound by proof.</p>\n"
 }
 
 fn method(e: &Experiment) -> String {
@@ -307,4 +311,15 @@ fn method(e: &Experiment) -> String {
         table(&head, e.manifests.iter().map(row)),
         params.collect::<String>()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_trained_here_or_come_from_a_file() {
+        assert_eq!(weights_of("trained"), "trained here");
+        assert_eq!(weights_of("a<b>.npz"), "from a&lt;b&gt;.npz");
+    }
 }

@@ -581,7 +581,11 @@ mod tests {
     fn accuracy_is_told_where_there_is_one() {
         let mut m = network();
         assert!(model(&m).contains("it classifies 90.00 % of the training samples right"));
+        m.test_accuracy = Some(0.8);
+        assert!(model(&m).contains("90.00 % of the training samples and 80.00 % of the test samples right"));
         m.train_accuracy = None;
+        assert!(model(&m).contains("it classifies 80.00 % of the test samples right"));
+        m.test_accuracy = None;
         assert!(!model(&m).contains("classifies"));
     }
 
@@ -612,6 +616,9 @@ mod tests {
         {
             assert!(text.contains(part), "{part:?} in {text}");
         }
+        assert!(!text.contains("of the tenth"), "{text}");
+        let ten = spectrum(&[0.908; 10], 1e-5, Some(&network()));
+        assert!(ten.contains("and 2 of the tenth"), "{ten}");
         assert!(no_difference("σ", (0.1, 0.0115), (16.0, 0.986)).contains("does not agree: as σ → 0"));
         assert!(
             no_difference("d", (1.0, 0.1), (10.0, 0.9)).contains("does not agree: each further direction")
