@@ -148,11 +148,12 @@ fn read(
         }
     };
     let eigenvalues = inputs.read::<f64, Ix1>("eigen", "eigenvalues.npy")?.to_vec();
+    let residuals = inputs.read::<f64, Ix1>("eigen", "residuals.npy")?.to_vec();
     Ok(MemberResult {
         member: member.clone(),
         n_samples,
         n_classes: inputs.fact("fetch-data", "n_classes")?,
-        outliers: outliers(&eigenvalues).map(|o| (o.count, o.ratio)),
+        outliers: outliers(&eigenvalues, &residuals).map(|o| (o.count, o.ratio)),
         train_loss: inputs.fact("train", "train_loss")?,
         train_accuracy: inputs.fact("train", "train_accuracy")?,
         test_loss: inputs.fact("train", "test_loss")?,

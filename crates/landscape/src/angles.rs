@@ -26,16 +26,24 @@ pub fn overlap(cosines: &Array1<f64>) -> f64 {
 pub struct Outliers {
     /// eigenvalues above the gap
     pub count: usize,
-    /// the last of them over the next one
+    /// the least that the last of them can be over the most that the next one can be
     pub ratio: f64,
 }
 
-/// The eigenvalues above the largest relative gap λ_j / λ_{j+1} of the positive `values`, which descend.
+/// The eigenvalues above the largest relative gap of the positive Ritz `values`, which descend.
 ///
-/// A count is worth what its `ratio` is: near 1 there is no gap. `None` with fewer than two positive values.
-pub fn outliers(values: &[f64]) -> Option<Outliers> {
-    let gap = |(i, pair): (usize, &[f64])| Outliers { count: i + 1, ratio: pair[0] / pair[1] };
-    let gaps = values.windows(2).enumerate().filter(|(_, pair)| pair[1] > 0.0).map(gap);
+/// An eigenvalue lies within the residual ‖Hu − μu‖ of each value, so the gap behind value j is at least
+/// (μ_j − r_j) / (μ_{j+1} + r_{j+1}): small values that are not resolved make no gap. A count is worth what its `ratio` is: near 1
+/// or below there is no gap. `None` without two positive values of which the larger is known to be positive.
+pub fn outliers(values: &[f64], residuals: &[f64]) -> Option<Outliers> {
+    let least = values.iter().zip(residuals).map(|(v, r)| v - r);
+    let most = values.iter().zip(residuals).map(|(v, r)| v + r).skip(1);
+    let positive = least
+        .zip(most)
+        .zip(values.iter().skip(1))
+        .enumerate()
+        .filter(|&(_, ((l, _), &next))| l > 0.0 && next > 0.0);
+    let gaps = positive.map(|(i, ((least, most), _))| Outliers { count: i + 1, ratio: least / most });
     gaps.reduce(|best, gap| if gap.ratio > best.ratio { gap } else { best })
 }
 
@@ -77,8 +85,19 @@ mod tests {
 
     #[test]
     fn the_largest_ratio_parts_outliers_from_bulk() {
-        assert_eq!(outliers(&[9.0, 6.0, 5.0, 0.5, 0.4, -1.0]), Some(Outliers { count: 3, ratio: 10.0 }));
-        assert_eq!(outliers(&[9.0, -6.0]), None);
-        assert_eq!(outliers(&[1.0]), None);
+        let exact = [0.0; 6];
+        let values = [9.0, 6.0, 5.0, 0.5, 0.4, -1.0];
+        assert_eq!(outliers(&values, &exact), Some(Outliers { count: 3, ratio: 10.0 }));
+        assert_eq!(outliers(&[9.0, -6.0], &exact), None);
+        assert_eq!(outliers(&[1.0], &exact), None);
+    }
+
+    #[test]
+    fn a_value_below_its_residual_makes_no_gap() {
+        // 1e-4 may be anything up to 0.5: a hundred thousand times below 10, but known as twenty.
+        let found = outliers(&[40.0, 10.0, 1e-4], &[0.0, 0.0, 0.5]).expect("positive values");
+        assert_eq!(found.count, 2);
+        assert!((found.ratio - 10.0 / 0.5001).abs() <= 1e-14 * found.ratio, "{found:?}");
+        assert_eq!(outliers(&[1.0, 0.5], &[2.0, 0.0]), None);
     }
 }

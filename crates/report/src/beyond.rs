@@ -236,7 +236,20 @@ fn density(b: &Beyond, found: &Density) -> Result<Figure> {
         lines: vec![line("", points, Style::Solid, 0)],
         ..Panel::default()
     };
-    let f = &found.fact;
+    let ends = b.smallest.as_ref().zip(b.outliers.as_ref().and_then(|o| o.by_prefix.last()));
+    let ends = ends.map(|(smallest, top)| (smallest[0], top.largest));
+    let sentence = density_sentence(&found.fact, b.trace.as_ref(), b.n_params, ends);
+    let caption = "The whole spectrum at w*, by stochastic Lanczos quadrature.".into();
+    figure("spectral-density", Section::Spectrum, caption, sentence, &[panel])
+}
+
+/// How the density was estimated, with the trace and the smallest and largest eigenvalue where they were asked for.
+fn density_sentence(
+    f: &DensityFact,
+    trace: Option<&Trace>,
+    n_params: usize,
+    ends: Option<(f64, f64)>,
+) -> String {
     let mut sentence = format!(
         "{} of {} each; Gaussian kernel of standard deviation {}. {} of the eigenvalues lie below −{}.",
         count(f.probes, "random probe"),
@@ -245,22 +258,21 @@ fn density(b: &Beyond, found: &Density) -> Result<Figure> {
         percent(f.fraction_below_minus_kernel),
         short(f.kernel_deviation)
     );
-    if let Some(t) = &b.trace {
+    if let Some(t) = trace {
         write!(
             sentence,
             " The trace is {} (Hutch++, {} products), a mean eigenvalue of {}.",
             chart::with_error(t.value, t.standard_error),
             t.n_products,
-            short(t.value / b.n_params as f64)
+            short(t.value / n_params as f64)
         )
         .expect("writing to a string");
     }
-    if let (Some(smallest), Some(top)) = (&b.smallest, b.outliers.as_ref().and_then(|o| o.by_prefix.last())) {
-        write!(sentence, " Its ends are {} and {}.", short(smallest[0]), short(top.largest))
+    if let Some((smallest, largest)) = ends {
+        write!(sentence, " Its ends are {} and {}.", short(smallest), short(largest))
             .expect("writing to a string");
     }
-    let caption = "The whole spectrum at w*, by stochastic Lanczos quadrature.".into();
-    figure("spectral-density", Section::Spectrum, caption, sentence, &[panel])
+    sentence
 }
 
 fn outliers(found: &Outliers) -> Result<Figure> {
@@ -322,13 +334,18 @@ fn outliers(found: &Outliers) -> Result<Figure> {
 
 /// How many eigenvalues stand out, and how far.
 fn gap_sentence(n: usize, ratio: f64, n_classes: usize) -> String {
+    let classes = if n_classes == 0 { "no classes".to_owned() } else { n_classes.to_string() + " classes" };
+    if ratio <= 1.0 {
+        return format!(
+            "Over all samples looked at, no gap between neighbours is larger than the residuals of the solve; there are {classes}."
+        );
+    }
     let verdict = if ratio >= 2.0 { "a clear gap" } else { "a weak gap: the count says little" };
     let lie = if n == 1 { "lies" } else { "lie" };
     format!(
-        "Over all samples looked at, {} {lie} above the largest gap, where neighbours differ by a factor of {} ({verdict}); there are {}.",
+        "Over all samples looked at, {} {lie} above the largest gap, where neighbours differ by a factor of at least {} ({verdict}); there are {classes}.",
         count(n, "eigenvalue"),
         short(ratio),
-        if n_classes == 0 { "no classes".to_owned() } else { n_classes.to_string() + " classes" }
     )
 }
 
@@ -503,14 +520,36 @@ mod tests {
     }
 
     #[test]
+    fn the_density_tells_trace_and_ends_where_they_are_known() {
+        let fact =
+            DensityFact { probes: 1, steps: 30, kernel_deviation: 0.25, fraction_below_minus_kernel: 0.5 };
+        let bare = density_sentence(&fact, None, 10, None);
+        assert_eq!(
+            bare,
+            "1 random probe of 30 Lanczos steps each; Gaussian kernel of standard deviation 0.25. 50 % of the eigenvalues lie below −0.25."
+        );
+        let trace = Trace { value: 20.0, standard_error: 1.0, n_products: 44 };
+        let full = density_sentence(&fact, Some(&trace), 10, Some((-0.5, 4.0)));
+        assert_eq!(
+            full,
+            bare + " The trace is 20.0 ± 1.0 (Hutch++, 44 products), a mean eigenvalue of 2. Its ends are −0.5 and 4."
+        );
+    }
+
+    #[test]
     fn outliers_are_told_with_their_gap() {
         let one = gap_sentence(1, 1.377, 10);
-        assert!(one.contains("1 eigenvalue lies above the largest gap, where neighbours differ by a factor of 1.377 (a weak gap"), "{one}");
+        assert!(one.contains("1 eigenvalue lies above the largest gap, where neighbours differ by a factor of at least 1.377 (a weak gap"), "{one}");
         let nine = gap_sentence(9, 3.0, 0);
         assert!(
             nine.contains("9 eigenvalues lie above")
                 && nine.ends_with("(a clear gap); there are no classes."),
             "{nine}"
+        );
+        let unresolved = gap_sentence(2, 0.9, 10);
+        assert!(
+            unresolved.contains("no gap between neighbours is larger than the residuals"),
+            "{unresolved}"
         );
     }
 

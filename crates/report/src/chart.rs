@@ -144,13 +144,20 @@ fn round_powers(range: &Range<f64>, most: usize) -> Vec<f64> {
     decades.into_iter().step_by(every).collect()
 }
 
+/// Where the edges of the band lie on the y axis. On a logarithmic one the upper only: the lower may come near 0, many decades down.
+fn edges(panel: &Panel) -> impl Iterator<Item = f64> + Clone {
+    let edges =
+        panel.band.iter().flat_map(|&(_, low, high)| if panel.log_y { [high, high] } else { [low, high] });
+    edges.map(|edge| place(edge, panel.log_y)).filter(|place| place.is_finite())
+}
+
 fn draw(panel: &Panel, area: &DrawingArea<SVGBackend, Shift>) -> Result<()> {
     let lines =
         panel.lines.iter().map(|l| l.points.iter().filter_map(|&p| drawable(panel, p)).collect::<Vec<_>>());
     let lines = lines.collect::<Vec<_>>();
     let levels = panel.levels.iter().map(|l| place(l.0, panel.log_y));
     let xs = range(lines.iter().flatten().map(|p| p.0));
-    let ys = range(lines.iter().flatten().map(|p| p.1).chain(levels));
+    let ys = range(lines.iter().flatten().map(|p| p.1).chain(levels).chain(edges(panel)));
     let mut chart = ChartBuilder::on(area)
         .caption(&panel.title, ("sans-serif", 19))
         .margin(14)
@@ -321,6 +328,13 @@ mod tests {
         assert_eq!(short(1253.4), "1,253");
         assert_eq!(short(-0.0672), "−0.067");
         assert_eq!((short(0.009_96), short(0.0099)), ("0.01".to_owned(), "9.9e-3".to_owned()));
+    }
+
+    #[test]
+    fn a_band_fits_into_its_panel() {
+        let panel = |log_y| Panel { band: vec![(1.0, 1e-9, 100.0)], log_y, ..Panel::default() };
+        assert_eq!(edges(&panel(false)).collect::<Vec<_>>(), [1e-9, 100.0]);
+        assert!(edges(&panel(true)).all(|place| (place - 2.0).abs() < 1e-12));
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! How sure the answer is: pilots, sampling methods, and where theory holds. Figures and tables of `pilot.json` and `sweep.json`.
 
-use std::fmt::Write;
-
 use anyhow::Result;
 use pipeline::stage::StageContext;
 use serde::Deserialize;
@@ -125,28 +123,33 @@ pub fn pilot(document: &PilotDocument, setting: &str, n_samples: usize) -> Resul
         let of = pilots.iter().filter(|p| own_minimiser(p) == own).collect::<Vec<_>>();
         (of.iter().filter(|p| p.holds).count(), of.len())
     };
-    let (fixed, own) = (held(false), held(true));
-    let mut sentence = format!(
-        "Of {} with w* and basis of all samples, {} the V of all samples in the {} interval.",
-        count(fixed.1, "pilot"),
-        have(fixed.0),
-        chart::percent(document.confidence)
-    );
-    if own.1 > 0 {
-        write!(
-            sentence,
-            " Of {} that trained on the first n samples alone, {}: w* is another point there, with a V of its own.",
-            grouped(own.1),
-            have(own.0),
-        )
-        .expect("writing to a string");
-    }
+    let sentence = pilot_sentence(held(false), held(true), document.confidence);
     let caption = format!(
         "Pilot: V of {setting} from the first n samples, with {} intervals over samples and draws, beside V of all {}.",
         chart::percent(document.confidence),
         grouped(n_samples)
     );
     figure("pilot", Section::Answer, caption, sentence, &[panel]).map(Some)
+}
+
+/// How many pilots hold V of all samples, of how many: with w* of all samples, and with their own.
+fn pilot_sentence(fixed: (usize, usize), own: (usize, usize), confidence: f64) -> String {
+    let one = |(holds, of): (usize, usize), which: &str, why: &str| {
+        let interval = chart::percent(confidence);
+        (of > 0).then(|| {
+            let (of, have) = (count(of, "pilot"), have(holds));
+            format!("Of {of} {which}, {have} the V of all samples in the {interval} interval{why}.")
+        })
+    };
+    let other_point = ": w* is another point there, with a V of its own";
+    [
+        one(fixed, "with w* and basis of all samples", ""),
+        one(own, "trained on the first n samples alone", other_point),
+    ]
+    .into_iter()
+    .flatten()
+    .collect::<Vec<_>>()
+    .join(" ")
 }
 
 /// K that each pilot predicts at full size.
@@ -302,6 +305,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn pilots_are_told_by_where_their_minimiser_is() {
+        let fixed =
+            "Of 3 pilots with w* and basis of all samples, 2 have the V of all samples in the 95 % interval.";
+        let own = "Of 1 pilot trained on the first n samples alone, none has the V of all samples in the 95 % interval: w* is another point there, with a V of its own.";
+        assert_eq!(pilot_sentence((2, 3), (0, 0), 0.95), fixed);
+        assert_eq!(pilot_sentence((0, 0), (0, 1), 0.95), own);
+        assert_eq!(pilot_sentence((2, 3), (0, 1), 0.95), format!("{fixed} {own}"));
+    }
+
+    #[test]
     fn a_theory_is_described_as_it_was_found() {
         let found = |within: &[[f64; 2]], above: &[[f64; 2]], everywhere: &[f64]| {
             holds(&Holds {
@@ -391,7 +404,7 @@ mod tests {
         assert!(
             figure
                 .sentence
-                .contains("Of 1 that trained on the first n samples alone, none has: w* is another"),
+                .contains("Of 1 pilot trained on the first n samples alone, none has the V of all samples"),
             "{}",
             figure.sentence
         );

@@ -397,10 +397,18 @@ fn classes(members: &[Member]) -> Result<Figure> {
     let of = |m: &Member| {
         Some(format!("{} with {} classes (gap {})", m.outliers?.0, m.n_classes, short(m.outliers?.1)))
     };
-    let sentence = format!("Outliers: {}.", members.iter().filter_map(of).collect::<Vec<_>>().join(", "));
+    let sentence = classes_sentence(&members.iter().filter_map(of).collect::<Vec<_>>());
     let caption =
         "Outliers against the number of classes, each network trained on those classes alone.".into();
     figure("outliers-by-class", Section::Spectrum, caption, sentence, &[panel])
+}
+
+/// The outliers of each member that has a gap.
+fn classes_sentence(told: &[String]) -> String {
+    match told {
+        [] => "No member has a gap among its positive eigenvalues.".to_owned(),
+        told => format!("Outliers: {}.", told.join(", ")),
+    }
 }
 
 fn variants(curves: &[Curve], members: &[Member]) -> Result<Figure> {
@@ -584,6 +592,12 @@ fn summary_of(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn members_without_a_gap_are_told_as_such() {
+        assert_eq!(classes_sentence(&[]), "No member has a gap among its positive eigenvalues.");
+        assert_eq!(classes_sentence(&["a".into(), "b".into()]), "Outliers: a, b.");
+    }
 
     fn curve(flattening: &str, flat_k: Option<f64>) -> (Curve, Fit) {
         let s = |mean| Spread { mean, deviation: None };

@@ -507,7 +507,7 @@ fn theory(e: &Experiment, s: &Setting, compare: bool) -> Result<Figure> {
     }
     let mut sentence =
         s.theories.iter().map(|t| sentences::theory(&t.comparison)).collect::<Vec<_>>().join(" ");
-    if compare {
+    if compare && s.theories.iter().any(|t| t.name == "eigenvalue") {
         sentence += " The paper calls its criterion (eigenvalue) an upper bound at all k.";
     }
     let caption = format!(

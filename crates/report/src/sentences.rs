@@ -73,10 +73,11 @@ pub fn answer(average: &SufficientRow, single: &SufficientRow, n_samples: usize)
     };
     let law = match average.status.as_str() {
         "reached" => format!("{k} samples are enough{interval}"),
-        _ => format!(
+        "extrapolated" => format!(
             "the {} samples at hand are not enough; about {k} would be{interval}, extrapolated by the 1/k² law",
             grouped(n_samples)
         ),
+        status => format!("the law gives no number ({status})"),
     };
     let order = match single.k {
         Some(k) => format!("in the one order that was measured, from {} on", grouped(k)),
@@ -460,6 +461,8 @@ mod tests {
             "{text}"
         );
         assert!(text.ends_with("in the one order that was measured, not reached."), "{text}");
+        let text = answer(&row("not reached", None, None), &single, 5000);
+        assert!(text.contains("the law gives no number (not reached)"), "{text}");
         let relative = SufficientRow { relative: Some(1e-3), ..row("reached", Some(1050), None) };
         let text = answer(&relative, &single, 5000);
         assert!(

@@ -161,7 +161,7 @@ struct Count {
     n_classes: usize,
     /// eigenvalues above the largest gap; null without one
     outliers: Option<usize>,
-    /// across that gap
+    /// across that gap, at least
     gap_ratio: Option<f64>,
     largest: f64,
     /// of the solve, over the largest eigenvalue
@@ -187,7 +187,8 @@ fn solve<R: Real>(p: &Spectrum, sum: &HessianSum<R>, k: usize, which: Which, dim
 }
 
 fn count<R: Real>(pairs: &RitzPairs<R>, samples: &Samples, k: usize, overlap: Option<f64>) -> Count {
-    let gap = outliers(pairs.values.as_slice().expect("one axis"));
+    let gap =
+        outliers(pairs.values.as_slice().expect("one axis"), pairs.residuals.as_slice().expect("one axis"));
     let n_classes = match samples.targets() {
         Targets::Classes(classes) => classes[..k].iter().collect::<std::collections::BTreeSet<_>>().len(),
         Targets::Values(_) => 0,
