@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 /// axe-core 4.14.1 (MPL-2.0), the usual checker of accessibility.
 const AXE: &str = include_str!("../assets/axe.min.js");
 
-/// Two experiments whose reports have finished, so that there is something to compare.
+/// Two experiments and a family whose reports have finished, so that there is something to compare.
 static PLACE: LazyLock<Place> = LazyLock::new(|| {
     let place = Place::new(|p| {
         small(p);
@@ -19,6 +19,10 @@ static PLACE: LazyLock<Place> = LazyLock::new(|| {
         let mut wide = p["experiments"]["digits"].clone();
         wide["train"]["hidden"] = serde_yaml::from_str("[48]").unwrap();
         p["experiments"]["wide"] = wide;
+        let mut sizes = p["experiments"]["digits"].clone();
+        sizes["montecarlo"]["grids"] = serde_yaml::from_str("[]").unwrap();
+        sizes["family"] = serde_yaml::from_str("{ladder: [150, 300, 600], replicas: 2, draws: 8}").unwrap();
+        p["experiments"]["sizes"] = sizes;
     });
     for experiment in ["digits", "wide"] {
         for stage in STAGES {
@@ -26,6 +30,8 @@ static PLACE: LazyLock<Place> = LazyLock::new(|| {
             assert_eq!(ran.code, 0, "{stage}: {}", ran.said);
         }
     }
+    let made = place.make(&["sizes"]);
+    assert_eq!(made.code, 0, "{}", made.said);
     place
 });
 
@@ -33,8 +39,14 @@ fn report() -> PathBuf {
     PLACE.artifact("report/index.html")
 }
 
-fn pages() -> [PathBuf; 3] {
-    [report(), PLACE.path("artifacts/index.html"), PLACE.path("artifacts/compare.html")]
+/// Every kind of page, with its name.
+fn pages() -> [(&'static str, PathBuf); 4] {
+    [
+        ("report", report()),
+        ("family", PLACE.path("artifacts/sizes/report/index.html")),
+        ("index", PLACE.path("artifacts/index.html")),
+        ("compare", PLACE.path("artifacts/compare.html")),
+    ]
 }
 
 fn screenshot(browser: &mut Browser, name: &str) {
@@ -49,7 +61,7 @@ fn pages_are_whole_and_ask_for_nothing() {
     let Some(program) = program() else { return };
     let mut browser = Browser::start(&program);
     for (width, height) in [DESKTOP, PHONE] {
-        for page in pages() {
+        for (stem, page) in pages() {
             browser.open(&page, width, height);
             let name = page.display();
             assert_eq!(browser.complaints(), Vec::<String>::new(), "{name}");
@@ -72,7 +84,6 @@ fn pages_are_whole_and_ask_for_nothing() {
             let wide = browser.evaluate("document.documentElement.scrollWidth").as_u64().unwrap();
             assert!(wide <= u64::from(width), "{name} at {width}: {wide} pixels wide");
             let kind = if width < 600 { "phone" } else { "desktop" };
-            let stem = if page == report() { "report" } else { page.file_stem().unwrap().to_str().unwrap() };
             screenshot(&mut browser, &format!("{stem}-{kind}.png"));
         }
     }
@@ -253,12 +264,14 @@ fn without_javascript_and_on_paper_the_pictures_stand_in() {
 fn nobody_is_shut_out() {
     let Some(program) = program() else { return };
     let mut browser = Browser::start(&program);
-    for (scheme, (width, height)) in [("light", DESKTOP), ("dark", DESKTOP), ("light", PHONE)] {
+    for (scheme, (width, height)) in
+        [("dark", DESKTOP), ("dark", PHONE), ("light", DESKTOP), ("light", PHONE)]
+    {
         browser.call(
             "Emulation.setEmulatedMedia",
             json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]}),
         );
-        for page in pages() {
+        for (name, page) in pages() {
             browser.open(&page, width, height);
             browser.evaluate(&format!("{AXE}; 0"));
             let found = browser.evaluate(
@@ -266,10 +279,10 @@ fn nobody_is_shut_out() {
                  .map((v) => v.id + ': ' + v.nodes.map((n) => n.html.slice(0, 160) + ' ' + n.failureSummary).join(' | ')))",
             );
             assert_eq!(found, json!([]), "{} {scheme} {width}", page.display());
-        }
-        if scheme == "dark" {
-            browser.open(&report(), width, height);
-            screenshot(&mut browser, "report-dark.png");
+            if scheme == "dark" {
+                let kind = if width < 600 { "phone" } else { "desktop" };
+                screenshot(&mut browser, &format!("{name}-dark-{kind}.png"));
+            }
         }
     }
     // The button overrules the system.

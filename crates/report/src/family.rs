@@ -368,8 +368,9 @@ fn flat_sentence(curve: &Curve, fit: &Fit) -> String {
     let all = curve.last().sufficient.iter().map(sizes).collect::<Vec<_>>().join(", ");
     match (fit.flat_k, fit.delta_at_flat) {
         (Some(k), Some(delta)) => format!(
-            "{all}; the learning curve is flat from about {} samples on, where Δ is {} nats²: K says when it flattens only for a tolerance near that.",
+            "{all}; the learning curve is flat from about {} samples on{}, where Δ is {} nats²: K says when it flattens only for a tolerance near that.",
             grouped_f(k),
+            if k > curve.last().k as f64 { ", by its power law beyond those measured" } else { "" },
             short(delta)
         ),
         _ if fit.flattening == "never" => {
@@ -670,6 +671,11 @@ mod tests {
         let (_, at) = curve("at", Some(700.0));
         assert!(
             flat_sentence(&c, &at).contains("is flat from about 700 samples on, where Δ is 1.9e-7 nats²")
+        );
+        let (_, beyond) = curve("at", Some(70_000.0));
+        assert!(
+            flat_sentence(&c, &beyond)
+                .contains("samples on, by its power law beyond those measured, where Δ")
         );
     }
 }
