@@ -365,7 +365,10 @@ fn sufficient(curves: &[Curve]) -> Result<Figure> {
 fn flat_sentence(curve: &Curve, fit: &Fit) -> String {
     let sizes =
         |(tolerance, k): &(f64, Spread)| format!("K = {} at {} nats²", grouped_f(k.mean), short(*tolerance));
-    let all = curve.last().sufficient.iter().map(sizes).collect::<Vec<_>>().join(", ");
+    let all = match &curve.last().sufficient[..] {
+        [] => "No tolerance was asked for".to_owned(),
+        found => found.iter().map(sizes).collect::<Vec<_>>().join(", "),
+    };
     match (fit.flat_k, fit.delta_at_flat) {
         (Some(k), Some(delta)) => format!(
             "{all}; the learning curve is flat from about {} samples on{}, where Δ is {} nats²: K says when it flattens only for a tolerance near that.",
@@ -672,6 +675,9 @@ mod tests {
         assert!(
             flat_sentence(&c, &at).contains("is flat from about 700 samples on, where Δ is 1.9e-7 nats²")
         );
+        let (mut without, _) = curve("never", None);
+        without.rungs[0].sufficient.clear();
+        assert!(flat_sentence(&without, &never).starts_with("No tolerance was asked for; by its power law"));
         let (_, beyond) = curve("at", Some(70_000.0));
         assert!(
             flat_sentence(&c, &beyond)
