@@ -18,7 +18,7 @@ use landscape::training::epoch;
 use landscape::{Activation, Inputs, Loss, Mlp, Real, Samples, Targets};
 use ndarray::Array1;
 
-/// Draws of θ: four groups.
+/// Draws of θ: four groups or more.
 const T: usize = 256;
 /// Samples: two leaves of the tree of sums.
 const N: usize = 2048;

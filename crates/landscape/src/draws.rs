@@ -78,7 +78,7 @@ impl<R: Real> Draws<'_, R> {
         }
     }
 
-    /// As many as there are directions, which their products with X are packed for.
+    /// As many as there are directions: the more of these, the more draws must share the packing of their products with X.
     fn draws_per_group(&self) -> usize {
         self.basis.nrows().clamp(DRAWS_PER_GROUP.0, DRAWS_PER_GROUP.1)
     }

@@ -52,7 +52,7 @@ pub fn batch_gradient<R: Real>(
     .expect("a mini-batch has rows")
 }
 
-/// `a += b` (p,), in parallel: alone, one thread would take a tenth of a step for it.
+/// `a += b` (p,), in parallel: the other threads of a step would wait for it.
 fn add<R: Real>(a: &mut Array1<R>, b: &Array1<R>) {
     a.axis_chunks_iter_mut(Axis(0), PARAMETERS_AT_ONCE)
         .into_par_iter()
