@@ -142,6 +142,9 @@ pub fn write<T: Element, S: Data<Elem = T>, D: Dimension>(
 }
 
 /// An array on disk of which a few rows are read at a time, from any thread: it may be larger than memory.
+///
+/// Read, not mapped: a map of 2,000,000 images left 1,560 MiB resident in `eigen` where this leaves 65, was faster by less
+/// than 1 %, and turns a failing disk into a signal where this gives an error.
 #[derive(Debug)]
 pub struct RowFile<T> {
     file: File,
