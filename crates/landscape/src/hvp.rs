@@ -10,15 +10,13 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Dim, s};
 use rayon::prelude::*;
 
-use crate::parallel::{BLOCK_ROWS, blocks, blocks_of, sum};
+use crate::parallel::{BLOCK_ROWS, blocks, sum};
 use crate::primal::Primal;
 use crate::scratch::{Pool, shaped};
 use crate::{Mlp, Real, Samples};
 
 /// Directions that go through one pass together; more would leave the cache.
 const DIRECTIONS_AT_ONCE: usize = 2;
-/// Blocks of samples that are added into one product before the tree of sums.
-const BLOCKS_PER_SUM: usize = 2;
 
 /// Which second derivative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -278,30 +276,28 @@ impl<'a, R: Real> HessianSum<'a, R> {
     ) {
         let pool = Pool::<Buffers<R>>::default();
         // A range may begin and end inside of a block: those two primals are made for all directions.
-        let cut = blocks(range.clone()).into_iter().filter(|block| !self.is_whole(block));
-        let cut = cut.map(|block| (block.clone(), self.primal(block))).collect::<Vec<_>>();
-        let leaves = blocks_of(range, BLOCKS_PER_SUM * BLOCK_ROWS);
+        let blocks = blocks(range);
+        let cut = blocks.iter().filter(|block| !self.is_whole(block));
+        let cut = cut.map(|block| (block, self.primal(block.clone()))).collect::<Vec<_>>();
         // Threads take directions first, as one core's cache holds those of one pass, and share the samples of the last.
         let chunks = v.axis_chunks_iter(Axis(0), DIRECTIONS_AT_ONCE).into_par_iter();
         let results = result.axis_chunks_iter_mut(Axis(0), DIRECTIONS_AT_ONCE).into_par_iter();
         chunks.zip(results).for_each(|(v, mut result)| {
             let directions = Directions::from_rows(self.mlp, v);
-            let leaf = |range: &Range<usize>| {
+            let term = |block: &Range<usize>| {
                 let mut product = Directions::zeros(self.mlp, v.nrows());
                 pool.with(|buffers| {
-                    for block in blocks(range.clone()) {
-                        let mut add = |primal: &Primal<R>| {
-                            add_block_product(self, primal, &directions, kind, buffers, &mut product);
-                        };
-                        match cut.iter().find(|(of, _)| *of == block) {
-                            Some((_, primal)) => add(primal),
-                            None => self.with_primal(&block, add),
-                        }
+                    let mut add = |primal: &Primal<R>| {
+                        add_block_product(self, primal, &directions, kind, buffers, &mut product);
+                    };
+                    match cut.iter().find(|(of, _)| *of == block) {
+                        Some((_, primal)) => add(primal),
+                        None => self.with_primal(block, add),
                     }
                 });
                 product
             };
-            if let Some(total) = sum(&leaves, &leaf, &|a, b| a.add(&b)) {
+            if let Some(total) = sum(&blocks, &term, &|a, b| a.add(&b)) {
                 total.add_to_rows(self.mlp, &mut result);
             }
         });
