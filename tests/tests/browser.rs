@@ -166,6 +166,31 @@ fn tolerance_lines_read_k_off() {
 }
 
 #[test]
+fn a_page_without_tolerances_can_be_given_some() {
+    let Some(program) = program() else { return };
+    let mut browser = Browser::start(&program);
+    let page = std::fs::read_to_string(report()).unwrap();
+    let (before, after) = page.split_once("\"tolerances\":[").unwrap();
+    let without = format!("{before}\"tolerances\":[{}", &after[after.find(']').unwrap()..]);
+    let file = PLACE.path("without-tolerances.html");
+    std::fs::write(&file, without).unwrap();
+    browser.open(&file, DESKTOP.0, DESKTOP.1);
+    let count = "document.querySelectorAll('.tolerance').length";
+    assert_eq!(browser.evaluate(count), 0);
+    browser.evaluate("(() => { const s = document.querySelector('select.sigma'); s.dispatchEvent(new Event('change')); })()");
+    browser.evaluate("document.querySelector('.add').click()");
+    assert_eq!(browser.evaluate(count), 1);
+    let k = "document.querySelector('.readings tbody tr').cells[1].textContent";
+    let first = browser.text(k);
+    assert!(first.starts_with(|c: char| c.is_ascii_digit()), "{first}");
+    // So small a tolerance that k and k + 1 are one number there: the page must not look for the next k for ever.
+    browser.evaluate("(() => { const i = document.querySelector('.readings input'); i.value = '1e-60'; i.dispatchEvent(new Event('change')); })()");
+    let tiny = browser.text(k);
+    assert!(tiny.len() > 25 && tiny.ends_with("(beyond the samples at hand)"), "{tiny}");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
 fn surfaces_turn_zoom_and_follow_the_slider() {
     let Some(program) = program() else { return };
     let mut browser = Browser::start(&program);

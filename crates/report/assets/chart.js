@@ -8,6 +8,7 @@ const law = (v, k, step) => (v * step) / (k * (k + step));
 /** The smallest multiple of the step where the law is below the tolerance. */
 function lawSize(v, step, tolerance) {
   const root = (Math.sqrt(step * step + (4 * v * step) / tolerance) - step) / 2;
+  if (root > 2 ** 52) return root; // where k and k + 1 are one number
   let k = Math.max(1, Math.floor(root / step)) * step;
   while (k > step && law(v, k - step, step) < tolerance) k -= step;
   while (!(law(v, k, step) < tolerance)) k += step;
@@ -56,10 +57,12 @@ function deltaChart(root, data) {
     let [x0, x1, y0, y1] = [Infinity, -Infinity, Infinity, -Infinity];
     for (const c of curves) {
       x0 = Math.min(x0, c.first);
-      x1 = Math.max(x1, c.n_samples, Math.min(lawSize(c.variance, c.step, least) * 1.6, c.n_samples * 1e5));
+      x1 = Math.max(x1, c.n_samples);
+      if (tolerances.length > 0) x1 = Math.max(x1, Math.min(lawSize(c.variance, c.step, least) * 1.6, c.n_samples * 1e5));
       for (const d of c.delta) if (d > 0) [y0, y1] = [Math.min(y0, d), Math.max(y1, d)];
     }
     for (const t of tolerances) [y0, y1] = [Math.min(y0, t.value), Math.max(y1, t.value)];
+    if (!(y0 <= y1)) [y0, y1] = [1e-12, 1]; // no change anywhere, and no tolerance
     const span = { x0: Math.log10(x0), x1: Math.log10(x1), y0: Math.log10(y0) - 0.4, y1: Math.log10(y1) + 0.3 };
     const inner = { w: width - margin.left - margin.right, h: height - margin.top - margin.bottom };
     const x = (k) => margin.left + ((Math.log10(k) - span.x0) / (span.x1 - span.x0)) * inner.w;
@@ -319,8 +322,9 @@ function deltaChart(root, data) {
   svg.addEventListener("pointerleave", () => { tip.hidden = true; hoverLayer.replaceChildren(); });
 
   root.querySelector(".add").addEventListener("click", () => {
-    const least = Math.min(...tolerances.map((t) => t.value));
-    tolerances.push({ value: Number((least / 10).toPrecision(2)) });
+    // A tenth of the lowest, and the first one in the middle of the axis.
+    const next = tolerances.length > 0 ? Math.min(...tolerances.map((t) => t.value)) / 10 : 10 ** ((frame.span.y0 + frame.span.y1) / 2);
+    tolerances.push({ value: Number(next.toPrecision(2)) });
     rebuild();
     tolerances[tolerances.length - 1].group.focus();
   });
@@ -340,7 +344,7 @@ function deltaChart(root, data) {
     const first = data.curves[visible[0]];
     families.value = key(first);
     fill(key(first), first.sigma);
-    const choose = () => { visible = [Number(sigmas.value)]; rebuild(); say(tolerances[0]); };
+    const choose = () => { visible = [Number(sigmas.value)]; rebuild(); if (tolerances.length > 0) say(tolerances[0]); };
     families.addEventListener("change", () => { fill(families.value, data.curves[visible[0]].sigma); choose(); });
     sigmas.addEventListener("change", choose);
   }

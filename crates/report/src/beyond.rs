@@ -30,10 +30,21 @@ pub struct Beyond {
     stream: Option<Arriving>,
 }
 
+/// How a polish ended.
+#[derive(Clone, Copy, Deserialize)]
+pub enum End {
+    #[serde(rename = "reached")]
+    Reached,
+    #[serde(rename = "products spent")]
+    Spent,
+    #[serde(rename = "stalled")]
+    Stalled,
+}
+
 /// Facts of a polish.
 #[derive(Deserialize)]
 pub struct Polish {
-    pub status: String,
+    pub status: End,
     pub n_steps: usize,
     pub n_products: usize,
     pub n_escapes: usize,
@@ -181,13 +192,12 @@ pub fn draw(e: &Experiment) -> Result<Vec<Figure>> {
 
 /// What a polish did, in a sentence.
 pub fn polish_sentence(p: &Polish) -> String {
-    let end = match p.status.as_str() {
-        "reached" => "The polish reached the gradient norm that was asked for",
-        "products spent" => {
+    let end = match p.status {
+        End::Reached => "The polish reached the gradient norm that was asked for",
+        End::Spent => {
             "The polish spent its Hessian-vector products before it reached the gradient norm that was asked for"
         }
-        "stalled" => "The polish stalled before it reached the gradient norm that was asked for",
-        status => status,
+        End::Stalled => "The polish stalled before it reached the gradient norm that was asked for",
     };
     format!(
         "{end}: {} and {} took the gradient norm from {} to {} and the loss from {} to {} nats; \
@@ -478,24 +488,38 @@ fn ratio_sentence(stops: &Stops) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
+    /// Of a network with ten parameters, of which nothing but the share of the gradient was computed.
+    pub fn nothing_else() -> Beyond {
+        Beyond {
+            n_samples: 100,
+            n_params: 10,
+            polish: None,
+            density: None,
+            trace: None,
+            smallest: None,
+            outliers: None,
+            gradient_share: Array1::from_elem(1, 0.5),
+            batch_share: Array2::zeros((0, 1)),
+            batch_size: 8,
+            stream: None,
+        }
+    }
+
+    /// As `train` writes them.
+    pub fn polished_facts(status: &str) -> Polish {
+        serde_json::from_value(serde_json::json!({
+            "status": status, "n_steps": 36, "n_products": 448, "n_escapes": 1, "negative_curvature_steps": 0,
+            "distance": 23.7, "loss_before": 0.087, "loss_after": 1.2e-7, "gradient_norm_before": 0.052,
+            "gradient_norm_after": 6.4e-7, "smallest_eigenvalue_before": -0.017, "smallest_eigenvalue_after": -6.6e-8,
+        }))
+        .unwrap()
+    }
+
     fn polished(status: &str, n_steps: usize) -> String {
-        polish_sentence(&Polish {
-            status: status.into(),
-            n_steps,
-            n_products: 448,
-            n_escapes: 1,
-            negative_curvature_steps: 0,
-            distance: 23.7,
-            loss_before: 0.087,
-            loss_after: 1.2e-7,
-            gradient_norm_before: 0.052,
-            gradient_norm_after: 6.4e-7,
-            smallest_eigenvalue_before: -0.017,
-            smallest_eigenvalue_after: -6.6e-8,
-        })
+        polish_sentence(&Polish { n_steps, ..polished_facts(status) })
     }
 
     #[test]

@@ -22,6 +22,13 @@ struct Entry {
     curve: Option<Curve>,
 }
 
+impl Entry {
+    /// K by the closed form, at the tolerances in nats².
+    fn absolute(&self) -> impl Iterator<Item = &SufficientRow> {
+        self.summary.sufficient.iter().filter(|r| r.method == "order-average" && r.relative.is_none())
+    }
+}
+
 /// Rewrites both pages; `current` and its results may not be in place yet. A member stands there through its family alone.
 pub fn write(artifacts: &Path, summary: Summary, curve: Option<Curve>) -> Result<()> {
     let current = summary.experiment.clone();
@@ -115,8 +122,9 @@ fn comparison(entries: &[Entry]) -> Result<String> {
     let curves = entries.iter().filter_map(|e| Some(Curve { theories: vec![], ..e.curve.clone()? }));
     let curves = curves.collect::<Vec<_>>();
     // A relative tolerance is another number of nats² in each experiment: no line for all.
-    let rows = entries.first().into_iter().flat_map(|e| &e.summary.sufficient);
-    let mut tolerances = rows.filter(|r| r.relative.is_none()).map(|r| r.tolerance).collect::<Vec<_>>();
+    let mut tolerances =
+        entries.iter().flat_map(Entry::absolute).map(|row| row.tolerance).collect::<Vec<_>>();
+    tolerances.sort_by(|a, b| b.total_cmp(a));
     tolerances.dedup();
     let data = json!({
         "label": "Δ_k of several experiments over the prefix size k on logarithmic axes, with tolerance lines",
@@ -153,20 +161,18 @@ fn comparison(entries: &[Entry]) -> Result<String> {
     }))
 }
 
-/// K at the first tolerance of each experiment that has it.
+/// K of each experiment at the tolerance that most of them have, of such the largest.
 fn sentence(entries: &[Entry], tolerances: &[f64]) -> String {
-    let Some(&tolerance) = tolerances.first() else { return sentences::comparison(0.0, &[]) };
-    let of = |e: &Entry| {
-        let row = e
-            .summary
-            .sufficient
-            .iter()
-            .find(|r| r.method == "order-average" && r.tolerance.to_bits() == tolerance.to_bits());
-        row.and_then(|r| r.k).map(|k| (e.summary.experiment.clone(), k))
+    let at = |tolerance: f64| {
+        let rows = entries.iter().filter_map(|e| {
+            let row = e.absolute().find(|r| r.tolerance.to_bits() == tolerance.to_bits())?;
+            Some((e.summary.experiment.as_str(), row))
+        });
+        rows.collect::<Vec<_>>()
     };
+    let rows = tolerances.iter().rev().map(|&t| at(t)).max_by_key(Vec::len).unwrap_or_default();
     let steps = entries.iter().map(|e| (e.summary.experiment.as_str(), e.summary.step)).collect::<Vec<_>>();
-    sentences::comparison(tolerance, &entries.iter().filter_map(of).collect::<Vec<_>>())
-        + &sentences::steps(&steps)
+    sentences::comparison(&rows) + &sentences::steps(&steps)
 }
 
 /// The picture for readers without JavaScript, and for paper.
@@ -208,7 +214,9 @@ fn numbers(entries: &[Entry]) -> String {
         ("directions d, σ", |s| format!("{}, {}", s.dim, short(s.sigma))),
         ("step s (samples)", |s| grouped(s.step)),
         ("V (nats²)", |s| short(s.variance)),
-        ("decay exponent of Δ_k", |s| s.exponent.map_or_else(|| "–".to_owned(), |e| format!("{e:.3}"))),
+        ("decay exponent of Δ_k", |s| {
+            s.exponent.map_or_else(|| "–".to_owned(), |e| sentences::decimals(e, 3))
+        }),
     ];
     let row = |name: &str, cell: &dyn Fn(&Summary) -> String| {
         std::iter::once(name.to_owned()).chain(entries.iter().map(|e| cell(&e.summary))).collect::<Vec<_>>()
@@ -290,5 +298,33 @@ mod tests {
         assert!(compare.contains(row), "{compare}");
         assert!(compare.contains("\"tolerances\":[0.0001]"), "{compare}");
         assert!(index.contains("<p class=\"headline\">h</p>") && !index.contains("<p>a</p>"), "{index}");
+    }
+
+    #[test]
+    fn experiments_with_other_tolerances_stand_beside_each_other() {
+        let mut entries = [entry("a", 173), entry("b", 346), entry("c", 692)];
+        entries[0].summary.sufficient[0].tolerance = 1e-2; // of a alone
+        entries[2].summary.sufficient[1].relative = Some(1e-5);
+        let compare = comparison(&entries).unwrap();
+        assert!(compare.contains("\"tolerances\":[0.01,0.0001]"), "{compare}");
+        // Most have 1e-4, where a has no row.
+        assert!(compare.contains("For a change below 1e-4 nats², b needs the fewest samples (346) and c the most (692): a factor of 2.<"));
+        let rows = [
+            "<td>K at 0.01 nats²</td><td>173 (reached)</td><td>–</td><td>–</td>",
+            "<td>K at 1e-4 nats²</td><td>–</td><td>346 (reached)</td><td>692 (reached)</td>",
+            "<td>K at 0.001 % of the mean perturbed loss</td><td>–</td><td>–</td><td>6,920 (reached)</td>",
+            "<td>test accuracy</td><td>–</td><td>–</td><td>–</td>",
+            "<td>decay exponent of Δ_k</td><td>–</td><td>–</td><td>–</td>",
+        ];
+        for row in rows {
+            assert!(compare.contains(row), "{row} in {compare}");
+        }
+        entries[1].summary.test_accuracy = Some(0.9876);
+        entries[1].summary.exponent = Some(-2.0);
+        let compare = comparison(&entries).unwrap();
+        assert!(
+            compare.contains("<td>–</td><td>98.76 %</td><td>–</td>") && compare.contains("<td>−2.000</td>"),
+            "{compare}"
+        );
     }
 }

@@ -258,19 +258,28 @@ fn methods(sweep: &Sweep) -> Result<Figure> {
         }),
         Panel { rises: true, ..panel("Draws until K is within 5 %", "draws", |m| m.draws_for_k) },
     ];
-    let sentence = sweep.sigmas.iter().filter_map(|s| {
-        let best = s.methods.iter().min_by(|a, b| a.draws_for_k.total_cmp(&b.draws_for_k))?;
-        let plain = s.methods.iter().find(|m| m.name == "plain")?;
-        ((s.sigma.log10() - s.sigma.log10().round()).abs() < 1e-9)
-            .then(|| fewest_draws(s.sigma, &best.name, draws(best.draws_for_k), draws(plain.draws_for_k)))
-    });
-    let sentence = format!("Draws until K is within 5 %: {}.", sentence.collect::<Vec<_>>().join("; "));
+    let sentence = format!("Draws until K is within 5 %: {}.", told(&sweep.sigmas).join("; "));
     let caption = format!(
         "Sampling methods at equal work, from {} draws each on the first {} samples. The error of the draws alone; K grows as √V.",
         sweep.draws,
         grouped(sweep.n_samples)
     );
     figure("sampling-methods", Section::Delta, caption, sentence, &panels)
+}
+
+/// The fewest draws at each σ that is a power of ten, or at the smallest and the largest if none is.
+fn told(sigmas: &[AtSigma]) -> Vec<String> {
+    let round = |s: &AtSigma| (s.sigma.log10() - s.sigma.log10().round()).abs() < 1e-9;
+    let mut chosen = sigmas.iter().filter(|s| round(s)).collect::<Vec<_>>();
+    if chosen.is_empty() {
+        chosen.extend(sigmas.first().into_iter().chain(sigmas.last()));
+    }
+    let fewest = chosen.into_iter().filter_map(|s| {
+        let best = s.methods.iter().min_by(|a, b| a.draws_for_k.total_cmp(&b.draws_for_k))?;
+        let plain = s.methods.iter().find(|m| m.name == "plain")?;
+        Some(fewest_draws(s.sigma, &best.name, draws(best.draws_for_k), draws(plain.draws_for_k)))
+    });
+    fewest.collect()
 }
 
 /// The method that needs the fewest draws at one σ.
@@ -328,6 +337,8 @@ mod tests {
             found(&[[0.1, 0.2049]], &[[0.1534, 10.0]], &[5.0, 10.0]),
             "quadratic is within 10 % of Monte Carlo at σ from 0.1 to 0.2 and on average above it at σ from 0.15 to 10; above at every prefix size compared at σ = 5, 10."
         );
+        let twice = found(&[[0.1, 0.2], [1.0, 2.0]], &[], &[]);
+        assert!(twice.contains("at σ from 0.1 to 0.2 and 1 to 2 and nowhere above it;"), "{twice}");
         let nowhere = found(&[], &[], &[]);
         assert!(nowhere.contains("nowhere within 10 %") && nowhere.contains("nowhere above"), "{nowhere}");
         assert!(nowhere.ends_with("at no σ is it above at every prefix size."), "{nowhere}");
@@ -342,6 +353,27 @@ mod tests {
         assert_eq!(
             fewest_draws(1e-3, "sobol", 1, 1),
             "at σ = 1e-3 plain sampling needs 1, and no method needs fewer"
+        );
+        let at = |sigma, sobol| AtSigma {
+            sigma,
+            variance: 1.0,
+            methods: [("plain", 99.5), ("sobol", sobol)]
+                .map(|(name, draws_for_k)| Method { name: name.into(), efficiency: 1.0, draws_for_k })
+                .into(),
+            theories: vec![],
+        };
+        assert_eq!(
+            told(&[at(0.2, 9.0), at(1.0, 30.2), at(3.0, 8.0), at(10.0, 200.0)]),
+            [
+                "at σ = 1 sobol needs fewest, 31 where plain sampling needs 100",
+                "at σ = 10 plain sampling needs 100, and no method needs fewer"
+            ]
+        );
+        let ends = told(&[at(0.2, 9.0), at(0.3, 9.0), at(3.0, 8.0)]);
+        assert!(
+            ends.len() == 2
+                && ends[0].starts_with("at σ = 0.2 sobol")
+                && ends[1].starts_with("at σ = 3 sobol")
         );
     }
 

@@ -104,6 +104,12 @@ impl Curve {
         self.variant.as_ref().map_or(text.to_owned(), |v| format!("{v}: {text}"))
     }
 
+    /// V (1/k − 1/(k+s)), V at the largest size, nats²
+    fn law(&self, k: usize) -> f64 {
+        let (k, s) = (k as f64, self.step as f64);
+        self.last().variance.mean * s / (k * (k + s))
+    }
+
     fn line(&self, of: impl Fn(&Rung) -> Option<f64>) -> Vec<(f64, f64)> {
         self.rungs.iter().filter_map(|r| Some((r.k as f64, of(r)?))).collect()
     }
@@ -292,27 +298,37 @@ fn angles(curves: &[Curve]) -> Result<Figure> {
             ));
         }
     }
-    let of = |c: &Curve| {
-        let with = c.rungs.iter().filter(|r| r.overlap.is_some()).collect::<Vec<_>>();
-        let one = |r: &&Rung| Some(format!("{} at k = {}", with_error(r.overlap?), grouped(r.k)));
-        Some(c.label(&format!("{} and {}", one(with.first()?)?, one(with.last()?)?)))
-    };
-    let sentence = format!(
-        "Mean squared cosine between the dominant subspaces of the retrained networks and those of the largest one of the same seed: {}.",
-        curves.iter().filter_map(of).collect::<Vec<_>>().join("; ")
-    );
     let caption =
         "Principal angles between the dominant subspaces P_k and P_N, each at its own minimiser.".into();
-    figure("angles", Section::Spectrum, caption, sentence, &[overlap, each])
+    figure("angles", Section::Spectrum, caption, overlap_sentence(curves), &[overlap, each])
+}
+
+/// The overlap at the smallest and the largest size that have one.
+fn overlap_sentence(curves: &[Curve]) -> String {
+    let of = |c: &Curve| {
+        let one = |r: &Rung| Some(format!("{} at k = {}", with_error(r.overlap?), grouped(r.k)));
+        let told = c.rungs.iter().filter_map(one).collect::<Vec<_>>();
+        match told.as_slice() {
+            [] => None,
+            [only] => Some(c.label(only)),
+            [first, .., last] => Some(c.label(&format!("{first} and {last}"))),
+        }
+    };
+    let told = curves.iter().filter_map(of).collect::<Vec<_>>();
+    if told.is_empty() {
+        return "No overlap: the retrained networks have other layers than the largest, as their samples miss classes.".to_owned();
+    }
+    format!(
+        "Mean squared cosine between the dominant subspaces of the retrained networks and those of the largest one of the same seed: {}.",
+        told.join("; ")
+    )
 }
 
 fn retrained(curves: &[Curve]) -> Result<Figure> {
     let mut panel = Panel { log_y: true, ..over_samples("Δ_k at retrained minimisers", "Δ_k (nats²)") };
     let mut sentences = vec![];
     for (i, curve) in curves.iter().enumerate() {
-        let s = curve.step as f64;
-        let v = curve.last().variance.mean;
-        let fixed = |r: &Rung| Some(v * s / (r.k as f64 * (r.k as f64 + s)));
+        let fixed = |r: &Rung| Some(curve.law(r.k));
         panel.lines.push(line(
             &curve.label("retrained, samples to come"),
             curve.line(|r| Some(r.delta_fresh?.mean)),
@@ -331,13 +347,20 @@ fn retrained(curves: &[Curve]) -> Result<Figure> {
             Style::Dashed,
             3 * i + 2,
         ));
-        let ratio =
-            |r: &Rung| Some(format!("{} at k = {}", short(r.delta_fresh?.mean / fixed(r)?), grouped(r.k)));
-        let ratios = curve.rungs.iter().filter_map(ratio).collect::<Vec<_>>().join(", ");
-        sentences.push(curve.label(&format!("Δ_k for samples to come, at the network retrained on k, over the law at the one trained on all: {ratios}.")));
+        sentences.extend(fresh_sentence(curve).map(|text| curve.label(&text)));
     }
     let caption = "Δ_k where each prefix has its own minimiser and directions: over the samples that come next, and by the law of its own.".into();
     figure("retrained", Section::Delta, caption, sentences.join(" "), &[panel])
+}
+
+/// Δ_k of the retrained networks over the law of the largest; none where there is a single size.
+fn fresh_sentence(curve: &Curve) -> Option<String> {
+    let ratio =
+        |r: &Rung| Some(format!("{} at k = {}", short(r.delta_fresh?.mean / curve.law(r.k)), grouped(r.k)));
+    let ratios = curve.rungs.iter().filter_map(ratio).collect::<Vec<_>>().join(", ");
+    (!ratios.is_empty()).then(|| {
+        format!("Δ_k for samples to come, at the network retrained on k, over the law at the one trained on all: {ratios}.")
+    })
 }
 
 fn sufficient(curves: &[Curve]) -> Result<Figure> {
@@ -349,11 +372,10 @@ fn sufficient(curves: &[Curve]) -> Result<Figure> {
             let of = |r: &Rung| r.sufficient.get(j).map(|s| s.1.mean);
             panel.lines.push(line(&label, curve.line(of), Style::Solid, panel.lines.len()));
         }
-        let Some(fit) = &curve.fit else { continue };
-        if let Some(k) = fit.flat_k {
+        if let Some(k) = curve.fit.as_ref().and_then(|fit| fit.flat_k) {
             panel.levels.push((k, curve.label(&format!("learning curve flat: {}", grouped_f(k)))));
         }
-        sentences.push(curve.label(&flat_sentence(curve, fit)));
+        sentences.push(curve.label(&flat_sentence(curve)));
     }
     let caption =
         "K by the closed form from the networks of each size, beside where the learning curve is flat."
@@ -362,12 +384,15 @@ fn sufficient(curves: &[Curve]) -> Result<Figure> {
 }
 
 /// K beside the flattening of the learning curve.
-fn flat_sentence(curve: &Curve, fit: &Fit) -> String {
+fn flat_sentence(curve: &Curve) -> String {
     let sizes =
         |(tolerance, k): &(f64, Spread)| format!("K = {} at {} nats²", grouped_f(k.mean), short(*tolerance));
     let all = match &curve.last().sufficient[..] {
         [] => "No tolerance was asked for".to_owned(),
         found => found.iter().map(sizes).collect::<Vec<_>>().join(", "),
+    };
+    let Some(fit) = &curve.fit else {
+        return format!("{all}; there is no power law of the test loss to set beside it.");
     };
     match (fit.flat_k, fit.delta_at_flat) {
         (Some(k), Some(delta)) => format!(
@@ -459,10 +484,8 @@ fn variants(curves: &[Curve], members: &[Member]) -> Result<Figure> {
 
 fn answer(curves: &[Curve], members: &[Member]) -> Vec<String> {
     let mut answer = vec![];
-    for curve in curves {
-        if let Some(fit) = &curve.fit {
-            answer.push(curve.label(&flat_sentence(curve, fit)));
-        }
+    for curve in curves.iter().filter(|c| c.fit.is_some()) {
+        answer.push(curve.label(&flat_sentence(curve)));
     }
     answer.extend(
         members.iter().filter_map(|m| Some(format!("{}: {}", m.name, polish_sentence(m.polish.as_ref()?)))),
@@ -603,32 +626,41 @@ mod tests {
         assert_eq!(classes_sentence(&["a".into(), "b".into()]), "Outliers: a, b.");
     }
 
-    fn curve(flattening: &str, flat_k: Option<f64>) -> (Curve, Fit) {
-        let s = |mean| Spread { mean, deviation: None };
-        let rung = Rung {
-            k: 8000,
+    fn one(mean: f64) -> Spread {
+        Spread { mean, deviation: None }
+    }
+
+    fn rung(k: usize) -> Rung {
+        Rung {
+            k,
             replicas: 1,
-            train_loss: s(0.1),
+            train_loss: one(0.1),
             test_loss: None,
             test_accuracy: None,
-            gradient_norm: s(0.1),
-            variance: s(1.0),
-            delta_seen: s(1e-5),
+            gradient_norm: one(0.1),
+            variance: one(1.0),
+            delta_seen: one(1e-5),
             delta_fresh: None,
             overlap: None,
-            eigenvalues: vec![s(2.0)],
+            eigenvalues: vec![one(2.0)],
             cosines: vec![],
-            sufficient: vec![(1e-4, s(3870.0))],
-        };
-        let curve = Curve {
+            sufficient: vec![(1e-4, one(3870.0))],
+        }
+    }
+
+    fn unfitted() -> Curve {
+        Curve {
             variant: None,
             setting: "s".into(),
             step: 1,
             flat_gain: 0.05,
-            rungs: vec![rung],
+            rungs: vec![rung(8000)],
             fit: None,
             theory_variances: vec![],
-        };
+        }
+    }
+
+    fn curve(flattening: &str, flat_k: Option<f64>) -> Curve {
         let fit = Fit {
             floor: 0.0,
             scale: 5.036,
@@ -639,49 +671,168 @@ mod tests {
             flat_k,
             delta_at_flat: flat_k.map(|_| 1.9e-7),
         };
-        (curve, fit)
+        Curve { fit: Some(fit), ..unfitted() }
+    }
+
+    fn member(name: &str, polish: Option<Polish>) -> Member {
+        Member {
+            name: name.into(),
+            n_samples: 8000,
+            n_classes: 10,
+            outliers: None,
+            dim: 2,
+            sigma: 1.0,
+            draws: 8,
+            layers: vec![4, 2],
+            activation: "relu".into(),
+            n_params: 10,
+            source: "s".into(),
+            confidence: 0.95,
+            train_loss: 0.1,
+            train_accuracy: None,
+            test_loss: None,
+            test_accuracy: None,
+            gradient_norm: 0.1,
+            polish,
+            variance: 1.0,
+            theory_variances: vec![],
+            overlap: None,
+        }
     }
 
     #[test]
     fn a_learning_curve_is_described_as_it_was_found() {
-        let (c, never) = curve("never", None);
+        let said = |c: &Curve| fit_sentence(c, c.fit.as_ref().unwrap());
+        let mut never = curve("never", None);
         assert_eq!(
-            fit_sentence(&c, &never),
+            said(&never),
             "The test loss is 0 + 5.036 k^−0.373 (exponent ± 1.3e-3 over replicas, residual 3.18 %); \
              the fitted floor is 0, so by this law a doubling always takes more than 5 % off."
         );
-        let (_, everywhere) = curve("everywhere", None);
-        assert!(fit_sentence(&c, &everywhere).ends_with("a doubling takes less than 5 % off at every size."));
-        let (_, beyond) = curve("at", Some(22_725.0));
-        assert!(
-            fit_sentence(&c, &beyond).contains("only from about 22,725 samples on, beyond those measured")
-        );
-        let (_, within) = curve("at", Some(700.0));
-        assert!(fit_sentence(&c, &within).ends_with("less than 5 % off from about 700 samples on."));
+        never.fit.as_mut().unwrap().exponent_deviation = None;
+        assert!(said(&never).starts_with("The test loss is 0 + 5.036 k^−0.373 (residual 3.18 %);"));
+        let everywhere = curve("everywhere", None);
+        assert!(said(&everywhere).ends_with("a doubling takes less than 5 % off at every size."));
+        let beyond = curve("at", Some(22_725.0));
+        assert!(said(&beyond).contains("only from about 22,725 samples on, beyond those measured"));
+        let within = curve("at", Some(700.0));
+        assert!(said(&within).ends_with("less than 5 % off from about 700 samples on."));
+
+        let drawn = |c: Curve| learning_curve(&[c]).unwrap().sentence;
+        assert!(drawn(within).starts_with("The test loss is"));
+        assert_eq!(drawn(unfitted()), "A power law needs three prefix sizes.");
     }
 
     #[test]
     fn k_stands_beside_the_learning_curve_in_words_that_fit() {
-        let (c, never) = curve("never", None);
+        let never = curve("never", None);
         assert_eq!(
-            flat_sentence(&c, &never),
+            flat_sentence(&never),
             "K = 3,870 at 1e-4 nats²; by its power law the learning curve never becomes flat, so no K marks that point."
         );
-        let (_, everywhere) = curve("everywhere", None);
         assert!(
-            flat_sentence(&c, &everywhere).contains("; the learning curve is flat at every size, so no K")
+            flat_sentence(&curve("everywhere", None))
+                .contains("; the learning curve is flat at every size, so no K")
         );
-        let (_, at) = curve("at", Some(700.0));
         assert!(
-            flat_sentence(&c, &at).contains("is flat from about 700 samples on, where Δ is 1.9e-7 nats²")
+            flat_sentence(&curve("at", Some(700.0)))
+                .contains("is flat from about 700 samples on, where Δ is 1.9e-7 nats²")
         );
-        let (mut without, _) = curve("never", None);
+        let mut without = never;
         without.rungs[0].sufficient.clear();
-        assert!(flat_sentence(&without, &never).starts_with("No tolerance was asked for; by its power law"));
-        let (_, beyond) = curve("at", Some(70_000.0));
+        assert!(flat_sentence(&without).starts_with("No tolerance was asked for; by its power law"));
         assert!(
-            flat_sentence(&c, &beyond)
+            flat_sentence(&curve("at", Some(70_000.0)))
                 .contains("samples on, by its power law beyond those measured, where Δ")
         );
+        assert_eq!(
+            flat_sentence(&unfitted()),
+            "K = 3,870 at 1e-4 nats²; there is no power law of the test loss to set beside it."
+        );
+    }
+
+    #[test]
+    fn retrained_networks_are_compared_where_there_are_some() {
+        let mut c = unfitted();
+        assert_eq!(fresh_sentence(&c), None);
+        assert!(
+            overlap_sentence(&[unfitted()])
+                .starts_with("No overlap: the retrained networks have other layers")
+        );
+        // V = 1, s = 1: the law is 1/110 at k = 10, 1/420 at k = 20.
+        let [ten, twenty] = [(10, 2.0 / 110.0, 0.25), (20, 0.5 / 420.0, 0.75)].map(|(k, delta, overlap)| {
+            Rung { delta_fresh: Some(one(delta)), overlap: Some(one(overlap)), ..rung(k) }
+        });
+        c.rungs.insert(0, ten);
+        assert!(overlap_sentence(std::slice::from_ref(&c)).ends_with("of the same seed: 0.25 at k = 10."));
+        c.rungs.insert(1, twenty);
+        c.variant = Some("wide".into());
+        assert!(
+            fresh_sentence(&c).unwrap().ends_with("at the one trained on all: 2 at k = 10, 0.5 at k = 20.")
+        );
+        assert!(
+            overlap_sentence(&[c, unfitted()])
+                .ends_with("the largest one of the same seed: wide: 0.25 at k = 10 and 0.75 at k = 20.")
+        );
+    }
+
+    #[test]
+    fn a_spectrum_over_replicas_names_variants_and_the_paper_where_asked() {
+        let mut c = unfitted();
+        let alone = spectrum(std::slice::from_ref(&c), false).unwrap().sentence;
+        assert_eq!(alone, "λ1 = 2 and λ1 = 2 over 1 network (± is the standard deviation over replicas).");
+        c.rungs[0].replicas = 3;
+        c.rungs[0].eigenvalues = vec![Spread { mean: 4.0, deviation: Some(0.5) }, one(1.0)];
+        c.variant = Some("wide".into());
+        let other = Curve { variant: Some("narrow".into()), ..unfitted() };
+        assert_eq!(
+            spectrum(&[c, other], true).unwrap().sentence,
+            "wide: λ1 = 4.00 ± 0.50 and λ2 = 1 over 3 networks; narrow: λ1 = 2 and λ1 = 2 over 1 network \
+             (± is the standard deviation over replicas). The paper printed 3.909 to 0.454."
+        );
+    }
+
+    #[test]
+    fn variants_tell_v_by_each_theory_and_what_a_polish_did() {
+        let mut flat = Curve { variant: Some("flat".into()), ..unfitted() };
+        let sharp = Curve { variant: Some("sharp".into()), ..unfitted() };
+        flat.theory_variances = vec![("quadratic".into(), 3.0), ("second-order".into(), 1.5)];
+        let members =
+            [member("a/1", Some(crate::beyond::tests::polished_facts("reached"))), member("a/2", None)];
+        let figure = variants(&[flat, sharp], &members).unwrap();
+        assert!(
+            figure.sentence.starts_with(
+                "flat: V = 1 nats² by Monte Carlo, 3 by quadratic, 1.5 by second-order. sharp: V = 1 nats² by Monte Carlo. a/1: The polish reached"
+            ),
+            "{}",
+            figure.sentence
+        );
+        assert!(!figure.sentence.contains("a/2"), "{}", figure.sentence);
+        assert!(
+            figure.csv.contains("flat: second-order theory,")
+                && !figure.csv.contains("sharp: second-order theory,")
+        );
+    }
+
+    #[test]
+    fn a_family_answers_with_what_it_has() {
+        let plain = [member("a/1", None)];
+        assert_eq!(answer(&[unfitted()], &plain), ["V = 1 nats² at 8,000 samples."]);
+        let two = [
+            Curve { variant: Some("b".into()), ..unfitted() },
+            Curve { variant: Some("c".into()), ..unfitted() },
+        ];
+        assert_eq!(
+            answer(&two, &plain),
+            ["b: V = 1 nats² at 8,000 samples; c: V = 1 nats² at 8,000 samples."]
+        );
+        let fitted = answer(&[curve("never", None), unfitted()], &plain);
+        assert!(
+            fitted.len() == 1 && fitted[0].starts_with("K = 3,870 at 1e-4 nats²; by its power law"),
+            "{fitted:?}"
+        );
+        let polished =
+            answer(&[unfitted()], &[member("a/1", Some(crate::beyond::tests::polished_facts("stalled")))]);
+        assert!(polished.len() == 1 && polished[0].starts_with("a/1: The polish stalled"), "{polished:?}");
     }
 }

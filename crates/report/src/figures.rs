@@ -226,12 +226,17 @@ fn describe(s: &Setting) -> String {
 }
 
 fn described_directions(s: &Setting) -> String {
-    let basis = match s.basis {
+    let direction = format!("{} direction", basis(s.basis));
+    format!("{} at σ = {}", sentences::count(s.dim, &direction), chart::short(s.sigma))
+}
+
+/// A basis in words.
+pub fn basis(name: BasisName) -> &'static str {
+    match name {
         BasisName::Hessian => "Hessian",
         BasisName::Random => "random",
         BasisName::Filter => "filter-normalised",
-    };
-    format!("{} at σ = {}", sentences::count(s.dim, &format!("{basis} direction")), chart::short(s.sigma))
+    }
 }
 
 fn history(e: &Experiment) -> Result<Figure> {
@@ -530,6 +535,7 @@ pub fn full_curve(e: &Experiment, s: &Setting) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gather::tests;
 
     #[test]
     fn thinning_keeps_short_curves_and_means_of_long_ones() {
@@ -550,5 +556,123 @@ mod tests {
         };
         let table = "panel,line,x,y\na; b,c,1,2\na; b,lower edge of the band,1,1.5\na; b,upper edge of the band,1,2.5\n";
         assert_eq!(csv_of(&[panel]), table);
+    }
+
+    #[test]
+    fn directions_are_named_by_their_basis() {
+        let mut s = tests::setting();
+        assert_eq!(described_directions(&s), "1 Hessian direction at σ = 1");
+        (s.basis, s.dim, s.sigma) = (BasisName::Random, 2, 0.5);
+        assert_eq!(described_directions(&s), "2 random directions at σ = 0.5");
+        s.basis = BasisName::Filter;
+        assert_eq!(describe(&s), "2 filter-normalised directions at σ = 0.5 (8 draws)");
+        let all = [BasisName::Hessian, BasisName::Random, BasisName::Filter].map(directions);
+        assert_eq!(
+            all,
+            ["the top two Hessian eigenvectors", "two random directions", "two filter-normalised directions"]
+        );
+    }
+
+    #[test]
+    fn the_paper_stands_beside_the_settings_it_has_alone() {
+        let e = tests::experiment();
+        let hessian = &e.settings[0];
+        let own = delta_sentence(&e, &[hessian], false);
+        assert!(own.starts_with("V = mean variance of the loss over samples (nats²): 1.00 ± 0.10 for 1 Hessian direction at σ = 1 (8 draws). There are too few"), "{own}");
+        assert!(!own.contains("paper"), "{own}");
+        let random = |dim, sigma| Setting { basis: BasisName::Random, dim, sigma, ..tests::setting() };
+        let said = |s: &Setting| delta_sentence(&e, &[s], true);
+        // Δ_k (k/64)² is 1/64² k/(k + 1), which is 2.4e-4.
+        assert!(
+            said(hessian).contains("on the plateau of 1 Hessian direction at σ = 1, below the paper's 2.47"),
+            "{}",
+            said(hessian)
+        );
+        assert!(
+            said(&random(2, 0.5))
+                .contains("on the plateau of 2 random directions at σ = 0.5, above the paper's 1.1e-4")
+        );
+        for without in [
+            random(2, 2.0),
+            Setting { dim: 2, ..tests::setting() },
+            Setting { sigma: 0.5, ..tests::setting() },
+        ] {
+            let said = said(&without);
+            assert!(
+                !said.contains("plateau")
+                    && said.contains("The authors' Monte Carlo perturbs one direction only"),
+                "{said}"
+            );
+        }
+        let fitted = Setting {
+            exponent: Some(crate::gather::Exponent { value: -2.0, low: -2.1, high: -1.9 }),
+            ..random(2, 1.0)
+        };
+        let several = delta_sentence(&e, &[&fitted, hessian], false);
+        assert!(several.contains("; 1.00 ± 0.10 for 1 Hessian direction at σ = 1 (8 draws). The measured Δ_k of 2 random directions at σ = 1 decays"), "{several}");
+    }
+
+    #[test]
+    fn the_criterion_of_the_paper_is_recalled_where_it_was_computed() {
+        let e = tests::experiment();
+        let with = |name: &str, compare| {
+            let comparison = crate::gather::Comparison {
+                name: name.into(),
+                n_compared: 10,
+                fraction_above: 1.0,
+                smallest_ratio: 2.0,
+                geometric_mean_ratio: 3.0,
+                within_three_standard_errors: 0.0,
+            };
+            let theory = crate::gather::Theory {
+                name: name.into(),
+                sizes: e.sizes.clone(),
+                values: 2.0 * &e.settings[0].delta,
+                comparison,
+            };
+            super::theory(&e, &Setting { theories: vec![theory], ..tests::setting() }, compare)
+                .unwrap()
+                .sentence
+        };
+        let recalled = "The paper calls its criterion (eigenvalue) an upper bound at all k.";
+        assert!(with("eigenvalue", true).ends_with(recalled), "{}", with("eigenvalue", true));
+        for without in [with("eigenvalue", false), with("quadratic", true)] {
+            assert!(!without.contains("The paper") && without.contains("an upper bound here"), "{without}");
+        }
+    }
+
+    #[test]
+    fn the_first_and_the_last_landscape_have_the_numbers_of_the_paper() {
+        let mut e = tests::experiment();
+        e.grids = vec![
+            tests::grid("random", BasisName::Random),
+            tests::grid("hessian", BasisName::Hessian),
+            tests::grid("filter", BasisName::Filter),
+        ];
+        e.grids[1].asked.push(50);
+        let told = |i: usize, compare| {
+            let figures = landscapes(&e, &e.grids[i], compare).unwrap();
+            figures.into_iter().map(|f| (f.name, f.caption, f.sentence)).collect::<Vec<_>>()
+        };
+        let names = |i| told(i, true).into_iter().map(|f| f.0).collect::<Vec<_>>();
+        assert_eq!(names(0), ["figure-2", "figure-3"]);
+        assert_eq!(names(1), ["figure-6", "landscape-hessian-50", "figure-7"]);
+        assert_eq!(names(2), ["landscape-filter-10", "landscape-filter-90"]);
+        let (_, caption, sentence) = &told(1, true)[0];
+        assert!(caption.starts_with("Figure 6: the loss surface over the top two Hessian eigenvectors at k = 10 and its squared change with 1 more sample."), "{caption}");
+        assert!(sentence.contains("Over the plane L_k runs from 0 to 4 nats at k = 10; one more sample changes it by at most 0.5 nats (squared: 0.25 nats²). The paper shows a more structured surface"), "{sentence}");
+        // The change is the same in all directions here.
+        assert!(
+            sentence.ends_with(
+                "and its largest squared change is 1 times that in random directions at the same k."
+            ),
+            "{sentence}"
+        );
+        assert!(!told(1, true)[1].2.contains("The paper") && !told(1, false)[0].2.contains("The paper"));
+        assert!(
+            told(2, true)[0]
+                .1
+                .starts_with("the loss surface over two filter-normalised directions at k = 10")
+        );
     }
 }

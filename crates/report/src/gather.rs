@@ -296,3 +296,84 @@ fn read_grid(ctx: &StageContext, grid: GridFact, params: &MonteCarlo) -> Result<
         basis: grid.basis,
     })
 }
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// V = 1, measured at ten prefix sizes, in one Hessian direction at σ = 1.
+    pub fn setting() -> Setting {
+        let law = Array1::from_iter((1..=10).map(|k| 1.0 / f64::from(10 * k * (10 * k + 1))));
+        Setting {
+            name: "hessian-d1-s1".into(),
+            basis: BasisName::Hessian,
+            dim: 1,
+            sigma: 1.0,
+            draws: 8,
+            standard_error: Array1::zeros(10),
+            order_average: law.clone(),
+            delta: law,
+            variance: 1.0,
+            variance_standard_error: 0.1,
+            exponent: None,
+            theories: vec![],
+        }
+    }
+
+    /// A landscape of 3 × 3 points at k = 10 and 90, both asked for.
+    pub fn grid(name: &str, basis: BasisName) -> Grid {
+        Grid {
+            name: name.into(),
+            basis,
+            axis: ndarray::array![-1.0, 0.0, 1.0],
+            sizes: vec![10, 50, 90],
+            asked: vec![10],
+            loss: Array3::from_shape_fn((3, 3, 3), |(_, a, b)| (a + b) as f64),
+            change: Array3::from_elem((3, 3, 3), 0.25),
+        }
+    }
+
+    /// A classifier of 100 samples with one setting, and nothing that is only there where it was asked for.
+    pub fn experiment() -> Experiment {
+        Experiment {
+            name: "e".into(),
+            data: Data {
+                n_samples: 100,
+                n_test: 20,
+                n_features: 4,
+                n_classes: 2,
+                source: "files".into(),
+                attribution: "own".into(),
+            },
+            model: Model {
+                layers: vec![4, 2],
+                activation: "relu".into(),
+                n_params: 10,
+                train_loss: 0.5,
+                train_accuracy: Some(0.9),
+                test_loss: None,
+                test_accuracy: None,
+                gradient_norm: 0.01,
+                origin: "trained".into(),
+                history: Array2::zeros((1, 5)),
+            },
+            spectrum: Spectrum {
+                eigenvalues: ndarray::array![2.0],
+                residuals: ndarray::array![1e-6],
+                n_products: 7,
+                prefix_sizes: vec![],
+                prefix_eigenvalues: Array2::zeros((0, 1)),
+            },
+            step: 1,
+            sizes: (1..=10).map(|k| 10 * k).collect(),
+            settings: vec![setting()],
+            grids: vec![],
+            beyond: crate::beyond::tests::nothing_else(),
+            confidence: 0.95,
+            rows: vec![],
+            pilots: PilotDocument { confidence: 0.95, pilots: vec![] },
+            sweep: None,
+            manifests: vec![],
+        }
+    }
+}

@@ -3,11 +3,10 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use ndarray::Array3;
-use pipeline::params::BasisName;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::figures::{directions, thin};
+use crate::figures::{basis, directions, thin};
 use crate::gather::{Experiment, Grid, Setting, SufficientRow};
 use crate::page::escape;
 
@@ -92,14 +91,9 @@ impl Curve {
             let (k, delta) = columns(&thin(&t.sizes, |i| t.values[i]));
             Theory { name: t.name.clone(), k, delta }
         };
-        let basis = match s.basis {
-            BasisName::Hessian => "Hessian",
-            BasisName::Random => "random",
-            BasisName::Filter => "filter-normalised",
-        };
         Self {
             title: title.to_owned(),
-            family: format!("{basis}, d = {}", s.dim),
+            family: format!("{}, d = {}", basis(s.basis), s.dim),
             sigma: s.sigma,
             n_samples: e.data.n_samples,
             step: e.step,

@@ -318,6 +318,55 @@ mod tests {
     use super::*;
 
     #[test]
+    fn data_and_model_are_told_as_they_are() {
+        let mut e = crate::gather::tests::experiment();
+        assert_eq!(
+            model(&e),
+            "<p>100 training and 20 test samples of 4 features, 2 classes: files (own). \
+             A network of 4-2 (relu, 10 parameters), weights trained here.</p>\n\
+             <p>The network stopped at a loss of 0.5 nats with gradient norm 0.01 (0 at a true minimiser); \
+             it classifies 90.00 % of the training samples right.</p>\n"
+        );
+        (e.data.n_classes, e.model.train_accuracy, e.model.test_loss) = (0, None, Some(0.75));
+        let regression = model(&e);
+        assert!(regression.contains("of 4 features, regression: files"), "{regression}");
+        assert!(regression.contains("weights trained here. Test loss 0.75 nats.</p>"), "{regression}");
+        assert!(regression.contains("(0 at a true minimiser).</p>"), "{regression}");
+        // With a history the sentence stands under its figure.
+        e.model.history = ndarray::Array2::zeros((2, 5));
+        assert!(!model(&e).contains("The network stopped"));
+    }
+
+    #[test]
+    fn arriving_samples_are_said_to_be_missing_where_they_are() {
+        let e = crate::gather::tests::experiment();
+        let answer = "hessian-d1-s1".to_owned();
+        let params = Report { title: "T".into(), answer, compare_with_paper: false, png_scale: 1.0 };
+        let figures = crate::figures::draw(&e, &e.settings[0], false).unwrap();
+        let html = experiment(&params, &e, &e.settings[0], &figures);
+        assert!(html.contains(
+            "<h2 id=\"arriving\">Data that arrive</h2>\n<p>No run was trained on arriving samples"
+        ));
+    }
+
+    #[test]
+    fn a_size_is_told_with_what_is_known_of_it() {
+        let row = |status: &str, k: Option<usize>, ends: Option<(usize, usize)>| SufficientRow {
+            setting: "s".into(),
+            method: "order-average".into(),
+            tolerance: 1e-4,
+            relative: None,
+            status: status.into(),
+            k,
+            low: ends.map(|e| e.0),
+            high: ends.map(|e| e.1),
+        };
+        assert_eq!(size(&row("reached", Some(1050), Some((900, 1300)))), "1,050 [900, 1,300] (reached)");
+        assert_eq!(size(&row("extrapolated", Some(1050), None)), "1,050 (extrapolated)");
+        assert_eq!(size(&row("not reached", None, None)), "not reached");
+    }
+
+    #[test]
     fn weights_are_trained_here_or_come_from_a_file() {
         assert_eq!(weights_of("trained"), "trained here");
         assert_eq!(weights_of("a<b>.npz"), "from a&lt;b&gt;.npz");

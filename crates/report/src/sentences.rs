@@ -11,7 +11,7 @@ pub const PAPER_HESSIAN_CONSTANT: f64 = 2.47;
 /// The same for random directions at σ ≤ 1 (figures 4 and 5).
 pub const PAPER_RANDOM_CONSTANT: f64 = 1.1e-4;
 
-/// A whole number with spaces between thousands.
+/// A whole number with commas between thousands.
 pub fn grouped(n: usize) -> String {
     let digits = n.to_string();
     let mut text = String::new();
@@ -37,7 +37,7 @@ pub fn share(fraction: f64) -> String {
 }
 
 /// A number with so many decimals and a minus sign.
-fn decimals(value: f64, digits: usize) -> String {
+pub fn decimals(value: f64, digits: usize) -> String {
     format!("{value:.digits$}").replace('-', "−")
 }
 
@@ -102,11 +102,10 @@ pub fn headline(rows: &[&SufficientRow], n_samples: usize) -> String {
         format!("{k}{interval} for a change below {}{beyond}", tolerance(row))
     };
     let parts = rows.iter().map(one).collect::<Vec<_>>();
-    match parts.as_slice() {
-        [] => "No tolerance was asked for.".to_owned(),
-        [only] => format!("Samples that are enough: {only}."),
-        _ => format!("Samples that are enough: {}.", parts.join("; ")),
+    if parts.is_empty() {
+        return "No tolerance was asked for.".to_owned();
     }
+    format!("Samples that are enough: {}.", parts.join("; "))
 }
 
 /// Which curve the numbers are of.
@@ -134,34 +133,43 @@ pub fn prefix_spectrum(k: usize, first: f64, last: f64) -> String {
     )
 }
 
-/// Where the experiments of the comparison stand: smallest and largest K at the first tolerance.
-pub fn comparison(tolerance: f64, sizes: &[(String, usize)]) -> String {
-    let least = sizes.iter().min_by_key(|s| s.1);
-    let most = sizes.iter().max_by_key(|s| s.1);
-    match (least, most) {
-        (Some(least), Some(most)) if sizes.len() > 1 && least.1 < most.1 => format!(
-            "For a change below {} nats², {} needs the fewest samples ({}) and {} the most ({}): a factor of {}.",
-            short(tolerance),
+/// Where the experiments of the comparison stand: smallest and largest K of `rows`, all at one tolerance.
+pub fn comparison(rows: &[(&str, &SufficientRow)]) -> String {
+    let Some((_, first)) = rows.first() else {
+        return "No tolerance in nats² was asked for, so there is no K to compare.".to_owned();
+    };
+    let known = rows.iter().filter_map(|(name, row)| Some((*name, row.k?, row.status.as_str())));
+    let mut known = known.collect::<Vec<_>>();
+    known.sort_by_key(|(_, k, _)| *k);
+    let number = |(_, k, status): &(&str, usize, &str)| match *status {
+        "extrapolated" => format!("{}, extrapolated", grouped(*k)),
+        _ => grouped(*k),
+    };
+    let told = match known.as_slice() {
+        [] => "no experiment has a number".to_owned(),
+        [only] => {
+            format!("only {} has a number ({}), so there is none to compare it with", only.0, number(only))
+        }
+        [least, .., most] if least.1 < most.1 => format!(
+            "{} needs the fewest samples ({}) and {} the most ({}): a factor of {}",
             least.0,
-            grouped(least.1),
+            number(least),
             most.0,
-            grouped(most.1),
+            number(most),
             short(most.1 as f64 / least.1 as f64)
         ),
-        (Some(least), Some(_)) if sizes.len() > 1 => format!(
-            "For a change below {} nats² all {} need {} samples.",
-            short(tolerance),
-            sizes.len(),
-            grouped(least.1)
-        ),
-        (Some(only), _) => format!(
-            "For a change below {} nats², {} needs {} samples; there is no second experiment with that tolerance yet.",
-            short(tolerance),
-            only.0,
-            grouped(only.1)
-        ),
-        _ => "No experiment has a K to compare yet.".to_owned(),
-    }
+        all => {
+            let names = all.iter().map(|known| known.0).collect::<Vec<_>>().join(", ");
+            format!("{names} need the same number of samples ({})", number(&all[0]))
+        }
+    };
+    let without = rows.iter().filter(|(_, row)| row.k.is_none()).map(|(name, _)| *name).collect::<Vec<_>>();
+    let none = if without.is_empty() || known.is_empty() {
+        String::new()
+    } else {
+        format!("; no number for {}", without.join(", "))
+    };
+    format!("For a change below {}, {told}{none}.", tolerance(first))
 }
 
 /// A note where experiments differ in s, the samples of one step; empty where all have the same.
@@ -501,16 +509,25 @@ mod tests {
 
     #[test]
     fn experiments_are_compared_in_words_that_fit() {
-        let sizes =
-            |all: &[(&str, usize)]| all.iter().map(|(n, k)| ((*n).to_owned(), *k)).collect::<Vec<_>>();
-        let text = comparison(1e-4, &sizes(&[("a", 1000), ("b", 4000), ("c", 2000)]));
-        assert!(
-            text.contains("a needs the fewest samples (1,000) and b the most (4,000): a factor of 4."),
-            "{text}"
+        let at = |k| row("reached", Some(k), None);
+        let (one, two, four) = (at(1000), at(2000), at(4000));
+        assert_eq!(
+            comparison(&[("a", &two), ("b", &four), ("c", &one)]),
+            "For a change below 1e-4 nats², c needs the fewest samples (1,000) and b the most (4,000): a factor of 4."
         );
-        assert!(comparison(1e-4, &sizes(&[("a", 7), ("b", 7)])).contains("all 2 need 7 samples"));
-        assert!(comparison(1e-4, &sizes(&[("a", 7)])).contains("a needs 7 samples; there is no second"));
-        assert!(comparison(1e-4, &[]).contains("No experiment has a K"));
+        let (beyond, none) = (row("extrapolated", Some(8000), None), row("not reached", None, None));
+        assert_eq!(
+            comparison(&[("a", &none), ("b", &beyond), ("c", &one)]),
+            "For a change below 1e-4 nats², c needs the fewest samples (1,000) and b the most (8,000, extrapolated): a factor of 8; no number for a."
+        );
+        assert!(
+            comparison(&[("a", &one), ("b", &one)])
+                .ends_with(", a, b need the same number of samples (1,000).")
+        );
+        let only = "only a has a number (8,000, extrapolated), so there is none to compare it with; no number for b.";
+        assert!(comparison(&[("a", &beyond), ("b", &none)]).ends_with(only));
+        assert!(comparison(&[("a", &none), ("b", &none)]).ends_with(", no experiment has a number."));
+        assert!(comparison(&[]).starts_with("No tolerance in nats² was asked for"));
         assert_eq!(steps(&[("a", 1), ("b", 1)]), "");
         assert_eq!(
             steps(&[("a", 1), ("b", 64), ("c", 1)]),
