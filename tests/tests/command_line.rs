@@ -140,6 +140,8 @@ fn a_dry_run_tells_the_cost_and_runs_nothing() {
                 "{line}"
             );
             assert!(line["memory_bytes"].as_f64().unwrap() > 1e6, "{line}");
+        } else {
+            assert!(line["memory_bytes"].is_null() && line["flops"].to_string() == "0.0", "{line}");
         }
     }
     assert!(!place.path("artifacts").exists(), "nothing ran");
@@ -170,7 +172,8 @@ fn a_dry_run_tells_the_cost_and_runs_nothing() {
         "{line}"
     );
 
-    let ran = ran(FINISHED.command("eigen", "digits").arg("--dry-run").output());
+    let ran_dry = |stage| ran(FINISHED.command(stage, "digits").arg("--dry-run").output()).said;
+    let eigen = ran_dry("eigen");
     for part in [
         "would not run (fresh)",
         "Hessian-vector products",
@@ -178,8 +181,13 @@ fn a_dry_run_tells_the_cost_and_runs_nothing() {
         "memory  about ",
         "time    about ",
     ] {
-        assert!(ran.said.contains(part), "{part:?} in {}", ran.said);
+        assert!(eigen.contains(part), "{part:?} in {eigen}");
     }
+    let bound = ran_dry("bound");
+    assert!(
+        bound.contains("  memory  not estimated\n") && bound.contains("it was not calibrated"),
+        "{bound}"
+    );
 }
 
 #[test]

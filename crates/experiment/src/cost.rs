@@ -33,6 +33,8 @@ struct Shape {
     features: usize,
     /// 0: regression
     classes: usize,
+    /// of a stored input
+    value_bytes: usize,
 }
 
 impl Shape {
@@ -44,31 +46,53 @@ impl Shape {
             let fact = |key: &str| manifest.facts.get(key).and_then(serde_json::Value::as_u64).unwrap_or(0);
             let [n, n_test, features, classes] = ["n_samples", "n_test", "n_features", "n_classes"]
                 .map(|key| usize::try_from(fact(key)).unwrap_or(usize::MAX));
-            return Ok(Self { n, n_test, features, classes });
+            let images = manifest.outputs.get("train_images.npy").and_then(|o| o.dtype.as_deref());
+            let value_bytes = value_bytes(images.unwrap_or_default());
+            return Ok(Self { n, n_test, features, classes, value_bytes });
         }
         let mut shape = match section.dataset {
             Dataset::Digits => {
-                Self { n: 1797 - section.n_test.min(1795), n_test: section.n_test, features: 64, classes: 10 }
+                let n_test = section.n_test;
+                Self { n: 1797 - n_test.min(1795), n_test, features: 64, classes: 10, value_bytes: 1 }
             }
             Dataset::Mnist | Dataset::FashionMnist => {
-                Self { n: 60_000, n_test: 10_000, features: 784, classes: 10 }
+                Self { n: 60_000, n_test: 10_000, features: 784, classes: 10, value_bytes: 1 }
             }
             Dataset::Files => {
                 let files = section.files.as_ref().expect("checked with the section");
                 let path = ctx.resolve(&files.train_x);
-                let shape = if path.extension().is_some_and(|e| e == "npz") {
-                    npy::read_npz(&path, "x")?.shape().to_vec()
+                let (shape, dtype) = if path.extension().is_some_and(|e| e == "npz") {
+                    let x = npy::read_npz(&path, "x")?;
+                    (x.shape().to_vec(), x.dtype().to_owned())
                 } else {
-                    npy::peek(&path)?.0
+                    npy::peek(&path)?
                 };
                 // As many classes as usual: the last layer costs little beside the first.
                 let (n, features) = (shape.first().copied(), shape.get(1).copied());
-                Self { n: n.unwrap_or(0), n_test: 0, features: features.unwrap_or(1), classes: 10 }
+                let value_bytes = value_bytes(&dtype);
+                Self {
+                    n: n.unwrap_or(0),
+                    n_test: 0,
+                    features: features.unwrap_or(1),
+                    classes: 10,
+                    value_bytes,
+                }
             }
         };
         shape.n = section.n_samples.unwrap_or(shape.n).min(shape.n);
         Ok(shape)
     }
+
+    /// Memory of `n` raw inputs; those of a large file stay there.
+    fn inputs_bytes(&self, n: usize) -> f64 {
+        let bytes = n * self.features * self.value_bytes;
+        if bytes > npy::RESIDENT_BYTES { 0.0 } else { bytes as f64 }
+    }
+}
+
+/// Bytes of a number of a type as NumPy writes it, such as `<f4`.
+fn value_bytes(dtype: &str) -> usize {
+    dtype.get(2..).and_then(|n| n.parse().ok()).unwrap_or(size_of::<f64>())
 }
 
 /// The network of an experiment on made-up samples.
@@ -130,7 +154,7 @@ impl<R: Real> Workload<R> {
     fn finish(self, parts: Vec<Part>, memory_bytes: f64) -> Cost {
         let calibration_seconds = self.begun.elapsed().as_secs_f64();
         // The program, its libraries and their buffers.
-        Cost { parts, memory_bytes: memory_bytes + 40.0 * 1_048_576.0, calibration_seconds }
+        Cost { parts, memory_bytes: Some(memory_bytes + 40.0 * 1_048_576.0), calibration_seconds }
     }
 }
 
@@ -223,7 +247,7 @@ pub fn train<R: Real>(params: &params::Train, ctx: &PlanContext) -> Result<Cost>
         ),
     ];
     let memory =
-        n * work.shape.features as f64 * 4.0 + Workload::<R>::bytes(8.0 * work.mlp.n_params() as f64);
+        work.shape.inputs_bytes(work.shape.n) + Workload::<R>::bytes(8.0 * work.mlp.n_params() as f64);
     Ok(work.finish(parts, memory))
 }
 
@@ -283,7 +307,7 @@ pub fn eigen<R: Real>(params: &params::Eigen, ctx: &PlanContext) -> Result<Cost>
     // Directions and the newest product; pairs and one random basis; pairs, their basis with its products and residuals.
     let most = (kept + 2.0).max(d + params.random_dim as f64).max(d + 2.0 * (2.0 * d + 4.0) + 2.0 * d);
     let vectors = most * work.mlp.n_params() as f64;
-    let memory = n * work.shape.features as f64 * 4.0 + cached + Workload::<R>::bytes(vectors);
+    let memory = work.shape.inputs_bytes(work.shape.n) + cached + Workload::<R>::bytes(vectors);
     Ok(work.finish(parts, memory))
 }
 
@@ -326,7 +350,7 @@ pub fn montecarlo<R: Real>(params: &params::MonteCarlo, ctx: &PlanContext) -> Re
     let perturbed = Workload::<R>::bytes(rest * params.draws as f64).min((params.weights_mib << 20) as f64);
     let dim = params.settings.iter().map(|s| s.dim).max().unwrap_or(0).max(2) as f64;
     let sums = 8.0 * (4.0 * n / params.step as f64 + 4096.0 * params.draws as f64);
-    let memory = n * work.shape.features as f64 * 4.0
+    let memory = work.shape.inputs_bytes(work.shape.n)
         + perturbed
         + Workload::<R>::bytes(dim * work.mlp.n_params() as f64)
         + sums;
@@ -375,7 +399,7 @@ pub fn spectrum<R: Real>(params: &params::Spectrum, ctx: &PlanContext) -> Result
     ];
     let of_solve = (3 * params.largest.max(params.smallest)).max(40);
     let vectors = (params.probes * (steps + 1)).max(of_solve + params.largest) as f64;
-    let memory = work.shape.n as f64 * work.shape.features as f64 * 4.0
+    let memory = work.shape.inputs_bytes(work.shape.n)
         + cached
         + Workload::<R>::bytes((vectors + eigen.dim as f64) * p);
     Ok(work.finish(parts, memory))
@@ -458,7 +482,8 @@ pub fn family(params: &Family, ctx: &PlanContext) -> Result<Cost> {
         flops += (params.draws * largest) as f64 * work.flops_of_draw(dim);
         let weights = 4.0 * work.weights().1 * params.draws as f64;
         memory = memory.max(
-            4.0 * (largest * work.shape.features + 2 * dim * work.mlp.n_params()) as f64
+            work.shape.inputs_bytes(largest)
+                + 4.0 * (2 * dim * work.mlp.n_params()) as f64
                 + weights.min((montecarlo.weights_mib << 20) as f64),
         );
     }
@@ -471,4 +496,17 @@ pub fn family(params: &Family, ctx: &PlanContext) -> Result<Cost> {
         params.draws
     );
     Ok(work.finish(vec![part(what, flops, flops * each)], memory))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_count_by_the_type_they_are_stored_in_unless_they_stay_on_disk() {
+        assert_eq!(["|u1", "<f4", "<f8", ""].map(value_bytes), [1, 4, 8, 8]);
+        let shape = Shape { n: 60_000, n_test: 0, features: 784, classes: 10, value_bytes: 4 };
+        let bytes = |n| format!("{:.0}", shape.inputs_bytes(n));
+        assert_eq!((bytes(60_000), bytes(90_000)), ("188160000".to_owned(), "0".to_owned()));
+    }
 }

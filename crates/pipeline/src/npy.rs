@@ -195,7 +195,7 @@ impl<T: Element> RowFile<T> {
 }
 
 /// Arrays up to so many bytes are kept in memory; of larger ones rows are read when they are needed.
-const RESIDENT_BYTES: usize = 256 << 20;
+pub const RESIDENT_BYTES: usize = 256 << 20;
 
 /// Rows of an array (N, D): in memory, or in a file that may be larger than memory.
 #[derive(Debug)]

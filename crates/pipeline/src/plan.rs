@@ -24,8 +24,8 @@ pub struct Part {
 pub struct Cost {
     /// its loops, in their order
     pub parts: Vec<Part>,
-    /// largest resident set, estimated, in bytes
-    pub memory_bytes: f64,
+    /// largest resident set, in bytes; null where no estimate was made
+    pub memory_bytes: Option<f64>,
     /// how long the calibration took
     pub calibration_seconds: f64,
 }
@@ -33,7 +33,7 @@ pub struct Cost {
 impl Cost {
     /// Sum over the loops.
     pub fn flops(&self) -> f64 {
-        self.parts.iter().map(|p| p.flops).sum()
+        self.parts.iter().fold(0.0, |sum, p| sum + p.flops)
     }
 
     /// Sum over the loops; `None` if none was calibrated.

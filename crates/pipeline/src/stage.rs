@@ -372,7 +372,10 @@ fn dry_run<S: Stage>(
         let time = part.seconds.map_or_else(|| "not calibrated".to_owned(), duration);
         writeln!(text, "  work    {}: {:.1e} flops, {time}", part.what, part.flops)?;
     }
-    writeln!(text, "  memory  about {:.0} MiB", (cost.memory_bytes / 1_048_576.0).max(1.0))?;
+    let memory = cost
+        .memory_bytes
+        .map_or_else(|| "not estimated".to_owned(), |bytes| format!("about {:.0} MiB", bytes / 1_048_576.0));
+    writeln!(text, "  memory  {memory}")?;
     let total = cost.seconds().map_or_else(
         || "seconds; it was not calibrated".to_owned(),
         |s| {
