@@ -14,6 +14,7 @@ use pipeline::Failure;
 use pipeline::artifact::Outputs;
 use pipeline::npy::{AnyArray, Element, Rows};
 use pipeline::params::{Dataset, FetchData};
+use pipeline::progress::Progress;
 use pipeline::stage::{Stage, StageContext};
 
 struct FetchDataStage;
@@ -150,12 +151,14 @@ fn run(params: &FetchData, ctx: &mut StageContext) -> Result<String> {
 /// The rows `rows` of a split, in that order.
 fn write_split(ctx: &mut StageContext, name: &str, split: &Split, rows: &[usize]) -> Result<()> {
     let (images, labels) = (format!("{name}_images.npy"), format!("{name}_labels.npy"));
+    let progress = ctx.progress(rows.len(), &format!("fetch-data: {name}: samples"));
     let out = &mut ctx.outputs;
     match &split.images {
-        Images::U8(x) => write_rows(out, &images, x, rows)?,
-        Images::F32(x) => write_rows(out, &images, x, rows)?,
-        Images::F64(x) => write_rows(out, &images, x, rows)?,
+        Images::U8(x) => write_rows(out, &images, x, rows, &progress)?,
+        Images::F32(x) => write_rows(out, &images, x, rows, &progress)?,
+        Images::F64(x) => write_rows(out, &images, x, rows, &progress)?,
     }
+    drop(progress);
     match &split.labels {
         Labels::Classes(y) => out.write(&labels, &y.select(Axis(0), rows), "class", "classes from 0, (N,)"),
         Labels::Values(y) => {
@@ -164,10 +167,19 @@ fn write_split(ctx: &mut StageContext, name: &str, split: &Split, rows: &[usize]
     }
 }
 
-fn write_rows<T: Element>(out: &mut Outputs, file: &str, x: &Rows<T>, rows: &[usize]) -> Result<()> {
+fn write_rows<T: Element>(
+    out: &mut Outputs,
+    file: &str,
+    x: &Rows<T>,
+    rows: &[usize],
+    progress: &Progress,
+) -> Result<()> {
     let mut written = out.begin_rows::<T>(file, &[rows.len(), x.dim().1])?;
-    for &i in rows {
-        x.with(i..i + 1, |row| written.append(&row))??;
+    for some in rows.chunks(1024) {
+        for &i in some {
+            x.with(i..i + 1, |row| written.append(&row))??;
+        }
+        progress.add(some.len());
     }
     out.end(written, "raw", "raw inputs, (N, D)")
 }

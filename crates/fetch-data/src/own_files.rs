@@ -7,6 +7,7 @@ use ndarray::{Array2, ArrayD, Ix1, Ix2};
 use pipeline::Failure;
 use pipeline::npy::{self, AnyArray, Element, Rows};
 use pipeline::params::OwnFiles;
+use pipeline::progress::Progress;
 
 use crate::{Images, Labels, Raw, Split, classes};
 
@@ -128,7 +129,9 @@ const ROWS_AT_ONCE: usize = 4096;
 
 fn finite<T: Element>(x: &Rows<T>, path: &Path, is_finite: impl Fn(&T) -> bool) -> Result<()> {
     let n = x.dim().0;
+    let progress = Progress::new(n, "fetch-data: samples looked through");
     for begin in (0..n).step_by(ROWS_AT_ONCE) {
+        progress.add(ROWS_AT_ONCE.min(n - begin));
         let found = x.with(begin..(begin + ROWS_AT_ONCE).min(n), |rows| {
             rows.indexed_iter().find(|(_, v)| !is_finite(v)).map(|(at, _)| at)
         })?;

@@ -55,8 +55,9 @@ fn products(c: &mut Criterion) {
             });
         }
     }
-    group
-        .bench_function("gradient", |b| b.iter(|| full_gradient(&s.mlp, black_box(&s.w.view()), &s.samples)));
+    group.bench_function("gradient", |b| {
+        b.iter(|| full_gradient(&s.mlp, black_box(&s.w.view()), &s.samples, &|_| ()));
+    });
     group.finish();
 }
 

@@ -76,29 +76,39 @@ fn count_correct<R: Real>(primal: &Primal<R>) -> usize {
         .count()
 }
 
-/// `∇L(w)` over all samples, (p,), nats per parameter unit.
-pub fn full_gradient<R: Real>(mlp: &Mlp, w: &ArrayView1<R>, samples: &Samples) -> Array1<f64> {
+/// `∇L(w)` over all samples, (p,), nats per parameter unit; `done` is told how many more samples are.
+pub fn full_gradient<R: Real>(
+    mlp: &Mlp,
+    w: &ArrayView1<R>,
+    samples: &Samples,
+    done: &(impl Fn(usize) + Sync),
+) -> Array1<f64> {
     let block = |range: &Range<usize>| {
-        block_gradient(mlp, &Primal::new(mlp, w, samples.block(range.clone()))).mapv(R::wide)
+        let gradient = block_gradient(mlp, &Primal::new(mlp, w, samples.block(range.clone())));
+        done(range.len());
+        gradient.mapv(R::wide)
     };
     let total = sum(&blocks(0..samples.len()), &block, &|a, b| *a += &b).expect("at least one sample");
     total / samples.len() as f64
 }
 
-/// `ℓ_i(w)` of all samples in nats, and whether each is classified right (`None` for targets that are not classes).
+/// `ℓ_i(w)` of all samples in nats, and whether each is classified right (`None` for targets that are not classes);
+/// `done` is told how many more samples are.
 pub fn sample_losses<R: Real>(
     mlp: &Mlp,
     w: &ArrayView1<R>,
     samples: &Samples,
+    done: &(impl Fn(usize) + Sync),
 ) -> (Array1<f64>, Option<usize>) {
     let parts = blocks(0..samples.len())
         .into_par_iter()
         .map(|range| {
-            let batch = samples.block::<R>(range);
+            let batch = samples.block::<R>(range.clone());
             let f = outputs(mlp, w, batch.x.view());
             let losses = mlp.loss.values(f.view(), &batch.targets);
             let correct =
                 (0..f.nrows()).map(|i| Loss::is_correct(f.view(), &batch.targets, i).map(usize::from));
+            done(range.len());
             (losses, correct.sum::<Option<usize>>())
         })
         .collect::<Vec<_>>();

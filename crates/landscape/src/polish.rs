@@ -47,11 +47,11 @@ pub struct MeanLoss<'a> {
 
 impl Objective for MeanLoss<'_> {
     fn value(&self, w: ArrayView1<f64>) -> f64 {
-        sample_losses(self.mlp, &w, self.samples).0.mean().expect("at least one sample")
+        sample_losses(self.mlp, &w, self.samples, &|_| ()).0.mean().expect("at least one sample")
     }
 
     fn gradient(&self, w: ArrayView1<f64>) -> Array1<f64> {
-        full_gradient(self.mlp, &w, self.samples)
+        full_gradient(self.mlp, &w, self.samples, &|_| ())
     }
 
     fn with_hessian(&self, w: ArrayView1<f64>, f: &mut dyn FnMut(&Products)) {

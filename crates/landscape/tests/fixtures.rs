@@ -94,9 +94,9 @@ fn assert_close<D: Dimension>(found: &Array<f64, D>, expected: &Array<f64, D>, r
 #[test]
 fn losses_and_gradients() {
     for f in Fixture::all() {
-        let (losses, _) = sample_losses(&f.mlp, &f.w.view(), &f.samples);
+        let (losses, _) = sample_losses(&f.mlp, &f.w.view(), &f.samples, &|_| ());
         assert_close(&losses, &f.load::<Ix1>("losses"), 1e-12, "losses");
-        let gradient = full_gradient(&f.mlp, &f.w.view(), &f.samples);
+        let gradient = full_gradient(&f.mlp, &f.w.view(), &f.samples, &|_| ());
         assert_close(&gradient, &f.load::<Ix1>("grad"), 1e-11, "gradient");
     }
 }
@@ -426,9 +426,9 @@ fn blocks_join_without_a_seam() {
         let (n, once) = (many.samples.len(), f.samples.len());
         let sum = HessianSum::new(&f.mlp, f.w.view(), &many.samples, usize::MAX);
 
-        let (losses, _) = sample_losses(&f.mlp, &f.w.view(), &many.samples);
+        let (losses, _) = sample_losses(&f.mlp, &f.w.view(), &many.samples, &|_| ());
         assert_close(&losses, &many.rows(&f.load::<Ix1>("losses")), 1e-12, "losses");
-        let gradient = full_gradient(&f.mlp, &f.w.view(), &many.samples);
+        let gradient = full_gradient(&f.mlp, &f.w.view(), &many.samples, &|_| ());
         assert_close(&gradient, &f.load::<Ix1>("grad"), 1e-11, "gradient");
 
         let v = f.load::<Ix1>("v").insert_axis(Axis(0));

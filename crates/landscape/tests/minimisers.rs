@@ -69,7 +69,7 @@ fn the_polish_ends_at_the_teacher() {
     // The spectrum of the teacher's own Hessian, whatever order the hidden units took: w is off by at most ‖∇L‖ / λ_min.
     let off = 10.0 * REQUEST.gradient_norm / at_teacher[0];
     assert!((&after - &at_teacher).iter().all(|e| e.abs() <= off), "{after} {at_teacher} {off:.1e}");
-    let gradient = landscape::gradient::full_gradient(&mlp, &found.w.view(), &samples);
+    let gradient = landscape::gradient::full_gradient(&mlp, &found.w.view(), &samples, &|_| ());
     assert!(gradient.dot(&gradient).sqrt() <= REQUEST.gradient_norm);
     // Half of off² λ_max at most.
     assert!(found.path[found.path.len() - 1].value <= 10.0 * off * off, "{:?}", found.path.last());

@@ -281,7 +281,10 @@ fn gradient_share<R: Real>(
 ) -> Result<Option<String>> {
     let p = subject.params;
     let w = subject.w.view();
-    let full = shares(basis, full_gradient(subject.mlp, &w, all).mapv(R::narrow).view());
+    let progress = ctx.progress(all.len(), "spectrum: gradient");
+    let full = full_gradient(subject.mlp, &w, all, &|n| progress.add(n)).mapv(R::narrow);
+    drop(progress);
+    let full = shares(basis, full.view());
     ctx.outputs.write(
         "gradient_share.npy",
         &full,

@@ -52,9 +52,9 @@ pub fn fit<R: Real>(
     let mut order = (0..train.len()).collect::<Vec<_>>();
     // Layers have taken streams 1 to L.
     let mut rng = ChaCha20Rng::seed_from_u64(params.seed);
-    let progress = ctx.progress(params.epochs * train.len(), "train: samples");
-    let first = evaluate(mlp, &w, train);
+    let first = evaluate_aloud(ctx, mlp, &w, train);
     history.push(history_row(0, first, mlp, &w, test));
+    let progress = ctx.progress(params.epochs * train.len(), "train: samples");
     for number in 1..=params.epochs {
         order.shuffle(&mut rng);
         let found =
@@ -62,7 +62,7 @@ pub fn fit<R: Real>(
         if !found.loss.is_finite() || found.loss > DIVERGED * first.0 {
             return Err(diverged(params, number, found.loss));
         }
-        let row = history_row(number, (found.loss, found.accuracy), mlp, &w, test);
+        let row = history_row(number, (found.loss, Some(found.accuracy)), mlp, &w, test);
         tracing::debug!("train: epoch {number}: loss {:.3e}, test loss {:.3e}", row[1], row[3]);
         history.push(row);
         if params.checkpoint_epochs.contains(&number) {
@@ -74,19 +74,36 @@ pub fn fit<R: Real>(
 
 fn history_row<R: Real>(
     epoch: usize,
-    (loss, accuracy): (f64, f64),
+    (loss, accuracy): (f64, Option<f64>),
     mlp: &Mlp,
     w: &Array1<R>,
     test: Option<&Samples>,
 ) -> [f64; 5] {
-    let (test_loss, test_accuracy) = test.map_or((f64::NAN, f64::NAN), |test| evaluate(mlp, w, test));
-    [epoch as f64, loss, accuracy, test_loss, test_accuracy]
+    let (test_loss, test_accuracy) = test.map(|test| evaluate(mlp, w, test, &|_| ())).unzip();
+    let known = |value: Option<f64>| value.unwrap_or(f64::NAN);
+    [epoch as f64, loss, known(accuracy), known(test_loss), known(test_accuracy.flatten())]
 }
 
-fn evaluate<R: Real>(mlp: &Mlp, w: &Array1<R>, samples: &Samples) -> (f64, f64) {
-    let (losses, correct) = sample_losses(mlp, &w.view(), samples);
+/// Mean loss in nats, and the fraction classified right (`None` for regression); the user sees how far it is.
+pub fn evaluate_aloud<R: Real>(
+    ctx: &StageContext,
+    mlp: &Mlp,
+    w: &Array1<R>,
+    samples: &Samples,
+) -> (f64, Option<f64>) {
+    let progress = ctx.progress(samples.len(), "train: losses");
+    evaluate(mlp, w, samples, &|n| progress.add(n))
+}
+
+fn evaluate<R: Real>(
+    mlp: &Mlp,
+    w: &Array1<R>,
+    samples: &Samples,
+    done: &(impl Fn(usize) + Sync),
+) -> (f64, Option<f64>) {
+    let (losses, correct) = sample_losses(mlp, &w.view(), samples, done);
     let n = samples.len() as f64;
-    (losses.sum() / n, correct.map_or(f64::NAN, |c| c as f64 / n))
+    (losses.sum() / n, correct.map(|c| c as f64 / n))
 }
 
 /// Training that left the finite numbers, or weights that were never there.

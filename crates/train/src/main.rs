@@ -8,7 +8,7 @@ mod weights;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use landscape::gradient::{full_gradient, sample_losses};
+use landscape::gradient::full_gradient;
 use landscape::{Mlp, Real, Samples};
 use ndarray::{Array1, Array2};
 use pipeline::Failure;
@@ -58,7 +58,7 @@ fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<Stri
         None => fit::fit::<R>(params, ctx, &mlp, &train, test.as_ref())?,
     };
     if let Some(path) = &params.weights {
-        refuse_unusable(&path.display().to_string(), &mlp, &fitted.w, &train)?;
+        refuse_unusable(&path.display().to_string(), ctx, &mlp, &fitted.w, &train)?;
     }
     write_history(ctx, &fitted)?;
     let splits = (&train, test.as_ref());
@@ -100,8 +100,14 @@ fn network(params: &Train, ctx: &StageContext, train: &Samples) -> Result<Mlp> {
 }
 
 /// Weights trained elsewhere, finite themselves, whose loss is not.
-fn refuse_unusable<R: Real>(name: &str, mlp: &Mlp, w: &Array1<R>, train: &Samples) -> Result<()> {
-    let (loss, _) = evaluate(mlp, w, train);
+fn refuse_unusable<R: Real>(
+    name: &str,
+    ctx: &StageContext,
+    mlp: &Mlp,
+    w: &Array1<R>,
+    train: &Samples,
+) -> Result<()> {
+    let (loss, _) = fit::evaluate_aloud(ctx, mlp, w, train);
     if loss.is_finite() {
         return Ok(());
     }
@@ -155,10 +161,12 @@ fn write_facts<R: Real>(
     w: &Array1<R>,
     (train, test): (&Samples, Option<&Samples>),
 ) -> Result<String> {
-    let (train_loss, train_accuracy) = evaluate(mlp, w, train);
-    let (test_loss, test_accuracy) = test.map(|t| evaluate(mlp, w, t)).unzip();
+    let (train_loss, train_accuracy) = fit::evaluate_aloud(ctx, mlp, w, train);
+    let (test_loss, test_accuracy) = test.map(|t| fit::evaluate_aloud(ctx, mlp, w, t)).unzip();
     let test_accuracy = test_accuracy.flatten();
-    let gradient = full_gradient(mlp, &w.view(), train);
+    let progress = ctx.progress(train.len(), "train: gradient");
+    let gradient = full_gradient(mlp, &w.view(), train, &|n| progress.add(n));
+    drop(progress);
     let gradient_norm = gradient.dot(&gradient).sqrt();
     if !train_loss.is_finite() || !gradient_norm.is_finite() {
         return Err(fit::diverged(params, params.epochs, train_loss));
@@ -181,11 +189,4 @@ fn write_facts<R: Real>(
         percent(test_accuracy),
         mlp.n_params()
     ))
-}
-
-/// Mean loss in nats, and the fraction classified right (`None` for regression).
-fn evaluate<R: Real>(mlp: &Mlp, w: &Array1<R>, samples: &Samples) -> (f64, Option<f64>) {
-    let (losses, correct) = sample_losses(mlp, &w.view(), samples);
-    let n = samples.len() as f64;
-    (losses.sum() / n, correct.map(|c| c as f64 / n))
 }
