@@ -122,7 +122,7 @@ class Surface {
     const across = this.project(0.5, 0, 0)[2] < this.project(0.5, 1, 0)[2];
     const step = 1.1 * (g - 1) / 2;
     const every = Math.max(1, Math.round((g - 1) / 20));
-    const mesh = document.documentElement.dataset.theme === "dark" ? "rgba(0,0,0,.28)" : "rgba(20,20,40,.2)";
+    const mesh = "rgba(10,10,20,.24)"; // darker than every colour of the map
     for (let i = 0; i < g - 1; i += 1) {
       const a = down ? i : g - 2 - i;
       for (let j = 0; j < g - 1; j += 1) {

@@ -140,7 +140,7 @@ fn comparison(entries: &[Entry]) -> Result<String> {
             escape(&c.title)
         )
     });
-    let alt = "Δ_k of each experiment over the prefix size, with the law of its average over orders (dashed); and the top eigenvalues";
+    let alt = "Δ_k of each experiment over the prefix size, with the law of its average over orders (dashed); and the eigenvalues";
     let mut body = "<h1>Experiments side by side</h1>\n".to_owned();
     writeln!(body, "<p>{}</p>", escape(&sentence(entries, &tolerances)))?;
     body += "<h2>Δ_k</h2>\n<figure id=\"compare\">";
@@ -179,7 +179,7 @@ fn sentence(entries: &[Entry], tolerances: &[f64]) -> String {
 fn picture(entries: &[Entry]) -> Result<String> {
     let mut deltas = delta_panel("Δ_k", "Δ_k (nats²)");
     let mut spectra = Panel {
-        title: "Top eigenvalues of H(w*)".into(),
+        title: "Eigenvalues of H(w*)".into(),
         x_label: "rank".into(),
         y_label: "eigenvalue (nats per squared parameter unit)".into(),
         ..Panel::default()
@@ -210,7 +210,7 @@ fn numbers(entries: &[Entry]) -> String {
         ("parameters", |s| grouped(s.n_params)),
         ("training loss (nats)", |s| short(s.train_loss)),
         ("gradient norm (nats per parameter unit)", |s| short(s.gradient_norm)),
-        ("largest eigenvalue", |s| s.eigenvalues.first().map_or_else(String::new, |&v| short(v))),
+        ("first eigenvalue", |s| s.eigenvalues.first().map_or_else(String::new, |&v| short(v))),
         ("directions d, σ", |s| format!("{}, {}", s.dim, short(s.sigma))),
         ("step s (samples)", |s| grouped(s.step)),
         ("V (nats²)", |s| short(s.variance)),

@@ -168,7 +168,7 @@ fn spectrum(curves: &[Curve], compare: bool) -> Result<Figure> {
     let band = first.eigenvalues.iter().enumerate();
     let band = band.filter_map(|(i, s)| Some((i as f64 + 1.0, s.mean - s.deviation?, s.mean + s.deviation?)));
     let panel = Panel {
-        title: "Top eigenvalues of H(w*)".into(),
+        title: "Eigenvalues of H(w*)".into(),
         x_label: "rank".into(),
         y_label: "eigenvalue (nats per squared parameter unit)".into(),
         band: band.collect(),
@@ -178,11 +178,17 @@ fn spectrum(curves: &[Curve], compare: bool) -> Result<Figure> {
     let of = |c: &Curve| {
         let e = &c.last().eigenvalues;
         let networks = sentences::count(c.last().replicas, "network");
-        let (first, last) = (with_error(e[0]), with_error(e[e.len() - 1]));
-        c.label(&format!("λ1 = {first} and λ{} = {last} over {networks}", e.len()))
+        let last = match e.as_slice() {
+            [.., last] if e.len() > 1 => format!(" and λ{} = {}", e.len(), with_error(*last)),
+            _ => String::new(),
+        };
+        c.label(&format!("λ1 = {}{last} over {networks}", with_error(e[0])))
     };
-    let mut sentence = curves.iter().map(of).collect::<Vec<_>>().join("; ")
-        + " (± is the standard deviation over replicas).";
+    let mut sentence = curves.iter().map(of).collect::<Vec<_>>().join("; ");
+    if curves.iter().any(|c| c.last().replicas > 1) {
+        sentence += " (± is the standard deviation over replicas)";
+    }
+    sentence += ".";
     if compare {
         write!(sentence, " The paper printed {} to {}.", PAPER_EIGENVALUES[0], PAPER_EIGENVALUES[9])
             .expect("writing to a string");
@@ -780,14 +786,14 @@ mod tests {
     fn a_spectrum_over_replicas_names_variants_and_the_paper_where_asked() {
         let mut c = unfitted();
         let alone = spectrum(std::slice::from_ref(&c), false).unwrap().sentence;
-        assert_eq!(alone, "λ1 = 2 and λ1 = 2 over 1 network (± is the standard deviation over replicas).");
+        assert_eq!(alone, "λ1 = 2 over 1 network.");
         c.rungs[0].replicas = 3;
         c.rungs[0].eigenvalues = vec![Spread { mean: 4.0, deviation: Some(0.5) }, one(1.0)];
         c.variant = Some("wide".into());
         let other = Curve { variant: Some("narrow".into()), ..unfitted() };
         assert_eq!(
             spectrum(&[c, other], true).unwrap().sentence,
-            "wide: λ1 = 4.00 ± 0.50 and λ2 = 1 over 3 networks; narrow: λ1 = 2 and λ1 = 2 over 1 network \
+            "wide: λ1 = 4.00 ± 0.50 and λ2 = 1 over 3 networks; narrow: λ1 = 2 over 1 network \
              (± is the standard deviation over replicas). The paper printed 3.909 to 0.454."
         );
     }

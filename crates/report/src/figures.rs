@@ -282,14 +282,15 @@ fn spectrum(e: &Experiment, compare: bool) -> Result<Figure> {
         lines.push(line("the paper, mean of 50 networks", ranked(&PAPER_EIGENVALUES), Style::Dashed, 1));
     }
     let panel = Panel {
-        title: "Top eigenvalues of H(w*)".into(),
+        title: "Eigenvalues of H(w*)".into(),
         x_label: "rank".into(),
         y_label: "eigenvalue (nats per squared parameter unit)".into(),
         lines,
         ..Panel::default()
     };
     let largest = e.spectrum.residuals.iter().fold(0.0_f64, |m, &r| m.max(r));
-    let sentence = sentences::spectrum(&values.to_vec(), largest, compare.then_some(&e.model));
+    let sentence =
+        sentences::spectrum(e.spectrum.which, &values.to_vec(), largest, compare.then_some(&e.model));
     let caption = format!(
         "Figure 1: signed Ritz values of the Hessian over all {} samples.",
         sentences::grouped(e.data.n_samples)
@@ -303,7 +304,7 @@ fn prefix_spectrum(e: &Experiment) -> Result<Figure> {
         line(&format!("λ{}", i + 1), points.collect(), Style::Solid, i)
     });
     let panel = Panel {
-        title: "Top eigenvalues of each H_k".into(),
+        title: "Eigenvalues of each H_k".into(),
         x_label: "prefix size k (samples)".into(),
         y_label: "eigenvalue".into(),
         log_x: true,
@@ -311,7 +312,7 @@ fn prefix_spectrum(e: &Experiment) -> Result<Figure> {
         ..Panel::default()
     };
     let (first, last) = (e.spectrum.prefix_eigenvalues[[0, 0]], e.spectrum.eigenvalues[0]);
-    let sentence = sentences::prefix_spectrum(e.spectrum.prefix_sizes[0], first, last);
+    let sentence = sentences::prefix_spectrum(e.spectrum.which, e.spectrum.prefix_sizes[0], first, last);
     figure(
         "prefix-eigenvalues",
         Section::Spectrum,

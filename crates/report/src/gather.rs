@@ -3,7 +3,7 @@
 use anyhow::Result;
 use ndarray::{Array1, Array2, Array3, Ix1, Ix2, Ix3};
 use pipeline::manifest::Manifest;
-use pipeline::params::{BasisName, MonteCarlo};
+use pipeline::params::{BasisName, Eigen, MonteCarlo, Which};
 use pipeline::stage::StageContext;
 use serde::Deserialize;
 
@@ -57,6 +57,8 @@ pub struct Model {
 }
 
 pub struct Spectrum {
+    /// the end that comes first
+    pub which: Which,
     pub eigenvalues: Array1<f64>,
     pub residuals: Array1<f64>,
     pub n_products: usize,
@@ -240,6 +242,7 @@ fn read_model(ctx: &StageContext) -> Result<Model> {
 fn read_spectrum(ctx: &StageContext) -> Result<Spectrum> {
     let inputs = &ctx.inputs;
     Ok(Spectrum {
+        which: inputs.params::<Eigen>("eigen")?.which,
         eigenvalues: inputs.read::<f64, Ix1>("eigen", "eigenvalues.npy")?,
         residuals: inputs.read::<f64, Ix1>("eigen", "residuals.npy")?,
         n_products: inputs.fact("eigen", "n_products")?,
@@ -358,6 +361,7 @@ pub mod tests {
                 history: Array2::zeros((1, 5)),
             },
             spectrum: Spectrum {
+                which: Which::LargestAlgebraic,
                 eigenvalues: ndarray::array![2.0],
                 residuals: ndarray::array![1e-6],
                 n_products: 7,

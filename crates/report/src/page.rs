@@ -304,7 +304,7 @@ fn method(e: &Experiment) -> String {
     });
     format!(
         "{}<p>Δ_k is the mean over θ ~ N(0, σ²I) of (L_{{k+s}} − L_k)² at w* + Pθ, for every k from one pass over the samples per draw (s = {}). \
-         The top eigenvalues took {} Hessian-vector products over all samples. Times, memory and threads of each run are in the manifest.json of its stage: this page has the same bytes for the same parameters.</p>\n{}{}",
+         The eigenvalues took {} Hessian-vector products over all samples. Times, memory and threads of each run are in the manifest.json of its stage: this page has the same bytes for the same parameters.</p>\n{}{}",
         heading("method"),
         e.step,
         e.spectrum.n_products,

@@ -1,5 +1,7 @@
 //! The sentences of the page. Each is made of measured values, and its wording changes with them.
 
+use pipeline::params::Which;
+
 use crate::chart::{self, short};
 use crate::gather::{Comparison, Exponent, Model, SufficientRow};
 
@@ -115,8 +117,17 @@ pub fn setting_note(setting: &str) -> String {
     )
 }
 
-/// The largest eigenvalue of the smallest prefix beside that of all samples.
-pub fn prefix_spectrum(k: usize, first: f64, last: f64) -> String {
+/// The eigenvalue that comes first, in words.
+fn first_of(which: Which) -> &'static str {
+    match which {
+        Which::LargestAlgebraic => "largest eigenvalue",
+        Which::LargestMagnitude => "eigenvalue of largest magnitude",
+        Which::SmallestAlgebraic => "smallest eigenvalue",
+    }
+}
+
+/// The first eigenvalue of the smallest prefix beside that of all samples.
+pub fn prefix_spectrum(which: Which, k: usize, first: f64, last: f64) -> String {
     let ratio = first / last;
     let verdict = if (0.9..=1.1).contains(&ratio) {
         "within a tenth of".to_owned()
@@ -126,7 +137,8 @@ pub fn prefix_spectrum(k: usize, first: f64, last: f64) -> String {
         format!("a fraction of {} of", short(ratio))
     };
     format!(
-        "The largest eigenvalue is {} at k = {}, {verdict} the {} with all samples.",
+        "The {} is {} at k = {}, {verdict} the {} with all samples.",
+        first_of(which),
         short(first),
         grouped(k),
         short(last)
@@ -206,15 +218,19 @@ pub fn model(model: &Model) -> String {
 }
 
 /// Figure 1.
-pub fn spectrum(eigenvalues: &[f64], largest_residual: f64, compare: Option<&Model>) -> String {
-    let (first, last) = (eigenvalues[0], eigenvalues[eigenvalues.len() - 1]);
-    let own = format!(
-        "The largest eigenvalue of H(w*) is {}, the {} of these is {}; no residual exceeds {} of the first.",
-        short(first),
-        ordinal(eigenvalues.len()),
-        short(last),
-        short(largest_residual / first.abs())
-    );
+pub fn spectrum(which: Which, eigenvalues: &[f64], largest_residual: f64, compare: Option<&Model>) -> String {
+    let first = eigenvalues[0];
+    let residual = short(largest_residual / first.abs());
+    let rest = match eigenvalues {
+        [_] => format!("; its residual is {residual} of it"),
+        [.., last] => format!(
+            ", the {} of these is {}; no residual exceeds {residual} of the first",
+            ordinal(eigenvalues.len()),
+            short(*last)
+        ),
+        [] => unreachable!("at least one pair is solved for"),
+    };
+    let own = format!("The {} of H(w*) is {}{rest}.", first_of(which), short(first));
     let Some(model) = compare else { return own };
     let tenth = eigenvalues
         .get(9)
@@ -502,9 +518,34 @@ mod tests {
 
     #[test]
     fn prefix_eigenvalues_are_compared_in_words_that_fit() {
-        assert!(prefix_spectrum(100, 1.05, 1.0).contains("at k = 100, within a tenth of the 1 with all"));
-        assert!(prefix_spectrum(100, 2.0, 1.0).contains("2 times the 1 with"));
-        assert!(prefix_spectrum(100, 0.5, 1.0).contains("a fraction of 0.5 of the 1 with"));
+        let said = |first| prefix_spectrum(Which::LargestAlgebraic, 100, first, 1.0);
+        assert_eq!(
+            said(1.05),
+            "The largest eigenvalue is 1.05 at k = 100, within a tenth of the 1 with all samples."
+        );
+        assert!(said(2.0).contains("2 times the 1 with"));
+        assert!(said(0.5).contains("a fraction of 0.5 of the 1 with"));
+        assert!(
+            prefix_spectrum(Which::SmallestAlgebraic, 100, -0.5, -1.0)
+                .starts_with("The smallest eigenvalue is −0.5")
+        );
+    }
+
+    #[test]
+    fn the_spectrum_is_told_by_the_end_that_was_asked_for() {
+        assert_eq!(
+            spectrum(Which::LargestAlgebraic, &[2.0, 1.0, 0.5], 1e-5, None),
+            "The largest eigenvalue of H(w*) is 2, the 3rd of these is 0.5; no residual exceeds 5e-6 of the first."
+        );
+        assert_eq!(
+            spectrum(Which::SmallestAlgebraic, &[-2.0], 1e-5, None),
+            "The smallest eigenvalue of H(w*) is −2; its residual is 5e-6 of it."
+        );
+        let magnitude = spectrum(Which::LargestMagnitude, &[-2.0, 1.0], 1e-5, None);
+        assert!(
+            magnitude.starts_with("The eigenvalue of largest magnitude of H(w*) is −2, the 2nd"),
+            "{magnitude}"
+        );
     }
 
     #[test]
@@ -629,15 +670,16 @@ mod tests {
         assert!(constant("a", 2.0, 2.47).contains("within a factor of two of the paper's 2.47"));
         assert!(constant("a", 30.0, 2.47).contains("above the paper's"));
         assert!(constant("a", 0.1, 2.47).contains("below the paper's"));
-        assert!(!spectrum(&[2.0, 1.0], 1e-5, None).contains("paper"));
-        let text = spectrum(&[2.0, 1.0], 1e-5, Some(&network()));
+        let beside =
+            |eigenvalues: &[f64]| spectrum(Which::LargestAlgebraic, eigenvalues, 1e-5, Some(&network()));
+        let text = beside(&[2.0, 1.0]);
         for part in
             ["3.909", "mean over 50 networks", "has no sign", "loss of 0.5 nats with gradient norm 0.01"]
         {
             assert!(text.contains(part), "{part:?} in {text}");
         }
         assert!(!text.contains("of the tenth"), "{text}");
-        let ten = spectrum(&[0.908; 10], 1e-5, Some(&network()));
+        let ten = beside(&[0.908; 10]);
         assert!(ten.contains("and 2 of the tenth"), "{ten}");
         assert!(no_difference("σ", (0.1, 0.0115), (16.0, 0.986)).contains("does not agree: as σ → 0"));
         assert!(
