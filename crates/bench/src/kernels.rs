@@ -61,31 +61,33 @@ impl Bench {
         Ok(Self { mlp, samples, w, basis, only: only.to_owned() })
     }
 
-    /// Every kernel; without `large`, what takes minutes on one thread has the few samples only.
-    pub fn run(&self, large: bool, tell: &mut impl FnMut(Row)) {
-        let mut tell = |row: Option<Row>| row.into_iter().for_each(&mut *tell);
+    /// Hands every wanted kernel to `time`, and whether one thread would take minutes for it.
+    pub fn run(&self, time: &mut impl FnMut(&(dyn Fn() -> Row + Sync), bool)) {
+        let mut time = |name: &str, large: bool, kernel: &(dyn Fn(&str) -> Row + Sync)| {
+            if name.contains(&self.only) {
+                time(&|| kernel(name), large);
+            }
+        };
         let paper = self.samples.first(PAPER);
         for samples in [&paper, &self.samples] {
             let sum = HessianSum::new(&self.mlp, self.w.view(), samples, 1 << 30);
-            tell(self.products(&sum, 1));
-            tell(self.products(&sum, 10));
+            time("Hessian-vector product, 1 at once", false, &|name| self.products(name, &sum, 1));
+            time("Hessian-vector product, 10 at once", false, &|name| self.products(name, &sum, 10));
         }
         let sum = HessianSum::new(&self.mlp, self.w.view(), &paper, 1 << 30);
-        tell(self.solve(&sum));
-        tell(self.all_prefixes(&sum));
+        time("top-10 pairs, residual 1e-3", false, &|name| self.solve(name, &sum));
+        time("top-10 eigenvalues of all prefixes", false, &|name| self.all_prefixes(name, &sum));
         drop(sum);
-        for samples in [&paper, &self.samples].into_iter().take(if large { 2 } else { 1 }) {
-            tell(self.curvature(samples));
-            tell(self.draws("draws, d = 10, T = 1024", samples, 10, 1024));
-            tell(self.draws("draws, d = 2, T = 1024", samples, 2, 1024));
-            tell(self.draws("draws, d = 256, T = 1024", samples, 256, 1024));
-            tell(self.grid(samples));
+        for (samples, large) in [(&paper, false), (&self.samples, true)] {
+            let sum = HessianSum::new(&self.mlp, self.w.view(), samples, 1 << 30);
+            time("per-sample curvature, d = 10", large, &|name| self.curvature(name, &sum));
+            drop(sum);
+            time("draws, d = 10, T = 1024", large, &|name| self.draws(name, samples, 10, 1024));
+            time("draws, d = 2, T = 1024", large, &|name| self.draws(name, samples, 2, 1024));
+            time("draws, d = 256, T = 1024", large, &|name| self.draws(name, samples, 256, 1024));
+            time("landscape, 41 x 41", large, &|name| self.grid(name, samples));
         }
-        tell(self.training());
-    }
-
-    fn wanted(&self, name: &str, row: impl FnOnce(&str) -> Row) -> Option<Row> {
-        name.contains(&self.only).then(|| row(name))
+        time("training epoch, batch 64, Adam", false, &|name| self.training(name));
     }
 
     fn weights(&self) -> (f64, f64) {
@@ -94,15 +96,13 @@ impl Bench {
     }
 
     /// 4p₁ + 12p₂ per sample and vector, the primal at hand.
-    fn products(&self, sum: &HessianSum<f32>, vectors: usize) -> Option<Row> {
+    fn products(&self, name: &str, sum: &HessianSum<f32>, vectors: usize) -> Row {
         let n = sum.samples.len();
         let (p1, p2) = self.weights();
         let v = random_basis::<f32>(9, vectors, self.mlp.n_params());
         let flops = (4.0 * p1 + 12.0 * p2) * (n * vectors) as f64;
-        self.wanted(&format!("Hessian-vector product, {vectors} at once"), |name| {
-            measure(name, n, if n > PAPER { 5 } else { 15 }, flops, || {
-                sum.product(0..n, v.view(), SecondOrder::Hessian);
-            })
+        measure(name, n, if n > PAPER { 5 } else { 15 }, flops, || {
+            sum.product(0..n, v.view(), SecondOrder::Hessian);
         })
     }
 
@@ -119,89 +119,78 @@ impl Bench {
     }
 
     /// The products it makes, the one that confirms the residuals included.
-    fn solve(&self, sum: &HessianSum<f32>) -> Option<Row> {
+    fn solve(&self, name: &str, sum: &HessianSum<f32>) -> Row {
         let n = sum.samples.len();
         let (p1, p2) = self.weights();
         let hessian = PrefixHessian { sum, k: n, kind: SecondOrder::Hessian };
-        self.wanted("top-10 pairs, residual 1e-3", |name| {
-            let mut pairs = lanczos(&hessian, &self.request(1000), &mut |_| ());
-            let products = pairs.n_products + pairs.n_check_products;
-            let flops = (4.0 * p1 + 12.0 * p2) * (n * products) as f64;
-            let mut row = measure(name, n, 5, flops, || {
-                pairs = lanczos(&hessian, &self.request(1000), &mut |_| ());
-            });
-            let v = random_basis::<f32>(9, 1, self.mlp.n_params());
-            let one = measure("one", n, 15, 0.0, || {
-                sum.product(0..n, v.view(), SecondOrder::Hessian);
-            });
-            let over = row.seconds / (products as f64 * one.seconds);
-            row.note = format!(
-                "{} + {} products, {over:.3} times the time of so many, residual {:.1e}",
-                pairs.n_products,
-                pairs.n_check_products,
-                pairs.largest_relative_residual()
-            );
-            row
-        })
+        let mut pairs = lanczos(&hessian, &self.request(1000), &mut |_| ());
+        let products = pairs.n_products + pairs.n_check_products;
+        let flops = (4.0 * p1 + 12.0 * p2) * (n * products) as f64;
+        let mut row = measure(name, n, 5, flops, || {
+            pairs = lanczos(&hessian, &self.request(1000), &mut |_| ());
+        });
+        let v = random_basis::<f32>(9, 1, self.mlp.n_params());
+        let one = measure("one", n, 15, 0.0, || {
+            sum.product(0..n, v.view(), SecondOrder::Hessian);
+        });
+        let over = row.seconds / (products as f64 * one.seconds);
+        row.note = format!(
+            "{} + {} products, {over:.3} times the time of so many, residual {:.1e}",
+            pairs.n_products,
+            pairs.n_check_products,
+            pairs.largest_relative_residual()
+        );
+        row
     }
 
     /// Top-10 eigenvalues at k = 64, 128, …: how many full solves that costs.
-    fn all_prefixes(&self, sum: &HessianSum<f32>) -> Option<Row> {
+    fn all_prefixes(&self, name: &str, sum: &HessianSum<f32>) -> Row {
         let n = sum.samples.len();
         let (p1, p2) = self.weights();
         let hessian = PrefixHessian { sum, k: n, kind: SecondOrder::Hessian };
         let sizes = (1..=n / 64).map(|i| 64 * i).collect::<Vec<_>>();
-        self.wanted("top-10 eigenvalues of all prefixes", |name| {
-            let begun = Instant::now();
-            let pairs = lanczos(&hessian, &self.request(1000), &mut |_| ());
-            let solve = begun.elapsed().as_secs_f64();
-            let mut products = 0.0;
-            let mut row = measure(name, n, 1, 0.0, || {
-                let request = self.request(1000);
-                let found = prefix_spectrum(sum, &sizes, &request, &pairs, &mut |_| ());
-                products = found.map_or(f64::NAN, |f| f.n_products);
-            });
-            row.flops = (4.0 * p1 + 12.0 * p2) * n as f64 * products;
-            let (count, over) = (sizes.len(), row.seconds / solve);
-            row.note = format!("{count} prefixes, {products:.0} products, {over:.1} times the full solve");
-            row
-        })
+        let begun = Instant::now();
+        let pairs = lanczos(&hessian, &self.request(1000), &mut |_| ());
+        let solve = begun.elapsed().as_secs_f64();
+        let mut products = 0.0;
+        let mut row = measure(name, n, 1, 0.0, || {
+            let request = self.request(1000);
+            let found = prefix_spectrum(sum, &sizes, &request, &pairs, &mut |_| ());
+            products = found.map_or(f64::NAN, |f| f.n_products);
+        });
+        row.flops = (4.0 * p1 + 12.0 * p2) * n as f64 * products;
+        let (count, over) = (sizes.len(), row.seconds / solve);
+        row.note = format!("{count} prefixes, {products:.0} products, {over:.1} times the full solve");
+        row
     }
 
     /// d(2p₁ + 6p₂) per sample.
-    fn curvature(&self, samples: &Samples) -> Option<Row> {
+    fn curvature(&self, name: &str, sum: &HessianSum<f32>) -> Row {
         let (p1, p2) = self.weights();
-        let (n, d) = (samples.len(), self.basis.nrows());
+        let (n, d) = (sum.samples.len(), self.basis.nrows());
         let flops = (2.0 * p1 + 6.0 * p2) * (n * d) as f64;
-        self.wanted("per-sample curvature, d = 10", |name| {
-            let sum = HessianSum::new(&self.mlp, self.w.view(), samples, 1 << 30);
-            measure(name, n, 3, flops, || {
-                sample_derivatives(&sum, self.basis.view(), &mut |_| Ok::<_, ()>(())).expect("takes all");
-            })
+        measure(name, n, 3, flops, || {
+            sample_derivatives(sum, self.basis.view(), &mut |_| Ok::<_, ()>(())).expect("takes all");
         })
     }
 
     /// 2(d+1)n₁ + 2p₂ per sample and draw.
-    fn draws(&self, name: &str, samples: &Samples, d: usize, draws: usize) -> Option<Row> {
+    fn draws(&self, name: &str, samples: &Samples, d: usize, draws: usize) -> Row {
         let n = samples.len();
-        self.wanted(name, |name| {
-            let basis = self.directions(d);
-            let theta = gaussian_rows(4, draws, d) * 0.1;
-            measure(name, n, 1, self.draw_flops(d) * (n * draws) as f64, || {
-                monte_carlo(&self.at(samples, &basis), theta.view(), 1, &mut |_| ());
-            })
+        let basis = self.directions(d);
+        let theta = gaussian_rows(4, draws, d) * 0.1;
+        measure(name, n, 1, self.draw_flops(d) * (n * draws) as f64, || {
+            monte_carlo(&self.at(samples, &basis), theta.view(), 1, &mut |_| ());
         })
     }
 
     /// The same on a lattice.
-    fn grid(&self, samples: &Samples) -> Option<Row> {
+    fn grid(&self, name: &str, samples: &Samples) -> Row {
         let n = samples.len();
         let theta = Array2::from_shape_fn((41 * 41, 2), |(t, i)| ([t / 41, t % 41][i] as f64 - 20.0) / 20.0);
-        self.wanted("landscape, 41 x 41", |name| {
-            let basis = self.directions(2);
-            measure(name, n, 1, self.draw_flops(2) * (n * theta.nrows()) as f64, || {
-                landscape(&self.at(samples, &basis), theta.view(), 1, &[n / 2], &mut |_| ());
-            })
+        let basis = self.directions(2);
+        measure(name, n, 1, self.draw_flops(2) * (n * theta.nrows()) as f64, || {
+            landscape(&self.at(samples, &basis), theta.view(), 1, &[n / 2], &mut |_| ());
         })
     }
 
@@ -223,17 +212,15 @@ impl Bench {
     }
 
     /// 6p per sample: batches of 64, Adam.
-    fn training(&self) -> Option<Row> {
+    fn training(&self, name: &str) -> Row {
         let n = self.samples.len();
         let (p1, p2) = self.weights();
         let rows = (0..n).collect::<Vec<_>>();
-        self.wanted("training epoch, batch 64, Adam", |name| {
-            let adam = Optimizer::Adam { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
-            let mut w = self.w.clone();
-            let mut stepper = Stepper::new(adam, w.len());
-            measure(name, n, 3, 6.0 * (p1 + p2) * n as f64, || {
-                epoch(&self.mlp, &mut w, &mut stepper, &self.samples, &rows, 64, &mut |_| ());
-            })
+        let adam = Optimizer::Adam { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+        let mut w = self.w.clone();
+        let mut stepper = Stepper::new(adam, w.len());
+        measure(name, n, 3, 6.0 * (p1 + p2) * n as f64, || {
+            epoch(&self.mlp, &mut w, &mut stepper, &self.samples, &rows, 64, &mut |_| ());
         })
     }
 }

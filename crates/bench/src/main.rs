@@ -65,25 +65,32 @@ fn run(arguments: &Arguments) -> Result<()> {
     let all = rayon::current_num_threads();
     eprintln!("{blas}; {all} threads; experiment {}", arguments.experiment);
 
-    let mut results = Results { blas, sgemm_gflops: vec![], rows: vec![] };
     let counts = if all == 1 || arguments.no_scaling { vec![all] } else { vec![all, 1] };
-    for threads in counts {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-        let mut before = pool.install(|| kernels::sgemm_gflops(threads));
-        results.sgemm_gflops.push((threads, before));
-        eprintln!("sgemm 2048^3, {threads} threads: {before:.1} GFLOP/s");
-        pool.install(|| {
-            bench.run(threads == all, &mut |mut row| {
-                // The machine may be shared: sgemm is measured right before and right after each row.
-                let after = kernels::sgemm_gflops(threads);
-                row.sgemm_gflops = f64::midpoint(before, after);
-                row.ratio_to_sgemm = row.flops / row.seconds / 1e9 / row.sgemm_gflops;
-                before = after;
-                print(&row, &results.rows);
-                results.rows.push(row);
-            });
-        });
+    let pool = |threads: usize| rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pools = counts.into_iter().map(pool).collect::<Result<Vec<_>, _>>()?;
+    let mut results = Results { blas, sgemm_gflops: vec![], rows: vec![] };
+    for pool in &pools {
+        let threads = pool.current_num_threads();
+        let sgemm = pool.install(|| kernels::sgemm_gflops(threads));
+        results.sgemm_gflops.push((threads, sgemm));
+        eprintln!("sgemm 2048^3, {threads} threads: {sgemm:.1} GFLOP/s");
     }
+    bench.run(&mut |kernel, large| {
+        // The machine may be shared, and its clock drifts: sgemm is measured right before and right after each row, and
+        // a row on one thread right after that on all.
+        for pool in &pools[..if large { 1 } else { pools.len() }] {
+            let row = pool.install(|| {
+                let threads = pool.current_num_threads();
+                let before = kernels::sgemm_gflops(threads);
+                let mut row = kernel();
+                row.sgemm_gflops = f64::midpoint(before, kernels::sgemm_gflops(threads));
+                row.ratio_to_sgemm = row.flops / row.seconds / 1e9 / row.sgemm_gflops;
+                row
+            });
+            print(&row, &results.rows);
+            results.rows.push(row);
+        }
+    });
     write(arguments, "results.json", &results)
 }
 
