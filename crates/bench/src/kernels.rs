@@ -169,7 +169,7 @@ impl Bench {
         let (p1, p2) = self.weights();
         let (n, d) = (sum.samples.len(), self.basis.nrows());
         let flops = (2.0 * p1 + 6.0 * p2) * (n * d) as f64;
-        measure(name, n, 3, flops, || {
+        measure(name, n, 9, flops, || {
             sample_derivatives(sum, self.basis.view(), &mut |_| Ok::<_, ()>(())).expect("takes all");
         })
     }
@@ -219,7 +219,7 @@ impl Bench {
         let adam = Optimizer::Adam { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
         let mut w = self.w.clone();
         let mut stepper = Stepper::new(adam, w.len());
-        measure(name, n, 3, 6.0 * (p1 + p2) * n as f64, || {
+        measure(name, n, 15, 6.0 * (p1 + p2) * n as f64, || {
             epoch(&self.mlp, &mut w, &mut stepper, &self.samples, &rows, 64, &mut |_| ());
         })
     }
