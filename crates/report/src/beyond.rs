@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use ndarray::{Array1, Array2, Ix1, Ix2};
 use pipeline::stage::StageContext;
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::chart::{self, Panel, Style, percent, short};
 use crate::figures::{Figure, Section, figure, line};
 use crate::gather::Experiment;
-use crate::sentences::{count, grouped};
+use crate::sentences::{count, grouped, grouped_f};
 
 /// What `train`, `spectrum` and `stream` say of it; each part is there where it was computed.
 pub struct Beyond {
@@ -130,13 +130,13 @@ impl Beyond {
     /// Reads what is there.
     pub fn read(ctx: &StageContext) -> Result<Self> {
         let inputs = &ctx.inputs;
-        let fact = |stage: &str, key: &str| inputs.manifest(stage).facts.get(key).cloned();
-        let polish = fact("train", "polish").map(|p| -> Result<_> {
-            Ok((serde_json::from_value(p)?, inputs.read::<f64, Ix2>("train", "polish_path.npy")?))
+        let told = |stage: &str, key: &str| inputs.manifest(stage).facts.contains_key(key);
+        let polish = told("train", "polish").then(|| -> Result<_> {
+            Ok((inputs.fact("train", "polish")?, inputs.read::<f64, Ix2>("train", "polish_path.npy")?))
         });
-        let density = fact("spectrum", "density").map(|d| -> Result<_> {
+        let density = told("spectrum", "density").then(|| -> Result<_> {
             Ok(Density {
-                fact: serde_json::from_value(d)?,
+                fact: inputs.fact("spectrum", "density")?,
                 grid: inputs.read::<f64, Ix1>("spectrum", "grid.npy")?,
                 values: inputs.read::<f64, Ix1>("spectrum", "density.npy")?,
             })
@@ -158,7 +158,7 @@ impl Beyond {
             n_params: inputs.fact("spectrum", "n_params")?,
             polish: polish.transpose()?,
             density: density.transpose()?,
-            trace: fact("spectrum", "trace").map(serde_json::from_value).transpose()?,
+            trace: told("spectrum", "trace").then(|| inputs.fact("spectrum", "trace")).transpose()?,
             smallest: smallest.transpose()?,
             outliers: outliers.transpose()?,
             gradient_share: inputs.read::<f64, Ix1>("spectrum", "gradient_share.npy")?,
@@ -201,7 +201,7 @@ pub fn polish_sentence(p: &Polish) -> String {
     };
     format!(
         "{end}: {} and {} took the gradient norm from {} to {} and the loss from {} to {} nats; \
-         the most negative eigenvalue went from {} to {}. It met negative curvature on {}, left {}, and moved w* by {} parameter units.",
+         the smallest eigenvalue went from {} to {}. It met negative curvature on {}, left {}, and moved w* by {} parameter units.",
         count(p.n_steps, "step"),
         count(p.n_products, "Hessian-vector product"),
         short(p.gradient_norm_before),
@@ -271,9 +271,9 @@ fn density_sentence(
     if let Some(t) = trace {
         write!(
             sentence,
-            " The trace is {} (Hutch++, {} products), a mean eigenvalue of {}.",
+            " The trace is {} (Hutch++, {}), a mean eigenvalue of {}.",
             chart::with_error(t.value, t.standard_error),
-            t.n_products,
+            count(t.n_products, "product"),
             short(t.value / n_params as f64)
         )
         .expect("writing to a string");
@@ -332,10 +332,18 @@ fn outliers(found: &Outliers) -> Result<Figure> {
             gap_sentence(n, ratio, c)
         });
     if let Some(first) = found.by_prefix.first().filter(|c| c.overlap.is_some_and(|o| o < 1.0)) {
-        write!(sentence, " At this w* the top {} directions of k = {} overlap with those of all by {} (mean squared cosine).",
-            found.dim,
+        let (top, those) = if found.dim == 1 {
+            ("the top direction of".to_owned(), "overlaps with that")
+        } else {
+            (format!("the top {} directions of", found.dim), "overlap with those")
+        };
+        write!(
+            sentence,
+            " At this w* {top} k = {} {those} of all by {} (mean squared cosine).",
             grouped(first.n_samples),
-            short(first.overlap.unwrap_or(f64::NAN))).expect("writing to a string");
+            short(first.overlap.unwrap_or(f64::NAN))
+        )
+        .expect("writing to a string");
     }
     let caption =
         "Outliers of the Hessian at one w*: eigenvalues above the largest ratio of neighbours.".into();
@@ -405,11 +413,11 @@ fn share_sentence(d: usize, full: f64, batch: Option<f64>, n_params: usize) -> S
 }
 
 fn trajectory(found: &Arriving) -> Result<Figure> {
-    let column = |name: &str| found.columns.iter().position(|c| c == name);
     let points = |name: &str| {
-        let of =
-            column(name).map(|c| found.trajectory.outer_iter().map(|r| (r[0], r[c])).collect::<Vec<_>>());
-        of.unwrap_or_default()
+        let column = found.columns.iter().position(|c| c == name);
+        let column =
+            column.with_context(|| format!("stream: trajectory_columns in manifest.json has no {name:?}"))?;
+        anyhow::Ok(found.trajectory.outer_iter().map(|r| (r[0], r[column])).collect::<Vec<_>>())
     };
     let panel = Panel {
         title: "One run, as its samples arrive".into(),
@@ -417,16 +425,16 @@ fn trajectory(found: &Arriving) -> Result<Figure> {
         y_label: "Δ (nats²)".into(),
         log_y: true,
         lines: vec![
-            line("one noisy value", points("delta_once"), Style::Points, 0),
-            line("upper limit, samples at hand", points("delta_upper"), Style::Solid, 1),
-            line("the same for all looks", points("anytime_delta_upper"), Style::Dashed, 2),
-            line("upper limit, fresh samples", points("fresh_delta_upper"), Style::Dashed, 3),
+            line("one noisy value", points("delta_once")?, Style::Points, 0),
+            line("upper limit, samples at hand", points("delta_upper")?, Style::Solid, 1),
+            line("the same for all looks", points("anytime_delta_upper")?, Style::Dashed, 2),
+            line("upper limit, fresh samples", points("fresh_delta_upper")?, Style::Dashed, 3),
         ],
         levels: vec![(found.stops.tolerance, format!("tolerance {}", short(found.stops.tolerance)))],
         ..Panel::default()
     };
     let caption = format!(
-        "What the rules see while {} samples at a time arrive; limits at {}.",
+        "What the rules see as the samples arrive, {} at a time; limits at {}.",
         found.stops.batch,
         percent(found.stops.confidence)
     );
@@ -444,7 +452,7 @@ fn stop_sentence(stops: &Stops) -> String {
             percent(rate),
             percent(low),
             percent(high),
-            short(r.median_k.unwrap_or(f64::NAN)),
+            grouped_f(r.median_k.unwrap_or(f64::NAN)),
         ),
         _ => format!("{} never stopped", r.name),
     };
@@ -459,7 +467,7 @@ fn stops(found: &Arriving) -> Result<Figure> {
     };
     let lines = found.stops.rules.iter().enumerate().map(|(i, r)| line(&r.name, of(i), Style::Points, i));
     let panel = Panel {
-        title: format!("Where {} runs stopped, and Δ there", found.stops.seeds),
+        title: format!("Where {} stopped, and Δ there", count(found.stops.seeds, "run")),
         x_label: "samples that had come".into(),
         y_label: "Δ at the stop (nats²)".into(),
         log_y: true,
@@ -541,6 +549,8 @@ pub mod tests {
         assert!(polished("stalled", 1).starts_with(
             "The polish stalled before it reached the gradient norm that was asked for: 1 step and"
         ));
+        let unknown = serde_json::from_value::<End>("lost".into()).err().unwrap().to_string();
+        assert!(unknown.contains("unknown variant `lost`, expected one of `reached`,"), "{unknown}");
     }
 
     #[test]
@@ -591,11 +601,11 @@ pub mod tests {
         };
         let stops = |rules| Stops { seeds: 20, tolerance: 1e-4, confidence: 0.95, batch: 8, rules };
 
-        let mixed = stops(vec![rule("once", 3, Some((700.0, 3e-4))), rule("patient", 0, None)]);
+        let mixed = stops(vec![rule("once", 3, Some((12_345.0, 3e-4))), rule("patient", 0, None)]);
         assert_eq!(
             stop_sentence(&mixed),
             "A stop is false if Δ is not below 1e-4 nats² where it happens. once stopped 3 of 20 runs, falsely 1 time: \
-             25 % (95 % interval 12.5 % to 50 %), at 700 samples in the median; patient never stopped."
+             25 % (95 % interval 12.5 % to 50 %), at 12,345 samples in the median; patient never stopped."
         );
         assert_eq!(
             ratio_sentence(&mixed),
@@ -622,8 +632,8 @@ pub mod tests {
 
     #[test]
     fn outliers_without_a_gap_say_so() {
-        let found = |outliers: Option<usize>, overlap| Outliers {
-            dim: 3,
+        let found = |dim, outliers: Option<usize>, overlap| Outliers {
+            dim,
             by_prefix: vec![Count {
                 n_samples: 100,
                 n_classes: 10,
@@ -634,12 +644,14 @@ pub mod tests {
             }],
             by_class: vec![],
         };
-        let said = |outliers_found, overlap| outliers(&found(outliers_found, overlap)).unwrap().sentence;
+        let said = |gap, overlap| outliers(&found(3, gap, overlap)).unwrap().sentence;
         assert_eq!(said(None, None), "There is no gap among the positive eigenvalues.");
         assert!(said(Some(9), Some(1.0)).ends_with("there are 10 classes."), "{}", said(Some(9), Some(1.0)));
         assert!(
             said(Some(9), Some(0.75))
-                .contains("top 3 directions of k = 100 overlap with those of all by 0.75")
+                .contains("At this w* the top 3 directions of k = 100 overlap with those of all by 0.75")
         );
+        let one = outliers(&found(1, None, Some(0.5))).unwrap().sentence;
+        assert!(one.contains("the top direction of k = 100 overlaps with that of all by 0.5"), "{one}");
     }
 }

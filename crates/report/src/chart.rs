@@ -180,6 +180,9 @@ fn draw(panel: &Panel, area: &DrawingArea<SVGBackend, Shift>) -> Result<()> {
         .draw()?;
     draw_band(panel, &mut chart)?;
     for (line, points) in panel.lines.iter().zip(lines) {
+        if points.is_empty() {
+            continue; // nothing of it was measured, so the legend does not name it
+        }
         let colour = COLOURS[line.colour % COLOURS.len()];
         let stroke = colour.stroke_width(2);
         let drawn = match line.style {

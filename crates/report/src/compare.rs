@@ -119,6 +119,18 @@ fn index(entries: &[Entry]) -> String {
 }
 
 fn comparison(entries: &[Entry]) -> Result<String> {
+    let document = |body: &str, data: &str| {
+        page::document(&Shell {
+            title: "Experiments side by side",
+            nav: "<a href=\"index.html\">all experiments</a>",
+            body,
+            data,
+        })
+    };
+    let mut body = "<h1>Experiments side by side</h1>\n".to_owned();
+    if entries.is_empty() {
+        return Ok(document(&format!("{body}<p>{}</p>\n", sentences::comparison(&[])), ""));
+    }
     let curves = entries.iter().filter_map(|e| Some(Curve { theories: vec![], ..e.curve.clone()? }));
     let curves = curves.collect::<Vec<_>>();
     // A relative tolerance is another number of nats² in each experiment: no line for all.
@@ -141,7 +153,6 @@ fn comparison(entries: &[Entry]) -> Result<String> {
         )
     });
     let alt = "Δ_k of each experiment over the prefix size, with the law of its average over orders (dashed); and the eigenvalues";
-    let mut body = "<h1>Experiments side by side</h1>\n".to_owned();
     writeln!(body, "<p>{}</p>", escape(&sentence(entries, &tolerances)))?;
     body += "<h2>Δ_k</h2>\n<figure id=\"compare\">";
     body += &live::delta_figure(
@@ -153,12 +164,7 @@ fn comparison(entries: &[Entry]) -> Result<String> {
     writeln!(body, "<div class=\"replaced\">{picture}</div><figcaption>{alt}.</figcaption></figure>")?;
     body += "<h2>Numbers</h2>\n";
     body += &numbers(entries);
-    Ok(page::document(&Shell {
-        title: "Experiments side by side",
-        nav: "<a href=\"index.html\">all experiments</a>",
-        body: &body,
-        data: &live::data_element("compare-data", &data),
-    }))
+    Ok(document(&body, &live::data_element("compare-data", &data)))
 }
 
 /// K of each experiment at the tolerance that most of them have, of such the largest.
@@ -201,8 +207,7 @@ fn picture(entries: &[Entry]) -> Result<String> {
 /// A column per experiment.
 fn numbers(entries: &[Entry]) -> String {
     type Cell = fn(&Summary) -> String;
-    let percent = |a: Option<f64>| a.map_or_else(|| "–".to_owned(), |a| format!("{:.2} %", 100.0 * a));
-    let properties: [(&str, Cell); 12] = [
+    let properties: [(&str, Cell); 13] = [
         ("samples N", |s| grouped(s.n_samples)),
         ("features", |s| grouped(s.n_features)),
         ("network", |s| s.layers.iter().map(ToString::to_string).collect::<Vec<_>>().join("-")),
@@ -217,12 +222,12 @@ fn numbers(entries: &[Entry]) -> String {
         ("decay exponent of Δ_k", |s| {
             s.exponent.map_or_else(|| "–".to_owned(), |e| sentences::decimals(e, 3))
         }),
+        ("test accuracy", |s| s.test_accuracy.map_or_else(|| "–".to_owned(), |a| sentences::share(a, 2))),
     ];
     let row = |name: &str, cell: &dyn Fn(&Summary) -> String| {
         std::iter::once(name.to_owned()).chain(entries.iter().map(|e| cell(&e.summary))).collect::<Vec<_>>()
     };
     let mut rows = properties.iter().map(|(name, cell)| row(name, cell)).collect::<Vec<_>>();
-    rows.push(row("test accuracy", &|s| percent(s.test_accuracy)));
     // Rows of one tolerance as it was asked for: relative ones differ in nats². Absolute ones first, each from large to small.
     let asked = |r: &SufficientRow| (r.relative.is_some(), r.relative.unwrap_or(r.tolerance));
     let of_law = |s: &Summary| {
@@ -298,6 +303,21 @@ mod tests {
         assert!(compare.contains(row), "{compare}");
         assert!(compare.contains("\"tolerances\":[0.0001]"), "{compare}");
         assert!(index.contains("<p class=\"headline\">h</p>") && !index.contains("<p>a</p>"), "{index}");
+    }
+
+    #[test]
+    fn without_an_experiment_there_is_no_chart() {
+        let page = comparison(&[]).unwrap();
+        assert!(page.contains("<p>No experiment has a report yet;"), "{page}");
+        assert!(!page.contains("data-live=\"delta\"") && !page.contains("<table"), "{page}");
+    }
+
+    #[test]
+    fn a_family_has_its_answers_on_the_index() {
+        let mut family = entry("ladder", 173);
+        family.summary.sufficient.clear();
+        let index = index(&[family]);
+        assert!(index.contains("<p class=\"headline\">h</p><p>a</p></div>"), "{index}");
     }
 
     #[test]

@@ -137,6 +137,7 @@ fn pilot_sentence(fixed: (usize, usize), own: (usize, usize), confidence: f64) -
     let one = |(holds, of): (usize, usize), which: &str, why: &str| {
         let interval = chart::percent(confidence);
         (of > 0).then(|| {
+            let why = if holds < of { why } else { "" };
             let (of, have) = (count(of, "pilot"), have(holds));
             format!("Of {of} {which}, {have} the V of all samples in the {interval} interval{why}.")
         })
@@ -216,7 +217,10 @@ fn theories(sweep: &Sweep) -> Result<Figure> {
 fn ranges(ranges: &[[f64; 2]]) -> String {
     // Interpolated between few values of σ: two digits.
     let two = |v: f64| short(format!("{v:.1e}").parse().unwrap_or(v));
-    let one = |r: &[f64; 2]| format!("{} to {}", two(r[0]), two(r[1]));
+    let one = |r: &[f64; 2]| match r.map(two) {
+        [low, high] if low == high => format!("about {low}"),
+        [low, high] => format!("from {low} to {high}"),
+    };
     ranges.iter().map(one).collect::<Vec<_>>().join(" and ")
 }
 
@@ -225,12 +229,12 @@ fn holds(theory: &Holds) -> String {
     let within = if theory.within.is_empty() {
         "is nowhere within 10 % of Monte Carlo".to_owned()
     } else {
-        format!("is within 10 % of Monte Carlo at σ from {}", ranges(&theory.within))
+        format!("is within 10 % of Monte Carlo at σ {}", ranges(&theory.within))
     };
     let above = if theory.above.is_empty() {
         "and nowhere above it".to_owned()
     } else {
-        format!("and on average above it at σ from {}", ranges(&theory.above))
+        format!("and on average above it at σ {}", ranges(&theory.above))
     };
     let bound = match theory.above_everywhere.as_slice() {
         [] => "at no σ is it above at every prefix size".to_owned(),
@@ -302,8 +306,10 @@ pub fn sweep_table(sweep: &Sweep) -> String {
     let heads = sweep.theories.iter().map(|t| format!("{} / Monte Carlo (above)", t.name));
     let heads = ["σ", "V (nats²)"].map(str::to_owned).into_iter().chain(heads).collect::<Vec<_>>();
     let rows = sweep.sigmas.iter().map(|s| {
-        let cells =
-            s.theories.iter().map(|t| format!("{} ({})", short(t.ratio), sentences::share(t.fraction_above)));
+        let cells = s
+            .theories
+            .iter()
+            .map(|t| format!("{} ({})", short(t.ratio), sentences::share(t.fraction_above, 0)));
         [short(s.sigma), short(s.variance)].into_iter().chain(cells).collect()
     });
     table(&heads.iter().map(String::as_str).collect::<Vec<_>>(), rows)
@@ -321,6 +327,11 @@ mod tests {
         assert_eq!(pilot_sentence((2, 3), (0, 0), 0.95), fixed);
         assert_eq!(pilot_sentence((0, 0), (0, 1), 0.95), own);
         assert_eq!(pilot_sentence((2, 3), (0, 1), 0.95), format!("{fixed} {own}"));
+        // No reason is given for what did not happen.
+        assert_eq!(
+            pilot_sentence((0, 0), (2, 2), 0.9),
+            "Of 2 pilots trained on the first n samples alone, 2 have the V of all samples in the 90 % interval."
+        );
     }
 
     #[test]
@@ -338,7 +349,12 @@ mod tests {
             "quadratic is within 10 % of Monte Carlo at σ from 0.1 to 0.2 and on average above it at σ from 0.15 to 10; above at every prefix size compared at σ = 5, 10."
         );
         let twice = found(&[[0.1, 0.2], [1.0, 2.0]], &[], &[]);
-        assert!(twice.contains("at σ from 0.1 to 0.2 and 1 to 2 and nowhere above it;"), "{twice}");
+        assert!(twice.contains("at σ from 0.1 to 0.2 and from 1 to 2 and nowhere above it;"), "{twice}");
+        let narrow = found(&[[0.0999, 0.1001]], &[], &[]);
+        assert!(
+            narrow.starts_with("quadratic is within 10 % of Monte Carlo at σ about 0.1 and nowhere"),
+            "{narrow}"
+        );
         let nowhere = found(&[], &[], &[]);
         assert!(nowhere.contains("nowhere within 10 %") && nowhere.contains("nowhere above"), "{nowhere}");
         assert!(nowhere.ends_with("at no σ is it above at every prefix size."), "{nowhere}");

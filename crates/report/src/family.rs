@@ -11,7 +11,7 @@ use crate::beyond::{Polish, polish_sentence};
 use crate::chart::{self, Panel, Style, percent, short};
 use crate::figures::{Figure, Section, figure, line};
 use crate::page::{self, Shell};
-use crate::sentences::{self, PAPER_EIGENVALUES, grouped};
+use crate::sentences::{PAPER_EIGENVALUES, count, grouped, grouped_f};
 use crate::summary::{self, Summary};
 
 #[derive(Deserialize)]
@@ -72,6 +72,15 @@ struct Rung {
     sufficient: Vec<(f64, Spread)>,
 }
 
+/// Whether the learning curve becomes flat, by its power law.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Flattening {
+    At,
+    Everywhere,
+    Never,
+}
+
 #[derive(Deserialize)]
 struct Fit {
     floor: f64,
@@ -79,7 +88,7 @@ struct Fit {
     exponent: f64,
     exponent_deviation: Option<f64>,
     relative_residual: f64,
-    flattening: String,
+    flattening: Flattening,
     flat_k: Option<f64>,
     delta_at_flat: Option<f64>,
 }
@@ -98,6 +107,11 @@ struct Curve {
 impl Curve {
     fn last(&self) -> &Rung {
         &self.rungs[self.rungs.len() - 1]
+    }
+
+    /// Samples from which the learning curve is flat; none where it is so at every size measured, or never.
+    fn flat_from(&self) -> Option<f64> {
+        self.fit.as_ref()?.flat_k.filter(|&k| k > self.rungs[0].k as f64)
     }
 
     fn label(&self, text: &str) -> String {
@@ -149,6 +163,11 @@ fn with_error(s: Spread) -> String {
     s.deviation.map_or_else(|| short(s.mean), |d| chart::with_error(s.mean, d))
 }
 
+/// Whether there is a spread over replicas to tell.
+fn replicated(curves: &[Curve]) -> bool {
+    curves.iter().flat_map(|c| &c.rungs).any(|r| r.replicas > 1)
+}
+
 /// Figure 1: the mean over replicas, with its spread.
 fn spectrum(curves: &[Curve], compare: bool) -> Result<Figure> {
     let mut lines = vec![];
@@ -177,7 +196,7 @@ fn spectrum(curves: &[Curve], compare: bool) -> Result<Figure> {
     };
     let of = |c: &Curve| {
         let e = &c.last().eigenvalues;
-        let networks = sentences::count(c.last().replicas, "network");
+        let networks = count(c.last().replicas, "network");
         let last = match e.as_slice() {
             [.., last] if e.len() > 1 => format!(" and λ{} = {}", e.len(), with_error(*last)),
             _ => String::new(),
@@ -185,7 +204,7 @@ fn spectrum(curves: &[Curve], compare: bool) -> Result<Figure> {
         c.label(&format!("λ1 = {}{last} over {networks}", with_error(e[0])))
     };
     let mut sentence = curves.iter().map(of).collect::<Vec<_>>().join("; ");
-    if curves.iter().any(|c| c.last().replicas > 1) {
+    if replicated(curves) {
         sentence += " (± is the standard deviation over replicas)";
     }
     sentence += ".";
@@ -244,7 +263,11 @@ fn learning_curve(curves: &[Curve]) -> Result<Figure> {
         sentences.push("A power law needs three prefix sizes.".into());
     }
     let caption = "Learning curve: networks trained on k samples, tested on the same test split.".into();
-    figure("learning-curve", Section::Model, caption, sentences.join(" "), &[loss, accuracy])
+    let mut panels = vec![loss];
+    if accuracy.lines.iter().any(|l| !l.points.is_empty()) {
+        panels.push(accuracy);
+    }
+    figure("learning-curve", Section::Model, caption, sentences.join(" "), &panels)
 }
 
 fn fit_sentence(curve: &Curve, fit: &Fit) -> String {
@@ -252,16 +275,16 @@ fn fit_sentence(curve: &Curve, fit: &Fit) -> String {
         fit.exponent_deviation.map_or(String::new(), |d| format!("exponent ± {} over replicas, ", short(d)));
     let gain = short(100.0 * curve.flat_gain);
     let last = curve.last().k as f64;
-    let flat = match fit.flat_k {
+    let flat = match curve.flat_from() {
         Some(k) if k > last => format!(
-            "doubling takes less than {gain} % off only from about {} samples on, beyond those measured",
+            "a doubling takes less than {gain} % off only from about {} samples on, beyond those measured",
             grouped_f(k)
         ),
-        Some(k) => format!("doubling takes less than {gain} % off from about {} samples on", grouped_f(k)),
-        None if fit.flattening == "never" => {
+        Some(k) => format!("a doubling takes less than {gain} % off from about {} samples on", grouped_f(k)),
+        None if fit.flattening == Flattening::Never => {
             format!("the fitted floor is 0, so by this law a doubling always takes more than {gain} % off")
         }
-        None => format!("a doubling takes less than {gain} % off at every size"),
+        None => format!("a doubling takes less than {gain} % off at every size measured"),
     };
     format!(
         "The test loss is {} + {} k^−{} ({spread}residual {}); {flat}.",
@@ -270,11 +293,6 @@ fn fit_sentence(curve: &Curve, fit: &Fit) -> String {
         short(fit.exponent),
         percent(fit.relative_residual)
     )
-}
-
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a number of samples, rounded
-fn grouped_f(k: f64) -> String {
-    if k < 1e15 { grouped(k.round() as usize) } else { short(k) }
 }
 
 fn angles(curves: &[Curve]) -> Result<Figure> {
@@ -378,7 +396,7 @@ fn sufficient(curves: &[Curve]) -> Result<Figure> {
             let of = |r: &Rung| r.sufficient.get(j).map(|s| s.1.mean);
             panel.lines.push(line(&label, curve.line(of), Style::Solid, panel.lines.len()));
         }
-        if let Some(k) = curve.fit.as_ref().and_then(|fit| fit.flat_k) {
+        if let Some(k) = curve.flat_from() {
             panel.levels.push((k, curve.label(&format!("learning curve flat: {}", grouped_f(k)))));
         }
         sentences.push(curve.label(&flat_sentence(curve)));
@@ -393,26 +411,25 @@ fn sufficient(curves: &[Curve]) -> Result<Figure> {
 fn flat_sentence(curve: &Curve) -> String {
     let sizes =
         |(tolerance, k): &(f64, Spread)| format!("K = {} at {} nats²", grouped_f(k.mean), short(*tolerance));
-    let all = match &curve.last().sufficient[..] {
-        [] => "No tolerance was asked for".to_owned(),
-        found => found.iter().map(sizes).collect::<Vec<_>>().join(", "),
-    };
+    let all = curve.last().sufficient.iter().map(sizes).collect::<Vec<_>>().join(", ");
     let Some(fit) = &curve.fit else {
         return format!("{all}; there is no power law of the test loss to set beside it.");
     };
-    match (fit.flat_k, fit.delta_at_flat) {
+    match (curve.flat_from(), fit.delta_at_flat) {
         (Some(k), Some(delta)) => format!(
             "{all}; the learning curve is flat from about {} samples on{}, where Δ is {} nats²: K says when it flattens only for a tolerance near that.",
             grouped_f(k),
             if k > curve.last().k as f64 { ", by its power law beyond those measured" } else { "" },
             short(delta)
         ),
-        _ if fit.flattening == "never" => {
+        _ if fit.flattening == Flattening::Never => {
             format!(
                 "{all}; by its power law the learning curve never becomes flat, so no K marks that point."
             )
         }
-        _ => format!("{all}; the learning curve is flat at every size, so no K marks where it becomes so."),
+        _ => format!(
+            "{all}; the learning curve is flat at every size measured, so no K marks where it becomes so."
+        ),
     }
 }
 
@@ -429,21 +446,19 @@ fn classes(members: &[Member]) -> Result<Figure> {
         lines: vec![line("outliers", found, Style::Points, 0), line("C − 1", equal, Style::Dashed, 1)],
         ..Panel::default()
     };
-    let of = |m: &Member| {
-        Some(format!("{} with {} classes (gap {})", m.outliers?.0, m.n_classes, short(m.outliers?.1)))
-    };
-    let sentence = classes_sentence(&members.iter().filter_map(of).collect::<Vec<_>>());
+    let sentence = classes_sentence(members);
     let caption =
         "Outliers against the number of classes, each network trained on those classes alone.".into();
     figure("outliers-by-class", Section::Spectrum, caption, sentence, &[panel])
 }
 
-/// The outliers of each member that has a gap.
-fn classes_sentence(told: &[String]) -> String {
-    match told {
-        [] => "No member has a gap among its positive eigenvalues.".to_owned(),
-        told => format!("Outliers: {}.", told.join(", ")),
-    }
+/// The outliers of each member, and how large the gap below them is.
+fn classes_sentence(members: &[Member]) -> String {
+    let of = |m: &Member| match m.outliers {
+        Some((n, ratio)) => format!("{n} with {} classes (gap {})", m.n_classes, short(ratio)),
+        None => format!("no gap with {} classes", m.n_classes),
+    };
+    format!("Outliers: {}.", members.iter().map(of).collect::<Vec<_>>().join(", "))
 }
 
 fn variants(curves: &[Curve], members: &[Member]) -> Result<Figure> {
@@ -538,7 +553,8 @@ fn html(
         ["samples", "replicas", "train loss", "test loss", "test accuracy", "‖∇L‖", "V (nats²)", "overlap"];
     let rows = curves.iter().flat_map(|c| c.rungs.iter().map(move |r| rung(c, r)));
     let head = variant.into_iter().chain(head).collect::<Vec<_>>();
-    let sizes = page::table(&head, rows) + "<p>± is the standard deviation over replicas.</p>\n";
+    let note = if replicated(curves) { "<p>± is the standard deviation over replicas.</p>\n" } else { "" };
+    let sizes = page::table(&head, rows) + note;
     let member = |m: &Member| {
         let maybe = |v: Option<f64>| v.map_or_else(String::new, short);
         let theories =
@@ -567,7 +583,8 @@ fn html(
         "overlap",
     ];
     let all = page::table(&head, members.iter().map(member));
-    let behind = format!("{} members; numbers are of the setting {}", members.len(), curves[0].setting);
+    let behind =
+        format!("{}; numbers are of the setting {}", count(members.len(), "member"), curves[0].setting);
     let picture = |f: &Figure| page::captioned(f, &page::still(&f.svg, &f.alt), &behind);
     let figures = figures.iter().map(picture).collect::<String>();
     page::document(&Shell {
@@ -596,7 +613,7 @@ fn summary_of(
         format: summary::FORMAT,
         experiment: experiment.to_owned(),
         title: params.title.clone(),
-        headline: format!("A family of {} networks.", members.len()),
+        headline: format!("A family of {}.", count(members.len(), "network")),
         answer,
         n_samples: last.k,
         n_features: shape.layers.first().copied().unwrap_or(0),
@@ -628,8 +645,12 @@ mod tests {
 
     #[test]
     fn members_without_a_gap_are_told_as_such() {
-        assert_eq!(classes_sentence(&[]), "No member has a gap among its positive eigenvalues.");
-        assert_eq!(classes_sentence(&["a".into(), "b".into()]), "Outliers: a, b.");
+        let found = Member { outliers: Some((9, 3.0)), ..member("a", None) };
+        let none = Member { n_classes: 2, ..member("b", None) };
+        assert_eq!(
+            classes_sentence(&[found, none]),
+            "Outliers: 9 with 10 classes (gap 3), no gap with 2 classes."
+        );
     }
 
     fn one(mean: f64) -> Spread {
@@ -666,18 +687,18 @@ mod tests {
         }
     }
 
-    fn curve(flattening: &str, flat_k: Option<f64>) -> Curve {
+    fn curve(flattening: Flattening, flat_k: Option<f64>) -> Curve {
         let fit = Fit {
             floor: 0.0,
             scale: 5.036,
             exponent: 0.373,
             exponent_deviation: Some(0.0013),
             relative_residual: 0.0318,
-            flattening: flattening.into(),
+            flattening,
             flat_k,
             delta_at_flat: flat_k.map(|_| 1.9e-7),
         };
-        Curve { fit: Some(fit), ..unfitted() }
+        Curve { fit: Some(fit), rungs: vec![rung(500), rung(8000)], ..unfitted() }
     }
 
     fn member(name: &str, polish: Option<Polish>) -> Member {
@@ -709,7 +730,7 @@ mod tests {
     #[test]
     fn a_learning_curve_is_described_as_it_was_found() {
         let said = |c: &Curve| fit_sentence(c, c.fit.as_ref().unwrap());
-        let mut never = curve("never", None);
+        let mut never = curve(Flattening::Never, None);
         assert_eq!(
             said(&never),
             "The test loss is 0 + 5.036 k^−0.373 (exponent ± 1.3e-3 over replicas, residual 3.18 %); \
@@ -717,40 +738,60 @@ mod tests {
         );
         never.fit.as_mut().unwrap().exponent_deviation = None;
         assert!(said(&never).starts_with("The test loss is 0 + 5.036 k^−0.373 (residual 3.18 %);"));
-        let everywhere = curve("everywhere", None);
-        assert!(said(&everywhere).ends_with("a doubling takes less than 5 % off at every size."));
-        let beyond = curve("at", Some(22_725.0));
-        assert!(said(&beyond).contains("only from about 22,725 samples on, beyond those measured"));
-        let within = curve("at", Some(700.0));
-        assert!(said(&within).ends_with("less than 5 % off from about 700 samples on."));
+        // A law that is flat from below the smallest size on is flat at every size that was measured.
+        for everywhere in [curve(Flattening::Everywhere, None), curve(Flattening::At, Some(0.3))] {
+            let text = said(&everywhere);
+            assert!(text.ends_with("; a doubling takes less than 5 % off at every size measured."), "{text}");
+        }
+        let beyond = curve(Flattening::At, Some(22_725.0));
+        assert!(said(&beyond).ends_with(
+            "; a doubling takes less than 5 % off only from about 22,725 samples on, beyond those measured."
+        ));
+        let within = curve(Flattening::At, Some(700.0));
+        assert!(said(&within).ends_with("; a doubling takes less than 5 % off from about 700 samples on."));
 
-        let drawn = |c: Curve| learning_curve(&[c]).unwrap().sentence;
-        assert!(drawn(within).starts_with("The test loss is"));
-        assert_eq!(drawn(unfitted()), "A power law needs three prefix sizes.");
+        let drawn = |c: Curve| learning_curve(&[c]).unwrap();
+        let named = drawn(Curve { variant: Some("wide".into()), ..within });
+        assert!(named.sentence.starts_with("wide: The test loss is"), "{}", named.sentence);
+        let mut measured = unfitted();
+        measured.rungs[0].test_loss = Some(one(0.5));
+        let loss = drawn(Curve { variant: None, ..measured });
+        assert_eq!(loss.sentence, "A power law needs three prefix sizes.");
+        assert!(loss.alt.ends_with("(Test loss)"), "{}", loss.alt);
+        let mut classified = unfitted();
+        classified.rungs[0].test_accuracy = Some(one(0.9));
+        let both = drawn(classified).alt;
+        assert!(both.ends_with("(Test loss; Test accuracy)"), "{both}");
     }
 
     #[test]
     fn k_stands_beside_the_learning_curve_in_words_that_fit() {
-        let never = curve("never", None);
+        let never = curve(Flattening::Never, None);
         assert_eq!(
             flat_sentence(&never),
             "K = 3,870 at 1e-4 nats²; by its power law the learning curve never becomes flat, so no K marks that point."
         );
-        assert!(
-            flat_sentence(&curve("everywhere", None))
-                .contains("; the learning curve is flat at every size, so no K")
+        for everywhere in [curve(Flattening::Everywhere, None), curve(Flattening::At, Some(0.3))] {
+            assert_eq!(
+                flat_sentence(&everywhere),
+                "K = 3,870 at 1e-4 nats²; the learning curve is flat at every size measured, so no K marks where it becomes so."
+            );
+            assert!(!sufficient(&[everywhere]).unwrap().svg.contains("learning curve flat"));
+        }
+        let mut within = curve(Flattening::At, Some(700.0));
+        within.rungs[1].sufficient.push((1e-6, one(38_729.6)));
+        assert_eq!(
+            flat_sentence(&within),
+            "K = 3,870 at 1e-4 nats², K = 38,730 at 1e-6 nats²; the learning curve is flat from about 700 samples on, \
+             where Δ is 1.9e-7 nats²: K says when it flattens only for a tolerance near that."
         );
         assert!(
-            flat_sentence(&curve("at", Some(700.0)))
-                .contains("is flat from about 700 samples on, where Δ is 1.9e-7 nats²")
+            flat_sentence(&curve(Flattening::At, Some(70_000.0)))
+                .contains("from about 70,000 samples on, by its power law beyond those measured, where Δ")
         );
-        let mut without = never;
-        without.rungs[0].sufficient.clear();
-        assert!(flat_sentence(&without).starts_with("No tolerance was asked for; by its power law"));
-        assert!(
-            flat_sentence(&curve("at", Some(70_000.0)))
-                .contains("samples on, by its power law beyond those measured, where Δ")
-        );
+        let drawn = sufficient(&[within, Curve { variant: Some("wide".into()), ..unfitted() }]).unwrap();
+        assert!(drawn.svg.contains("learning curve flat: 700"), "{}", drawn.svg);
+        assert!(drawn.sentence.ends_with("near that. wide: K = 3,870 at 1e-4 nats²; there is no power law of the test loss to set beside it."), "{}", drawn.sentence);
         assert_eq!(
             flat_sentence(&unfitted()),
             "K = 3,870 at 1e-4 nats²; there is no power law of the test loss to set beside it."
@@ -832,7 +873,7 @@ mod tests {
             answer(&two, &plain),
             ["b: V = 1 nats² at 8,000 samples; c: V = 1 nats² at 8,000 samples."]
         );
-        let fitted = answer(&[curve("never", None), unfitted()], &plain);
+        let fitted = answer(&[curve(Flattening::Never, None), unfitted()], &plain);
         assert!(
             fitted.len() == 1 && fitted[0].starts_with("K = 3,870 at 1e-4 nats²; by its power law"),
             "{fitted:?}"

@@ -203,9 +203,9 @@ fn sufficient(e: &Experiment, answer: &Setting) -> Result<Figure> {
     };
     panel.lines.extend(rows.iter().filter_map(interval));
     let caption = format!(
-        "K: Δ_k of {}, the law of its average over orders, and where that meets each tolerance, with its {:.0} % interval over samples and draws.",
+        "K: Δ_k of {}, the law of its average over orders, and where that meets each tolerance, with its {} interval over samples and draws.",
         describe(answer),
-        100.0 * e.confidence
+        chart::percent(e.confidence)
     );
     figure(
         "sufficient",
@@ -260,17 +260,13 @@ fn history(e: &Experiment) -> Result<Figure> {
         ],
         ..Panel::default()
     };
-    let panels = [
-        panel("Loss", "loss (nats)", true, [1, 3]),
-        panel("Accuracy", "fraction classified right", false, [2, 4]),
-    ];
-    figure(
-        "training",
-        Section::Model,
-        "Loss and accuracy while training.".into(),
-        sentences::model(&e.model),
-        &panels,
-    )
+    let mut panels = vec![panel("Loss", "loss (nats)", true, [1, 3])];
+    let mut caption = "Loss while training.";
+    if e.model.train_accuracy.is_some() {
+        panels.push(panel("Accuracy", "fraction classified right", false, [2, 4]));
+        caption = "Loss and accuracy while training.";
+    }
+    figure("training", Section::Model, caption.into(), sentences::model(&e.model), &panels)
 }
 
 fn spectrum(e: &Experiment, compare: bool) -> Result<Figure> {
@@ -557,6 +553,17 @@ mod tests {
         };
         let table = "panel,line,x,y\na; b,c,1,2\na; b,lower edge of the band,1,1.5\na; b,upper edge of the band,1,2.5\n";
         assert_eq!(csv_of(&[panel]), table);
+    }
+
+    #[test]
+    fn training_has_an_accuracy_where_there_are_classes() {
+        let mut e = tests::experiment();
+        e.model.history =
+            ndarray::Array2::from_shape_fn((3, 5), |(i, j)| if j < 2 { i as f64 } else { f64::NAN });
+        let told = |e: &Experiment| history(e).unwrap().alt;
+        assert_eq!(told(&e), "Loss and accuracy while training. (Loss; Accuracy)");
+        e.model.train_accuracy = None;
+        assert_eq!(told(&e), "Loss while training. (Loss)");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::summary::Summary;
 pub fn summary(s: &Summary) -> String {
     let layers = s.layers.iter().map(ToString::to_string).collect::<Vec<_>>().join("-");
     let accuracy =
-        s.test_accuracy.map_or_else(String::new, |a| format!(", test accuracy {:.2} %", 100.0 * a));
+        s.test_accuracy.map_or_else(String::new, |a| format!(", test accuracy {}", sentences::share(a, 2)));
     let mut text = format!(
         "## {}\n\n**{}**\n\n{} samples, network {layers} ({}), loss {} nats{accuracy}. V = {} nats²{}.\n\n",
         s.title,

@@ -238,10 +238,10 @@ fn model(e: &Experiment) -> String {
     };
     let test = model.test_loss.map_or_else(String::new, |l| format!(" Test loss {} nats.", short(l)));
     format!(
-        "<p>{} training and {} test samples of {} features, {kind}: {} ({}). A network of {layers} ({}, {} parameters), weights {}.{test}</p>\n{own}",
+        "<p>{} training and {} test samples of {}, {kind}: {} ({}). A network of {layers} ({}, {} parameters), weights {}.{test}</p>\n{own}",
         grouped(data.n_samples),
         grouped(data.n_test),
-        data.n_features,
+        sentences::count(data.n_features, "feature"),
         escape(&data.source),
         escape(&data.attribution),
         model.activation,
@@ -265,10 +265,10 @@ fn theory_table(e: &Experiment) -> String {
                 s.name.clone(),
                 c.name.clone(),
                 grouped(c.n_compared),
-                format!("{:.1} %", 100.0 * c.fraction_above),
+                sentences::share(c.fraction_above, 1),
                 short(c.smallest_ratio),
                 short(c.geometric_mean_ratio),
-                format!("{:.1} %", 100.0 * c.within_three_standard_errors),
+                sentences::share(c.within_three_standard_errors, 1),
             ]
         });
     let head = [
@@ -304,10 +304,10 @@ fn method(e: &Experiment) -> String {
     });
     format!(
         "{}<p>Δ_k is the mean over θ ~ N(0, σ²I) of (L_{{k+s}} − L_k)² at w* + Pθ, for every k from one pass over the samples per draw (s = {}). \
-         The eigenvalues took {} Hessian-vector products over all samples. Times, memory and threads of each run are in the manifest.json of its stage: this page has the same bytes for the same parameters.</p>\n{}{}",
+         The eigenvalues took {} over all samples. Times, memory and threads of each run are in the manifest.json of its stage: this page has the same bytes for the same parameters.</p>\n{}{}",
         heading("method"),
         e.step,
-        e.spectrum.n_products,
+        sentences::count(e.spectrum.n_products, "Hessian-vector product"),
         table(&head, e.manifests.iter().map(row)),
         params.collect::<String>()
     )
@@ -347,6 +347,26 @@ mod tests {
         assert!(html.contains(
             "<h2 id=\"arriving\">Data that arrive</h2>\n<p>No run was trained on arriving samples"
         ));
+    }
+
+    #[test]
+    fn a_theory_below_at_one_size_is_not_above_at_all() {
+        let mut e = crate::gather::tests::experiment();
+        e.settings[0].theories = vec![crate::gather::Theory {
+            name: "quadratic".into(),
+            sizes: vec![],
+            values: ndarray::Array1::zeros(0),
+            comparison: crate::gather::Comparison {
+                name: "quadratic".into(),
+                n_compared: 59_999,
+                fraction_above: 1.0 - 1.0 / 59_999.0,
+                smallest_ratio: 0.5,
+                geometric_mean_ratio: 2.0,
+                within_three_standard_errors: 0.125,
+            },
+        }];
+        let row = "<td>hessian-d1-s1</td><td>quadratic</td><td>59,999</td><td>more than 99.9 %</td><td>0.5</td><td>2</td><td>12.5 %</td>";
+        assert!(theory_table(&e).contains(row), "{}", theory_table(&e));
     }
 
     #[test]

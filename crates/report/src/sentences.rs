@@ -26,15 +26,22 @@ pub fn grouped(n: usize) -> String {
     text
 }
 
-/// A share in whole per cent; what is neither none nor all is never rounded to it.
-pub fn share(fraction: f64) -> String {
-    let rounded = (100.0 * fraction).round();
-    if rounded == 0.0 && fraction > 0.0 {
-        "less than 1 %".to_owned()
-    } else if rounded >= 100.0 && fraction < 1.0 {
-        "more than 99 %".to_owned()
+/// A number of samples that is a mean or a solution, as a whole number.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // not negative, and below 2^53
+pub fn grouped_f(k: f64) -> String {
+    if k < 1e15 { grouped(k.round() as usize) } else { short(k) }
+}
+
+/// A share in per cent with so many decimals; what is neither none nor all is never rounded to it.
+pub fn share(fraction: f64, digits: usize) -> String {
+    let fixed = |per_cent: f64| format!("{per_cent:.digits$} %");
+    let (text, least) = (fixed(100.0 * fraction), 0.1_f64.powi(digits.try_into().expect("a few digits")));
+    if fraction > 0.0 && text == fixed(0.0) {
+        format!("less than {}", fixed(least))
+    } else if fraction < 1.0 && text == fixed(100.0) {
+        format!("more than {}", fixed(100.0 - least))
     } else {
-        format!("{rounded:.0} %")
+        text
     }
 }
 
@@ -68,16 +75,19 @@ pub fn tolerance(row: &SufficientRow) -> String {
 /// The answer at one tolerance: by the closed form with its interval, and by the single stored order.
 pub fn answer(average: &SufficientRow, single: &SufficientRow, n_samples: usize) -> String {
     let tolerance = tolerance(average);
-    let k = grouped(average.k.unwrap_or_default());
+    let k = average.k.unwrap_or_default();
     let interval = match (average.low, average.high) {
         (Some(low), Some(high)) => format!(" (interval {} to {})", grouped(low), grouped(high)),
         _ => String::new(),
     };
     let law = match average.status.as_str() {
-        "reached" => format!("{k} samples are enough{interval}"),
+        "reached" => {
+            format!("{} {} enough{interval}", count(k, "sample"), if k == 1 { "is" } else { "are" })
+        }
         "extrapolated" => format!(
-            "the {} samples at hand are not enough; about {k} would be{interval}, extrapolated by the 1/k² law",
-            grouped(n_samples)
+            "the {} samples at hand are not enough; about {} would be{interval}, extrapolated by the 1/k² law",
+            grouped(n_samples),
+            grouped(k)
         ),
         status => format!("the law gives no number ({status})"),
     };
@@ -103,11 +113,7 @@ pub fn headline(rows: &[&SufficientRow], n_samples: usize) -> String {
         };
         format!("{k}{interval} for a change below {}{beyond}", tolerance(row))
     };
-    let parts = rows.iter().map(one).collect::<Vec<_>>();
-    if parts.is_empty() {
-        return "No tolerance was asked for.".to_owned();
-    }
-    format!("Samples that are enough: {}.", parts.join("; "))
+    format!("Samples that are enough: {}.", rows.iter().map(one).collect::<Vec<_>>().join("; "))
 }
 
 /// Which curve the numbers are of.
@@ -148,7 +154,7 @@ pub fn prefix_spectrum(which: Which, k: usize, first: f64, last: f64) -> String 
 /// Where the experiments of the comparison stand: smallest and largest K of `rows`, all at one tolerance.
 pub fn comparison(rows: &[(&str, &SufficientRow)]) -> String {
     let Some((_, first)) = rows.first() else {
-        return "No tolerance in nats² was asked for, so there is no K to compare.".to_owned();
+        return "No experiment has a report yet; each family has a page of its own.".to_owned();
     };
     let known = rows.iter().filter_map(|(name, row)| Some((*name, row.k?, row.status.as_str())));
     let mut known = known.collect::<Vec<_>>();
@@ -202,8 +208,7 @@ pub fn steps(experiments: &[(&str, usize)]) -> String {
 
 /// How well the network fits.
 pub fn model(model: &Model) -> String {
-    let accuracy =
-        |split: &str, accuracy: Option<f64>| accuracy.map(|a| format!("{:.2} % {split}", 100.0 * a));
+    let accuracy = |split: &str, accuracy: Option<f64>| accuracy.map(|a| format!("{} {split}", share(a, 2)));
     let both = [
         accuracy("of the training samples", model.train_accuracy),
         accuracy("of the test samples", model.test_accuracy),
@@ -234,9 +239,9 @@ pub fn spectrum(which: Which, eigenvalues: &[f64], largest_residual: f64, compar
     let Some(model) = compare else { return own };
     let tenth = eigenvalues
         .get(9)
-        .map_or(String::new(), |e| format!(" and {} of the tenth", short(e / PAPER_EIGENVALUES[9])));
+        .map_or(String::new(), |e| format!(" and {} times the tenth", short(e / PAPER_EIGENVALUES[9])));
     format!(
-        "{own} The paper printed {} to {} as the mean of 50 networks; this one network has {} of its first{tenth}. \
+        "{own} The paper printed {} to {} as the mean of 50 networks; this one network has {} times its first{tenth}. \
          Known reasons: that is a mean over 50 networks and this is one; the paper's power iteration returns the norm of Hv, which has no sign; \
          and the Hessian is taken where training stopped, here at a loss of {} nats with gradient norm {}, while the paper prints neither. \
          How much each contributes is not known.",
@@ -299,19 +304,17 @@ pub fn constant(name: &str, found: f64, paper: f64) -> String {
 
 /// Where a theory lies beside Monte Carlo.
 pub fn theory(c: &Comparison) -> String {
+    let all = match c.n_compared {
+        1 => "the one prefix size".to_owned(),
+        n => format!("all {} prefix sizes", grouped(n)),
+    };
     let place = if c.fraction_above >= 1.0 {
-        format!(
-            "is above Monte Carlo at all {} prefix sizes compared: an upper bound here",
-            grouped(c.n_compared)
-        )
+        format!("is above Monte Carlo at {all} compared: an upper bound here")
     } else if c.fraction_above <= 0.0 {
-        format!("is below Monte Carlo at all {} prefix sizes compared: no upper bound", grouped(c.n_compared))
+        format!("is below Monte Carlo at {all} compared: no upper bound")
     } else {
-        format!(
-            "is above Monte Carlo at {} of the {} prefix sizes compared: no upper bound",
-            share(c.fraction_above),
-            grouped(c.n_compared)
-        )
+        let above = share(c.fraction_above, 0);
+        format!("is above Monte Carlo at {above} of {all} compared: no upper bound")
     };
     format!(
         "{} {place} (geometric mean of the ratio {}, smallest {}).",
@@ -334,8 +337,10 @@ pub fn no_difference(varied: &str, smallest: (f64, f64), largest: (f64, f64)) ->
         "which agrees within a factor of two"
     } else if varied == "σ" {
         "which does not agree: as σ → 0 V tends to the variance of the loss at w* itself, so it can stay the same only while the draws barely move the losses"
-    } else {
+    } else if ratio > 1.0 {
         "which does not agree: each further direction moves the losses further"
+    } else {
+        "which does not agree"
     };
     format!(
         "The paper finds that {varied} makes no substantial difference; here V is {} at {varied} = {} and {} at {varied} = {} (ratio {}), {verdict}.",
@@ -373,7 +378,7 @@ pub fn paper_landscape(number: &str, plane: &Plane) -> String {
     let over = |other: f64| short(largest_change / other);
     let fell = match plane.largest_change_of_first {
         0.0 => "no sample changes the surface at the smallest k".to_owned(),
-        first => format!("the largest squared change is {} of that at the smallest k", over(first)),
+        first => format!("the largest squared change is {} times that at the smallest k", over(first)),
     };
     let random = plane.largest_change_of_random.filter(|r| *r > 0.0).map_or(String::new(), |random| {
         format!(", {} times that in random directions at the same k", over(random))
@@ -487,6 +492,8 @@ mod tests {
         assert!(text.ends_with("in the one order that was measured, not reached."), "{text}");
         let text = answer(&row("not reached", None, None), &single, 5000);
         assert!(text.contains("the law gives no number (not reached)"), "{text}");
+        let text = answer(&row("reached", Some(1), None), &single, 5000);
+        assert!(text.starts_with("For a change below 1e-4 nats², 1 sample is enough; in"), "{text}");
         let relative = SufficientRow { relative: Some(1e-3), ..row("reached", Some(1050), None) };
         let text = answer(&relative, &single, 5000);
         assert!(
@@ -512,7 +519,6 @@ mod tests {
             headline(&[&relative], 5000),
             "Samples that are enough: 7 for a change below 0.001 % of the mean perturbed loss."
         );
-        assert_eq!(headline(&[], 5000), "No tolerance was asked for.");
         assert!(setting_note("hessian-d10-s1").contains("`hessian-d10-s1`"));
     }
 
@@ -568,7 +574,7 @@ mod tests {
         let only = "only a has a number (8,000, extrapolated), so there is none to compare it with; no number for b.";
         assert!(comparison(&[("a", &beyond), ("b", &none)]).ends_with(only));
         assert!(comparison(&[("a", &none), ("b", &none)]).ends_with(", no experiment has a number."));
-        assert!(comparison(&[]).starts_with("No tolerance in nats² was asked for"));
+        assert!(comparison(&[]).starts_with("No experiment has a report yet; each family"));
         assert_eq!(steps(&[("a", 1), ("b", 1)]), "");
         assert_eq!(
             steps(&[("a", 1), ("b", 64), ("c", 1)]),
@@ -616,13 +622,40 @@ mod tests {
             within_three_standard_errors: 0.0,
         };
         assert!(theory(&c(1.0)).contains("at all 1,500 prefix sizes compared: an upper bound here"));
-        assert!(theory(&c(0.994)).contains("at 99 % of the 1,500 prefix sizes compared: no upper bound"));
-        assert!(theory(&c(0.0)).contains("below Monte Carlo at all 1,500"));
-        assert!(
-            theory(&c(0.998))
-                .contains("at more than 99 % of the 1,500 prefix sizes compared: no upper bound")
+        assert_eq!(
+            theory(&c(0.994)),
+            "quadratic is above Monte Carlo at 99 % of all 1,500 prefix sizes compared: no upper bound (geometric mean of the ratio 2, smallest 0.5)."
         );
-        assert!(theory(&c(0.002)).contains("at less than 1 % of the 1,500"));
+        let below = theory(&c(0.0));
+        assert!(
+            below.contains("is below Monte Carlo at all 1,500 prefix sizes compared: no upper bound"),
+            "{below}"
+        );
+        assert!(theory(&c(0.998)).contains("is above Monte Carlo at more than 99 % of all 1,500"));
+        assert!(theory(&c(0.002)).contains("is above Monte Carlo at less than 1 % of all 1,500"));
+        let single = theory(&Comparison { n_compared: 1, ..c(1.0) });
+        assert!(
+            single.contains("is above Monte Carlo at the one prefix size compared: an upper"),
+            "{single}"
+        );
+    }
+
+    #[test]
+    fn a_share_is_never_rounded_to_none_or_all() {
+        let cases = [
+            (0.0, 0, "0 %"),
+            (0.004, 0, "less than 1 %"),
+            (0.126, 0, "13 %"),
+            (0.996, 0, "more than 99 %"),
+            (1.0, 0, "100 %"),
+            (0.996, 1, "99.6 %"),
+            (0.9996, 1, "more than 99.9 %"),
+            (0.0004, 1, "less than 0.1 %"),
+            (0.999_99, 2, "more than 99.99 %"),
+        ];
+        for (fraction, digits, text) in cases {
+            assert_eq!(share(fraction, digits), text);
+        }
     }
 
     #[test]
@@ -678,14 +711,20 @@ mod tests {
         {
             assert!(text.contains(part), "{part:?} in {text}");
         }
-        assert!(!text.contains("of the tenth"), "{text}");
+        assert!(text.contains("has 0.512 times its first. Known"), "{text}");
         let ten = beside(&[0.908; 10]);
-        assert!(ten.contains("and 2 of the tenth"), "{ten}");
+        assert!(ten.contains("has 0.232 times its first and 2 times the tenth. Known"), "{ten}");
         assert!(no_difference("σ", (0.1, 0.0115), (16.0, 0.986)).contains("does not agree: as σ → 0"));
         assert!(
             no_difference("d", (1.0, 0.1), (10.0, 0.9)).contains("does not agree: each further direction")
         );
-        assert!(no_difference("d", (1.0, 0.5), (10.0, 0.6)).contains("agrees within a factor of two"));
+        assert!(
+            no_difference("d", (1.0, 0.9), (10.0, 0.1)).ends_with("(ratio 0.111), which does not agree.")
+        );
+        assert_eq!(
+            no_difference("d", (1.0, 0.5), (10.0, 0.6)),
+            "The paper finds that d makes no substantial difference; here V is 0.5 at d = 1 and 0.6 at d = 10 (ratio 1.2), which agrees within a factor of two."
+        );
         assert!(
             no_difference("d", (1.0, 0.0), (10.0, 0.0)).ends_with("no sample changes the loss at d = 1.")
         );
@@ -710,7 +749,7 @@ mod tests {
             full.contains("1 local extremum") && full.contains("4 local extrema at the smallest k"),
             "{full}"
         );
-        assert!(full.contains("is 0.02 of that at the smallest k"), "{full}");
+        assert!(full.contains("is 0.02 times that at the smallest k"), "{full}");
         assert!(full.contains("mean loss of 0.5 nats is lower than the 2 there; and"), "{full}");
         let higher = paper_landscape("3", &Plane { mean_loss: 3.0, ..plane });
         assert!(
@@ -723,7 +762,7 @@ mod tests {
         let small = paper_landscape("6", &random);
         assert!(small.contains("largest squared change is 4 times that in random directions"), "{small}");
         assert!(paper_landscape("6", &plane).ends_with("1 local extremum inside the plane."));
-        assert!(paper_landscape("7", &random).contains("0.02 of that at the smallest k, 4 times"));
+        assert!(paper_landscape("7", &random).contains("0.02 times that at the smallest k, 4 times"));
         let still = Plane { largest_change: 0.0, largest_change_of_first: 0.0, ..plane };
         assert!(paper_landscape("7", &still).contains("no sample changes the surface at the smallest k"));
     }
