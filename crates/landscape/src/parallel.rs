@@ -5,8 +5,9 @@
 
 use std::ops::Range;
 
-/// Rows of a block of samples: large enough for the matrix products, small enough to balance two threads.
-pub const BLOCK_ROWS: usize = 512;
+/// Rows of a block of samples: large enough for the matrix products, small enough to balance the threads (9,984 samples
+/// are 26 whole blocks; at 512 rows, 20 of which one is short, two threads were 1.85 times as fast as one, now 1.94).
+pub const BLOCK_ROWS: usize = 384;
 
 /// Parameters that one task updates or adds up.
 pub const PARAMETERS_AT_ONCE: usize = 32_768;
@@ -53,8 +54,9 @@ mod tests {
 
     #[test]
     fn blocks_tile_the_range_and_coincide() {
-        assert_eq!(blocks(0..1300), [0..512, 512..1024, 1024..1300]);
-        assert_eq!(blocks(500..600), [500..512, 512..600]);
+        const B: usize = BLOCK_ROWS;
+        assert_eq!(blocks(0..2 * B + 276), [0..B, B..2 * B, 2 * B..2 * B + 276]);
+        assert_eq!(blocks(B - 12..B + 88), [B - 12..B, B..B + 88]);
         assert!(blocks(3..3).is_empty());
     }
 

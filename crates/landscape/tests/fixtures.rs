@@ -12,6 +12,7 @@ use landscape::gradient::{full_gradient, sample_losses};
 use landscape::hvp::{HessianSum, SecondOrder};
 use landscape::lanczos::{Dense, EigenRequest, RitzPairs, Which, lanczos};
 use landscape::operator::{PrefixHessian, SymmetricOperator};
+use landscape::parallel::BLOCK_ROWS;
 use landscape::prefix_spectrum::prefix_spectrum;
 use landscape::vectors::symmetric_eigen;
 use landscape::{Activation, Inputs, Loss, Mlp, Real, Samples, Targets};
@@ -391,7 +392,7 @@ fn lanczos_on_spectra_with_negative_repeated_and_zero_values() {
     near(power.values.to_vec(), [9.0, -8.0, 5.0]);
 }
 
-/// The samples of a fixture again and again, so that they fill two blocks of 512 rows and a third, short one.
+/// The samples of a fixture again and again, so that they fill two blocks and a third, short one.
 struct Repeated {
     samples: Samples,
     /// which sample of the fixture row i is
@@ -402,8 +403,8 @@ impl Repeated {
     /// A multiple of all the fixtures' sizes (7, 20, 32, 40, 64) would be long: the next multiple of this one's own.
     fn new(f: &Fixture) -> Self {
         let n = f.samples.len();
-        let of = (0..1100_usize.next_multiple_of(n)).map(|i| i % n).collect::<Vec<_>>();
-        assert!(of.len() > 1024 && of.len() < 1536, "two blocks and a short one");
+        let of = (0..(2 * BLOCK_ROWS + 76).next_multiple_of(n)).map(|i| i % n).collect::<Vec<_>>();
+        assert!(of.len() > 2 * BLOCK_ROWS && of.len() < 3 * BLOCK_ROWS, "two blocks and a short one");
         let x = f.load::<Ix2>("X").select(Axis(0), &of);
         let Targets::Classes(y) = f.samples.targets() else { panic!("classes") };
         let y = of.iter().map(|&i| y[i]).collect();
@@ -417,7 +418,7 @@ impl Repeated {
 }
 
 /// The fixtures fit into one block; here every kernel crosses from block to block, held against the fixture's
-/// answers per sample. Means over whole repetitions are those of the fixture; 1,100 terms in another order cost
+/// answers per sample. Means over whole repetitions are those of the fixture; 900 terms in another order cost
 /// 1e-13 at most, below the tolerances of one block.
 #[test]
 fn blocks_join_without_a_seam() {
@@ -439,14 +440,15 @@ fn blocks_join_without_a_seam() {
             };
             assert_close(&mean(0, n), &expected, 1e-10, name);
             // From the first block into the second, and from the second to the end.
-            let (low, high) = (500_usize.next_multiple_of(once), 600_usize.next_multiple_of(once));
+            let (low, high) = ((BLOCK_ROWS - 1) / once * once, (BLOCK_ROWS + 88).next_multiple_of(once));
             assert_close(&mean(low, high), &expected, 1e-10, name);
             assert_close(&mean(high, n), &expected, 1e-10, name);
             // Cut in the middle of a repetition and of a block: one row at a time is a reference of its own.
+            let cut = 2 * BLOCK_ROWS + 7;
             let single = |i: usize| f.sum().product(i..i + 1, v.view(), kind).row(0).to_owned();
             let singles = (0..once).map(single).collect::<Vec<_>>();
-            let expected = many.of[..1031].iter().fold(Array1::zeros(v.ncols()), |s, &i| s + &singles[i]);
-            let found = sum.product(0..1031, v.view(), kind).row(0).to_owned();
+            let expected = many.of[..cut].iter().fold(Array1::zeros(v.ncols()), |s, &i| s + &singles[i]);
+            let found = sum.product(0..cut, v.view(), kind).row(0).to_owned();
             assert_close(&found, &expected, 1e-10, name);
         }
 
