@@ -140,6 +140,16 @@ fn everything_can_be_brought() {
             "{file} differs"
         );
     }
+    // The report names the directions as the user's, not as eigenvectors.
+    let page = std::fs::read_to_string(place.artifact("report/index.html")).unwrap();
+    for told in [
+        "The directions are those of eigen.basis.",
+        "3 given directions at σ = 1",
+        "<h3>Over the first two given directions</h3>",
+    ] {
+        assert!(page.contains(told), "{told}");
+    }
+    assert!(place.artifact("report/figures/rayleigh-quotients.svg").exists());
 }
 
 /// The example of the README, word for word, on the files it names.

@@ -11,6 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::Failure;
+use crate::progress::Progress;
 
 /// Version of the layout of this file; readers refuse another.
 pub const FORMAT: u32 = 1;
@@ -176,12 +177,19 @@ pub fn hash_path(path: &Path) -> Result<String> {
         return Ok(hex(&all.finalize()));
     }
     let mut file = File::open(path).map_err(missing)?;
+    let mebibytes = usize::try_from(file.metadata().map_err(missing)?.len() >> 20).unwrap_or(usize::MAX);
+    let label = format!("checking {} (MiB)", path.display());
+    // About a second; a bar that is gone at once would only flicker.
+    let progress = (mebibytes >= 512).then(|| Progress::new(mebibytes, &label));
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     loop {
         match file.read(&mut buffer).map_err(missing)? {
             0 => return Ok(hex(&hash.finalize())),
             n => hash.update(&buffer[..n]),
+        }
+        if let Some(progress) = &progress {
+            progress.add(1);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 /// Between two lines of a log.
 const LOG_EVERY: Duration = Duration::from_secs(10);
@@ -49,17 +49,19 @@ impl Progress {
     fn of(length: Length, label: &str) -> Self {
         let bar = (std::io::stderr().is_terminal() && tracing::enabled!(tracing::Level::INFO)).then(|| {
             let (bar, template) = match length {
-                Length::Known(total) => (
-                    ProgressBar::new(total),
-                    "{msg} {wide_bar} {human_pos}/{human_len} {per_sec}, {eta} left",
-                ),
-                Length::AtMost(most) => {
-                    (ProgressBar::new(most), "{spinner} {msg} {human_pos}, {per_sec}, at most {human_len}")
+                Length::Known(total) => {
+                    (ProgressBar::new(total), "{msg} {wide_bar} {human_pos}/{human_len} {rate}, {eta} left")
                 }
-                Length::Unknown => (ProgressBar::no_length(), "{spinner} {msg} {human_pos}, {per_sec}"),
+                Length::AtMost(most) => {
+                    (ProgressBar::new(most), "{spinner} {msg} {human_pos}, {rate}, at most {human_len}")
+                }
+                Length::Unknown => (ProgressBar::no_length(), "{spinner} {msg} {human_pos}, {rate}"),
+            };
+            let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+                let _ = write!(text, "{:.1}/s", state.per_sec());
             };
             let style = ProgressStyle::with_template(template).expect("a valid template");
-            bar.with_style(style).with_message(label.to_owned())
+            bar.with_style(style.with_key("rate", rate)).with_message(label.to_owned())
         });
         let now = Instant::now();
         Self {

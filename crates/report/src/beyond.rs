@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use crate::chart::{self, Panel, Style, percent, short};
 use crate::figures::{Figure, Section, figure, line};
-use crate::gather::Experiment;
-use crate::sentences::{count, grouped, grouped_f};
+use crate::gather::{Basis, Experiment};
+use crate::sentences::{self, count, grouped, grouped_f, placed};
 
 /// What `train`, `spectrum` and `stream` say of it; each part is there where it was computed.
 pub struct Beyond {
@@ -182,7 +182,7 @@ pub fn draw(e: &Experiment) -> Result<Vec<Figure>> {
     if let Some(found) = &b.outliers {
         figures.push(outliers(found)?);
     }
-    figures.push(gradient_share(b)?);
+    figures.push(gradient_share(b, e.spectrum.basis)?);
     if let Some(found) = &b.stream {
         figures.push(trajectory(found)?);
         figures.push(stops(found)?);
@@ -367,7 +367,7 @@ fn gap_sentence(n: usize, ratio: f64, n_classes: usize) -> String {
     )
 }
 
-fn gradient_share(b: &Beyond) -> Result<Figure> {
+fn gradient_share(b: &Beyond, basis: Basis) -> Result<Figure> {
     let d = b.gradient_share.len();
     let ranked = |values: Array1<f64>| {
         values.iter().enumerate().map(|(i, &v)| (i as f64 + 1.0, v)).collect::<Vec<_>>()
@@ -385,28 +385,33 @@ fn gradient_share(b: &Beyond) -> Result<Figure> {
     let random = Array1::from_shape_fn(d, |i| (i + 1) as f64 / b.n_params as f64);
     lines.push(line("a random direction, expected", ranked(random), Style::Dashed, 2));
     let panel = Panel {
-        title: "Share of the gradient in the top subspace".into(),
+        title: "Share of the gradient in these directions".into(),
         x_label: "directions".into(),
         y_label: "share of ‖∇L‖²".into(),
         rises: true,
         lines,
         ..Panel::default()
     };
-    let sentence = share_sentence(d, b.gradient_share[d - 1], batch.map(|m| m[d - 1]), b.n_params);
-    let caption = "How much of the gradient lies in the Hessian's top directions.".into();
+    let sentence = share_sentence(basis, d, b.gradient_share[d - 1], batch.map(|m| m[d - 1]), b.n_params);
+    let caption = format!(
+        "How much of the gradient lies in the {}.",
+        placed(basis, &format!("{} directions", sentences::basis(basis)))
+    );
     figure("gradient-share", Section::Spectrum, caption, sentence, &[panel])
 }
 
-/// The share of the top `d` directions in the full gradient, and in that of mini-batches where they were measured.
-fn share_sentence(d: usize, full: f64, batch: Option<f64>, n_params: usize) -> String {
+/// The share of the first `d` directions in the full gradient, and in that of mini-batches where they were measured.
+fn share_sentence(basis: Basis, d: usize, full: f64, batch: Option<f64>, n_params: usize) -> String {
     let batches =
         batch.map_or(String::new(), |m| format!(" and {} of a mini-batch's on average", percent(m)));
-    let (top, them) = match d {
-        1 => ("The top direction holds".to_owned(), "it"),
-        d => (format!("The top {d} directions hold"), "they"),
+    let name = sentences::basis(basis);
+    let (directions, hold, them) = match d {
+        1 => (format!("{name} direction"), "holds", "it"),
+        d => (format!("{d} {name} directions"), "hold", "they"),
     };
     format!(
-        "{top} {} of the squared gradient norm at w*{batches}; of a random vector {them} would hold {}.",
+        "The {} {hold} {} of the squared gradient norm at w*{batches}; of a random vector {them} would hold {}.",
+        placed(basis, &directions),
         percent(full),
         percent(d as f64 / n_params as f64)
     )
@@ -497,6 +502,8 @@ fn ratio_sentence(stops: &Stops) -> String {
 
 #[cfg(test)]
 pub mod tests {
+    use pipeline::params::Which;
+
     use super::*;
 
     /// Of a network with ten parameters, of which nothing but the share of the gradient was computed.
@@ -619,14 +626,17 @@ pub mod tests {
 
     #[test]
     fn the_share_of_the_gradient_names_mini_batches_where_there_are_some() {
-        let both = share_sentence(10, 0.5, Some(0.25), 1000);
+        let both = share_sentence(Basis::Eigenvectors(Which::LargestAlgebraic), 10, 0.5, Some(0.25), 1000);
         assert!(
-            both.starts_with("The top 10 directions hold 50 %")
+            both.starts_with("The top 10 Hessian directions hold 50 %")
                 && both.contains("and 25 % of a mini-batch's"),
             "{both}"
         );
-        let one = share_sentence(1, 0.5, None, 1000);
-        assert!(one.starts_with("The top direction holds 50 %") && !one.contains("mini-batch"), "{one}");
+        let one = share_sentence(Basis::Given, 1, 0.5, None, 1000);
+        assert!(
+            one.starts_with("The first given direction holds 50 %") && !one.contains("mini-batch"),
+            "{one}"
+        );
         assert!(one.ends_with("it would hold 0.1 %."), "{one}");
     }
 

@@ -4,11 +4,10 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use ndarray::{Array1, ArrayView2, Axis};
-use pipeline::params::BasisName;
 
 use crate::chart::{self, Line, Panel, Style};
 use crate::confidence;
-use crate::gather::{Experiment, Grid, Setting, SufficientRow};
+use crate::gather::{Basis, Experiment, Grid, Setting, SufficientRow};
 use crate::sentences::{self, PAPER_EIGENVALUES, PAPER_HESSIAN_CONSTANT, PAPER_RANDOM_CONSTANT, Plane};
 use crate::surface::{self, Surface, extremes};
 
@@ -65,7 +64,7 @@ pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figur
     for grid in &e.grids {
         figures.extend(landscapes(e, grid, compare)?);
     }
-    let random = |s: &&Setting| s.basis == BasisName::Random;
+    let random = |s: &&Setting| s.basis == Basis::Random;
     let random = e.settings.iter().filter(random).collect::<Vec<_>>();
     // Figure 4 varies σ at the dimension that has most, figure 5 varies d at the σ that has most.
     let by_sigma = largest_group(&random, |s| s.dim as f64);
@@ -88,15 +87,15 @@ pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figur
             compare,
         )?);
     }
-    let hessian = e.settings.iter().filter(|s| s.basis == BasisName::Hessian).collect::<Vec<_>>();
-    if !hessian.is_empty() {
-        figures.push(deltas(
-            e,
-            "figure-8",
-            "Figure 8: Δ_k in the Hessian's top directions",
-            &hessian,
-            compare,
-        )?);
+    let of_spectrum = e.settings.iter().filter(|s| s.basis == e.spectrum.basis).collect::<Vec<_>>();
+    if !of_spectrum.is_empty() {
+        let (name, number) = match e.spectrum.basis {
+            Basis::Given => ("delta-given", ""),
+            _ => ("figure-8", "Figure 8: "),
+        };
+        let directions = format!("{} directions", sentences::basis(e.spectrum.basis));
+        let title = format!("{number}Δ_k in the {}", sentences::placed(e.spectrum.basis, &directions));
+        figures.push(deltas(e, name, &title, &of_spectrum, compare)?);
     }
     if !answer.theories.is_empty() {
         figures.push(theory(e, answer, compare)?);
@@ -226,17 +225,8 @@ fn describe(s: &Setting) -> String {
 }
 
 fn described_directions(s: &Setting) -> String {
-    let direction = format!("{} direction", basis(s.basis));
+    let direction = format!("{} direction", sentences::basis(s.basis));
     format!("{} at σ = {}", sentences::count(s.dim, &direction), chart::short(s.sigma))
-}
-
-/// A basis in words.
-pub fn basis(name: BasisName) -> &'static str {
-    match name {
-        BasisName::Hessian => "Hessian",
-        BasisName::Random => "random",
-        BasisName::Filter => "filter-normalised",
-    }
 }
 
 fn history(e: &Experiment) -> Result<Figure> {
@@ -273,25 +263,31 @@ fn spectrum(e: &Experiment, compare: bool) -> Result<Figure> {
     let values = &e.spectrum.eigenvalues;
     let ranked =
         |values: &[f64]| values.iter().enumerate().map(|(i, &v)| (i as f64 + 1.0, v)).collect::<Vec<_>>();
+    let (name, title, one, values_of) = match e.spectrum.basis {
+        Basis::Given => (
+            "rayleigh-quotients",
+            "Rayleigh quotients of H(w*)",
+            "uᵀHu",
+            "Rayleigh quotients uᵀHu of the given directions with",
+        ),
+        _ => ("figure-1", "Eigenvalues of H(w*)", "eigenvalue", "Figure 1: signed Ritz values of"),
+    };
+    let compare = compare && e.spectrum.basis != Basis::Given;
     let mut lines = vec![line("this network", ranked(&values.to_vec()), Style::Solid, 0)];
     if compare {
         lines.push(line("the paper, mean of 50 networks", ranked(&PAPER_EIGENVALUES), Style::Dashed, 1));
     }
     let panel = Panel {
-        title: "Eigenvalues of H(w*)".into(),
+        title: title.into(),
         x_label: "rank".into(),
-        y_label: "eigenvalue (nats per squared parameter unit)".into(),
+        y_label: format!("{one} (nats per squared parameter unit)"),
         lines,
         ..Panel::default()
     };
-    let largest = e.spectrum.residuals.iter().fold(0.0_f64, |m, &r| m.max(r));
-    let sentence =
-        sentences::spectrum(e.spectrum.which, &values.to_vec(), largest, compare.then_some(&e.model));
-    let caption = format!(
-        "Figure 1: signed Ritz values of the Hessian over all {} samples.",
-        sentences::grouped(e.data.n_samples)
-    );
-    figure("figure-1", Section::Spectrum, caption, sentence, &[panel])
+    let sentence = sentences::spectrum(&e.spectrum, compare.then_some(&e.model));
+    let caption =
+        format!("{values_of} the Hessian over all {}.", sentences::count(e.data.n_samples, "sample"));
+    figure(name, Section::Spectrum, caption, sentence, &[panel])
 }
 
 fn prefix_spectrum(e: &Experiment) -> Result<Figure> {
@@ -307,8 +303,7 @@ fn prefix_spectrum(e: &Experiment) -> Result<Figure> {
         lines: lines.collect(),
         ..Panel::default()
     };
-    let (first, last) = (e.spectrum.prefix_eigenvalues[[0, 0]], e.spectrum.eigenvalues[0]);
-    let sentence = sentences::prefix_spectrum(e.spectrum.which, e.spectrum.prefix_sizes[0], first, last);
+    let sentence = sentences::prefix_spectrum(&e.spectrum);
     figure(
         "prefix-eigenvalues",
         Section::Spectrum,
@@ -322,8 +317,8 @@ fn prefix_spectrum(e: &Experiment) -> Result<Figure> {
 /// paper's numbers. The sizes between them are for the slider.
 fn landscapes(e: &Experiment, grid: &Grid, compare: bool) -> Result<Vec<Figure>> {
     let numbers = match (grid.name.as_str(), grid.basis) {
-        ("random", BasisName::Random) => Some(["2", "3"]),
-        ("hessian", BasisName::Hessian) => Some(["6", "7"]),
+        ("random", Basis::Random) => Some(["2", "3"]),
+        ("hessian", Basis::Eigenvectors(_)) => Some(["6", "7"]),
         _ => None,
     };
     let last = grid.sizes.len() - 1;
@@ -355,7 +350,7 @@ fn landscapes(e: &Experiment, grid: &Grid, compare: bool) -> Result<Vec<Figure>>
 fn paper_landscape(e: &Experiment, grid: &Grid, m: usize, number: &str) -> String {
     let largest_change = |grid: &Grid, m: usize| extremes(grid.change.index_axis(Axis(0), m)).1;
     let loss = |m: usize| grid.loss.index_axis(Axis(0), m);
-    let other = e.grids.iter().find(|g| g.basis == BasisName::Random && g.name == "random");
+    let other = e.grids.iter().find(|g| g.basis == Basis::Random && g.name == "random");
     let of_random = other.and_then(|g| {
         let same = g.sizes.iter().position(|k| *k == grid.sizes[m])?;
         Some(largest_change(g, same))
@@ -381,7 +376,7 @@ fn landscape(e: &Experiment, grid: &Grid, m: usize, name: String, title: &str) -
         surface(format!("L_k (nats), k = {}", sentences::grouped(k)), loss),
         surface("(L_{k+s} − L_k)² (nats²)".to_owned(), change),
     ])?;
-    let directions = directions(grid.basis);
+    let directions = sentences::plane(grid.basis);
     let caption = format!(
         "{title}the loss surface over {directions} at k = {} and its squared change with {}.",
         sentences::grouped(k),
@@ -397,15 +392,6 @@ fn landscape(e: &Experiment, grid: &Grid, m: usize, name: String, title: &str) -
         section: Section::Landscape,
         grid: Some(grid.name.clone()),
     })
-}
-
-/// The two directions of a landscape, in words.
-pub fn directions(basis: BasisName) -> &'static str {
-    match basis {
-        BasisName::Hessian => "the top two Hessian eigenvectors",
-        BasisName::Random => "two random directions",
-        BasisName::Filter => "two filter-normalised directions",
-    }
 }
 
 fn surface_csv(grid: &Grid, loss: ArrayView2<f64>, change: ArrayView2<f64>) -> String {
@@ -473,10 +459,10 @@ fn delta_sentence(e: &Experiment, settings: &[&Setting], compare: bool) -> Strin
     if compare {
         for s in settings {
             let paper = match s.basis {
-                BasisName::Hessian if s.dim == 1 && s.sigma.to_bits() == 1.0_f64.to_bits() => {
+                Basis::Eigenvectors(_) if s.dim == 1 && s.sigma.to_bits() == 1.0_f64.to_bits() => {
                     PAPER_HESSIAN_CONSTANT
                 }
-                BasisName::Random if s.sigma <= 1.0 => PAPER_RANDOM_CONSTANT,
+                Basis::Random if s.sigma <= 1.0 => PAPER_RANDOM_CONSTANT,
                 _ => continue,
             };
             text += " ";
@@ -570,15 +556,10 @@ mod tests {
     fn directions_are_named_by_their_basis() {
         let mut s = tests::setting();
         assert_eq!(described_directions(&s), "1 Hessian direction at σ = 1");
-        (s.basis, s.dim, s.sigma) = (BasisName::Random, 2, 0.5);
+        (s.basis, s.dim, s.sigma) = (Basis::Random, 2, 0.5);
         assert_eq!(described_directions(&s), "2 random directions at σ = 0.5");
-        s.basis = BasisName::Filter;
+        s.basis = Basis::Filter;
         assert_eq!(describe(&s), "2 filter-normalised directions at σ = 0.5 (8 draws)");
-        let all = [BasisName::Hessian, BasisName::Random, BasisName::Filter].map(directions);
-        assert_eq!(
-            all,
-            ["the top two Hessian eigenvectors", "two random directions", "two filter-normalised directions"]
-        );
     }
 
     #[test]
@@ -588,7 +569,7 @@ mod tests {
         let own = delta_sentence(&e, &[hessian], false);
         assert!(own.starts_with("V = mean variance of the loss over samples (nats²): 1.00 ± 0.10 for 1 Hessian direction at σ = 1 (8 draws). There are too few"), "{own}");
         assert!(!own.contains("paper"), "{own}");
-        let random = |dim, sigma| Setting { basis: BasisName::Random, dim, sigma, ..tests::setting() };
+        let random = |dim, sigma| Setting { basis: Basis::Random, dim, sigma, ..tests::setting() };
         let said = |s: &Setting| delta_sentence(&e, &[s], true);
         // Δ_k (k/64)² is 1/64² k/(k + 1), which is 2.4e-4.
         assert!(
@@ -653,9 +634,9 @@ mod tests {
     fn the_first_and_the_last_landscape_have_the_numbers_of_the_paper() {
         let mut e = tests::experiment();
         e.grids = vec![
-            tests::grid("random", BasisName::Random),
-            tests::grid("hessian", BasisName::Hessian),
-            tests::grid("filter", BasisName::Filter),
+            tests::grid("random", Basis::Random),
+            tests::grid("hessian", e.spectrum.basis),
+            tests::grid("filter", Basis::Filter),
         ];
         e.grids[1].asked.push(50);
         let told = |i: usize, compare| {
@@ -667,7 +648,7 @@ mod tests {
         assert_eq!(names(1), ["figure-6", "landscape-hessian-50", "figure-7"]);
         assert_eq!(names(2), ["landscape-filter-10", "landscape-filter-90"]);
         let (_, caption, sentence) = &told(1, true)[0];
-        assert!(caption.starts_with("Figure 6: the loss surface over the top two Hessian eigenvectors at k = 10 and its squared change with 1 more sample."), "{caption}");
+        assert!(caption.starts_with("Figure 6: the loss surface over the top two Hessian directions at k = 10 and its squared change with 1 more sample."), "{caption}");
         assert!(sentence.contains("Over the plane L_k runs from 0 to 4 nats at k = 10; one more sample changes it by at most 0.5 nats (squared: 0.25 nats²). The paper shows a more structured surface"), "{sentence}");
         // The change is the same in all directions here.
         assert!(

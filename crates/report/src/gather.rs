@@ -57,7 +57,9 @@ pub struct Model {
 }
 
 pub struct Spectrum {
-    /// the end that comes first
+    /// what the values belong to
+    pub basis: Basis,
+    /// the end of the spectrum that the prefixes begin with
     pub which: Which,
     pub eigenvalues: Array1<f64>,
     pub residuals: Array1<f64>,
@@ -67,10 +69,32 @@ pub struct Spectrum {
     pub prefix_eigenvalues: Array2<f64>,
 }
 
+/// What the directions of a basis are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// of the Hessian, from this end of its spectrum on
+    Eigenvectors(Which),
+    /// the user's, `eigen.basis`
+    Given,
+    Random,
+    Filter,
+}
+
+impl Basis {
+    fn of(name: BasisName, eigen: &Eigen) -> Self {
+        match name {
+            BasisName::Hessian if eigen.basis.is_some() => Self::Given,
+            BasisName::Hessian => Self::Eigenvectors(eigen.which),
+            BasisName::Random => Self::Random,
+            BasisName::Filter => Self::Filter,
+        }
+    }
+}
+
 /// One Δ_k curve with all that is known of it.
 pub struct Setting {
     pub name: String,
-    pub basis: BasisName,
+    pub basis: Basis,
     pub dim: usize,
     pub sigma: f64,
     pub draws: usize,
@@ -111,7 +135,7 @@ pub struct Comparison {
 /// One landscape.
 pub struct Grid {
     pub name: String,
-    pub basis: BasisName,
+    pub basis: Basis,
     pub axis: Array1<f64>,
     pub sizes: Vec<usize>,
     /// those of them that `pipeline.yaml` lists: each has a picture of its own
@@ -241,8 +265,10 @@ fn read_model(ctx: &StageContext) -> Result<Model> {
 
 fn read_spectrum(ctx: &StageContext) -> Result<Spectrum> {
     let inputs = &ctx.inputs;
+    let params: Eigen = inputs.params("eigen")?;
     Ok(Spectrum {
-        which: inputs.params::<Eigen>("eigen")?.which,
+        basis: Basis::of(BasisName::Hessian, &params),
+        which: params.which,
         eigenvalues: inputs.read::<f64, Ix1>("eigen", "eigenvalues.npy")?,
         residuals: inputs.read::<f64, Ix1>("eigen", "residuals.npy")?,
         n_products: inputs.fact("eigen", "n_products")?,
@@ -276,7 +302,7 @@ fn read_setting(ctx: &StageContext, s: SettingTheory) -> Result<Setting> {
         order_average: ctx.inputs.read("bound", &folder("order_average.npy"))?,
         theories: s.theories.iter().map(theory).collect::<Result<_>>()?,
         name: s.name,
-        basis: s.basis,
+        basis: Basis::of(s.basis, &ctx.inputs.params("eigen")?),
         dim: s.dim,
         sigma: s.sigma,
         draws: s.draws,
@@ -296,7 +322,7 @@ fn read_grid(ctx: &StageContext, grid: GridFact, params: &MonteCarlo) -> Result<
         loss: ctx.inputs.read::<f64, Ix3>("montecarlo", &file("loss.npy"))?,
         change: ctx.inputs.read::<f64, Ix3>("montecarlo", &file("change.npy"))?,
         name: grid.name,
-        basis: grid.basis,
+        basis: Basis::of(grid.basis, &ctx.inputs.params("eigen")?),
     })
 }
 
@@ -309,7 +335,7 @@ pub mod tests {
         let law = Array1::from_iter((1..=10).map(|k| 1.0 / f64::from(10 * k * (10 * k + 1))));
         Setting {
             name: "hessian-d1-s1".into(),
-            basis: BasisName::Hessian,
+            basis: Basis::Eigenvectors(Which::LargestAlgebraic),
             dim: 1,
             sigma: 1.0,
             draws: 8,
@@ -324,7 +350,7 @@ pub mod tests {
     }
 
     /// A landscape of 3 × 3 points at k = 10 and 90, both asked for.
-    pub fn grid(name: &str, basis: BasisName) -> Grid {
+    pub fn grid(name: &str, basis: Basis) -> Grid {
         Grid {
             name: name.into(),
             basis,
@@ -361,6 +387,7 @@ pub mod tests {
                 history: Array2::zeros((1, 5)),
             },
             spectrum: Spectrum {
+                basis: Basis::Eigenvectors(Which::LargestAlgebraic),
                 which: Which::LargestAlgebraic,
                 eigenvalues: ndarray::array![2.0],
                 residuals: ndarray::array![1e-6],

@@ -6,9 +6,10 @@ use ndarray::Array3;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::figures::{basis, directions, thin};
+use crate::figures::thin;
 use crate::gather::{Experiment, Grid, Setting, SufficientRow};
 use crate::page::escape;
+use crate::sentences;
 
 /// Half-width of the drawn intervals of Δ_k, in standard errors: 95 % of a normal value.
 const ERRORS: f64 = 1.96;
@@ -93,7 +94,7 @@ impl Curve {
         };
         Self {
             title: title.to_owned(),
-            family: format!("{}, d = {}", basis(s.basis), s.dim),
+            family: format!("{}, d = {}", sentences::basis(s.basis), s.dim),
             sigma: s.sigma,
             n_samples: e.data.n_samples,
             step: e.step,
@@ -151,7 +152,7 @@ fn packed(values: &Array3<f64>) -> String {
 /// Data of one pair of surfaces.
 pub fn surface(grid: &Grid, step: usize) -> Value {
     json!({
-        "directions": directions(grid.basis),
+        "directions": sentences::plane(grid.basis),
         "step": step,
         "axis": grid.axis.iter().map(|&v| rounded(v)).collect::<Vec<_>>(),
         "sizes": grid.sizes,
@@ -184,7 +185,7 @@ pub fn setting_choice() -> &'static str {
 /// A pair of surfaces with its controls.
 pub fn surface_figure(source: &str, grid: &Grid) -> String {
     let last = grid.sizes.len() - 1;
-    let directions = directions(grid.basis);
+    let directions = sentences::plane(grid.basis);
     let button = |class: &str, label: &str, text: &str| {
         format!("<button type=\"button\" class=\"{class}\" aria-label=\"{label}\">{text}</button>")
     };

@@ -304,10 +304,10 @@ fn method(e: &Experiment) -> String {
     });
     format!(
         "{}<p>Δ_k is the mean over θ ~ N(0, σ²I) of (L_{{k+s}} − L_k)² at w* + Pθ, for every k from one pass over the samples per draw (s = {}). \
-         The eigenvalues took {} over all samples. Times, memory and threads of each run are in the manifest.json of its stage: this page has the same bytes for the same parameters.</p>\n{}{}",
+         {} Times, memory and threads of each run are in the manifest.json of its stage: this page has the same bytes for the same parameters.</p>\n{}{}",
         heading("method"),
         e.step,
-        sentences::count(e.spectrum.n_products, "Hessian-vector product"),
+        sentences::origin(&e.spectrum),
         table(&head, e.manifests.iter().map(row)),
         params.collect::<String>()
     )

@@ -3,7 +3,7 @@
 use pipeline::params::Which;
 
 use crate::chart::{self, short};
-use crate::gather::{Comparison, Exponent, Model, SufficientRow};
+use crate::gather::{Basis, Comparison, Exponent, Model, Spectrum, SufficientRow};
 
 /// Mean over 50 networks that the paper printed (figure 1).
 pub const PAPER_EIGENVALUES: [f64; 10] =
@@ -123,6 +123,44 @@ pub fn setting_note(setting: &str) -> String {
     )
 }
 
+/// A basis in words.
+pub fn basis(basis: Basis) -> &'static str {
+    match basis {
+        Basis::Eigenvectors(_) => "Hessian",
+        Basis::Given => "given",
+        Basis::Random => "random",
+        Basis::Filter => "filter-normalised",
+    }
+}
+
+/// `directions` by the place that they have in the basis: `top 2 Hessian directions`.
+pub fn placed(basis: Basis, directions: &str) -> String {
+    match basis {
+        Basis::Eigenvectors(Which::LargestAlgebraic) => format!("top {directions}"),
+        Basis::Eigenvectors(Which::LargestMagnitude) => format!("top {directions} by magnitude"),
+        Basis::Eigenvectors(Which::SmallestAlgebraic) => format!("bottom {directions}"),
+        Basis::Given => format!("first {directions}"),
+        Basis::Random | Basis::Filter => directions.to_owned(),
+    }
+}
+
+/// Where the directions come from.
+pub fn origin(s: &Spectrum) -> String {
+    match s.basis {
+        Basis::Given => "The directions are those of eigen.basis.".to_owned(),
+        _ => format!(
+            "The eigenvalues took {} over all samples.",
+            count(s.n_products, "Hessian-vector product")
+        ),
+    }
+}
+
+/// The two directions of a landscape, in words.
+pub fn plane(of: Basis) -> String {
+    let two = placed(of, &format!("two {} directions", basis(of)));
+    if matches!(of, Basis::Eigenvectors(_) | Basis::Given) { format!("the {two}") } else { two }
+}
+
 /// The eigenvalue that comes first, in words.
 fn first_of(which: Which) -> &'static str {
     match which {
@@ -132,8 +170,9 @@ fn first_of(which: Which) -> &'static str {
     }
 }
 
-/// The first eigenvalue of the smallest prefix beside that of all samples.
-pub fn prefix_spectrum(which: Which, k: usize, first: f64, last: f64) -> String {
+/// The first eigenvalue of the smallest prefix beside that of the largest.
+pub fn prefix_spectrum(s: &Spectrum) -> String {
+    let (first, last) = (s.prefix_eigenvalues[[0, 0]], s.prefix_eigenvalues[[s.prefix_sizes.len() - 1, 0]]);
     let ratio = first / last;
     let verdict = if (0.9..=1.1).contains(&ratio) {
         "within a tenth of".to_owned()
@@ -143,11 +182,12 @@ pub fn prefix_spectrum(which: Which, k: usize, first: f64, last: f64) -> String 
         format!("a fraction of {} of", short(ratio))
     };
     format!(
-        "The {} is {} at k = {}, {verdict} the {} with all samples.",
-        first_of(which),
+        "The {} is {} at k = {}, {verdict} the {} at k = {}.",
+        first_of(s.which),
         short(first),
-        grouped(k),
-        short(last)
+        grouped(s.prefix_sizes[0]),
+        short(last),
+        grouped(s.prefix_sizes[s.prefix_sizes.len() - 1])
     )
 }
 
@@ -223,21 +263,27 @@ pub fn model(model: &Model) -> String {
 }
 
 /// Figure 1.
-pub fn spectrum(which: Which, eigenvalues: &[f64], largest_residual: f64, compare: Option<&Model>) -> String {
-    let first = eigenvalues[0];
+pub fn spectrum(s: &Spectrum, compare: Option<&Model>) -> String {
+    let first = s.eigenvalues[0];
+    let largest_residual = s.residuals.iter().fold(0.0_f64, |m, &r| m.max(r));
     let residual = short(largest_residual / first.abs());
-    let rest = match eigenvalues {
+    let rest = match *s.eigenvalues.to_vec() {
         [_] => format!("; its residual is {residual} of it"),
         [.., last] => format!(
             ", the {} of these is {}; no residual exceeds {residual} of the first",
-            ordinal(eigenvalues.len()),
-            short(*last)
+            ordinal(s.eigenvalues.len()),
+            short(last)
         ),
         [] => unreachable!("at least one pair is solved for"),
     };
-    let own = format!("The {} of H(w*) is {}{rest}.", first_of(which), short(first));
+    let name = match s.basis {
+        Basis::Given => "Rayleigh quotient of the first given direction with",
+        _ => &format!("{} of", first_of(s.which)),
+    };
+    let own = format!("The {name} H(w*) is {}{rest}.", short(first));
     let Some(model) = compare else { return own };
-    let tenth = eigenvalues
+    let tenth = s
+        .eigenvalues
         .get(9)
         .map_or(String::new(), |e| format!(" and {} times the tenth", short(e / PAPER_EIGENVALUES[9])));
     format!(
@@ -522,36 +568,74 @@ mod tests {
         assert!(setting_note("hessian-d10-s1").contains("`hessian-d10-s1`"));
     }
 
+    fn solved(which: Which, eigenvalues: &[f64]) -> Spectrum {
+        Spectrum {
+            basis: Basis::Eigenvectors(which),
+            which,
+            eigenvalues: eigenvalues.to_vec().into(),
+            residuals: ndarray::Array1::from_elem(eigenvalues.len(), 1e-5),
+            n_products: 7,
+            prefix_sizes: vec![],
+            prefix_eigenvalues: ndarray::Array2::zeros((0, eigenvalues.len())),
+        }
+    }
+
     #[test]
     fn prefix_eigenvalues_are_compared_in_words_that_fit() {
-        let said = |first| prefix_spectrum(Which::LargestAlgebraic, 100, first, 1.0);
+        let said = |which, first, last| {
+            let prefix_eigenvalues = ndarray::array![[first], [3.0], [last]];
+            let prefix_sizes = vec![100, 500, 2000];
+            prefix_spectrum(&Spectrum { prefix_sizes, prefix_eigenvalues, ..solved(which, &[9.0]) })
+        };
         assert_eq!(
-            said(1.05),
-            "The largest eigenvalue is 1.05 at k = 100, within a tenth of the 1 with all samples."
+            said(Which::LargestAlgebraic, 1.05, 1.0),
+            "The largest eigenvalue is 1.05 at k = 100, within a tenth of the 1 at k = 2,000."
         );
-        assert!(said(2.0).contains("2 times the 1 with"));
-        assert!(said(0.5).contains("a fraction of 0.5 of the 1 with"));
+        assert!(said(Which::LargestAlgebraic, 2.0, 1.0).contains("2 times the 1 at"));
+        assert!(said(Which::LargestAlgebraic, 0.5, 1.0).contains("a fraction of 0.5 of the 1 at"));
         assert!(
-            prefix_spectrum(Which::SmallestAlgebraic, 100, -0.5, -1.0)
-                .starts_with("The smallest eigenvalue is −0.5")
+            said(Which::SmallestAlgebraic, -0.5, -1.0)
+                .starts_with("The smallest eigenvalue is −0.5 at k = 100")
         );
     }
 
     #[test]
     fn the_spectrum_is_told_by_the_end_that_was_asked_for() {
+        let said = |which, eigenvalues: &[f64]| spectrum(&solved(which, eigenvalues), None);
         assert_eq!(
-            spectrum(Which::LargestAlgebraic, &[2.0, 1.0, 0.5], 1e-5, None),
+            said(Which::LargestAlgebraic, &[2.0, 1.0, 0.5]),
             "The largest eigenvalue of H(w*) is 2, the 3rd of these is 0.5; no residual exceeds 5e-6 of the first."
         );
         assert_eq!(
-            spectrum(Which::SmallestAlgebraic, &[-2.0], 1e-5, None),
+            said(Which::SmallestAlgebraic, &[-2.0]),
             "The smallest eigenvalue of H(w*) is −2; its residual is 5e-6 of it."
         );
-        let magnitude = spectrum(Which::LargestMagnitude, &[-2.0, 1.0], 1e-5, None);
+        let magnitude = said(Which::LargestMagnitude, &[-2.0, 1.0]);
         assert!(
             magnitude.starts_with("The eigenvalue of largest magnitude of H(w*) is −2, the 2nd"),
             "{magnitude}"
         );
+        let given = Spectrum { basis: Basis::Given, ..solved(Which::LargestAlgebraic, &[2.0, 3.0]) };
+        assert_eq!(origin(&given), "The directions are those of eigen.basis.");
+        assert_eq!(
+            origin(&solved(Which::LargestAlgebraic, &[2.0])),
+            "The eigenvalues took 7 Hessian-vector products over all samples."
+        );
+        assert_eq!(
+            spectrum(&given, None),
+            "The Rayleigh quotient of the first given direction with H(w*) is 2, the 2nd of these is 3; no residual exceeds 5e-6 of the first."
+        );
+    }
+
+    #[test]
+    fn directions_are_named_by_their_basis() {
+        let eigenvectors = |which| plane(Basis::Eigenvectors(which));
+        assert_eq!(eigenvectors(Which::LargestAlgebraic), "the top two Hessian directions");
+        assert_eq!(eigenvectors(Which::LargestMagnitude), "the top two Hessian directions by magnitude");
+        assert_eq!(eigenvectors(Which::SmallestAlgebraic), "the bottom two Hessian directions");
+        assert_eq!(plane(Basis::Given), "the first two given directions");
+        assert_eq!(plane(Basis::Random), "two random directions");
+        assert_eq!(plane(Basis::Filter), "two filter-normalised directions");
     }
 
     #[test]
@@ -704,7 +788,7 @@ mod tests {
         assert!(constant("a", 30.0, 2.47).contains("above the paper's"));
         assert!(constant("a", 0.1, 2.47).contains("below the paper's"));
         let beside =
-            |eigenvalues: &[f64]| spectrum(Which::LargestAlgebraic, eigenvalues, 1e-5, Some(&network()));
+            |eigenvalues: &[f64]| spectrum(&solved(Which::LargestAlgebraic, eigenvalues), Some(&network()));
         let text = beside(&[2.0, 1.0]);
         for part in
             ["3.909", "mean over 50 networks", "has no sign", "loss of 0.5 nats with gradient norm 0.01"]

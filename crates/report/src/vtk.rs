@@ -45,14 +45,14 @@ fn array(text: &mut String, name: &str, values: ArrayView2<f64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gather::Basis;
     use ndarray::{Array3, array};
-    use pipeline::params::BasisName;
 
     #[test]
     fn the_first_axis_is_the_fastest() {
         let grid = Grid {
             name: "g".into(),
-            basis: BasisName::Random,
+            basis: Basis::Random,
             axis: array![-1.0, 0.0],
             sizes: vec![64],
             asked: vec![],
