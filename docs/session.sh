@@ -16,7 +16,7 @@ out="$root/docs/session.md"
 say() {
   { echo "\$ $*"; bash -c "$*" 2>&1 || true; echo; } | sed -e "s#$copy#.#g" >> "$out"
 }
-{ echo "# A session"; echo; echo "Made by \`docs/session.sh\` in a clean copy, on the embedded digits. Times are those of a busy machine of two cores."; echo; echo '```console'; } > "$out"
+{ echo "# A session"; echo; echo "Made by \`docs/session.sh\` in a clean copy, on the embedded digits. Times are those of a machine of two cores."; echo; echo '```console'; } > "$out"
 say make help
 say make quick
 say make quick

@@ -249,7 +249,10 @@ fn density(b: &Beyond, found: &Density) -> Result<Figure> {
     let ends = b.smallest.as_ref().zip(b.outliers.as_ref().and_then(|o| o.by_prefix.last()));
     let ends = ends.map(|(smallest, top)| (smallest[0], top.largest));
     let sentence = density_sentence(&found.fact, b.trace.as_ref(), b.n_params, ends);
-    let caption = "The whole spectrum at w*, by stochastic Lanczos quadrature.".into();
+    let caption = format!(
+        "The whole spectrum at w*, of the Hessian over {}, by stochastic Lanczos quadrature.",
+        count(b.n_samples, "sample")
+    );
     figure("spectral-density", Section::Spectrum, caption, sentence, &[panel])
 }
 
@@ -326,12 +329,10 @@ fn outliers(found: &Outliers) -> Result<Figure> {
         });
     }
     let last = found.by_prefix.last();
-    let whole = last.and_then(|c| Some((c.outliers?, c.gap_ratio?, c.n_classes)));
-    let mut sentence = whole
-        .map_or("There is no gap among the positive eigenvalues.".to_owned(), |(n, ratio, c)| {
-            gap_sentence(n, ratio, c)
-        });
-    if let Some(first) = found.by_prefix.first().filter(|c| c.overlap.is_some_and(|o| o < 1.0)) {
+    let whole = last.and_then(|c| Some(gap_sentence(c.n_samples, c.outliers?, c.gap_ratio?, c.n_classes)));
+    let mut sentence = whole.unwrap_or_else(|| "There is no gap among the positive eigenvalues.".to_owned());
+    let first = found.by_prefix.first().filter(|c| c.overlap.is_some_and(|o| o < 1.0));
+    if let Some((first, last)) = first.zip(last) {
         let (top, those) = if found.dim == 1 {
             ("the top direction of".to_owned(), "overlaps with that")
         } else {
@@ -339,8 +340,9 @@ fn outliers(found: &Outliers) -> Result<Figure> {
         };
         write!(
             sentence,
-            " At this w* {top} k = {} {those} of all by {} (mean squared cosine).",
+            " At this w* {top} k = {} {those} of k = {} by {} (mean squared cosine).",
             grouped(first.n_samples),
+            grouped(last.n_samples),
             short(first.overlap.unwrap_or(f64::NAN))
         )
         .expect("writing to a string");
@@ -351,17 +353,19 @@ fn outliers(found: &Outliers) -> Result<Figure> {
 }
 
 /// How many eigenvalues stand out, and how far.
-fn gap_sentence(n: usize, ratio: f64, n_classes: usize) -> String {
+fn gap_sentence(k: usize, n: usize, ratio: f64, n_classes: usize) -> String {
     let classes = if n_classes == 0 { "no classes".to_owned() } else { n_classes.to_string() + " classes" };
     if ratio <= 1.0 {
         return format!(
-            "Over all samples looked at, no gap between neighbours is larger than the residuals of the solve; there are {classes}."
+            "At k = {}, no gap between neighbours is larger than the residuals of the solve; there are {classes}.",
+            grouped(k)
         );
     }
     let verdict = if ratio >= 2.0 { "a clear gap" } else { "a weak gap: the count says little" };
     let lie = if n == 1 { "lies" } else { "lie" };
     format!(
-        "Over all samples looked at, {} {lie} above the largest gap, where neighbours differ by a factor of at least {} ({verdict}); there are {classes}.",
+        "At k = {}, {} {lie} above the largest gap, where neighbours differ by a factor of at least {} ({verdict}); there are {classes}.",
+        grouped(k),
         count(n, "eigenvalue"),
         short(ratio),
     )
@@ -579,17 +583,17 @@ pub mod tests {
 
     #[test]
     fn outliers_are_told_with_their_gap() {
-        let one = gap_sentence(1, 1.377, 10);
-        assert!(one.contains("1 eigenvalue lies above the largest gap, where neighbours differ by a factor of at least 1.377 (a weak gap"), "{one}");
-        let nine = gap_sentence(9, 3.0, 0);
+        let one = gap_sentence(2048, 1, 1.377, 10);
+        assert!(one.starts_with("At k = 2,048, 1 eigenvalue lies above the largest gap, where neighbours differ by a factor of at least 1.377 (a weak gap"), "{one}");
+        let nine = gap_sentence(2048, 9, 3.0, 0);
         assert!(
             nine.contains("9 eigenvalues lie above")
                 && nine.ends_with("(a clear gap); there are no classes."),
             "{nine}"
         );
-        let unresolved = gap_sentence(2, 0.9, 10);
+        let unresolved = gap_sentence(2048, 2, 0.9, 10);
         assert!(
-            unresolved.contains("no gap between neighbours is larger than the residuals"),
+            unresolved.starts_with("At k = 2,048, no gap between neighbours is larger than the residuals"),
             "{unresolved}"
         );
     }
@@ -642,16 +646,17 @@ pub mod tests {
 
     #[test]
     fn outliers_without_a_gap_say_so() {
-        let found = |dim, outliers: Option<usize>, overlap| Outliers {
+        let at = |n_samples, outliers: Option<usize>, overlap| Count {
+            n_samples,
+            n_classes: 10,
+            outliers,
+            gap_ratio: outliers.map(|_| 3.0),
+            largest: 2.0,
+            overlap,
+        };
+        let found = |dim, outliers, overlap| Outliers {
             dim,
-            by_prefix: vec![Count {
-                n_samples: 100,
-                n_classes: 10,
-                outliers,
-                gap_ratio: outliers.map(|_| 3.0),
-                largest: 2.0,
-                overlap,
-            }],
+            by_prefix: vec![at(100, Some(1), overlap), at(200, outliers, Some(1.0))],
             by_class: vec![],
         };
         let said = |gap, overlap| outliers(&found(3, gap, overlap)).unwrap().sentence;
@@ -659,9 +664,9 @@ pub mod tests {
         assert!(said(Some(9), Some(1.0)).ends_with("there are 10 classes."), "{}", said(Some(9), Some(1.0)));
         assert!(
             said(Some(9), Some(0.75))
-                .contains("At this w* the top 3 directions of k = 100 overlap with those of all by 0.75")
+                .contains("At this w* the top 3 directions of k = 100 overlap with those of k = 200 by 0.75")
         );
         let one = outliers(&found(1, None, Some(0.5))).unwrap().sentence;
-        assert!(one.contains("the top direction of k = 100 overlaps with that of all by 0.5"), "{one}");
+        assert!(one.contains("the top direction of k = 100 overlaps with that of k = 200 by 0.5"), "{one}");
     }
 }

@@ -67,7 +67,8 @@ pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figur
     let random = |s: &&Setting| s.basis == Basis::Random;
     let random = e.settings.iter().filter(random).collect::<Vec<_>>();
     // Figure 4 varies σ at the dimension that has most, figure 5 varies d at the σ that has most.
-    let by_sigma = largest_group(&random, |s| s.dim as f64);
+    let mut by_sigma = largest_group(&random, |s| s.dim as f64);
+    by_sigma.sort_by(|a, b| a.sigma.total_cmp(&b.sigma));
     if by_sigma.len() > 1 {
         figures.push(deltas(
             e,
@@ -77,7 +78,8 @@ pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figur
             compare,
         )?);
     }
-    let by_dim = largest_group(&random, |s| s.sigma);
+    let mut by_dim = largest_group(&random, |s| s.sigma);
+    by_dim.sort_by_key(|s| s.dim);
     if by_dim.len() > 1 {
         figures.push(deltas(
             e,
@@ -377,8 +379,9 @@ fn landscape(e: &Experiment, grid: &Grid, m: usize, name: String, title: &str) -
         surface("(L_{k+s} − L_k)² (nats²)".to_owned(), change),
     ])?;
     let directions = sentences::plane(grid.basis);
+    let the = if title.is_empty() { "The" } else { "the" };
     let caption = format!(
-        "{title}the loss surface over {directions} at k = {} and its squared change with {}.",
+        "{title}{the} loss surface over {directions} at k = {} and its squared change with {}.",
         sentences::grouped(k),
         sentences::count(e.step, "more sample")
     );
@@ -661,7 +664,7 @@ mod tests {
         assert!(
             told(2, true)[0]
                 .1
-                .starts_with("the loss surface over two filter-normalised directions at k = 10")
+                .starts_with("The loss surface over two filter-normalised directions at k = 10")
         );
     }
 }

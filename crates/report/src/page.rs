@@ -159,7 +159,7 @@ fn behind(section: Section, e: &Experiment) -> String {
         }
         Section::Spectrum => &[
             ("eigen", &["dim", "which", "solver", "residual_tolerance", "seed", "precision"]),
-            ("spectrum", &["probes", "steps", "largest", "seed", "precision"]),
+            ("spectrum", &["n_samples", "probes", "steps", "largest", "seed", "precision"]),
         ],
         Section::Landscape => &[("montecarlo", &["step", "precision"])],
         Section::Answer | Section::Delta => &[("montecarlo", &["step", "draws", "seed", "precision"])],
@@ -172,7 +172,9 @@ fn behind(section: Section, e: &Experiment) -> String {
     let value = |v: &serde_json::Value| v.to_string().replace(['"', '{', '}'], "").replace(',', ", ");
     let of = |(stage, keys): &(&str, &[&str])| {
         let params = e.manifests.iter().find(|m| m.stage == *stage).map(|m| &m.params);
-        let known = keys.iter().filter_map(|k| Some(format!("{k} {}", value(params?.get(k)?))));
+        // null stands for what the stage found by itself, such as all samples.
+        let given = |k: &&str| params?.get(*k).filter(|v| !v.is_null()).map(|v| format!("{k} {}", value(v)));
+        let known = keys.iter().filter_map(given);
         format!("{stage}: {}", known.collect::<Vec<_>>().join(", "))
     };
     format!("{} · N = {}", keys.iter().map(of).collect::<Vec<_>>().join(" · "), grouped(e.data.n_samples))

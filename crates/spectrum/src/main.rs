@@ -272,7 +272,7 @@ fn shares<R: Real>(basis: &Array2<R>, gradient: ArrayView1<R>) -> Array1<f64> {
     })
 }
 
-/// Share of the gradient in the top directions of `eigen`: of the full one, and of mini-batches (Gur-Ari et al. 2018).
+/// Share of the gradient in the directions of `eigen`: of the full one, and of mini-batches (Gur-Ari et al. 2018).
 fn gradient_share<R: Real>(
     subject: &Subject<R>,
     ctx: &mut StageContext,
@@ -303,5 +303,5 @@ fn gradient_share<R: Real>(
     ctx.outputs.write("batch_gradient_share.npy", &batches, "1", "of mini-batch gradients, (batches, d)")?;
     ctx.outputs.fact("gradient_batch_size", size)?;
     let d = basis.nrows();
-    Ok(Some(format!("{:.1} % of the gradient in the top {d}", 100.0 * full[d - 1])))
+    Ok(Some(format!("{:.1} % of the gradient in the {d} directions of eigen", 100.0 * full[d - 1])))
 }
