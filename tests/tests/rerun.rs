@@ -159,20 +159,27 @@ fn make_sees_that_a_file_of_the_user_changed() {
 
 #[test]
 fn an_interrupted_stage_leaves_nothing_half_written() {
-    for (signal, code) in [("INT", 130), ("TERM", 143)] {
-        let place = Place::new(|p| {
-            small(p);
-            set(p, "train.epochs", 100_000);
-        });
-        place.stages(&["fetch-data"]);
-        let mut child = place.command("train", "digits").stderr(std::process::Stdio::null()).spawn().unwrap();
+    let place = Place::new(|p| {
+        small(p);
+        set(p, "train.epochs", 100_000);
+    });
+    place.stages(&["fetch-data"]);
+    // Ten times each, while the threads work: what goes wrong in an exit below them does so now and then.
+    for (signal, code) in [("INT", 130), ("TERM", 143)].repeat(10) {
+        let stderr = std::process::Stdio::piped();
+        let child = place.command("train", "digits").stderr(stderr).spawn().unwrap();
         let staging = place.artifact(".train.partial");
         while !staging.exists() {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
+        std::thread::sleep(std::time::Duration::from_millis(50));
         let kill = std::process::Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
         assert!(kill.unwrap().success());
-        assert_eq!(child.wait().unwrap().code(), Some(code));
+        let ended = child.wait_with_output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(code), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains("stopped by signal"), "{said}");
         assert!(!staging.exists() && !place.artifact("train").exists(), "SIG{signal}");
     }
 }

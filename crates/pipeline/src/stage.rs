@@ -533,7 +533,8 @@ fn clean_up_on_signal(staging: PathBuf) -> Result<()> {
                 }
             }
             tracing::error!("stopped by signal {signal}; earlier results are untouched");
-            std::process::exit(128 + signal);
+            // At once: an ordinary exit has OpenBLAS free its buffers below threads that still compute in them.
+            signal_hook::low_level::exit(128 + signal);
         }
     });
     Ok(())
