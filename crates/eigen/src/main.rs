@@ -66,8 +66,9 @@ fn run<R: Real + Element>(params: &Eigen, ctx: &mut StageContext) -> Result<Stri
     write_derivatives(ctx, &sum, &pairs)?;
     let prefix = prefixes(params, ctx, &sum, &request, &pairs)?;
     Ok(format!(
-        "{} eigenvalues from {:.4} to {:.4}, largest residual {:.1e} of the first, {} products; {} prefixes in {:.0} more",
+        "{} {} from {:.4} to {:.4}, largest residual {:.1e} of the first, {} products; {} prefixes in {:.0} more",
         pairs.values.len(),
+        if params.basis.is_some() { "Rayleigh quotients of the given directions" } else { "eigenvalues" },
         pairs.values[0],
         pairs.values[pairs.values.len() - 1],
         pairs.largest_relative_residual(),
@@ -250,7 +251,7 @@ fn prefixes<R: Real>(
     let spectrum = prefix_spectrum(sum, &sizes, &request, start, &mut |n| progress.add(n)).map_err(|e| {
         Failure::not_converged(
             e.to_string(),
-            "raise eigen.prefix_residual_tolerance or eigen.prefix_smallest; nothing was written",
+            "raise eigen.prefix_residual_tolerance or eigen.prefix_smallest, or set eigen.prefix_count: 0 to leave the prefixes out; nothing was written",
         )
     })?;
     drop(progress);

@@ -91,10 +91,8 @@ pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figur
     }
     let of_spectrum = e.settings.iter().filter(|s| s.basis == e.spectrum.basis).collect::<Vec<_>>();
     if !of_spectrum.is_empty() {
-        let (name, number) = match e.spectrum.basis {
-            Basis::Given => ("delta-given", ""),
-            _ => ("figure-8", "Figure 8: "),
-        };
+        let of_the_paper = e.spectrum.basis.is_of_the_paper();
+        let (name, number) = if of_the_paper { ("figure-8", "Figure 8: ") } else { ("delta-directions", "") };
         let directions = format!("{} directions", sentences::basis(e.spectrum.basis));
         let title = format!("{number}Δ_k in the {}", sentences::placed(e.spectrum.basis, &directions));
         figures.push(deltas(e, name, &title, &of_spectrum, compare)?);
@@ -272,9 +270,12 @@ fn spectrum(e: &Experiment, compare: bool) -> Result<Figure> {
             "uᵀHu",
             "Rayleigh quotients uᵀHu of the given directions with",
         ),
-        _ => ("figure-1", "Eigenvalues of H(w*)", "eigenvalue", "Figure 1: signed Ritz values of"),
+        basis if basis.is_of_the_paper() => {
+            ("figure-1", "Eigenvalues of H(w*)", "eigenvalue", "Figure 1: signed Ritz values of")
+        }
+        _ => ("eigenvalues", "Eigenvalues of H(w*)", "eigenvalue", "Signed Ritz values of"),
     };
-    let compare = compare && e.spectrum.basis != Basis::Given;
+    let compare = compare && e.spectrum.basis.is_of_the_paper();
     let mut lines = vec![line("this network", ranked(&values.to_vec()), Style::Solid, 0)];
     if compare {
         lines.push(line("the paper, mean of 50 networks", ranked(&PAPER_EIGENVALUES), Style::Dashed, 1));
@@ -320,7 +321,7 @@ fn prefix_spectrum(e: &Experiment) -> Result<Figure> {
 fn landscapes(e: &Experiment, grid: &Grid, compare: bool) -> Result<Vec<Figure>> {
     let numbers = match (grid.name.as_str(), grid.basis) {
         ("random", Basis::Random) => Some(["2", "3"]),
-        ("hessian", Basis::Eigenvectors(_)) => Some(["6", "7"]),
+        ("hessian", basis) if basis.is_of_the_paper() => Some(["6", "7"]),
         _ => None,
     };
     let last = grid.sizes.len() - 1;
@@ -462,7 +463,7 @@ fn delta_sentence(e: &Experiment, settings: &[&Setting], compare: bool) -> Strin
     if compare {
         for s in settings {
             let paper = match s.basis {
-                Basis::Eigenvectors(_) if s.dim == 1 && s.sigma.to_bits() == 1.0_f64.to_bits() => {
+                basis if basis.is_of_the_paper() && s.dim == 1 && s.sigma.to_bits() == 1.0_f64.to_bits() => {
                     PAPER_HESSIAN_CONSTANT
                 }
                 Basis::Random if s.sigma <= 1.0 => PAPER_RANDOM_CONSTANT,
@@ -520,6 +521,8 @@ pub fn full_curve(e: &Experiment, s: &Setting) -> String {
 
 #[cfg(test)]
 mod tests {
+    use pipeline::params::Which;
+
     use super::*;
     use crate::gather::tests;
 
@@ -553,6 +556,26 @@ mod tests {
         assert_eq!(told(&e), "Loss and accuracy while training. (Loss; Accuracy)");
         e.model.train_accuracy = None;
         assert_eq!(told(&e), "Loss while training. (Loss)");
+    }
+
+    #[test]
+    fn only_the_directions_of_the_paper_have_its_figures() {
+        let named = |basis| {
+            let mut e = tests::experiment();
+            (e.spectrum.basis, e.settings[0].basis) = (basis, basis);
+            let figures = draw(&e, &e.settings[0], true).unwrap();
+            let of = |section| figures.iter().find(|f| f.section == section).unwrap();
+            let (spectrum, delta) = (of(Section::Spectrum), of(Section::Delta));
+            assert_eq!(spectrum.sentence.contains("The paper printed"), spectrum.name == "figure-1");
+            assert_eq!(delta.caption.starts_with("Figure 8: "), delta.name == "figure-8");
+            [spectrum.name.clone(), delta.name.clone()]
+        };
+        for which in [Which::LargestAlgebraic, Which::LargestMagnitude] {
+            assert_eq!(named(Basis::Eigenvectors(which)), ["figure-1", "figure-8"]);
+        }
+        let smallest = named(Basis::Eigenvectors(Which::SmallestAlgebraic));
+        assert_eq!(smallest, ["eigenvalues", "delta-directions"]);
+        assert_eq!(named(Basis::Given), ["rayleigh-quotients", "delta-directions"]);
     }
 
     #[test]

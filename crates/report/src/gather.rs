@@ -89,6 +89,11 @@ impl Basis {
             BasisName::Filter => Self::Filter,
         }
     }
+
+    /// Whether the paper's figures 1 and 6 to 8 are of such directions: its power iteration finds the largest magnitude.
+    pub fn is_of_the_paper(self) -> bool {
+        matches!(self, Self::Eigenvectors(Which::LargestAlgebraic | Which::LargestMagnitude))
+    }
 }
 
 /// One Δ_k curve with all that is known of it.

@@ -158,7 +158,7 @@ fn behind(section: Section, e: &Experiment) -> String {
             &[("train", &["epochs", "batch_size", "optimizer", "initialisation", "seed", "precision"])]
         }
         Section::Spectrum => &[
-            ("eigen", &["dim", "which", "solver", "residual_tolerance", "seed", "precision"]),
+            ("eigen", &["dim", "basis", "which", "solver", "residual_tolerance", "seed", "precision"]),
             ("spectrum", &["n_samples", "probes", "steps", "largest", "seed", "precision"]),
         ],
         Section::Landscape => &[("montecarlo", &["step", "precision"])],
