@@ -1,8 +1,8 @@
 //! Every error that a user can meet, by its message, its hint and its exit code; and that nothing was written.
 
-use pipeline::npy;
 use pipeline_tests::{FINISHED, Place, STAGES, set, small};
 use serde_yaml::Value;
+use store::{npy, rows};
 
 /// One stage on a place whose earlier stages have run, after an edit: what it says.
 #[track_caller]
@@ -464,7 +464,7 @@ fn not_converged() {
 fn files_of_the_user() {
     let place = Place::new(small);
     let weights = place.path("w.npy");
-    npy::write(&weights, &ndarray::Array1::<f64>::zeros(7)).unwrap();
+    rows::write(&weights, &ndarray::Array1::<f64>::zeros(7)).unwrap();
     place.edit(|p| set(p, "train.weights", "w.npy"));
     place.stages(&["fetch-data"]);
     let ran = place.stage("train");
@@ -487,8 +487,8 @@ fn files_of_the_user() {
             yaml("[{name: hessian-d10-s1, basis: hessian, dim: 3, sigma: 1.0, theta: theta.npy}]"),
         );
     });
-    npy::write(&place.path("basis.npy"), &rows).unwrap();
-    npy::write(&place.path("theta.npy"), &ndarray::Array2::<f64>::zeros((9, 2))).unwrap();
+    rows::write(&place.path("basis.npy"), &rows).unwrap();
+    rows::write(&place.path("theta.npy"), &ndarray::Array2::<f64>::zeros((9, 2))).unwrap();
     place.stages(&["fetch-data", "train"]);
     let ran = place.stage("eigen");
     assert_eq!(ran.code, 3);
@@ -498,7 +498,7 @@ fn files_of_the_user() {
         ran.said
     );
     rows /= 2.0;
-    npy::write(&place.path("basis.npy"), &rows).unwrap();
+    rows::write(&place.path("basis.npy"), &rows).unwrap();
     place.stages(&["eigen"]);
     let ran = place.stage("montecarlo");
     assert_eq!(ran.code, 3);
@@ -514,10 +514,10 @@ fn own(edit: impl FnOnce(&mut Value), write: impl FnOnce(&Place)) -> pipeline_te
         edit(p);
     });
     let x = ndarray::Array2::from_shape_fn((60, 3), |(i, j)| ((i * (j + 2)) as f64 * 0.37).sin());
-    npy::write(&place.path("x.npy"), &x).unwrap();
-    npy::write(&place.path("narrow.npy"), &x.slice(ndarray::s![.., ..2])).unwrap();
-    npy::write(&place.path("y.npy"), &ndarray::Array1::from_iter((0..60_i64).map(|i| i % 3))).unwrap();
-    npy::write(&place.path("floats.npy"), &x.column(0)).unwrap();
+    rows::write(&place.path("x.npy"), &x).unwrap();
+    rows::write(&place.path("narrow.npy"), &x.slice(ndarray::s![.., ..2])).unwrap();
+    rows::write(&place.path("y.npy"), &ndarray::Array1::from_iter((0..60_i64).map(|i| i % 3))).unwrap();
+    rows::write(&place.path("floats.npy"), &x.column(0)).unwrap();
     write(&place);
     let ran = place.stage("fetch-data");
     if ran.code == 0 { place.stage("train") } else { ran }
@@ -554,18 +554,18 @@ fn arrays_of_the_user() {
     check(own(files(floats), nothing), 2, "softmax-cross-entropy needs classes, but the labels are floats");
 
     let rows = |place: &Place, rows: &[i64]| {
-        npy::write(&place.path("order.npy"), &ndarray::Array1::from(rows.to_vec())).unwrap();
+        rows::write(&place.path("order.npy"), &ndarray::Array1::from(rows.to_vec())).unwrap();
     };
     check(own(order, |p| rows(p, &[])), 3, "order.npy: 0 entries; at least two samples");
     check(own(order, |p| rows(p, &[3])), 3, "order.npy: 1 entries; at least two samples");
-    let bytes = |p: &Place| npy::write(&p.path("order.npy"), &ndarray::arr1(&[1_u8, 2])).unwrap();
+    let bytes = |p: &Place| rows::write(&p.path("order.npy"), &ndarray::arr1(&[1_u8, 2])).unwrap();
     check(own(order, bytes), 3, "order.npy: holds no signed or wide integers");
-    let constant = |p: &Place| npy::write(&p.path("y.npy"), &ndarray::Array1::<i64>::zeros(60)).unwrap();
+    let constant = |p: &Place| rows::write(&p.path("y.npy"), &ndarray::Array1::<i64>::zeros(60)).unwrap();
     check(own(|_| (), constant), 3, "every sample is of class 0, so the loss is 0");
 
     // 3-32-3: 3·32 + 32 + 32·3 + 3 parameters.
     let weights = |value: f64| {
-        move |p: &Place| npy::write(&p.path("w.npy"), &ndarray::Array1::from_elem(227, value)).unwrap()
+        move |p: &Place| rows::write(&p.path("w.npy"), &ndarray::Array1::from_elem(227, value)).unwrap()
     };
     let brought = |p: &mut Value| set(p, "train.weights", "w.npy");
     check(own(brought, weights(f64::NAN)), 3, "w.npy: parameter 0 is NaN");

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use pipeline::manifest::hash_path;
-use pipeline::npy;
 use pipeline_tests::{FINISHED, Place, STAGES, ran, set, small};
+use store::{hash, rows};
 
 /// Hash of every file below a folder but the manifests, which tell times too.
 fn files(dir: &Path) -> BTreeMap<String, String> {
@@ -14,7 +13,7 @@ fn files(dir: &Path) -> BTreeMap<String, String> {
         if entry.is_dir() {
             found.extend(files(&entry));
         } else if entry.file_name().is_none_or(|name| name != "manifest.json") {
-            found.insert(entry.display().to_string(), hash_path(&entry).unwrap());
+            found.insert(entry.display().to_string(), hash::of_path(&entry).unwrap());
         }
     }
     found
@@ -128,21 +127,21 @@ fn make_sees_that_a_file_of_the_user_changed() {
         set(p, "train.weights", "w.npy");
     });
     let path = place.path("w.npy");
-    npy::write(&path, &weights(0.1)).unwrap();
+    rows::write(&path, &weights(0.1)).unwrap();
     let first = place.make(&["digits/train"]);
     assert_eq!(stages_run(&first.said), ["fetch-data", "train"], "{}", first.said);
     assert!(stages_run(&place.make(&["digits/train"]).said).is_empty());
 
     // Other weights, an hour older than the first, as from a copy that keeps times.
     let time = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
-    npy::write(&path, &weights(0.2)).unwrap();
+    rows::write(&path, &weights(0.2)).unwrap();
     std::fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
     let changed = place.make(&["digits/train"]);
     assert_eq!(stages_run(&changed.said), ["train"], "{}", changed.said);
     assert!(stages_run(&place.make(&["digits/train"]).said).is_empty());
 
     // The same bytes at another time: the stage looks, and finds itself up to date.
-    npy::write(&path, &weights(0.2)).unwrap();
+    rows::write(&path, &weights(0.2)).unwrap();
     let same = place.make(&["digits/train"]);
     assert!(same.code == 0 && stages_run(&same.said).is_empty(), "{}", same.said);
 

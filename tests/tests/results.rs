@@ -1,9 +1,9 @@
 //! The numbers of a whole run on `digits`, held against NumPy and against themselves.
 
 use ndarray::{Ix1, Ix2};
-use pipeline::npy;
 use pipeline_tests::{FINISHED, Place, STAGES, check_with_numpy, ran, root, set, small};
 use serde_json::Value;
+use store::{npy, npz, rows};
 
 #[test]
 fn numpy_reads_every_artifact_and_finds_the_same_numbers() {
@@ -109,14 +109,14 @@ fn everything_can_be_brought() {
     let x = npy::read::<u8, Ix2>(&array("fetch-data/train_images.npy")).unwrap();
     let y = npy::read::<i64, Ix1>(&array("fetch-data/train_labels.npy")).unwrap();
     let n = i64::try_from(y.len()).unwrap();
-    npy::write(&place.path("x.npy"), &x.slice(ndarray::s![..;-1, ..])).unwrap();
-    npy::write(&place.path("y.npy"), &y.slice(ndarray::s![..;-1])).unwrap();
-    npy::write(&place.path("order.npy"), &(0..n).rev().collect::<ndarray::Array1<i64>>()).unwrap();
+    rows::write(&place.path("x.npy"), &x.slice(ndarray::s![..;-1, ..])).unwrap();
+    rows::write(&place.path("y.npy"), &y.slice(ndarray::s![..;-1])).unwrap();
+    rows::write(&place.path("order.npy"), &(0..n).rev().collect::<ndarray::Array1<i64>>()).unwrap();
     let test_x = npy::read::<u8, Ix2>(&array("fetch-data/test_images.npy")).unwrap().mapv(f64::from);
     let test_y = npy::read::<i64, Ix1>(&array("fetch-data/test_labels.npy")).unwrap();
     // One archive with both; classes as floats would be regression targets, so they stay in a file of their own.
-    npy::write_npz(&place.path("test.npz"), &[("x".into(), test_x.into_dyn())]).unwrap();
-    npy::write(&place.path("test_y.npy"), &test_y).unwrap();
+    npz::write(&place.path("test.npz"), &[("x".into(), test_x.into_dyn())]).unwrap();
+    rows::write(&place.path("test_y.npy"), &test_y).unwrap();
     place.edit(|p| set(p, "fetch-data.files.test_y", "test_y.npy"));
     for (from, to) in [
         ("train/weights.npz", "weights.npz"),
@@ -170,17 +170,17 @@ fn the_example_of_the_readme_runs() {
         std::fs::copy(finished(from), mine(to)).unwrap();
     }
     let n = i64::try_from(npy::read::<i64, Ix1>(&mine("y_train.npy")).unwrap().len()).unwrap();
-    npy::write(&mine("order.npy"), &(0..n).rev().collect::<ndarray::Array1<i64>>()).unwrap();
+    rows::write(&mine("order.npy"), &(0..n).rev().collect::<ndarray::Array1<i64>>()).unwrap();
     let test_x = npy::read::<u8, Ix2>(&finished("fetch-data/test_images.npy")).unwrap();
     let test_y = npy::read::<i64, Ix1>(&finished("fetch-data/test_labels.npy")).unwrap();
     let test_y = test_y.mapv(|y| u8::try_from(y).unwrap());
     let test = [("x".to_owned(), test_x.into_dyn()), ("y".to_owned(), test_y.into_dyn())];
-    npy::write_npz(&mine("test.npz"), &test).unwrap();
+    npz::write(&mine("test.npz"), &test).unwrap();
     let p = npy::read::<f32, Ix1>(&finished("train/w_star.npy")).unwrap().len();
     let unit = ndarray::Array2::from_shape_fn((5, p), |(i, j)| f64::from(u8::from(j == 7 * i + 3)));
-    npy::write(&mine("basis.npy"), &unit).unwrap();
+    rows::write(&mine("basis.npy"), &unit).unwrap();
     let theta = ndarray::Array2::from_shape_fn((64, 5), |(t, i)| 0.1 * ((t * 5 + i) as f64).sin());
-    npy::write(&mine("theta.npy"), &theta).unwrap();
+    rows::write(&mine("theta.npy"), &theta).unwrap();
     for stage in STAGES {
         let ran = ran(place.command(stage, "mine").output());
         assert_eq!(ran.code, 0, "{stage}: {}", ran.said);
@@ -239,8 +239,8 @@ fn regression_goes_through() {
     });
     let x = ndarray::Array2::from_shape_fn((1200, 3), |(i, j)| ((i * (j + 2)) as f64 * 0.37).sin());
     let y = x.outer_iter().map(|x| x[0] * x[1] - x[2]).collect::<ndarray::Array1<f64>>();
-    npy::write(&place.path("x.npy"), &x).unwrap();
-    npy::write(&place.path("y.npy"), &y).unwrap();
+    rows::write(&place.path("x.npy"), &x).unwrap();
+    rows::write(&place.path("y.npy"), &y).unwrap();
     place.stages(&STAGES);
     let manifest: Value =
         serde_json::from_slice(&std::fs::read(place.artifact("train/manifest.json")).unwrap()).unwrap();
@@ -265,8 +265,8 @@ fn a_loss_that_never_changes_goes_through() {
             yaml("[{name: random, basis: random, points: 5, extent: 1.0, prefix_sizes: [10]}]"),
         );
     });
-    npy::write(&place.path("x.npy"), &ndarray::Array2::from_elem((600, 3), 0.5)).unwrap();
-    npy::write(&place.path("y.npy"), &ndarray::Array1::from_elem(600, 0.25)).unwrap();
+    rows::write(&place.path("x.npy"), &ndarray::Array2::from_elem((600, 3), 0.5)).unwrap();
+    rows::write(&place.path("y.npy"), &ndarray::Array1::from_elem(600, 0.25)).unwrap();
     place.stages(&STAGES);
     let json = |file: &str| -> Value {
         serde_json::from_slice(&std::fs::read(place.artifact(file)).unwrap()).unwrap()

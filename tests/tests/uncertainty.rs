@@ -1,10 +1,10 @@
 //! How sure V and K are: pilots, draws until V is known, and the control variate, through the real binaries.
 
 use ndarray::{Array1, Array2, Ix1, Ix2, s};
-use pipeline::npy;
 use pipeline_tests::{FINISHED, Place, ran, set, small};
 use serde_json::Value;
 use serde_yaml::Value as Yaml;
+use store::npy;
 
 fn yaml(text: &str) -> Yaml {
     serde_yaml::from_str(text).unwrap()

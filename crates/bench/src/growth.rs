@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use pipeline::manifest::Manifest;
 use serde::Serialize;
+use store::manifest::Manifest;
 
 /// One stage at every N.
 #[derive(Debug, Serialize)]

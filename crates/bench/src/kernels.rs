@@ -15,7 +15,7 @@ use landscape::subspace::{gaussian_rows, random_basis};
 use landscape::training::epoch;
 use landscape::{Mlp, Samples, blas};
 use ndarray::{Array1, Array2, s};
-use pipeline::artifact::Inputs;
+use store::artifact::Inputs;
 
 use crate::measure::{Row, measure};
 

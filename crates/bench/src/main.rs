@@ -11,8 +11,8 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use landscape::blas;
 use measure::Row;
-use pipeline::artifact::Inputs;
 use serde::Serialize;
+use store::artifact::Inputs;
 
 /// Times every kernel beside sgemm and writes ARTIFACTS/bench/results.json.
 #[derive(Parser)]

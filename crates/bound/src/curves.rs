@@ -5,7 +5,7 @@ use landscape::curvature::SampleDerivatives;
 use landscape::theory::{Theory as FixedBasis, theory_diagonal};
 use ndarray::{Array1, Array2, Ix2};
 use pipeline::Failure;
-use pipeline::stage::StageContext;
+use pipeline::shell::StageContext;
 use rayon::prelude::*;
 
 /// What all settings share.

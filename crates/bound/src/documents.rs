@@ -3,7 +3,7 @@
 use landscape::decay;
 use landscape::interval::Estimate;
 use landscape::sufficient::SufficientSize;
-use pipeline::params::{BasisName, Sampling};
+use records::{BasisName, Sampling};
 use serde::Serialize;
 
 use crate::compare::Comparison;

@@ -18,8 +18,8 @@ use landscape::sufficient::{SufficientSize, Uncountable, of_curve, of_order_aver
 use landscape::theory::Theory as FixedBasis;
 use ndarray::Array1;
 use pipeline::Failure;
-use pipeline::params::{BasisName, Bound};
-use pipeline::stage::{Stage, StageContext};
+use pipeline::shell::{Stage, StageContext};
+use records::{BasisName, Bound};
 
 use crate::compare::compare;
 use crate::curves::{Curve, Shared, curves_of, take_samples};
@@ -33,7 +33,6 @@ impl Stage for BoundStage {
     type Params = Bound;
     const ABOUT: &'static str =
         "Computes the theory curves, their ratio to Monte Carlo, and K per tolerance and method";
-    const READS: &'static [&'static str] = &["eigen", "montecarlo"];
 
     fn run(params: &Bound, ctx: &mut StageContext) -> Result<String> {
         run(params, ctx)
@@ -41,7 +40,7 @@ impl Stage for BoundStage {
 }
 
 fn main() -> ExitCode {
-    pipeline::stage::main::<BoundStage>()
+    pipeline::shell::main::<BoundStage>()
 }
 
 /// The theories of a setting on the Hessian basis.

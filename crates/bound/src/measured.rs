@@ -4,9 +4,9 @@ use anyhow::Result;
 use landscape::control::adjusted;
 use landscape::interval::{self, Estimate};
 use ndarray::{Array1, Array2, Ix1, Ix2};
-use pipeline::artifact::Inputs;
-use pipeline::params::{BasisName, Sampling};
+use records::{BasisName, Sampling};
 use serde::Deserialize;
+use store::artifact::Inputs;
 
 /// A setting as `montecarlo` records it.
 #[derive(Clone, Debug, Deserialize)]

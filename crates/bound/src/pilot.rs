@@ -4,7 +4,7 @@ use anyhow::Result;
 use landscape::interval::Estimate;
 use landscape::sufficient::order_average_size;
 use pipeline::Failure;
-use pipeline::stage::StageContext;
+use pipeline::shell::StageContext;
 use serde::Serialize;
 
 use crate::documents::{Interval, PredictedSize, Tolerance, Uncertain};

@@ -5,8 +5,8 @@ use landscape::control::adjusted;
 use landscape::interval::{self, Estimate};
 use landscape::theory::Theory as FixedBasis;
 use ndarray::{Array2, Axis, Ix2};
-use pipeline::params::Sampling;
-use pipeline::stage::StageContext;
+use pipeline::shell::StageContext;
+use records::Sampling;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::{Comparison, compare};

@@ -13,10 +13,11 @@ use landscape::subspace::{filter_normalised_basis, orthonormality_error, random_
 use landscape::{Mlp, Real};
 use ndarray::{Array1, Array2, Ix2};
 use pipeline::Failure;
-use pipeline::npy::{self, Element};
-use pipeline::params::{self, Eigen, Precision, Solver};
-use pipeline::plan::{Cost, PlanContext};
-use pipeline::stage::{Stage, StageContext};
+use pipeline::shell::cost::{Cost, PlanContext};
+use pipeline::shell::{Stage, StageContext};
+use records::{Eigen, Precision, Solver};
+use store::npy;
+use store::npy::Element;
 
 struct EigenStage;
 
@@ -24,7 +25,6 @@ impl Stage for EigenStage {
     type Params = Eigen;
     const ABOUT: &'static str =
         "Finds the Hessian's dominant directions at w* and each sample's slope and curvature in them";
-    const READS: &'static [&'static str] = &["fetch-data", "train"];
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())
@@ -46,7 +46,7 @@ impl Stage for EigenStage {
 }
 
 fn main() -> ExitCode {
-    pipeline::stage::main::<EigenStage>()
+    pipeline::shell::main::<EigenStage>()
 }
 
 fn run<R: Real + Element>(params: &Eigen, ctx: &mut StageContext) -> Result<String> {
@@ -89,9 +89,9 @@ fn request(params: &Eigen, mlp: &Mlp) -> Result<EigenRequest> {
     Ok(EigenRequest {
         dim: params.dim,
         which: match params.which {
-            params::Which::LargestAlgebraic => Which::LargestAlgebraic,
-            params::Which::LargestMagnitude => Which::LargestMagnitude,
-            params::Which::SmallestAlgebraic => Which::SmallestAlgebraic,
+            records::Which::LargestAlgebraic => Which::LargestAlgebraic,
+            records::Which::LargestMagnitude => Which::LargestMagnitude,
+            records::Which::SmallestAlgebraic => Which::SmallestAlgebraic,
         },
         residual_tolerance: params.residual_tolerance,
         max_subspace: params.max_subspace.unwrap_or((4 * params.dim).max(20)),
@@ -173,7 +173,7 @@ fn write_pairs<R: Real + Element>(
         Solver::Power => "power",
     };
     let origin = params.basis.as_ref().map_or(solver.to_owned(), |path| path.display().to_string());
-    out.fact("basis_origin", origin)
+    Ok(out.fact("basis_origin", origin)?)
 }
 
 /// Per-sample loss, slope and curvature, some blocks at a time: N·d² numbers may not fit into memory.
@@ -198,7 +198,7 @@ fn write_derivatives<R: Real>(
     drop(progress);
     out.end(loss, "nats", "loss of each sample at w*, (N,)")?;
     out.end(slope, "nats / parameter unit", "slope in the basis, (N, d)")?;
-    out.end(curvature, "nats / parameter unit^2", "curvature in the basis, (N, d, d)")
+    Ok(out.end(curvature, "nats / parameter unit^2", "curvature in the basis, (N, d, d)")?)
 }
 
 fn write_random_bases<R: Real + Element>(
@@ -223,12 +223,12 @@ fn write_random_bases<R: Real + Element>(
         "parameter units",
         "orthonormal random directions, (r, p)",
     )?;
-    ctx.outputs.write(
+    Ok(ctx.outputs.write(
         "basis_filter.npy",
         &filter_normalised_basis(mlp, w.view(), params.seed.wrapping_add(2), r),
         "parameter units",
         "filter-normalised random directions, (r, p)",
-    )
+    )?)
 }
 
 /// Eigenvalues of `H_k` at pairs k, k + s.
@@ -270,5 +270,5 @@ fn prefixes<R: Real>(
 }
 
 fn write_spectrum(ctx: &mut StageContext, file: &str, values: &Array2<f64>, meaning: &str) -> Result<()> {
-    ctx.outputs.write(file, values, "nats / parameter unit^2", meaning)
+    Ok(ctx.outputs.write(file, values, "nats / parameter unit^2", meaning)?)
 }

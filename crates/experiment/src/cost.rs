@@ -15,10 +15,10 @@ use landscape::subspace::{gaussian_rows, random_basis};
 use landscape::training::epoch;
 use landscape::{Inputs, Mlp, Real, Samples, Targets};
 use ndarray::{Array1, Array2};
-use pipeline::family::Family;
-use pipeline::npy;
-use pipeline::params::{self, Dataset, FetchData};
-use pipeline::plan::{Cost, Part, PlanContext};
+use pipeline::shell::cost::{Cost, Part, PlanContext};
+use records::Family;
+use records::{Dataset, FetchData};
+use store::{npy, npz, rows};
 
 /// Samples that a calibration runs on: enough for a block of every kernel, short on any machine.
 const SAMPLES: usize = 2048;
@@ -62,7 +62,7 @@ impl Shape {
                 let files = section.files.as_ref().expect("checked with the section");
                 let path = ctx.resolve(&files.train_x);
                 let (shape, dtype) = if path.extension().is_some_and(|e| e == "npz") {
-                    let x = npy::read_npz(&path, "x")?;
+                    let x = npz::read(&path, "x")?;
                     (x.shape().to_vec(), x.dtype().to_owned())
                 } else {
                     npy::peek(&path)?
@@ -86,7 +86,7 @@ impl Shape {
     /// Memory of `n` raw inputs; those of a large file stay there.
     fn inputs_bytes(&self, n: usize) -> f64 {
         let bytes = n * self.features * self.value_bytes;
-        if bytes > npy::RESIDENT_BYTES { 0.0 } else { bytes as f64 }
+        if bytes > rows::RESIDENT_BYTES { 0.0 } else { bytes as f64 }
     }
 }
 
@@ -109,7 +109,7 @@ impl<R: Real> Workload<R> {
     fn new(ctx: &PlanContext) -> Result<Self> {
         let begun = Instant::now();
         let shape = Shape::of(ctx)?;
-        let train: params::Train = ctx.section()?;
+        let train: records::Train = ctx.section()?;
         let widths = [&[shape.features], &train.hidden[..], &[shape.classes.max(1)]].concat();
         let mlp = crate::mlp(&widths, train.activation, train.loss);
         let n = shape.n.clamp(1, SAMPLES);
@@ -174,7 +174,7 @@ fn part(what: String, flops: f64, seconds: f64) -> Part {
 }
 
 /// Seconds of a gradient step of training, per sample.
-fn step_seconds<R: Real>(work: &Workload<R>, train: &params::Train) -> f64 {
+fn step_seconds<R: Real>(work: &Workload<R>, train: &records::Train) -> f64 {
     let rows = (0..work.samples.len()).collect::<Vec<_>>();
     let mut w = work.w.clone();
     let mut stepper = Stepper::new(crate::optimizer(train.optimizer), work.mlp.n_params());
@@ -227,7 +227,7 @@ fn draw_seconds<R: Real>(
 }
 
 /// Cost of `train`.
-pub fn train<R: Real>(params: &params::Train, ctx: &PlanContext) -> Result<Cost> {
+pub fn train<R: Real>(params: &records::Train, ctx: &PlanContext) -> Result<Cost> {
     let work = Workload::<R>::new(ctx)?;
     let (first, rest) = work.weights();
     let (n, n_test) = (work.shape.n as f64, work.shape.n_test as f64);
@@ -257,7 +257,7 @@ const PRODUCTS_PER_PAIR: f64 = 4.0;
 const PRODUCTS_PER_PAIR_OF_PREFIX: f64 = 2.0;
 
 /// Cost of `eigen`. An earlier run with the same solver and tolerance tells how many products it takes.
-pub fn eigen<R: Real>(params: &params::Eigen, ctx: &PlanContext) -> Result<Cost> {
+pub fn eigen<R: Real>(params: &records::Eigen, ctx: &PlanContext) -> Result<Cost> {
     let work = Workload::<R>::new(ctx)?;
     let (first, rest) = work.weights();
     let (n, d) = (work.shape.n as f64, params.dim as f64);
@@ -312,7 +312,7 @@ pub fn eigen<R: Real>(params: &params::Eigen, ctx: &PlanContext) -> Result<Cost>
 }
 
 /// Cost of `montecarlo`.
-pub fn montecarlo<R: Real>(params: &params::MonteCarlo, ctx: &PlanContext) -> Result<Cost> {
+pub fn montecarlo<R: Real>(params: &records::MonteCarlo, ctx: &PlanContext) -> Result<Cost> {
     let work = Workload::<R>::new(ctx)?;
     let (_, rest) = work.weights();
     let n = work.shape.n as f64;
@@ -337,7 +337,7 @@ pub fn montecarlo<R: Real>(params: &params::MonteCarlo, ctx: &PlanContext) -> Re
     if let Some(sweep) = &params.sweep {
         let dim = match sweep.dim {
             Some(dim) => dim,
-            None => ctx.section::<params::Eigen>()?.dim,
+            None => ctx.section::<records::Eigen>()?.dim,
         };
         let runs = sweep.sigmas.len() * sweep.methods.len();
         let losses = (runs * sweep.draws) as f64 * n.min(sweep.n_samples as f64);
@@ -358,9 +358,9 @@ pub fn montecarlo<R: Real>(params: &params::MonteCarlo, ctx: &PlanContext) -> Re
 }
 
 /// Cost of `spectrum`. Each solve is counted with the most products that it may take.
-pub fn spectrum<R: Real>(params: &params::Spectrum, ctx: &PlanContext) -> Result<Cost> {
+pub fn spectrum<R: Real>(params: &records::Spectrum, ctx: &PlanContext) -> Result<Cost> {
     let work = Workload::<R>::new(ctx)?;
-    let eigen: params::Eigen = ctx.section()?;
+    let eigen: records::Eigen = ctx.section()?;
     let n = params.n_samples.unwrap_or(work.shape.n).min(work.shape.n);
     let (samples, p) = (n as f64, work.mlp.n_params() as f64);
     let sum = HessianSum::new(&work.mlp, work.w.view(), &work.samples, eigen.primal_cache_mib << 20);
@@ -406,12 +406,12 @@ pub fn spectrum<R: Real>(params: &params::Spectrum, ctx: &PlanContext) -> Result
 }
 
 /// Cost of `stream`, if every run goes on until all samples have come.
-pub fn stream<R: Real>(params: &params::Stream, ctx: &PlanContext) -> Result<Cost> {
+pub fn stream<R: Real>(params: &records::Stream, ctx: &PlanContext) -> Result<Cost> {
     if params.seeds == 0 {
         return Ok(Cost::default());
     }
     let work = Workload::<R>::new(ctx)?;
-    let train: params::Train = ctx.section()?;
+    let train: records::Train = ctx.section()?;
     let (n, seeds, dim) = (work.shape.n, params.seeds as f64, params.dim.min(work.mlp.n_params()));
     let (mut trained, mut judged, mut solved) = (params.first_epochs * params.first, 0, 0.0);
     let (mut k, mut of_basis) = (params.first, 0.0);
@@ -463,7 +463,7 @@ pub fn family(params: &Family, ctx: &PlanContext) -> Result<Cost> {
     let members = params.members();
     let planned = members.iter().map(|member| {
         let ctx = ctx.member(&member.name);
-        let montecarlo: params::MonteCarlo = ctx.section()?;
+        let montecarlo: records::MonteCarlo = ctx.section()?;
         Ok((Workload::<f32>::new(&ctx)?, montecarlo))
     });
     let planned = planned.collect::<Result<Vec<_>>>()?;

@@ -2,9 +2,9 @@
 
 use landscape::{Mlp, Real};
 use ndarray::{Array1, s};
-use pipeline::params::Initialisation;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
+use records::Initialisation;
 
 /// Parameters (p,) drawn from `seed`: ChaCha20 with stream l for layer l.
 pub fn weights<R: Real>(mlp: &Mlp, initialisation: Initialisation, seed: u64) -> Array1<R> {

@@ -13,8 +13,10 @@ use landscape::samples::Rows;
 use landscape::sampling::Method;
 use landscape::{Activation, Inputs, Loss, Mlp, Real, Samples, Targets};
 use ndarray::{Array1, Array2, ArrayD, ArrayView2, Axis, Dimension, Ix1, Ix2};
-use pipeline::npy::{self, AnyArray, Element};
-use pipeline::{Failure, artifact, params};
+use pipeline::Failure;
+use store::artifact;
+use store::npy::{AnyArray, Element};
+use store::rows;
 
 /// The split `train` or `test` of `fetch-data`; `None` for a data set without a test split.
 pub fn split(inputs: &artifact::Inputs, name: &str) -> Result<Option<Samples>> {
@@ -38,12 +40,12 @@ pub fn split(inputs: &artifact::Inputs, name: &str) -> Result<Option<Samples>> {
         Some("<f8") => Inputs::F64(rows(inputs, &images)?),
         other => return Err(unexpected(&images, other.unwrap_or("no array"))),
     };
-    let n: params::Normalisation = inputs.fact("fetch-data", "normalisation")?;
+    let n: records::Normalisation = inputs.fact("fetch-data", "normalisation")?;
     Ok(Some(Samples::new(raw, targets, (n.scale, n.mean, n.std))))
 }
 
 /// Rows of fetch-data as the kernels see them.
-struct Stored<T>(npy::Rows<T>);
+struct Stored<T>(rows::Rows<T>);
 
 impl<T: Element> Rows<T> for Stored<T> {
     fn dim(&self) -> (usize, usize) {
@@ -57,7 +59,7 @@ impl<T: Element> Rows<T> for Stored<T> {
 }
 
 fn rows<T: Element>(inputs: &artifact::Inputs, file: &str) -> Result<Arc<dyn Rows<T>>> {
-    Ok(Arc::new(Stored(npy::Rows::open(&inputs.verified("fetch-data", file)?)?)))
+    Ok(Arc::new(Stored(rows::Rows::open(&inputs.verified("fetch-data", file)?)?)))
 }
 
 /// The training split, which every data set has.
@@ -88,38 +90,38 @@ pub fn gather<R: Real>(samples: &Samples, rows: &[usize]) -> Samples {
 }
 
 /// A network of widths `layers` as `pipeline.yaml` describes it.
-pub fn mlp(layers: &[usize], activation: params::Activation, loss: params::Loss) -> Mlp {
+pub fn mlp(layers: &[usize], activation: records::Activation, loss: records::Loss) -> Mlp {
     let activation = match activation {
-        params::Activation::Relu => Activation::Relu,
-        params::Activation::Tanh => Activation::Tanh,
-        params::Activation::Gelu => Activation::Gelu,
-        params::Activation::Softplus => Activation::Softplus,
-        params::Activation::Sigmoid => Activation::Sigmoid,
-        params::Activation::Identity => Activation::Identity,
+        records::Activation::Relu => Activation::Relu,
+        records::Activation::Tanh => Activation::Tanh,
+        records::Activation::Gelu => Activation::Gelu,
+        records::Activation::Softplus => Activation::Softplus,
+        records::Activation::Sigmoid => Activation::Sigmoid,
+        records::Activation::Identity => Activation::Identity,
     };
     let loss = match loss {
-        params::Loss::SoftmaxCrossEntropy => Loss::SoftmaxCrossEntropy,
-        params::Loss::SquaredError => Loss::SquaredError,
+        records::Loss::SoftmaxCrossEntropy => Loss::SoftmaxCrossEntropy,
+        records::Loss::SquaredError => Loss::SquaredError,
     };
     Mlp::new(layers, activation, loss)
 }
 
 /// A sampling method as `pipeline.yaml` names it.
-pub fn method(sampling: params::Sampling) -> Method {
+pub fn method(sampling: records::Sampling) -> Method {
     match sampling {
-        params::Sampling::Plain => Method::Plain,
-        params::Sampling::Antithetic => Method::Antithetic,
-        params::Sampling::Sobol => Method::Sobol,
+        records::Sampling::Plain => Method::Plain,
+        records::Sampling::Antithetic => Method::Antithetic,
+        records::Sampling::Sobol => Method::Sobol,
     }
 }
 
 /// An optimizer as `pipeline.yaml` describes it.
-pub fn optimizer(params: params::Optimizer) -> Optimizer {
+pub fn optimizer(params: records::Optimizer) -> Optimizer {
     match params {
-        params::Optimizer::Adam { learning_rate, beta1, beta2, epsilon } => {
+        records::Optimizer::Adam { learning_rate, beta1, beta2, epsilon } => {
             Optimizer::Adam { learning_rate, beta1, beta2, epsilon }
         }
-        params::Optimizer::Sgd { learning_rate, momentum } => Optimizer::Sgd { learning_rate, momentum },
+        records::Optimizer::Sgd { learning_rate, momentum } => Optimizer::Sgd { learning_rate, momentum },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use landscape::learning_curve::{Flattening, PowerLaw};
 use landscape::prefix::order_factor;
-use pipeline::family::Family;
+use records::Family;
 use serde::Serialize;
 
 use crate::members::MemberResult;

@@ -8,9 +8,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use ndarray::Array2;
-use pipeline::family::Family;
-use pipeline::plan::{Cost, PlanContext};
-use pipeline::stage::{Stage, StageContext};
+use pipeline::shell::cost::{Cost, PlanContext};
+use pipeline::shell::{Stage, StageContext};
+use records::Family;
 use serde_json::json;
 
 use crate::members::MemberResult;
@@ -21,10 +21,6 @@ impl Stage for FamilyStage {
     type Params = Family;
     const ABOUT: &'static str =
         "Joins the members of a family: mean spectrum, learning curve, angles, K against flattening";
-    const READS: &'static [&'static str] = &[];
-    const READS_OF_FAMILY: Option<&'static [&'static str]> = Some(&[]);
-    const READS_OF_MEMBERS: &'static [&'static str] =
-        &["fetch-data", "train", "eigen", "montecarlo", "bound"];
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())
@@ -49,7 +45,7 @@ impl Stage for FamilyStage {
 }
 
 fn main() -> ExitCode {
-    pipeline::stage::main::<FamilyStage>()
+    pipeline::shell::main::<FamilyStage>()
 }
 
 fn write_members(ctx: &mut StageContext, members: &[MemberResult]) -> Result<()> {
@@ -74,5 +70,5 @@ fn write_members(ctx: &mut StageContext, members: &[MemberResult]) -> Result<()>
         "1",
         "of the angles between P_k and P_N of the same replica, (members, d)",
     )?;
-    out.write_json("members.json", &json!({"members": members}), "what each member found")
+    Ok(out.write_json("members.json", &json!({"members": members}), "what each member found")?)
 }

@@ -8,12 +8,12 @@ use landscape::prefix::order_factor;
 use landscape::subspace::gaussian_rows;
 use ndarray::{Array2, Ix1, s};
 use pipeline::Failure;
-use pipeline::artifact::Inputs;
-use pipeline::family::{Family, Member};
-use pipeline::params::{BasisName, FetchData, MonteCarlo};
-use pipeline::stage::StageContext;
+use pipeline::shell::StageContext;
+use records::{BasisName, FetchData, MonteCarlo};
+use records::{Family, Member};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use store::artifact::Inputs;
 
 /// One member. Losses in nats, Δ and V in nats².
 #[derive(Serialize)]
@@ -108,7 +108,7 @@ struct SufficientDocument {
 pub fn read_all(params: &Family, ctx: &StageContext) -> Result<Vec<MemberResult>> {
     let progress = ctx.progress(ctx.members.len(), "family: members");
     let sizes = ctx.members.iter().map(|(_, inputs)| inputs.fact::<usize>("fetch-data", "n_samples"));
-    let sizes = sizes.collect::<Result<Vec<_>>>()?;
+    let sizes = sizes.collect::<store::Result<Vec<_>>>()?;
     let one = |(i, (member, inputs)): (usize, &(Member, Inputs))| {
         let largest = largest_of(ctx, &sizes, member);
         let found = read(params, member, inputs, sizes[i], (largest != i).then(|| &ctx.members[largest].1))?;

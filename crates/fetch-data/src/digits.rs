@@ -6,10 +6,10 @@ use std::path::Path;
 use anyhow::Result;
 use ndarray::{Array1, Array2};
 use pipeline::Failure;
-use pipeline::npy::Rows;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
+use store::rows::Rows;
 
 use crate::{Images, Labels, Raw, Split};
 

@@ -11,18 +11,18 @@ use std::process::ExitCode;
 use anyhow::Result;
 use ndarray::{Array1, Axis};
 use pipeline::Failure;
-use pipeline::artifact::Outputs;
-use pipeline::npy::{AnyArray, Element, Rows};
-use pipeline::params::{Dataset, FetchData};
 use pipeline::progress::Progress;
-use pipeline::stage::{Stage, StageContext};
+use pipeline::shell::{Stage, StageContext};
+use records::{Dataset, FetchData};
+use store::artifact::Outputs;
+use store::npy::{AnyArray, Element};
+use store::rows::Rows;
 
 struct FetchDataStage;
 
 impl Stage for FetchDataStage {
     type Params = FetchData;
     const ABOUT: &'static str = "Fetches the samples, checks them and stores them in one fixed order";
-    const READS: &'static [&'static str] = &[];
 
     fn run(params: &FetchData, ctx: &mut StageContext) -> Result<String> {
         run(params, ctx)
@@ -30,7 +30,7 @@ impl Stage for FetchDataStage {
 }
 
 fn main() -> ExitCode {
-    pipeline::stage::main::<FetchDataStage>()
+    pipeline::shell::main::<FetchDataStage>()
 }
 
 /// Raw inputs of one split, as they came.
@@ -102,7 +102,7 @@ impl Split {
 
 fn run(params: &FetchData, ctx: &mut StageContext) -> Result<String> {
     let raw = match params.dataset {
-        Dataset::Digits => digits::read(&ctx.base.join(pipeline::params::DIGITS))?,
+        Dataset::Digits => digits::read(&ctx.base.join(records::fetch_data::DIGITS))?,
         Dataset::Mnist => sources::fetch(&sources::MNIST, params, &ctx.base)?,
         Dataset::FashionMnist => sources::fetch(&sources::FASHION_MNIST, params, &ctx.base)?,
         Dataset::Files => {
@@ -160,11 +160,14 @@ fn write_split(ctx: &mut StageContext, name: &str, split: &Split, rows: &[usize]
     }
     drop(progress);
     match &split.labels {
-        Labels::Classes(y) => out.write(&labels, &y.select(Axis(0), rows), "class", "classes from 0, (N,)"),
+        Labels::Classes(y) => {
+            out.write(&labels, &y.select(Axis(0), rows), "class", "classes from 0, (N,)")?;
+        }
         Labels::Values(y) => {
-            out.write(&labels, &y.select(Axis(0), rows), "target", "regression targets, (N,)")
+            out.write(&labels, &y.select(Axis(0), rows), "target", "regression targets, (N,)")?;
         }
     }
+    Ok(())
 }
 
 fn write_rows<T: Element>(
@@ -181,7 +184,7 @@ fn write_rows<T: Element>(
         }
         progress.add(some.len());
     }
-    out.end(written, "raw", "raw inputs, (N, D)")
+    Ok(out.end(written, "raw", "raw inputs, (N, D)")?)
 }
 
 /// Classes as they are stored, or an error that names the first that is negative.

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use anyhow::Result;
 use pipeline::Failure;
-use pipeline::npy::{self, AnyArray};
-use pipeline::params::SampleOrder;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
+use records::SampleOrder;
+use store::npy;
+use store::npy::AnyArray;
 
 /// The rows `candidates` of the source in the order that `order` asks for.
 pub fn decide(
@@ -60,6 +61,7 @@ fn read(path: &Path, candidates: &[usize]) -> Result<Vec<usize>> {
 mod tests {
     use super::*;
     use ndarray::array;
+    use store::rows;
 
     #[test]
     fn a_shuffle_is_a_permutation_that_the_seed_decides() {
@@ -78,7 +80,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("order.npy");
         let read = |rows: ndarray::Array1<i64>| {
-            npy::write(&path, &rows).unwrap();
+            rows::write(&path, &rows).unwrap();
             decide(&SampleOrder::Given, vec![0, 1, 2, 4], Some(&path), 0).map_err(|e| e.to_string())
         };
         assert_eq!(read(array![4, 0, 2]).unwrap(), [4, 0, 2]);

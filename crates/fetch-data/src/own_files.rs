@@ -5,9 +5,11 @@ use std::path::Path;
 use anyhow::Result;
 use ndarray::{Array2, ArrayD, Ix1, Ix2};
 use pipeline::Failure;
-use pipeline::npy::{self, AnyArray, Element, Rows};
-use pipeline::params::OwnFiles;
 use pipeline::progress::Progress;
+use records::OwnFiles;
+use store::npy::{AnyArray, Element};
+use store::rows::Rows;
+use store::{npy, npz};
 
 use crate::{Images, Labels, Raw, Split, classes};
 
@@ -74,13 +76,17 @@ fn read_split(x: &Path, y: &Path) -> Result<Split> {
 }
 
 fn read_array(path: &Path, key: &str) -> Result<AnyArray> {
-    if path.extension().is_some_and(|e| e == "npz") { npy::read_npz(path, key) } else { npy::read_any(path) }
+    if path.extension().is_some_and(|e| e == "npz") {
+        Ok(npz::read(path, key)?)
+    } else {
+        Ok(npy::read_any(path)?)
+    }
 }
 
 /// X (N, D) of a `.npy` file, which may be larger than memory, or of an archive.
 fn read_images(path: &Path) -> Result<Images> {
     let images = if path.extension().is_some_and(|e| e == "npz") {
-        match npy::read_npz(path, "x")? {
+        match npz::read(path, "x")? {
             AnyArray::U8(a) => Images::U8(Rows::Memory(matrix(a, path)?)),
             AnyArray::F32(a) => Images::F32(Rows::Memory(matrix(a, path)?)),
             AnyArray::F64(a) => Images::F64(Rows::Memory(matrix(a, path)?)),
@@ -161,6 +167,7 @@ fn values_of(values: ArrayD<f64>, path: &Path) -> Result<Labels> {
 mod tests {
     use super::*;
     use ndarray::{Array1, Array3, array};
+    use store::rows;
 
     struct Dir(tempfile::TempDir);
 
@@ -169,11 +176,11 @@ mod tests {
             read_split(&self.0.path().join("x.npy"), &self.0.path().join("y.npy")).map_err(|e| e.to_string())
         }
         fn x<D: ndarray::Dimension, T: npy::Element>(&self, x: &ndarray::Array<T, D>) -> &Self {
-            npy::write(&self.0.path().join("x.npy"), x).unwrap();
+            rows::write(&self.0.path().join("x.npy"), x).unwrap();
             self
         }
         fn y<T: npy::Element>(&self, y: &Array1<T>) -> &Self {
-            npy::write(&self.0.path().join("y.npy"), y).unwrap();
+            rows::write(&self.0.path().join("y.npy"), y).unwrap();
             self
         }
     }
@@ -203,9 +210,9 @@ mod tests {
             ("x".to_owned(), array![[1.0], [2.0]].into_dyn()),
             ("y".to_owned(), array![3.0, 4.0].into_dyn()),
         ];
-        npy::write_npz(&path, &arrays).unwrap();
+        npz::write(&path, &arrays).unwrap();
         assert_eq!(read_split(&path, &path).unwrap().shape(), (2, 1));
-        npy::write_npz(&path, &arrays[..1]).unwrap();
+        npz::write(&path, &arrays[..1]).unwrap();
         assert!(
             read_split(&path, &path)
                 .map(|_| ())

@@ -9,10 +9,10 @@ use anyhow::{Context, Result, bail, ensure};
 use mnist::{Mnist, MnistBuilder};
 use ndarray::{Array1, Array2};
 use pipeline::Failure;
-use pipeline::manifest::hash_bytes;
-use pipeline::npy::Rows;
-use pipeline::params::{FetchData, Source};
 use pipeline::progress::Progress;
+use records::{FetchData, Source};
+use store::hash;
+use store::rows::Rows;
 
 use crate::idx::{self, Expected};
 use crate::{Images, Labels, Raw, Split};
@@ -169,7 +169,7 @@ fn unpack(bytes: &[u8]) -> Result<Vec<u8>> {
 
 /// The bytes themselves, if their hash and header are right. Nothing else is ever parsed.
 fn verify(file: &File, bytes: Vec<u8>) -> Result<Vec<u8>> {
-    let found = hash_bytes(&bytes);
+    let found = hash::of_bytes(&bytes);
     if found != file.sha256 {
         idx::check(file.name, &bytes, file.expected)?;
         bail!("{}: SHA-256 {found}, but {} is needed; refused", file.name, file.sha256);
@@ -376,7 +376,7 @@ fn parse(set: &Set, cache: &Path) -> Result<Raw> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pipeline::params::{Dataset, Normalisation, SampleOrder};
+    use records::{Dataset, Normalisation, SampleOrder};
 
     fn params(sources: Vec<Source>) -> FetchData {
         FetchData {
@@ -399,7 +399,7 @@ mod tests {
     fn labels() -> (File, Vec<u8>) {
         static LABELS: Expected = Expected { dims: &[2] };
         let bytes = vec![0, 0, 8, 1, 0, 0, 0, 2, 4, 9];
-        let sha256 = Box::leak(hash_bytes(&bytes).into_boxed_str());
+        let sha256 = Box::leak(hash::of_bytes(&bytes).into_boxed_str());
         (File { name: "labels", sha256, expected: LABELS }, bytes)
     }
 
@@ -482,7 +482,7 @@ mod tests {
             labels(TEST_LABELS.dims),
         ];
         let set = Set {
-            files: four(bytes.each_ref().map(|b| &*hash_bytes(b).leak())),
+            files: four(bytes.each_ref().map(|b| &*hash::of_bytes(b).leak())),
             folder,
             mirrors: &[],
             npm: Some(("stub@1", "package/data", 1000)),

@@ -12,34 +12,34 @@ use landscape::prefix::prefix_sizes;
 use landscape::{Mlp, Real, Samples};
 use ndarray::{Array1, Array2, Array3, Ix2, s};
 use pipeline::Failure;
-use pipeline::npy::{self, Element};
-use pipeline::params::{self, Grid, Precision, Setting};
-use pipeline::plan::{Cost, PlanContext};
-use pipeline::stage::{Stage, StageContext};
+use pipeline::shell::cost::{Cost, PlanContext};
+use pipeline::shell::{Stage, StageContext};
+use records::{Grid, Precision, Setting};
 use serde_json::json;
+use store::npy;
+use store::npy::Element;
 
 use crate::take::{Plan, Taken, drawn, from_file, second_order};
 
 struct MonteCarloStage;
 
 impl Stage for MonteCarloStage {
-    type Params = params::MonteCarlo;
+    type Params = records::MonteCarlo;
     const ABOUT: &'static str =
         "Measures how much the loss surface still changes: Delta_k for every prefix, and landscapes";
-    const READS: &'static [&'static str] = &["fetch-data", "train", "eigen"];
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())
     }
 
-    fn cost(params: &params::MonteCarlo, ctx: &PlanContext) -> Result<Cost> {
+    fn cost(params: &records::MonteCarlo, ctx: &PlanContext) -> Result<Cost> {
         match params.precision {
             Precision::F32 => experiment::cost::montecarlo::<f32>(params, ctx),
             Precision::F64 => experiment::cost::montecarlo::<f64>(params, ctx),
         }
     }
 
-    fn run(params: &params::MonteCarlo, ctx: &mut StageContext) -> Result<String> {
+    fn run(params: &records::MonteCarlo, ctx: &mut StageContext) -> Result<String> {
         match params.precision {
             Precision::F32 => run::<f32>(params, ctx),
             Precision::F64 => run::<f64>(params, ctx),
@@ -48,7 +48,7 @@ impl Stage for MonteCarloStage {
 }
 
 fn main() -> ExitCode {
-    pipeline::stage::main::<MonteCarloStage>()
+    pipeline::shell::main::<MonteCarloStage>()
 }
 
 /// What every setting and grid shares.
@@ -76,7 +76,7 @@ impl<R: Real> Subject<R> {
     }
 }
 
-fn run<R: Real + Element>(params: &params::MonteCarlo, ctx: &mut StageContext) -> Result<String> {
+fn run<R: Real + Element>(params: &records::MonteCarlo, ctx: &mut StageContext) -> Result<String> {
     let samples = experiment::train_samples(&ctx.inputs)?;
     let mlp = experiment::network(&ctx.inputs)?;
     let w = experiment::w_star::<R>(&ctx.inputs, &mlp)?;
@@ -106,7 +106,7 @@ fn run<R: Real + Element>(params: &params::MonteCarlo, ctx: &mut StageContext) -
     }
     if let Some(sweep) = &params.sweep {
         let dim = sweep.dim.map_or_else(|| ctx.inputs.fact("eigen", "dim"), Ok)?;
-        let basis = directions(ctx, &subject.mlp, params::BasisName::Hessian, dim, "sweep")?;
+        let basis = directions(ctx, &subject.mlp, records::BasisName::Hessian, dim, "sweep")?;
         let samples = subject.samples.first(sweep.n_samples);
         sweep::run(ctx, sweep, &subject.draws_over(&basis, &samples), params.step, params.seed)?;
     }
@@ -127,7 +127,7 @@ fn run<R: Real + Element>(params: &params::MonteCarlo, ctx: &mut StageContext) -
 fn directions<R: Real>(
     ctx: &StageContext,
     mlp: &Mlp,
-    name: params::BasisName,
+    name: records::BasisName,
     dim: usize,
     key: &str,
 ) -> Result<Array2<R>> {
@@ -148,13 +148,13 @@ fn directions<R: Real>(
 }
 
 /// Those below N.
-fn pilot_sizes(params: &params::MonteCarlo, n_samples: usize) -> Vec<usize> {
+fn pilot_sizes(params: &records::MonteCarlo, n_samples: usize) -> Vec<usize> {
     params.pilot_sizes.iter().copied().filter(|&n| n < n_samples).collect()
 }
 
 /// One Δ_k curve; returns what the manifest says of it.
 fn run_setting<R: Real>(
-    params: &params::MonteCarlo,
+    params: &records::MonteCarlo,
     ctx: &mut StageContext,
     subject: &Subject<R>,
     i: usize,
@@ -163,9 +163,9 @@ fn run_setting<R: Real>(
     let basis = directions(ctx, &subject.mlp, setting.basis, setting.dim, &format!("settings[{i}]"))?;
     let n_samples = subject.samples.len();
     let own = setting.theta.as_ref().map(|path| own_draws(&ctx.resolve(path), setting.dim)).transpose()?;
-    let controlled = params.control_variate && setting.basis == params::BasisName::Hessian && own.is_none();
+    let controlled = params.control_variate && setting.basis == records::BasisName::Hessian && own.is_none();
     // Draws of a file count as independent.
-    let sampling = if own.is_some() { params::Sampling::Plain } else { params.sampling };
+    let sampling = if own.is_some() { records::Sampling::Plain } else { params.sampling };
     let plan = Plan {
         method: experiment::method(sampling),
         sigma: setting.sigma,
@@ -225,7 +225,7 @@ fn write_setting(ctx: &mut StageContext, name: &str, found: &MonteCarlo, taken: 
     }
     out.write(&format!("{name}/theta.npy"), &taken.theta, "parameter units", "draws, (T, d)")?;
     let meaning = "S^2 of the first n samples for each pilot size n, (m, T)";
-    out.write(&format!("{name}/pilot_variance.npy"), &found.pilot_variance, "nats^2", meaning)
+    Ok(out.write(&format!("{name}/pilot_variance.npy"), &found.pilot_variance, "nats^2", meaning)?)
 }
 
 /// Draws of another program.
@@ -285,7 +285,12 @@ fn run_grid<R: Real>(ctx: &mut StageContext, subject: &Subject<R>, i: usize, gri
         "prefix sizes of the surfaces, (m,)",
     )?;
     out.write(&format!("{folder}/loss.npy"), &surface(loss)?, "nats", "L_k, (m, G, G)")?;
-    out.write(&format!("{folder}/change.npy"), &surface(change)?, "nats^2", "(L_{k+s} - L_k)^2, (m, G, G)")
+    Ok(out.write(
+        &format!("{folder}/change.npy"),
+        &surface(change)?,
+        "nats^2",
+        "(L_{k+s} - L_k)^2, (m, G, G)",
+    )?)
 }
 
 /// The prefix sizes of a grid, ascending, with the largest that has an increment.

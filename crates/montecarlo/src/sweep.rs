@@ -8,8 +8,8 @@ use landscape::prefix::prefix_sizes;
 use landscape::sampling::Method;
 use ndarray::{Array2, ArrayView2};
 use pipeline::Failure;
-use pipeline::params::{Sampling, Sweep};
-use pipeline::stage::StageContext;
+use pipeline::shell::StageContext;
+use records::{Sampling, Sweep};
 use serde_json::json;
 
 use crate::take::{drawn, second_order};
@@ -73,10 +73,10 @@ pub fn run<R: Real>(
     let out = &mut ctx.outputs;
     out.write("sweep/delta.npy", &delta, "nats^2", "Delta_k of the plain draws, (m, n)")?;
     out.write("sweep/standard_error.npy", &delta_error, "nats^2", "of it over the draws, (m, n)")?;
-    out.fact(
+    Ok(out.fact(
         "sweep",
         json!({"dim": dim, "sigmas": sweep.sigmas, "n_samples": n, "draws": sweep.draws, "methods": sweep.methods}),
-    )
+    )?)
 }
 
 fn refuse_infinite(variances: &ArrayView2<f64>, sigma: f64) -> Result<()> {

@@ -9,7 +9,7 @@ use landscape::draws::Draws;
 use landscape::interval;
 use landscape::sampling::Method;
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
-use pipeline::stage::StageContext;
+use pipeline::shell::StageContext;
 
 /// Draws of the first round, where a round is followed by a look at the error of V; each round doubles the draws.
 const FIRST_ROUND: usize = 128;

@@ -69,3 +69,16 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// The exit code of an error and what to do about it, if the user can do something.
+pub fn cure(error: &anyhow::Error) -> (u8, Option<&str>) {
+    for cause in error.chain() {
+        if let Some(failure) = cause.downcast_ref::<Failure>() {
+            return (failure.kind.exit_code(), Some(&failure.hint));
+        }
+        if let Some(hint) = cause.downcast_ref::<store::Error>().and_then(store::Error::hint) {
+            return (Kind::Input.exit_code(), Some(hint));
+        }
+    }
+    (1, None)
+}

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anyhow::{Context, Result};
 use ndarray::{Array1, Array2, Ix1, Ix2};
-use pipeline::stage::StageContext;
+use pipeline::shell::StageContext;
 use serde::Deserialize;
 
 use crate::chart::{self, Panel, Style, percent, short};
@@ -506,7 +506,7 @@ fn ratio_sentence(stops: &Stops) -> String {
 
 #[cfg(test)]
 pub mod tests {
-    use pipeline::params::Which;
+    use records::Which;
 
     use super::*;
 

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use pipeline::manifest::Manifest;
 use serde_json::json;
+use store::manifest::Manifest;
 
 use crate::chart::{self, Line, Panel, Style, short};
 use crate::figures::delta_panel;

@@ -1,7 +1,7 @@
 //! How sure the answer is: pilots, sampling methods, and where theory holds. Figures and tables of `pilot.json` and `sweep.json`.
 
 use anyhow::Result;
-use pipeline::stage::StageContext;
+use pipeline::shell::StageContext;
 use serde::Deserialize;
 
 use crate::chart::{self, Line, Panel, Style, short};
@@ -81,7 +81,11 @@ pub struct Holds {
 
 /// The sweep, if there was one.
 pub fn read_sweep(ctx: &StageContext) -> Result<Option<Sweep>> {
-    ctx.inputs.has("bound", "sweep.json").then(|| ctx.inputs.read_json("bound", "sweep.json")).transpose()
+    Ok(ctx
+        .inputs
+        .has("bound", "sweep.json")
+        .then(|| ctx.inputs.read_json("bound", "sweep.json"))
+        .transpose()?)
 }
 
 const RETRAINED: &str = "w* and basis of the pilot alone";

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use pipeline::params::Report;
-use pipeline::stage::StageContext;
+use pipeline::shell::StageContext;
+use records::Report;
 use serde::Deserialize;
 
 use crate::beyond::{Polish, polish_sentence};

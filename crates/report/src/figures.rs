@@ -521,7 +521,7 @@ pub fn full_curve(e: &Experiment, s: &Setting) -> String {
 
 #[cfg(test)]
 mod tests {
-    use pipeline::params::Which;
+    use records::Which;
 
     use super::*;
     use crate::gather::tests;

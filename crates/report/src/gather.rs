@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 use ndarray::{Array1, Array2, Array3, Ix1, Ix2, Ix3};
-use pipeline::manifest::Manifest;
-use pipeline::params::{BasisName, Eigen, MonteCarlo, Which};
-use pipeline::stage::StageContext;
+use pipeline::shell::StageContext;
+use records::{BasisName, Eigen, MonteCarlo, Which};
 use serde::Deserialize;
+use store::manifest::Manifest;
 
 use crate::beyond::Beyond;
 use crate::confidence::{PilotDocument, Sweep, read_sweep};

@@ -21,8 +21,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use pipeline::Failure;
-use pipeline::params::Report;
-use pipeline::stage::{Stage, StageContext};
+use pipeline::shell::{Stage, StageContext};
+use records::Report;
 
 use crate::gather::Experiment;
 use crate::live::Curve;
@@ -32,9 +32,6 @@ struct ReportStage;
 impl Stage for ReportStage {
     type Params = Report;
     const ABOUT: &'static str = "Draws the figures and writes the page that answers the question";
-    const READS: &'static [&'static str] =
-        &["fetch-data", "train", "eigen", "montecarlo", "bound", "spectrum", "stream"];
-    const READS_OF_FAMILY: Option<&'static [&'static str]> = Some(&["family"]);
 
     fn run(params: &Report, ctx: &mut StageContext) -> Result<String> {
         if ctx.members.is_empty() { run(params, ctx) } else { family::run(params, ctx) }
@@ -46,13 +43,13 @@ fn main() -> ExitCode {
     let arguments = std::env::args_os().skip(1).collect::<Vec<_>>();
     match arguments.as_slice() {
         [flag, artifacts] if flag == "--index" => {
-            pipeline::stage::start_log(tracing::Level::INFO);
+            pipeline::shell::log::start_log(tracing::Level::INFO);
             match compare::rewrite(Path::new(artifacts)) {
                 Ok(()) => ExitCode::SUCCESS,
-                Err(error) => pipeline::stage::report("report", &error),
+                Err(error) => pipeline::shell::log::report("report", &error),
             }
         }
-        _ => pipeline::stage::main::<ReportStage>(),
+        _ => pipeline::shell::main::<ReportStage>(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The page of one experiment. Self-contained: no request leaves it.
 
-use pipeline::manifest::Manifest;
-use pipeline::params::Report;
+use records::Report;
+use store::manifest::Manifest;
 
 use crate::chart::short;
 use crate::confidence;

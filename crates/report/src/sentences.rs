@@ -1,6 +1,6 @@
 //! The sentences of the page. Each is made of measured values, and its wording changes with them.
 
-use pipeline::params::Which;
+use records::Which;
 
 use crate::chart::{self, short};
 use crate::gather::{Basis, Comparison, Exponent, Model, Spectrum, SufficientRow};

@@ -1,6 +1,6 @@
 //! `summary.json`: the report in numbers.
 
-use pipeline::params::Report;
+use records::Report;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -125,6 +125,6 @@ mod tests {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/summary.schema.json");
         let settings = schemars::generate::SchemaSettings::draft07();
         let schema = settings.into_generator().into_root_schema_for::<Summary>().to_value();
-        pipeline::schema::check_committed(path, &schema);
+        records::schema::check_committed(path, &schema);
     }
 }

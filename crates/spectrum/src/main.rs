@@ -14,22 +14,21 @@ use landscape::trace::hutch_pp;
 use landscape::vectors::project;
 use landscape::{Mlp, Real, Samples, Targets};
 use ndarray::{Array1, Array2, ArrayView1, s};
-use pipeline::npy::Element;
-use pipeline::params::{Precision, Spectrum};
-use pipeline::plan::{Cost, PlanContext};
-use pipeline::stage::{Stage, StageContext};
+use pipeline::shell::cost::{Cost, PlanContext};
+use pipeline::shell::{Stage, StageContext};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
+use records::{Precision, Spectrum};
 use serde::Serialize;
 use serde_json::json;
+use store::npy::Element;
 
 struct SpectrumStage;
 
 impl Stage for SpectrumStage {
     type Params = Spectrum;
     const ABOUT: &'static str = "Estimates the density and the trace of the Hessian at w*, its ends, its outliers, and the gradient's share in them";
-    const READS: &'static [&'static str] = &["fetch-data", "train", "eigen"];
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())
@@ -51,7 +50,7 @@ impl Stage for SpectrumStage {
 }
 
 fn main() -> ExitCode {
-    pipeline::stage::main::<SpectrumStage>()
+    pipeline::shell::main::<SpectrumStage>()
 }
 
 /// What every part looks at.
@@ -78,7 +77,7 @@ fn run<R: Real + Element>(params: &Spectrum, ctx: &mut StageContext) -> Result<S
     let mlp = experiment::network(&ctx.inputs)?;
     let w = experiment::w_star::<R>(&ctx.inputs, &mlp)?;
     let basis = experiment::basis::<R>(&ctx.inputs, "basis.npy", &mlp)?;
-    let cache: usize = ctx.inputs.params::<pipeline::params::Eigen>("eigen")?.primal_cache_mib << 20;
+    let cache: usize = ctx.inputs.params::<records::Eigen>("eigen")?.primal_cache_mib << 20;
     let sum = HessianSum::new(&mlp, w.view(), &samples, cache);
     let subject = Subject { params, mlp: &mlp, w: &w, sum: &sum };
 

@@ -8,12 +8,12 @@ use anyhow::Result;
 use landscape::Real;
 use ndarray::{Array2, Axis};
 use pipeline::Failure;
-use pipeline::npy::Element;
-use pipeline::params::{Precision, Stream, Train};
-use pipeline::plan::{Cost, PlanContext};
-use pipeline::stage::{Stage, StageContext};
+use pipeline::shell::cost::{Cost, PlanContext};
+use pipeline::shell::{Stage, StageContext};
 use rayon::prelude::*;
+use records::{Precision, Stream, Train};
 use serde_json::{Value, json};
+use store::npy::Element;
 
 use crate::run::{COLUMNS, RULES, Run, Subject};
 
@@ -23,7 +23,6 @@ impl Stage for StreamStage {
     type Params = Stream;
     const ABOUT: &'static str =
         "Trains while samples arrive and stops when V's upper limit says that Delta is small enough";
-    const READS: &'static [&'static str] = &["fetch-data", "train"];
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())
@@ -45,7 +44,7 @@ impl Stage for StreamStage {
 }
 
 fn main() -> ExitCode {
-    pipeline::stage::main::<StreamStage>()
+    pipeline::shell::main::<StreamStage>()
 }
 
 fn run<R: Real + Element>(params: &Stream, ctx: &mut StageContext) -> Result<String> {

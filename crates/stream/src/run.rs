@@ -13,10 +13,10 @@ use landscape::subspace::gaussian_rows;
 use landscape::training::epoch;
 use landscape::{Mlp, Real, Samples};
 use ndarray::{Array1, Array2, Axis};
-use pipeline::params::{Stream, Train};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
+use records::{Stream, Train};
 
 /// The rules, in the order of every array.
 ///

@@ -7,11 +7,11 @@ use landscape::training::epoch;
 use landscape::{Mlp, Real, Samples};
 use ndarray::Array1;
 use pipeline::Failure;
-use pipeline::params::{Optimizer, Train};
-use pipeline::stage::StageContext;
+use pipeline::shell::StageContext;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
+use records::{Optimizer, Train};
 
 /// An epoch whose mean loss is so many times that before training has diverged, though still finite.
 const DIVERGED: f64 = 10.0;

@@ -2,7 +2,6 @@
 
 mod fit;
 mod minimiser;
-mod tensors;
 mod weights;
 
 use std::process::ExitCode;
@@ -12,10 +11,11 @@ use landscape::gradient::full_gradient;
 use landscape::{Mlp, Real, Samples};
 use ndarray::{Array1, Array2};
 use pipeline::Failure;
-use pipeline::npy::Element;
-use pipeline::params::{Precision, Train};
-use pipeline::plan::{Cost, PlanContext};
-use pipeline::stage::{Stage, StageContext};
+use pipeline::shell::cost::{Cost, PlanContext};
+use pipeline::shell::{Stage, StageContext};
+use records::{Precision, Train};
+use store::npy::Element;
+use store::safetensors;
 
 use crate::fit::{Fitted, HISTORY_COLUMNS};
 
@@ -24,7 +24,6 @@ struct TrainStage;
 impl Stage for TrainStage {
     type Params = Train;
     const ABOUT: &'static str = "Trains the network, or takes weights trained elsewhere: w_star.npy";
-    const READS: &'static [&'static str] = &["fetch-data"];
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())
@@ -46,7 +45,7 @@ impl Stage for TrainStage {
 }
 
 fn main() -> ExitCode {
-    pipeline::stage::main::<TrainStage>()
+    pipeline::shell::main::<TrainStage>()
 }
 
 fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<String> {
@@ -81,14 +80,14 @@ fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<Stri
 /// The network that fits the samples: one output a class, or one for regression.
 fn network(params: &Train, ctx: &StageContext, train: &Samples) -> Result<Mlp> {
     let n_classes: usize = ctx.inputs.fact("fetch-data", "n_classes")?;
-    if n_classes == 0 && params.loss == pipeline::params::Loss::SoftmaxCrossEntropy {
+    if n_classes == 0 && params.loss == records::Loss::SoftmaxCrossEntropy {
         return Err(Failure::config(
             "train.loss: softmax-cross-entropy needs classes, but the labels are floats",
             "set `loss: squared-error`, or store the labels as integers",
         )
         .into());
     }
-    if n_classes == 1 && params.loss == pipeline::params::Loss::SoftmaxCrossEntropy {
+    if n_classes == 1 && params.loss == records::Loss::SoftmaxCrossEntropy {
         return Err(Failure::input(
             "fetch-data/train_labels.npy: every sample is of class 0, so the loss is 0 whatever the weights are",
             "bring labels of at least two classes, numbered from 0",
@@ -124,8 +123,9 @@ fn write_weights<R: Real + Element>(ctx: &mut StageContext, mlp: &Mlp, w: &Array
     ctx.outputs.write_npz("weights.npz", &named, "parameter units", "the same by layer: W1, b1, W2, ...")?;
     let state = weights::state_dict(mlp, w);
     let meaning = "the same as the state_dict of a torch.nn.Sequential: 0.weight, 0.bias, 2.weight, ...";
-    ctx.outputs
-        .write_by("weights.safetensors", "parameter units", meaning, |path| tensors::write(path, &state))
+    Ok(ctx.outputs.write_by("weights.safetensors", "parameter units", meaning, |path| {
+        safetensors::write(path, &state)
+    })?)
 }
 
 fn write_history<R: Real + Element>(ctx: &mut StageContext, fitted: &Fitted<R>) -> Result<()> {

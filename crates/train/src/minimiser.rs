@@ -4,10 +4,10 @@ use anyhow::Result;
 use landscape::polish::{MeanLoss, Request, Status, polish};
 use landscape::{Mlp, Real, Samples};
 use ndarray::{Array1, Array2};
-use pipeline::npy::Element;
-use pipeline::params::{Polish, Train};
-use pipeline::stage::StageContext;
+use pipeline::shell::StageContext;
+use records::{Polish, Train};
 use serde_json::json;
+use store::npy::Element;
 
 /// Columns of `polish_path.npy`.
 const PATH_COLUMNS: [&str; 5] = ["n_products", "loss", "gradient_norm", "radius", "negative_curvature"];

@@ -7,10 +7,9 @@ use anyhow::Result;
 use landscape::{Mlp, Real};
 use ndarray::{Array1, ArrayD, Ix1, IxDyn};
 use pipeline::Failure;
-use pipeline::npy::{self, AnyArray};
 use serde::Serialize;
-
-use crate::tensors;
+use store::npy::AnyArray;
+use store::{npy, npz, safetensors};
 
 /// Where one array lies in the flat vector of parameters.
 #[derive(Serialize)]
@@ -48,14 +47,14 @@ pub fn by_layer<R: Real>(mlp: &Mlp, w: &Array1<R>) -> Vec<(String, ArrayD<R>)> {
 pub fn read<R: Real>(path: &Path, mlp: &Mlp) -> Result<Array1<R>> {
     let name = path.display().to_string();
     let w = if path.is_dir() {
-        flatten(mlp, &name, |array| npy::read_any(&path.join(format!("{array}.npy"))))?
+        flatten(mlp, &name, |array| Ok(npy::read_any(&path.join(format!("{array}.npy")))?))?
     } else if path.extension().is_some_and(|e| e == "npz") {
-        let names = npy::npz_names(path)?;
-        let shapes = names.iter().map(|n| Ok((n.clone(), npy::read_npz(path, n)?.shape().to_vec())));
+        let names = npz::names(path)?;
+        let shapes = names.iter().map(|n| Ok((n.clone(), npz::read(path, n)?.shape().to_vec())));
         let names = named_layers(mlp, &name, &shapes.collect::<Result<Vec<_>>>()?)?;
-        flatten(mlp, &name, |array| npy::read_npz(path, &names[array]))?
+        flatten(mlp, &name, |array| Ok(npz::read(path, &names[array])?))?
     } else if path.extension().is_some_and(|e| e == "safetensors") {
-        let arrays = tensors::read(path)?;
+        let arrays = safetensors::read(path)?;
         let shapes = arrays.iter().map(|(n, a)| (n.clone(), a.shape().to_vec())).collect::<Vec<_>>();
         let names = named_layers(mlp, &name, &shapes)?;
         flatten(mlp, &name, |array| Ok(arrays[&names[array]].clone()))?
@@ -156,6 +155,7 @@ fn flatten<R: Real>(
 mod tests {
     use super::*;
     use landscape::{Activation, Loss};
+    use store::rows;
 
     #[test]
     fn weights_come_back_from_each_kind_of_file() {
@@ -163,15 +163,15 @@ mod tests {
         let w = Array1::from_iter((0..mlp.n_params()).map(|i| i as f64 + 0.5));
         let dir = tempfile::tempdir().unwrap();
         let named = by_layer(&mlp, &w);
-        npy::write_npz(&dir.path().join("w.npz"), &named).unwrap();
-        npy::write(&dir.path().join("w.npy"), &w).unwrap();
+        npz::write(&dir.path().join("w.npz"), &named).unwrap();
+        rows::write(&dir.path().join("w.npy"), &w).unwrap();
         let folder = dir.path().join("layers");
         std::fs::create_dir(&folder).unwrap();
         for (name, array) in &named {
-            npy::write(&folder.join(format!("{name}.npy")), array).unwrap();
+            rows::write(&folder.join(format!("{name}.npy")), array).unwrap();
         }
-        tensors::write(&dir.path().join("w.safetensors"), &state_dict(&mlp, &w)).unwrap();
-        npy::write_npz(&dir.path().join("state.npz"), &state_dict(&mlp, &w)).unwrap();
+        safetensors::write(&dir.path().join("w.safetensors"), &state_dict(&mlp, &w)).unwrap();
+        npz::write(&dir.path().join("state.npz"), &state_dict(&mlp, &w)).unwrap();
         for path in ["w.npz", "w.npy", "layers", "w.safetensors", "state.npz"] {
             assert_eq!(read::<f64>(&dir.path().join(path), &mlp).unwrap(), w, "{path}");
         }

@@ -10,12 +10,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use pipeline::command::Places;
-use pipeline::config::{Pipeline, Section, to_yaml};
-use pipeline::family::Family;
-use pipeline::manifest::stamp;
-use pipeline::params::{Bound, Eigen, FetchData, MonteCarlo, Report, Spectrum, Stream, Train, sections};
-use pipeline::stage;
+use pipeline::config::{Pipeline, to_yaml};
+use pipeline::shell::command::Places;
+use pipeline::shell::log;
+use records::{
+    Bound, Eigen, Family, FetchData, MonteCarlo, Report, Section, Spectrum, Stream, Train, stages,
+};
+use store::hash::stamp;
 
 /// Checks pipeline.yaml and writes each resolved section where it changed
 #[derive(Parser)]
@@ -26,16 +27,16 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    stage::start_log(tracing::Level::INFO);
+    log::start_log(tracing::Level::INFO);
     match run(&Arguments::parse().places) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => stage::report("params", &error),
+        Err(error) => log::report("params", &error),
     }
 }
 
 fn run(arguments: &Places) -> Result<()> {
     let pipeline = Pipeline::read(&arguments.pipeline)?;
-    pipeline.check_sections(&sections())?;
+    pipeline.check_sections(&stages::names())?;
     let mut list = "# Members of the families, written by params.\n".to_owned();
     for experiment in pipeline.experiments() {
         let members = pipeline.members(&experiment)?;

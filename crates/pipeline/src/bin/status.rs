@@ -8,10 +8,10 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use pipeline::command::Places;
 use pipeline::config::Pipeline;
-use pipeline::params::{STAGES, sections};
-use pipeline::stage;
+use pipeline::shell::command::Places;
+use pipeline::shell::log;
+use records::stages;
 use serde::Deserialize;
 
 /// Says how the results of each experiment and stage stand: fresh, stale because of what, missing, running
@@ -31,16 +31,16 @@ struct Line {
 }
 
 fn main() -> ExitCode {
-    stage::start_log(tracing::Level::INFO);
+    log::start_log(tracing::Level::INFO);
     match run(&Arguments::parse().places) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => stage::report("status", &error),
+        Err(error) => log::report("status", &error),
     }
 }
 
 fn run(arguments: &Places) -> Result<()> {
     let pipeline = Pipeline::read(&arguments.pipeline)?;
-    pipeline.check_sections(&sections())?;
+    pipeline.check_sections(&stages::names())?;
     let own = std::env::current_exe().context("the program's own file")?;
     let binaries = own.parent().context("the folder of the program")?;
     let colours =
@@ -50,7 +50,7 @@ fn run(arguments: &Places) -> Result<()> {
     let width = subjects.iter().map(|(e, _)| e.chars().count()).max().unwrap_or(0);
     for (experiment, stages) in subjects {
         let mut states = BTreeMap::new();
-        for &stage in stages {
+        for stage in stages {
             let line = ask(&binaries.join(stage), arguments, &experiment)?;
             let words = words(&line, &states);
             writeln!(out, "{experiment:<width$}  {stage:<10}  {}", coloured(&words, colours))
@@ -62,14 +62,17 @@ fn run(arguments: &Places) -> Result<()> {
 }
 
 /// Every experiment with its stages: of a family the members, with what the join reads, and then the join itself.
-fn subjects(pipeline: &Pipeline) -> Result<Vec<(String, &'static [&'static str])>> {
-    let mut subjects: Vec<(String, &'static [&'static str])> = vec![];
+fn subjects(pipeline: &Pipeline) -> Result<Vec<(String, Vec<&'static str>)>> {
+    let mut subjects: Vec<(String, Vec<&'static str>)> = vec![];
     for experiment in pipeline.experiments() {
         let members = pipeline.members(&experiment)?;
         for member in &members {
-            subjects.push((format!("{experiment}/{}", member.name), &STAGES[..5]));
+            subjects.push((format!("{experiment}/{}", member.name), stages::of_member()));
         }
-        subjects.push((experiment, if members.is_empty() { &STAGES } else { &["family", "report"] }));
+        subjects.push((
+            experiment,
+            if members.is_empty() { stages::of_experiment() } else { stages::of_family() },
+        ));
     }
     Ok(subjects)
 }

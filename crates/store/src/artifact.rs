@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
 use ndarray::{Array, Array1, ArrayBase, ArrayD, Data, Dimension, Ix1};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::Failure;
-use crate::manifest::{Manifest, Output, hash_bytes, hash_path, make};
-use crate::npy::{self, AnyArray, Element, RowFile, RowWriter};
+use crate::error::{Error, Result};
+use crate::manifest::{Manifest, Output, make};
+use crate::npy::{self, AnyArray, Element};
+use crate::rows::{self, RowFile, RowWriter};
+use crate::{hash, npz};
 
 /// The finished stages that a stage reads.
 pub struct Inputs {
@@ -45,18 +46,18 @@ impl Inputs {
         let value = self.manifest(stage).facts.get(key).cloned();
         value.and_then(|v| serde_json::from_value(v).ok()).ok_or_else(|| {
             let path = Manifest::path(&self.experiment_dir, stage);
-            Failure::input(
+            Error::stage(
                 format!("{}: no usable fact {key:?}", path.display()),
                 format!("run `{}` again", make(&self.experiment_dir, stage)),
             )
-            .into()
         })
     }
 
     /// The parameters with which `stage` ran.
     pub fn params<T: DeserializeOwned>(&self, stage: &str) -> Result<T> {
         let params = self.manifest(stage).params.clone();
-        serde_json::from_value(params).with_context(|| format!("parameters in the manifest of {stage}"))
+        serde_json::from_value(params)
+            .map_err(|source| Error::Json { what: format!("parameters in the manifest of {stage}"), source })
     }
 
     /// Whether `stage` wrote `file`.
@@ -74,15 +75,14 @@ impl Inputs {
         let path = self.experiment_dir.join(stage).join(file);
         let again = || format!("run `{}` again", make(&self.experiment_dir, stage));
         let Some(output) = self.manifest(stage).outputs.get(file) else {
-            return Err(Failure::input(
+            return Err(Error::stage(
                 format!("{}: not among the outputs in the manifest of {stage}", path.display()),
                 again(),
-            )
-            .into());
+            ));
         };
-        let found = hash_path(&path)?;
+        let found = hash::of_path(&path)?;
         if found != output.sha256 {
-            return Err(Failure::input(
+            return Err(Error::stage(
                 format!(
                     "{}: changed after {stage} wrote it (SHA-256 {}…, manifest {}…)",
                     path.display(),
@@ -94,8 +94,7 @@ impl Inputs {
                     Manifest::path(&self.experiment_dir, stage).display(),
                     again()
                 ),
-            )
-            .into());
+            ));
         }
         Ok(path)
     }
@@ -118,31 +117,39 @@ impl Inputs {
     /// Sizes or row numbers that `stage` wrote, (n,).
     pub fn read_sizes(&self, stage: &str, file: &str) -> Result<Vec<usize>> {
         let sizes = self.read::<i64, Ix1>(stage, file)?;
-        sizes.iter().map(|&k| usize::try_from(k).with_context(|| format!("{stage}/{file}: {k}"))).collect()
+        let negative = |k: i64| {
+            let hint = format!("run `{}` again", make(&self.experiment_dir, stage));
+            Error::stage(format!("{stage}/{file}: {k}; a size is not below 0"), hint)
+        };
+        sizes.iter().map(|&k| usize::try_from(k).map_err(|_| negative(k))).collect()
     }
 
     /// A JSON document that `stage` wrote.
     pub fn read_json<T: DeserializeOwned>(&self, stage: &str, file: &str) -> Result<T> {
         let path = self.verified(stage, file)?;
-        let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        serde_json::from_slice(&text)
-            .with_context(|| format!("{} is not what {stage} writes", path.display()))
+        let text = std::fs::read(&path).map_err(Error::system("read", &path))?;
+        serde_json::from_slice(&text).map_err(|source| {
+            let what = format!("{} is not what {stage} writes", path.display());
+            Error::Json { what, source }
+        })
     }
 }
 
 /// The files of a running stage: they gather in a folder of their own, which replaces the old results at the end.
 pub struct Outputs {
     /// where files gather
-    pub(crate) staging: PathBuf,
-    pub(crate) written: BTreeMap<String, Output>,
-    pub(crate) facts: serde_json::Map<String, Value>,
+    staging: PathBuf,
+    /// by name in the folder
+    pub written: BTreeMap<String, Output>,
+    /// by name
+    pub facts: serde_json::Map<String, Value>,
 }
 
 impl Outputs {
     /// An empty folder `staging`, whatever an earlier run left there.
-    pub(crate) fn new(staging: PathBuf) -> Result<Self> {
+    pub fn new(staging: PathBuf) -> Result<Self> {
         remove_dir(&staging)?;
-        std::fs::create_dir_all(&staging).with_context(|| format!("cannot create {}", staging.display()))?;
+        std::fs::create_dir_all(&staging).map_err(Error::system("create", &staging))?;
         Ok(Self { staging, written: BTreeMap::new(), facts: serde_json::Map::new() })
     }
 
@@ -155,7 +162,7 @@ impl Outputs {
         meaning: &str,
     ) -> Result<()> {
         let path = self.place(file)?;
-        npy::write(&path, array)?;
+        rows::write(&path, array)?;
         self.record(file, Some((T::DTYPE, array.shape())), unit, meaning)
     }
 
@@ -173,7 +180,8 @@ impl Outputs {
 
     /// Writes sizes or row numbers, (n,) i64.
     pub fn write_sizes(&mut self, file: &str, sizes: &[usize], unit: &str, meaning: &str) -> Result<()> {
-        let sizes = sizes.iter().map(|&k| i64::try_from(k)).collect::<Result<Array1<i64>, _>>()?;
+        let sizes = sizes.iter().map(|&k| i64::try_from(k).expect("sizes in memory are below 2^63"));
+        let sizes = sizes.collect::<Array1<i64>>();
         self.write(file, &sizes, unit, meaning)
     }
 
@@ -186,7 +194,7 @@ impl Outputs {
         meaning: &str,
     ) -> Result<()> {
         let path = self.place(file)?;
-        npy::write_npz(&path, arrays)?;
+        npz::write(&path, arrays)?;
         self.record(file, None, unit, meaning)
     }
 
@@ -205,27 +213,27 @@ impl Outputs {
     /// Writes a document: a page, a picture, a table.
     pub fn write_bytes(&mut self, file: &str, bytes: &[u8], meaning: &str) -> Result<()> {
         let path = self.place(file)?;
-        std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+        std::fs::write(&path, bytes).map_err(Error::system("write", &path))?;
         self.record(file, None, "", meaning)
     }
 
     /// Writes a JSON document.
     pub fn write_json(&mut self, file: &str, value: &impl Serialize, meaning: &str) -> Result<()> {
-        let mut text = serde_json::to_vec_pretty(value)?;
+        let mut text = serde_json::to_vec_pretty(value).map_err(json(file))?;
         text.push(b'\n');
         self.write_bytes(file, &text, meaning)
     }
 
     /// Records a number or name that later stages and people need. Same parameters, same facts: no times.
     pub fn fact(&mut self, key: &str, value: impl Serialize) -> Result<()> {
-        self.facts.insert(key.to_owned(), serde_json::to_value(value)?);
+        self.facts.insert(key.to_owned(), serde_json::to_value(value).map_err(json(key))?);
         Ok(())
     }
 
     fn place(&self, file: &str) -> Result<PathBuf> {
         let path = self.staging.join(file);
         let dir = path.parent().expect("below the staging folder");
-        std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        std::fs::create_dir_all(dir).map_err(Error::system("create", dir))?;
         Ok(path)
     }
 
@@ -237,7 +245,7 @@ impl Outputs {
         meaning: &str,
     ) -> Result<()> {
         let output = Output {
-            sha256: hash_path(&self.staging.join(file))?,
+            sha256: hash::of_path(&self.staging.join(file))?,
             dtype: array.map(|(dtype, _)| dtype.to_owned()),
             shape: array.map(|(_, shape)| shape.to_vec()),
             unit: unit.to_owned(),
@@ -249,21 +257,18 @@ impl Outputs {
     }
 
     /// Puts the manifest last and the folder in the place of `dir`.
-    pub(crate) fn finish(self, manifest: &Manifest, dir: &Path) -> Result<()> {
+    pub fn finish(self, manifest: &Manifest, dir: &Path) -> Result<()> {
         let path = self.staging.join("manifest.json");
-        let mut text = serde_json::to_vec_pretty(manifest)?;
+        let mut text = serde_json::to_vec_pretty(manifest).map_err(json("manifest.json"))?;
         text.push(b'\n');
-        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        File::open(&path)
-            .and_then(|f| f.sync_all())
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        std::fs::write(&path, text).map_err(Error::system("write", &path))?;
+        File::open(&path).and_then(|f| f.sync_all()).map_err(Error::system("write", &path))?;
         let old = self.staging.with_extension("old");
         remove_dir(&old)?;
         if dir.exists() {
-            std::fs::rename(dir, &old).with_context(|| format!("cannot move {} aside", dir.display()))?;
+            std::fs::rename(dir, &old).map_err(Error::system("move aside", dir))?;
         }
-        std::fs::rename(&self.staging, dir)
-            .with_context(|| format!("cannot put {} in place", dir.display()))?;
+        std::fs::rename(&self.staging, dir).map_err(Error::system("put in place", dir))?;
         remove_dir(&old)
     }
 }
@@ -283,21 +288,20 @@ impl<T: Element> Rows<T> {
 }
 
 /// Removes a folder with all it holds, if it is there.
-pub(crate) fn remove_dir(dir: &Path) -> Result<()> {
+pub fn remove_dir(dir: &Path) -> Result<()> {
     match std::fs::remove_dir_all(dir) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(e).with_context(|| format!("cannot remove {}", dir.display()))
-        }
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e).map_err(Error::system("remove", dir)),
         _ => Ok(()),
     }
 }
 
 /// Hash over everything that decides the results of a stage.
-pub(crate) fn fingerprint(
-    stage: &str,
-    params: &Value,
-    binary: &str,
-    inputs: &BTreeMap<String, String>,
-) -> String {
-    hash_bytes(&serde_json::to_vec(&(stage, params, binary, inputs)).expect("plain JSON"))
+pub fn fingerprint(stage: &str, params: &Value, binary: &str, inputs: &BTreeMap<String, String>) -> String {
+    hash::of_bytes(&serde_json::to_vec(&(stage, params, binary, inputs)).expect("plain JSON"))
+}
+
+/// For `map_err`: what could not be written as JSON.
+fn json(what: &str) -> impl FnOnce(serde_json::Error) -> Error {
+    let what = what.to_owned();
+    move |source| Error::Json { what, source }
 }

@@ -5,8 +5,7 @@
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use crate::family::Family;
-use crate::params::{Bound, Eigen, FetchData, MonteCarlo, Report, Spectrum, Stream, Train};
+use crate::{Bound, Eigen, Family, FetchData, MonteCarlo, Report, Spectrum, Stream, Train};
 
 /// The schema, as draft 7, which editors know.
 pub fn of_pipeline() -> Value {

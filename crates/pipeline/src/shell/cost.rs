@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::config::{Pipeline, Section};
-use crate::manifest::Manifest;
+use crate::config::Pipeline;
+use records::Section;
+use store::manifest::Manifest;
 
 /// One loop of a stage.
 #[derive(Clone, Debug, Serialize)]

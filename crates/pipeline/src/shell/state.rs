@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::manifest::Manifest;
+use store::manifest::Manifest;
 
 /// The results of a stage beside what its parameters, inputs and code are now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -96,8 +96,8 @@ fn changed_inputs(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::{Code, Output, Run};
     use serde_json::json;
+    use store::manifest::{Code, Output, Run};
 
     #[test]
     fn each_cause_is_named() {

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::{ArgAction, CommandFactory, Parser};
 
-use crate::config::Section;
 use crate::failure::EXIT_CODES;
-use crate::stage::Stage;
+use crate::shell::stage::Stage;
+use records::Section;
 
 /// Where the programs that are no stage look: all that they are told.
 #[derive(Parser)]
@@ -72,7 +72,7 @@ impl Arguments {
 /// The command of a stage, with its help.
 pub fn of<S: Stage>() -> clap::Command {
     let name = S::Params::STAGE;
-    let reads = match S::READS {
+    let reads = match S::row().reads(false) {
         [] => "Reads no other stage".to_owned(),
         stages => format!("Reads the results of {}", stages.join(", ")),
     };

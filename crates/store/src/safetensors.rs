@@ -3,23 +3,24 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use ::safetensors::tensor::{TensorView, serialize_to_file};
+use ::safetensors::{Dtype, SafeTensors};
 use ndarray::{ArrayD, IxDyn};
-use pipeline::Failure;
-use pipeline::npy::{AnyArray, Element};
-use safetensors::tensor::{TensorView, serialize_to_file};
-use safetensors::{Dtype, SafeTensors};
+
+use crate::error::{Error, Result};
+use crate::npy::{AnyArray, Element};
 
 /// Every array of the file, by name. F32 and F64 are read.
 pub fn read(path: &Path) -> Result<BTreeMap<String, AnyArray>> {
     let name = path.display().to_string();
-    let bytes = std::fs::read(path)
-        .map_err(|e| Failure::input(format!("{name}: {e}"), "check the path of train.weights"))?;
-    let tensors = SafeTensors::deserialize(&bytes).map_err(|e| {
-        Failure::input(
-            format!("{name}: not a safetensors file ({e})"),
-            "write it with safetensors.torch.save_file(model.state_dict(), path)",
-        )
+    let hint = "check the path in pipeline.yaml";
+    let bytes =
+        std::fs::read(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source, hint })?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|e| Error::Format {
+        name: name.clone(),
+        format: "a safetensors file",
+        reason: e.to_string(),
+        hint: "write it with safetensors.torch.save_file(model.state_dict(), path)",
     })?;
     tensors.iter().map(|(array, view)| Ok((array.to_owned(), convert(&name, array, &view)?))).collect()
 }
@@ -29,18 +30,19 @@ fn convert(file: &str, array: &str, view: &TensorView) -> Result<AnyArray> {
     let found = match view.dtype() {
         Dtype::F32 => {
             let values = bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-            AnyArray::F32(ArrayD::from_shape_vec(shape, values).context("a length that its header promised")?)
+            AnyArray::F32(ArrayD::from_shape_vec(shape, values).expect("a length that the library checked"))
         }
         Dtype::F64 => {
             let values = bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect();
-            AnyArray::F64(ArrayD::from_shape_vec(shape, values).context("a length that its header promised")?)
+            AnyArray::F64(ArrayD::from_shape_vec(shape, values).expect("a length that the library checked"))
         }
         other => {
-            return Err(Failure::input(
-                format!("{file}: {array} holds {other:?}, but F32 or F64 is needed"),
-                "convert the model first: model.float()",
-            )
-            .into());
+            return Err(Error::Type {
+                name: format!("{file}: {array}"),
+                found: format!("{other:?}"),
+                needed: "F32 or F64",
+                hint: "convert the model first: model.float()".to_owned(),
+            });
         }
     };
     Ok(found)
@@ -53,11 +55,12 @@ pub fn write<T: Element>(path: &Path, arrays: &[(String, ArrayD<T>)]) -> Result<
     let standard = standard.collect::<Vec<_>>();
     let views = standard.iter().map(|(name, shape, a)| {
         let bytes = bytemuck::cast_slice(a.as_slice().expect("standard layout"));
-        Ok((name.as_str(), TensorView::new(dtype, shape.clone(), bytes)?))
+        let view = TensorView::new(dtype, shape.clone(), bytes).expect("as many bytes as the shape needs");
+        (name.as_str(), view)
     });
-    let views = views.collect::<Result<Vec<_>>>()?;
     let nothing: Option<HashMap<String, String>> = None;
-    serialize_to_file(views, nothing, path).with_context(|| format!("cannot write {}", path.display()))
+    serialize_to_file(views, nothing, path)
+        .map_err(|e| Error::system("write", path)(std::io::Error::other(e)))
 }
 
 #[cfg(test)]
@@ -75,7 +78,7 @@ mod tests {
         let half = TensorView::new(Dtype::F16, vec![1], &[0, 60]).unwrap();
         serialize_to_file([("a", half)], None, &path).unwrap();
         let error = read(&path).unwrap_err().to_string();
-        assert!(error.contains("a holds F16, but F32 or F64 is needed"), "{error}");
+        assert!(error.contains("a: holds F16, but F32 or F64 is needed"), "{error}");
         std::fs::write(&path, b"hello").unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("not a safetensors file"));
     }

@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::config::{Section, Unfit};
+use crate::section::{Section, Unfit};
+use crate::stages;
 
 /// Sections of a family's members that read `seed`.
 const SEEDED: [&str; 4] = ["fetch-data", "train", "eigen", "montecarlo"];
@@ -77,7 +78,7 @@ impl Section for Family {
             let plain = variant.name.starts_with(|c: char| c.is_ascii_alphabetic())
                 && variant.name.chars().all(|c| c.is_ascii_alphanumeric() || "_.".contains(c));
             // A member's folder lies beside those of the family itself.
-            let own = crate::params::sections().contains(&variant.name.as_str()) || variant.name == "params";
+            let own = stages::names().contains(&variant.name.as_str()) || variant.name == "params";
             let key = format!("variants[{i}].name");
             Unfit::unless(plain && !own && names.insert(&variant.name), &key, || {
                 format!(
@@ -86,9 +87,9 @@ impl Section for Family {
                 )
             })?;
             for stage in variant.sections.keys() {
-                let known = crate::params::STAGES.contains(&stage.as_str());
+                let known = stages::of_experiment().contains(&stage.as_str());
                 Unfit::unless(known, &format!("variants[{i}].sections"), || {
-                    format!("{stage:?}; sections are stages: {}", crate::params::STAGES.join(", "))
+                    format!("{stage:?}; sections are stages: {}", stages::of_experiment().join(", "))
                 })?;
             }
         }
@@ -122,7 +123,7 @@ impl Family {
     }
 
     /// What `member` changes in the section of `stage`, given that section's own seed.
-    pub(crate) fn changes(&self, member: &Member, stage: &str, seed: Option<u64>) -> Vec<Value> {
+    pub fn changes(&self, member: &Member, stage: &str, seed: Option<u64>) -> Vec<Value> {
         let variant = self.variants.iter().find(|v| Some(&v.name) == member.variant.as_ref());
         let mut changes = vec![];
         if let Some(section) = variant.and_then(|v| v.sections.get(stage)) {

@@ -1,17 +1,13 @@
 //! `manifest.json`: the record of a finished stage. Its presence means that the stage finished.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
-use crate::Failure;
-use crate::progress::Progress;
+use crate::error::{Error, Result};
+use crate::hash;
 
 /// Version of the layout of this file; readers refuse another.
 pub const FORMAT: u32 = 1;
@@ -93,18 +89,15 @@ impl Manifest {
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
+            Err(e) => return Err(Error::system("read", &path)(e)),
         };
         let again = || format!("run `{}` again; the file is {}", make(experiment_dir, stage), path.display());
         let manifest: Self = serde_json::from_str(&text)
-            .map_err(|e| Failure::input(format!("{}: not a manifest ({e})", path.display()), again()))?;
+            .map_err(|e| Error::stage(format!("{}: not a manifest ({e})", path.display()), again()))?;
         if manifest.format != FORMAT {
             let found = manifest.format;
-            return Err(Failure::input(
-                format!("{}: format {found}, but {FORMAT} is read", path.display()),
-                again(),
-            )
-            .into());
+            let message = format!("{}: format {found}, but {FORMAT} is read", path.display());
+            return Err(Error::stage(message, again()));
         }
         Ok(Some(manifest))
     }
@@ -113,18 +106,17 @@ impl Manifest {
     pub fn read(experiment_dir: &Path, stage: &str) -> Result<Self> {
         Self::find(experiment_dir, stage)?.ok_or_else(|| {
             let path = Self::path(experiment_dir, stage);
-            Failure::input(
+            Error::stage(
                 format!("{}: missing, so {stage} has not finished", path.display()),
                 format!("run `{}` first", make(experiment_dir, stage)),
             )
-            .into()
         })
     }
 
     /// Hash of what a later stage can see of this one: outputs and facts, not the run.
     pub fn content_hash(&self) -> String {
         let outputs = self.outputs.iter().map(|(name, o)| (name, &o.sha256)).collect::<Vec<_>>();
-        hash_bytes(&serde_json::to_vec(&(outputs, &self.facts)).expect("plain JSON"))
+        hash::of_bytes(&serde_json::to_vec(&(outputs, &self.facts)).expect("plain JSON"))
     }
 }
 
@@ -132,72 +124,4 @@ impl Manifest {
 pub(crate) fn make(experiment_dir: &Path, stage: &str) -> String {
     let experiment = experiment_dir.file_name().unwrap_or_default().to_string_lossy();
     format!("make {experiment}/{stage}")
-}
-
-/// SHA-256 in hexadecimal.
-pub fn hash_bytes(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-/// Size and time of change of a file, or of the files of a directory; `missing` where it cannot be seen.
-///
-/// It tells `make` cheaply that a file may have changed; the hash then decides ([`hash_path`]).
-pub fn stamp(path: &Path) -> String {
-    let of = |path: &Path| {
-        let seen = std::fs::metadata(path).and_then(|m| Ok((m.len(), m.modified()?)));
-        seen.map_or("missing".to_owned(), |(bytes, time)| match time.duration_since(std::time::UNIX_EPOCH) {
-            Ok(since) => format!("{bytes} bytes, {}.{:09} s", since.as_secs(), since.subsec_nanos()),
-            Err(_) => format!("{bytes} bytes, before 1970"),
-        })
-    };
-    let Ok(entries) = std::fs::read_dir(path) else { return of(path) };
-    let mut all = entries
-        .flatten()
-        .map(|entry| format!("{} {}", entry.file_name().display(), of(&entry.path())))
-        .collect::<Vec<_>>();
-    all.sort();
-    all.join("; ")
-}
-
-/// SHA-256 of a file, or of the files of a directory with their names, in hexadecimal.
-pub fn hash_path(path: &Path) -> Result<String> {
-    let missing = |e: std::io::Error| {
-        let hint =
-            "check the path in pipeline.yaml; a file of the repository comes back with git checkout FILE";
-        Failure::input(format!("{}: {e}", path.display()), hint)
-    };
-    if path.is_dir() {
-        let mut entries = std::fs::read_dir(path).map_err(missing)?.collect::<std::io::Result<Vec<_>>>()?;
-        entries.sort_by_key(std::fs::DirEntry::file_name);
-        let mut all = Sha256::new();
-        for entry in entries.iter().filter(|e| e.path().is_file()) {
-            all.update(entry.file_name().as_encoded_bytes());
-            all.update(hash_path(&entry.path())?);
-        }
-        return Ok(hex(&all.finalize()));
-    }
-    let mut file = File::open(path).map_err(missing)?;
-    let mebibytes = usize::try_from(file.metadata().map_err(missing)?.len() >> 20).unwrap_or(usize::MAX);
-    let label = format!("checking {} (MiB)", path.display());
-    // About a second; a bar that is gone at once would only flicker.
-    let progress = (mebibytes >= 512).then(|| Progress::new(mebibytes, &label));
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer).map_err(missing)? {
-            0 => return Ok(hex(&hash.finalize())),
-            n => hash.update(&buffer[..n]),
-        }
-        if let Some(progress) = &progress {
-            progress.add(1);
-        }
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut s, b| {
-        write!(s, "{b:02x}").expect("writing to a string");
-        s
-    })
 }

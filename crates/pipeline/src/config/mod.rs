@@ -3,61 +3,17 @@
 //! A section of an experiment is laid over the section of the same name in `defaults`, key by key;
 //! lists, and choices with another `name`, are replaced whole. Errors name the file, the line and the key.
 
+pub mod suggest;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use marked_yaml::Node;
+use records::{Family, Member, Section};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_yaml::{Mapping, Value};
 
-use crate::family::{Family, Member};
-use crate::{Failure, suggest};
-
-/// A section of `pipeline.yaml`: the parameters of one stage.
-pub trait Section: DeserializeOwned + Serialize {
-    /// Name of the section, of the stage, of its binary and of its folder.
-    const STAGE: &'static str;
-
-    /// Values that the types cannot rule out: the key, what was found and what is needed.
-    fn check(&self) -> Result<(), Unfit>;
-
-    /// Files of the user that these parameters name: their content is an input of the stage.
-    fn files(&self) -> Vec<PathBuf> {
-        Vec::new()
-    }
-
-    /// Stages of other experiments whose results are inputs of the stage: (experiment, stage).
-    fn experiments(&self) -> Vec<(String, &'static str)> {
-        Vec::new()
-    }
-
-    /// What `check` cannot see: the names of other experiments, for `experiment` in a file that has those of `known`.
-    fn check_experiments(&self, _experiment: &str, _known: &[String]) -> Result<(), Unfit> {
-        Ok(())
-    }
-}
-
-/// A value that has the right type and cannot work.
-#[derive(Debug)]
-pub struct Unfit {
-    /// The key below the section, as `dim` or `settings[2].sigma`.
-    pub key: String,
-    /// What was found and what is needed.
-    pub reason: String,
-}
-
-impl Unfit {
-    /// `key` is what is wrong, `reason` says what was found and what is needed.
-    pub fn new(key: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { key: key.into(), reason: reason.into() }
-    }
-
-    /// An error unless `ok`.
-    pub fn unless(ok: bool, key: &str, reason: impl FnOnce() -> String) -> Result<(), Self> {
-        if ok { Ok(()) } else { Err(Self::new(key, reason())) }
-    }
-}
+use crate::Failure;
 
 /// A `pipeline.yaml` that has been read.
 pub struct Pipeline {
@@ -332,6 +288,7 @@ pub fn to_yaml(section: &impl Serialize) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use records::Unfit;
     use serde::Deserialize;
 
     #[derive(Debug, Deserialize, Serialize)]

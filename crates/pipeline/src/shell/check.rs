@@ -1,0 +1,68 @@
+//! `--check`: whether the results of a stage are up to date, and why not.
+
+use std::fs::File;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use records::{Member, Section};
+use serde_json::{Value, json};
+use store::manifest::Manifest;
+
+use crate::shell::command::Arguments;
+use crate::shell::lock;
+use crate::shell::log::print_json;
+use crate::shell::stage::Stage;
+use crate::shell::state::State;
+use crate::shell::subject::Subject;
+
+/// The state, without running: another process may hold the lock, and stages before this one may be missing.
+pub(crate) fn state_of<S: Stage>(
+    arguments: &Arguments,
+    members: &[Member],
+    params: S::Params,
+) -> Result<State> {
+    let dir = arguments.artifacts.join(arguments.experiment());
+    let lock = File::open(lock::path(&dir, S::Params::STAGE));
+    if lock.is_ok_and(|f| matches!(f.try_lock(), Err(std::fs::TryLockError::WouldBlock))) {
+        return Ok(State::Running);
+    }
+    let unfinished = |stage: &&&str| Manifest::find(&dir, stage).ok().flatten().is_none();
+    let waits = S::row()
+        .reads(!members.is_empty())
+        .iter()
+        .filter(unfinished)
+        .map(|s| format!("{s} has not finished"));
+    let unready = |m: &&Member| {
+        let of = |stage: &&str| Manifest::find(&dir.join(&m.name), stage).ok().flatten().is_none();
+        S::row().reads_of_members.iter().any(of)
+    };
+    let n = members.iter().filter(unready).count();
+    let of_members = (n > 0).then(|| format!("{n} of {} members have not finished", members.len()));
+    let waits = waits.chain(of_members).collect::<Vec<_>>();
+    let made = Manifest::find(&dir, S::Params::STAGE).ok().flatten().is_some();
+    Ok(match (waits.is_empty(), made) {
+        (true, _) => Subject::<S>::open(arguments, members, params)?.state(),
+        (false, true) => State::Stale(waits),
+        (false, false) => State::Missing(waits),
+    })
+}
+
+/// Says the state; exit code 0 if the results are up to date, else 1.
+pub(crate) fn check<S: Stage>(
+    arguments: &Arguments,
+    members: &[Member],
+    params: S::Params,
+) -> Result<ExitCode> {
+    let state = state_of::<S>(arguments, members, params)?;
+    let (name, experiment) = (S::Params::STAGE, arguments.experiment());
+    if arguments.json {
+        let mut line =
+            json!({"stage": name, "experiment": experiment, "reads": S::row().reads(!members.is_empty())});
+        let Value::Object(state) = serde_json::to_value(&state)? else { unreachable!("a tagged enum") };
+        line.as_object_mut().expect("an object").extend(state);
+        print_json(&line);
+    } else {
+        tracing::info!("{name}: {experiment}: {}", state.words());
+    }
+    Ok(if state == State::Fresh { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

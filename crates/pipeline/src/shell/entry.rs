@@ -1,0 +1,79 @@
+//! From the command line to the exit code.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::FromArgMatches;
+use records::{Section, stages};
+use tracing::Level;
+
+use crate::config::Pipeline;
+use crate::progress::Progress;
+use crate::shell::check::check;
+use crate::shell::command::{self, Arguments};
+use crate::shell::dry_run::dry_run;
+use crate::shell::log::{error_json, print_json, report, start_log};
+use crate::shell::make::{make, up_to_date};
+use crate::shell::stage::Stage;
+use crate::shell::state::State;
+use crate::shell::subject::{Subject, members_of};
+
+/// `main` of a stage binary.
+pub fn main<S: Stage>() -> ExitCode {
+    let command = command::of::<S>();
+    let arguments = Arguments::from_arg_matches(&command.clone().get_matches()).expect("clap checked them");
+    begin_log(&arguments);
+    store::hash::watch(show_hashing);
+    let name = S::Params::STAGE;
+    let done = match command::print_help_files(command, &arguments) {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => run::<S>(&arguments),
+        Err(error) => Err(error),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            if arguments.json {
+                print_json(&error_json(name, arguments.experiment(), &error));
+            }
+            report(name, &error)
+        }
+    }
+}
+
+fn begin_log(arguments: &Arguments) {
+    let level = match (arguments.quiet, arguments.verbose) {
+        (true, _) => Level::ERROR,
+        (_, 0) => Level::INFO,
+        (_, 1) => Level::DEBUG,
+        _ => Level::TRACE,
+    };
+    start_log(level);
+}
+
+fn run<S: Stage>(arguments: &Arguments) -> Result<ExitCode> {
+    let pipeline = Pipeline::read(&arguments.pipeline)?;
+    pipeline.check_sections(&stages::names())?;
+    let params: S::Params = pipeline.section(arguments.experiment())?;
+    let members = members_of::<S>(&pipeline, arguments.experiment())?;
+    if arguments.dry_run {
+        return dry_run::<S>(arguments, (&pipeline, &members), params);
+    }
+    if arguments.check {
+        return check::<S>(arguments, &members, params);
+    }
+    let subject = Subject::<S>::open(arguments, &members, params)?;
+    if subject.state() == State::Fresh {
+        return up_to_date(arguments, &subject);
+    }
+    make(arguments, subject)
+}
+
+/// A bar for the hashing of a file that takes about a second or more; for others it would only flicker.
+fn show_hashing(path: &Path, mebibytes: usize) -> Option<Box<dyn Fn()>> {
+    (mebibytes >= 512).then(|| {
+        let progress = Progress::new(mebibytes, &format!("checking {} (MiB)", path.display()));
+        Box::new(move || progress.add(1)) as Box<dyn Fn()>
+    })
+}

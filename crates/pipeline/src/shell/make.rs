@@ -1,0 +1,129 @@
+//! Running a stage: its results gather in a folder of their own, which takes its place at the end.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Instant, SystemTime};
+
+use anyhow::{Context, Result};
+use records::Section;
+use serde_json::json;
+use store::artifact::{Outputs, remove_dir};
+use store::manifest::{FORMAT, Manifest, Run};
+
+use crate::shell::command::Arguments;
+use crate::shell::lock::lock;
+use crate::shell::log::print_json;
+use crate::shell::stage::{Stage, StageContext};
+use crate::shell::subject::Subject;
+
+/// Says that there is nothing to do.
+pub(crate) fn up_to_date<S: Stage>(arguments: &Arguments, subject: &Subject<S>) -> Result<ExitCode> {
+    let (name, experiment) = (S::Params::STAGE, &subject.experiment);
+    // `make` compares times: say that the results are as new as the inputs.
+    let manifest = Manifest::path(&subject.experiment_dir(), name);
+    let touched = File::options().write(true).open(&manifest).and_then(|f| f.set_modified(SystemTime::now()));
+    touched.with_context(|| format!("cannot touch {}", manifest.display()))?;
+    if arguments.json {
+        print_json(&json!({"stage": name, "experiment": experiment, "status": "up to date"}));
+    }
+    tracing::info!("{name}: {experiment} is up to date");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the stage.
+pub(crate) fn make<S: Stage>(arguments: &Arguments, subject: Subject<S>) -> Result<ExitCode> {
+    let begun = Instant::now();
+    let name = S::Params::STAGE;
+    let experiment_dir = subject.experiment_dir();
+    std::fs::create_dir_all(&experiment_dir)
+        .with_context(|| format!("cannot create {}", experiment_dir.display()))?;
+    let _lock = lock(&experiment_dir, name)?;
+    let staging = experiment_dir.join(format!(".{name}.partial"));
+    clean_up_on_signal(staging.clone())?;
+    let Subject {
+        experiment,
+        artifacts,
+        base,
+        params,
+        params_json,
+        inputs,
+        members,
+        input_hashes,
+        code,
+        fingerprint,
+    } = subject;
+    let outputs = Outputs::new(staging.clone())?;
+    let mut ctx = StageContext { experiment: experiment.clone(), base, artifacts, inputs, members, outputs };
+    let blas = S::numeric_library();
+    let summary = match S::run(&params, &mut ctx) {
+        Ok(summary) => summary,
+        Err(error) => {
+            remove_dir(&staging)?;
+            return Err(error);
+        }
+    };
+    let run = Run {
+        threads: rayon::current_num_threads(),
+        blas,
+        wall_seconds: begun.elapsed().as_secs_f64(),
+        peak_memory_bytes: peak_memory_bytes(),
+    };
+    let manifest = Manifest {
+        format: FORMAT,
+        stage: name.to_owned(),
+        experiment: experiment.clone(),
+        fingerprint,
+        params: params_json,
+        code,
+        inputs: input_hashes,
+        outputs: ctx.outputs.written.clone(),
+        facts: ctx.outputs.facts.clone(),
+        run,
+    };
+    let dir = experiment_dir.join(name);
+    ctx.outputs.finish(&manifest, &dir)?;
+    if arguments.json {
+        print_json(&json!({
+            "stage": name,
+            "experiment": experiment,
+            "status": "done",
+            "summary": summary,
+            "results": dir,
+            "seconds": manifest.run.wall_seconds,
+            "peak_memory_bytes": manifest.run.peak_memory_bytes,
+            "threads": manifest.run.threads,
+            "facts": manifest.facts,
+        }));
+    }
+    tracing::info!("{name}: {experiment}: {summary}, {:.1} s", begun.elapsed().as_secs_f64());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// SIGINT and SIGTERM remove what is half-written and exit with 130 or 143.
+fn clean_up_on_signal(staging: PathBuf) -> Result<()> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let mut signals =
+        signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).context("cannot watch signals")?;
+    std::thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            // Files may still be written while they are removed: try again until the folder is gone.
+            for _ in 0..10 {
+                if remove_dir(&staging).is_ok() && !staging.exists() {
+                    break;
+                }
+            }
+            tracing::error!("stopped by signal {signal}; earlier results are untouched");
+            // At once: an ordinary exit has OpenBLAS free its buffers below threads that still compute in them.
+            signal_hook::low_level::exit(128 + signal);
+        }
+    });
+    Ok(())
+}
+
+/// `VmHWM` of this process, where the system tells it.
+fn peak_memory_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}

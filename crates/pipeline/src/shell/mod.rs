@@ -1,0 +1,19 @@
+//! The shell of a stage: command line, logs, signals, the question "is it up to date?", and exit codes.
+//!
+//! A stage binary is one call of [`main`] with a type that implements [`Stage`]. Lowest first: `log` < `cost` < `stage` <
+//! `command` < `state` < `subject` < `lock` < `check`, `dry_run`, `make` < `entry`.
+
+mod check;
+pub mod command;
+pub mod cost;
+mod dry_run;
+mod entry;
+mod lock;
+pub mod log;
+mod make;
+mod stage;
+mod state;
+mod subject;
+
+pub use entry::main;
+pub use stage::{Stage, StageContext};

@@ -1,0 +1,75 @@
+//! What a stage is, and what it can reach while it runs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use records::stages::{self, Row};
+use records::{Member, Section};
+use store::artifact::{Inputs, Outputs};
+
+use crate::progress::Progress;
+use crate::shell::cost::{Cost, PlanContext};
+
+/// One stage of the pipeline: what its binary is.
+pub trait Stage {
+    /// Its section of `pipeline.yaml`.
+    type Params: Section;
+    /// First lines of `--help`.
+    const ABOUT: &'static str;
+
+    /// Its row in the list of stages: what it reads.
+    fn row() -> &'static Row {
+        stages::row_of(Self::Params::STAGE)
+    }
+
+    /// Prepares the numeric library, if the stage uses one, and says which it is.
+    fn numeric_library() -> Option<String> {
+        None
+    }
+
+    /// What a run would cost, for `--dry-run`; results of earlier stages need not be there.
+    fn cost(_params: &Self::Params, _ctx: &PlanContext) -> Result<Cost> {
+        Ok(Cost::default())
+    }
+
+    /// Reads, computes, writes; returns the one line with numbers that the user sees.
+    fn run(params: &Self::Params, ctx: &mut StageContext) -> Result<String>;
+}
+
+/// What a running stage can reach.
+pub struct StageContext {
+    /// the experiment's name
+    pub experiment: String,
+    /// folder of `pipeline.yaml`, to which the paths in it are relative
+    pub base: PathBuf,
+    /// folder of all artifacts
+    pub artifacts: PathBuf,
+    /// results of earlier stages
+    pub inputs: Inputs,
+    /// the members, with their results, where the experiment is a family
+    pub members: Vec<(Member, Inputs)>,
+    /// results of this one
+    pub outputs: Outputs,
+}
+
+impl StageContext {
+    /// A path of `pipeline.yaml`, which is relative to that file.
+    pub fn resolve(&self, path: &Path) -> PathBuf {
+        self.base.join(path)
+    }
+
+    /// The results of a stage of another experiment, one of [`Section::experiments`].
+    pub fn other(&self, experiment: &str, stage: &'static str) -> Result<Inputs> {
+        Ok(Inputs::open(&self.artifacts.join(experiment), &[stage])?)
+    }
+
+    /// A loop over `total` items that the user knows as `label`.
+    pub fn progress(&self, total: usize, label: &str) -> Progress {
+        Progress::new(total, label)
+    }
+
+    /// A loop that ends by itself, after `most` items at the latest.
+    pub fn progress_at_most(&self, most: usize, label: &str) -> Progress {
+        Progress::at_most(most, label)
+    }
+}

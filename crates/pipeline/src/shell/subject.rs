@@ -1,0 +1,113 @@
+//! A stage of an experiment, with everything that decides its results.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use records::{Member, Section};
+use serde_json::Value;
+use store::artifact::{Inputs, fingerprint};
+use store::hash;
+use store::manifest::{Code, Manifest};
+
+use crate::config::Pipeline;
+use crate::failure::Failure;
+use crate::shell::command::Arguments;
+use crate::shell::stage::Stage;
+use crate::shell::state::{Now, State};
+
+/// The members, where the experiment is a family; an error where the stage cannot do what it is asked for.
+pub(crate) fn members_of<S: Stage>(pipeline: &Pipeline, experiment: &str) -> Result<Vec<Member>> {
+    let members = pipeline.members(experiment)?;
+    let name = S::Params::STAGE;
+    if !members.is_empty() && S::row().reads_of_family.is_none() {
+        let names = members.iter().map(|m| format!("{experiment}/{}", m.name)).collect::<Vec<_>>();
+        let message = format!("{experiment} is a family of {}: {name} runs for each member", names.len());
+        return Err(Failure::config(message, format!("name one of them: {}", names.join(", "))).into());
+    }
+    if members.is_empty() && S::row().reads.is_none() {
+        let message = format!("{experiment} is no family, so there is nothing for {name} to join");
+        return Err(
+            Failure::config(message, "give it family.ladder, family.replicas or family.variants").into()
+        );
+    }
+    Ok(members)
+}
+
+/// A stage and an experiment, with everything that decides its results.
+pub(crate) struct Subject<S: Stage> {
+    pub(crate) experiment: String,
+    pub(crate) artifacts: PathBuf,
+    pub(crate) base: PathBuf,
+    pub(crate) params: S::Params,
+    pub(crate) params_json: Value,
+    pub(crate) inputs: Inputs,
+    pub(crate) members: Vec<(Member, Inputs)>,
+    pub(crate) input_hashes: BTreeMap<String, String>,
+    pub(crate) code: Code,
+    pub(crate) fingerprint: String,
+}
+
+impl<S: Stage> Subject<S> {
+    pub(crate) fn open(arguments: &Arguments, members: &[Member], params: S::Params) -> Result<Self> {
+        let experiment = arguments.experiment().to_owned();
+        let base = arguments.base();
+        let dir = arguments.artifacts.join(&experiment);
+        let inputs = Inputs::open(&dir, S::row().reads(!members.is_empty()))?;
+        let mut input_hashes = BTreeMap::new();
+        let of_member = |member: &Member| {
+            let inputs = Inputs::open(&dir.join(&member.name), S::row().reads_of_members)?;
+            Ok((member.clone(), inputs))
+        };
+        let members = members.iter().map(of_member).collect::<Result<Vec<_>>>()?;
+        for (member, inputs) in &members {
+            for manifest in inputs.manifests() {
+                input_hashes.insert(format!("{}/{}/", member.name, manifest.stage), manifest.content_hash());
+            }
+        }
+        for manifest in inputs.manifests() {
+            input_hashes.insert(format!("{}/", manifest.stage), manifest.content_hash());
+        }
+        for (other, stage) in params.experiments() {
+            let manifest = Manifest::read(&arguments.artifacts.join(&other), stage)?;
+            input_hashes.insert(format!("{other}/{stage}/"), manifest.content_hash());
+        }
+        for file in params.files() {
+            input_hashes.insert(file.display().to_string(), hash::of_path(&base.join(&file))?);
+        }
+        let binary = std::env::current_exe().context("the program's own file")?;
+        let code =
+            Code { version: env!("CARGO_PKG_VERSION").to_owned(), binary_sha256: hash::of_path(&binary)? };
+        let params_json = serde_json::to_value(&params)?;
+        let fingerprint = fingerprint(S::Params::STAGE, &params_json, &code.binary_sha256, &input_hashes);
+        Ok(Self {
+            experiment,
+            artifacts: arguments.artifacts.clone(),
+            base,
+            params,
+            params_json,
+            inputs,
+            members,
+            input_hashes,
+            code,
+            fingerprint,
+        })
+    }
+
+    pub(crate) fn experiment_dir(&self) -> PathBuf {
+        self.artifacts.join(&self.experiment)
+    }
+
+    /// The results beside parameters, inputs and code as they are now.
+    pub(crate) fn state(&self) -> State {
+        let now = Now {
+            fingerprint: &self.fingerprint,
+            params: &self.params_json,
+            binary_sha256: &self.code.binary_sha256,
+            inputs: &self.input_hashes,
+        };
+        // An unreadable manifest is as good as none: the stage runs again.
+        let manifest = Manifest::find(&self.experiment_dir(), S::Params::STAGE).ok().flatten();
+        State::of(manifest.as_ref(), &self.experiment_dir().join(S::Params::STAGE), &now)
+    }
+}

@@ -1,0 +1,123 @@
+//! Parameters of `eigen`.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::section::{Precision, Section, Unfit, at_least, positive};
+
+/// Which end of the spectrum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Which {
+    /// largest algebraic
+    LargestAlgebraic,
+    /// largest in magnitude
+    LargestMagnitude,
+    /// smallest algebraic
+    SmallestAlgebraic,
+}
+
+/// The eigensolver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Solver {
+    /// thick-restart Lanczos with full reorthogonalisation
+    Lanczos,
+    /// deflated power iteration, the method of the paper
+    Power,
+}
+
+/// Parameters of `eigen`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Eigen {
+    /// Dimension d of the subspace: how many eigenpairs.
+    pub dim: usize,
+    /// Which end of the spectrum.
+    pub which: Which,
+    /// The eigensolver.
+    pub solver: Solver,
+    /// Residual ‖Hu − μu‖ over |μ_1| at which a pair counts as converged.
+    pub residual_tolerance: f64,
+    /// Directions that Lanczos keeps before it restarts; null: max(4 dim, 20).
+    pub max_subspace: Option<usize>,
+    /// Hessian-vector products after which the solve gives up.
+    pub max_products: usize,
+    /// Seed of the first direction and of the random bases.
+    pub seed: u64,
+    /// Type of the products.
+    pub precision: Precision,
+    /// A basis to use instead of solving: `.npy` (d, p) with orthonormal rows.
+    pub basis: Option<PathBuf>,
+    /// Rows of the random and of the filter-normalised basis; 0: none.
+    pub random_dim: usize,
+    /// Step s between the two Hessians of the `eigenvalue` theory; that of `montecarlo`.
+    pub step: usize,
+    /// How many prefix sizes get their own eigenvalues, in geometric steps from `prefix_smallest` to N; 0: none.
+    pub prefix_count: usize,
+    /// The smallest of those prefix sizes, in samples.
+    pub prefix_smallest: usize,
+    /// Residual over |μ_1| for the eigenvalues of prefixes.
+    pub prefix_residual_tolerance: f64,
+    /// Memory in MiB within which activations at w* are kept between products.
+    pub primal_cache_mib: usize,
+}
+
+impl Section for Eigen {
+    const STAGE: &'static str = "eigen";
+
+    fn check(&self) -> Result<(), Unfit> {
+        at_least("dim", self.dim, 1)?;
+        at_least("step", self.step, 1)?;
+        at_least("prefix_smallest", self.prefix_smallest, 1)?;
+        positive("residual_tolerance", self.residual_tolerance)?;
+        positive("prefix_residual_tolerance", self.prefix_residual_tolerance)?;
+        if let Some(m) = self.max_subspace {
+            Unfit::unless(m > self.dim + 1, "max_subspace", || {
+                format!("{m}; more than dim + 1 = {} is needed, 4 x dim is a usual choice", self.dim + 1)
+            })?;
+        }
+        Unfit::unless(
+            self.solver == Solver::Lanczos || self.which == Which::LargestMagnitude,
+            "solver",
+            || {
+                "power iteration finds the largest magnitude; set `which: largest-magnitude`, or `solver: lanczos`".into()
+            },
+        )?;
+        Unfit::unless(self.max_products >= self.dim, "max_products", || {
+            format!(
+                "{}; Lanczos yields at most one Ritz pair per product, so at least dim = {} is needed",
+                self.max_products, self.dim
+            )
+        })
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        self.basis.iter().cloned().collect()
+    }
+}
+
+/// A basis that `eigen` wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BasisName {
+    /// `basis.npy`: the eigenvectors, or the user's basis
+    Hessian,
+    /// `basis_random.npy`: orthonormal, uniformly random
+    Random,
+    /// `basis_filter.npy`: filter-normalised (Li et al. 2018), not orthonormal
+    Filter,
+}
+
+impl BasisName {
+    /// The artifact of `eigen` that holds it.
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::Hessian => "basis.npy",
+            Self::Random => "basis_random.npy",
+            Self::Filter => "basis_filter.npy",
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Parameters of `montecarlo`.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::eigen::BasisName;
+use crate::section::{Precision, Section, Unfit, at_least, positive, unique_names};
+
+/// How draws of θ are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sampling {
+    /// independent Gaussian draws
+    Plain,
+    /// pairs θ, −θ
+    Antithetic,
+    /// 16 scrambled Sobol sequences through the inverse normal distribution function
+    Sobol,
+}
+
+impl Sampling {
+    /// Draws come in multiples of this.
+    pub fn multiple(self) -> usize {
+        match self {
+            Self::Plain => 1,
+            Self::Antithetic => 2,
+            Self::Sobol => 16,
+        }
+    }
+}
+
+/// Monte Carlo of V over a grid of σ by every sampling method, in the first directions of the Hessian basis.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sweep {
+    /// The first so many directions, d; null: all.
+    pub dim: Option<usize>,
+    /// Standard deviations σ of θ, ascending, in parameter units.
+    pub sigmas: Vec<f64>,
+    /// The first so many samples take part, or all if there are fewer.
+    pub n_samples: usize,
+    /// Draws T per σ and method.
+    pub draws: usize,
+    /// Methods compared at each σ; `plain` is what the others and the theories are held against.
+    pub methods: Vec<Sampling>,
+}
+
+impl Sweep {
+    fn check(&self) -> Result<(), Unfit> {
+        at_least("sweep.dim", self.dim.unwrap_or(1), 1)?;
+        at_least("sweep.sigmas", self.sigmas.len(), 2)?;
+        for &sigma in &self.sigmas {
+            positive("sweep.sigmas", sigma)?;
+        }
+        Unfit::unless(self.sigmas.is_sorted_by(|a, b| a < b), "sweep.sigmas", || {
+            "not ascending: the radius where a theory fails is looked for between neighbours".into()
+        })?;
+        at_least("sweep.n_samples", self.n_samples, 2)?;
+        Unfit::unless(self.methods.contains(&Sampling::Plain), "sweep.methods", || {
+            "`plain` is missing: the other methods and the theories are held against it".into()
+        })?;
+        for (i, method) in self.methods.iter().enumerate() {
+            Unfit::unless(!self.methods[..i].contains(method), "sweep.methods", || {
+                format!("{method:?} stands twice")
+            })?;
+            check_draws("sweep.draws", self.draws, *method, self.dim.unwrap_or(1))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether `draws` draws of `dim` coordinates can be taken this way: whole groups, at least four of them.
+fn check_draws(key: &str, draws: usize, method: Sampling, dim: usize) -> Result<(), Unfit> {
+    let multiple = method.multiple();
+    at_least(key, draws, if method == Sampling::Sobol { multiple } else { 4 * multiple })?;
+    Unfit::unless(draws.is_multiple_of(multiple), key, || {
+        format!("{draws}; a multiple of {multiple} is needed for {method:?} draws")
+    })?;
+    Unfit::unless(method != Sampling::Sobol || (dim <= 256 && draws <= 16 << 16), key, || {
+        format!(
+            "{draws} draws in {dim} directions; Sobol sequences have up to 256 directions and {} draws",
+            16 << 16
+        )
+    })
+}
+
+/// One Δ_k curve: which directions, how many, how far.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Setting {
+    /// Folder of its artifacts.
+    pub name: String,
+    /// Whose directions.
+    pub basis: BasisName,
+    /// The first so many of them, d.
+    pub dim: usize,
+    /// Standard deviation σ of each coordinate of θ, in parameter units.
+    pub sigma: f64,
+    /// Draws of another program instead of our own: `.npy` (T, d).
+    #[serde(default)]
+    pub theta: Option<PathBuf>,
+}
+
+/// A landscape over two directions: points on a lattice instead of draws.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grid {
+    /// Folder of its artifacts, after `grid_`.
+    pub name: String,
+    /// Whose first two directions.
+    pub basis: BasisName,
+    /// Points along each axis.
+    pub points: usize,
+    /// The axes run from −extent to extent, in parameter units.
+    pub extent: f64,
+    /// Prefix sizes k whose surfaces are kept, in samples; multiples of `step`.
+    /// The largest k with k + step ≤ N is always kept too.
+    pub prefix_sizes: Vec<usize>,
+    /// So many more, in geometric steps from `step` to that: the places of the slider in the report.
+    #[serde(default)]
+    pub prefix_count: usize,
+}
+
+/// Parameters of `montecarlo`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MonteCarlo {
+    /// Step s in samples: Δ_k compares k with k + s.
+    pub step: usize,
+    /// Draws T of θ per setting, or the most there may be where `relative_error` is set.
+    pub draws: usize,
+    /// How they are taken.
+    pub sampling: Sampling,
+    /// Whether V is estimated with the second-order model as control variate, for settings on the Hessian basis.
+    pub control_variate: bool,
+    /// Standard error of V over the draws, as a fraction of V, at which no more are taken; null: take all.
+    pub relative_error: Option<f64>,
+    /// Draw t is a function of (seed, t).
+    pub seed: u64,
+    /// Numbers of samples n from which V and K at full size are predicted; those below N are used.
+    pub pilot_sizes: Vec<usize>,
+    /// A comparison of sampling methods and theories over σ; null: none.
+    pub sweep: Option<Sweep>,
+    /// Type of the products.
+    pub precision: Precision,
+    /// Memory in MiB for the perturbed weights of all layers but the first.
+    pub weights_mib: usize,
+    /// The Δ_k curves.
+    pub settings: Vec<Setting>,
+    /// The landscapes.
+    pub grids: Vec<Grid>,
+}
+
+impl Section for MonteCarlo {
+    const STAGE: &'static str = "montecarlo";
+
+    fn check(&self) -> Result<(), Unfit> {
+        at_least("step", self.step, 1)?;
+        at_least("settings", self.settings.len(), 1)?;
+        at_least("weights_mib", self.weights_mib, 1)?;
+        if let Some(relative_error) = self.relative_error {
+            positive("relative_error", relative_error)?;
+        }
+        for (i, &n) in self.pilot_sizes.iter().enumerate() {
+            at_least("pilot_sizes", n, 3)?;
+            Unfit::unless(i == 0 || n > self.pilot_sizes[i - 1], "pilot_sizes", || {
+                format!("{n} after {}; ascending numbers of samples are needed", self.pilot_sizes[i - 1])
+            })?;
+        }
+        if let Some(sweep) = &self.sweep {
+            sweep.check()?;
+        }
+        unique_names("settings", self.settings.iter().map(|s| s.name.as_str()))?;
+        unique_names("grids", self.grids.iter().map(|g| g.name.as_str()))?;
+        for (i, setting) in self.settings.iter().enumerate() {
+            at_least(&format!("settings[{i}].dim"), setting.dim, 1)?;
+            positive(&format!("settings[{i}].sigma"), setting.sigma)?;
+            check_draws("draws", self.draws, self.sampling, setting.dim)?;
+        }
+        for (i, grid) in self.grids.iter().enumerate() {
+            at_least(&format!("grids[{i}].points"), grid.points, 2)?;
+            positive(&format!("grids[{i}].extent"), grid.extent)?;
+            for &k in &grid.prefix_sizes {
+                Unfit::unless(k > 0 && k % self.step == 0, &format!("grids[{i}].prefix_sizes"), || {
+                    format!("{k}; a multiple of step = {} above 0 is needed", self.step)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        self.settings.iter().filter_map(|s| s.theta.clone()).collect()
+    }
+}

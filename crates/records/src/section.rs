@@ -1,0 +1,87 @@
+//! What the sections of `pipeline.yaml` have in common, and the rules that more than one of them has.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// A section of `pipeline.yaml`: the parameters of one stage.
+pub trait Section: DeserializeOwned + Serialize {
+    /// Name of the section, of the stage, of its binary and of its folder.
+    const STAGE: &'static str;
+
+    /// Values that the types cannot rule out: the key, what was found and what is needed.
+    fn check(&self) -> Result<(), Unfit>;
+
+    /// Files of the user that these parameters name: their content is an input of the stage.
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    /// Stages of other experiments whose results are inputs of the stage: (experiment, stage).
+    fn experiments(&self) -> Vec<(String, &'static str)> {
+        Vec::new()
+    }
+
+    /// What `check` cannot see: the names of other experiments, for `experiment` in a file that has those of `known`.
+    fn check_experiments(&self, _experiment: &str, _known: &[String]) -> Result<(), Unfit> {
+        Ok(())
+    }
+}
+
+/// A value that has the right type and cannot work.
+#[derive(Debug, thiserror::Error)]
+#[error("{key}: {reason}")]
+pub struct Unfit {
+    /// The key below the section, as `dim` or `settings[2].sigma`.
+    pub key: String,
+    /// What was found and what is needed.
+    pub reason: String,
+}
+
+impl Unfit {
+    /// `key` is what is wrong, `reason` says what was found and what is needed.
+    pub fn new(key: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { key: key.into(), reason: reason.into() }
+    }
+
+    /// An error unless `ok`.
+    pub fn unless(ok: bool, key: &str, reason: impl FnOnce() -> String) -> Result<(), Self> {
+        if ok { Ok(()) } else { Err(Self::new(key, reason())) }
+    }
+}
+
+/// Floating-point type of the large products. Losses, sums and dot products are `f64` in both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32 bits
+    F32,
+    /// 64 bits
+    F64,
+}
+
+pub(crate) fn positive(key: &str, x: f64) -> Result<(), Unfit> {
+    Unfit::unless(x.is_finite() && x > 0.0, key, || format!("{x}; a finite number above 0 is needed"))
+}
+
+pub(crate) fn at_least(key: &str, x: usize, least: usize) -> Result<(), Unfit> {
+    Unfit::unless(x >= least, key, || format!("{x}; at least {least} is needed"))
+}
+
+pub(crate) fn unique_names<'a>(key: &str, names: impl Iterator<Item = &'a str>) -> Result<(), Unfit> {
+    let mut seen = std::collections::BTreeSet::new();
+    for name in names {
+        let plain = !name.is_empty()
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+            && !name.starts_with('.');
+        Unfit::unless(plain, key, || {
+            format!("name {name:?}; letters, digits, `-`, `_` and `.` are allowed, as it names a folder")
+        })?;
+        Unfit::unless(seen.insert(name), key, || {
+            format!("name {name:?} stands twice; each needs its own folder")
+        })?;
+    }
+    Ok(())
+}

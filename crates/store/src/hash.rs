@@ -1,0 +1,90 @@
+//! SHA-256 of bytes, files and folders.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+
+/// Is told of every mebibyte that was hashed.
+pub type Tick = Box<dyn Fn()>;
+
+/// Shows that a file of so many mebibytes is being hashed; `None`: nothing is shown.
+type Watcher = fn(&Path, usize) -> Option<Tick>;
+
+static WATCHER: OnceLock<Watcher> = OnceLock::new();
+
+/// From now on `watcher` shows how the hashing of each file goes on. The first call decides.
+pub fn watch(watcher: Watcher) {
+    let _ = WATCHER.set(watcher);
+}
+
+/// SHA-256 in hexadecimal.
+pub fn of_bytes(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// SHA-256 of a file, or of the files of a directory with their names, in hexadecimal.
+pub fn of_path(path: &Path) -> Result<String> {
+    let missing = |source: std::io::Error| Error::Unreadable {
+        path: path.to_owned(),
+        source,
+        hint: "check the path in pipeline.yaml; a file of the repository comes back with git checkout FILE",
+    };
+    if path.is_dir() {
+        let entries = std::fs::read_dir(path).map_err(missing)?.collect::<std::io::Result<Vec<_>>>();
+        let mut entries = entries.map_err(missing)?;
+        entries.sort_by_key(std::fs::DirEntry::file_name);
+        let mut all = Sha256::new();
+        for entry in entries.iter().filter(|e| e.path().is_file()) {
+            all.update(entry.file_name().as_encoded_bytes());
+            all.update(of_path(&entry.path())?);
+        }
+        return Ok(hex(&all.finalize()));
+    }
+    let mut file = File::open(path).map_err(missing)?;
+    let mebibytes = usize::try_from(file.metadata().map_err(missing)?.len() >> 20).unwrap_or(usize::MAX);
+    let tick = WATCHER.get().and_then(|watcher| watcher(path, mebibytes));
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer).map_err(missing)? {
+            0 => return Ok(hex(&hash.finalize())),
+            n => hash.update(&buffer[..n]),
+        }
+        if let Some(tick) = &tick {
+            tick();
+        }
+    }
+}
+
+/// Size and time of change of a file, or of the files of a directory; `missing` where it cannot be seen.
+///
+/// A cheap sign for `make` that a file may have changed; the hash then decides ([`of_path`]).
+pub fn stamp(path: &Path) -> String {
+    let of = |path: &Path| {
+        let seen = std::fs::metadata(path).and_then(|m| Ok((m.len(), m.modified()?)));
+        seen.map_or("missing".to_owned(), |(bytes, time)| match time.duration_since(std::time::UNIX_EPOCH) {
+            Ok(since) => format!("{bytes} bytes, {}.{:09} s", since.as_secs(), since.subsec_nanos()),
+            Err(_) => format!("{bytes} bytes, before 1970"),
+        })
+    };
+    let Ok(entries) = std::fs::read_dir(path) else { return of(path) };
+    let mut all = entries
+        .flatten()
+        .map(|entry| format!("{} {}", entry.file_name().display(), of(&entry.path())))
+        .collect::<Vec<_>>();
+    all.sort();
+    all.join("; ")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut s, b| {
+        write!(s, "{b:02x}").expect("writing to a string");
+        s
+    })
+}
