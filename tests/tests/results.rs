@@ -288,7 +288,7 @@ fn a_loss_that_never_changes_goes_through() {
     assert!(unknown.is_empty(), "{unknown:?}");
 }
 
-/// Criterion 1 of the design: in f32 on real data, eigenvalues within 1e-4 of those in f64.
+/// In f32 on real data, eigenvalues within 1e-4 of those in f64.
 #[test]
 fn eigenvalues_in_single_precision_are_those_in_double() {
     let place = Place::new(|p| {

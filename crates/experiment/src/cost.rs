@@ -130,7 +130,7 @@ impl<R: Real> Workload<R> {
         (of(1), (2..=self.mlp.depth()).map(of).sum())
     }
 
-    /// Flops of the losses of one draw at one sample (design 3.6).
+    /// Flops of the losses of one draw at one sample (`docs/method.md`, 1.6).
     fn flops_of_draw(&self, dim: usize) -> f64 {
         2.0 * (dim as f64 + 1.0) * self.mlp.layers()[1] as f64 + 2.0 * self.weights().1
     }
@@ -141,7 +141,7 @@ impl<R: Real> Workload<R> {
         4.0 * first + 6.0 * rest
     }
 
-    /// Flops of a Hessian-vector product at one sample (design 3.5).
+    /// Flops of a Hessian-vector product at one sample (`docs/method.md`, 1.5).
     fn flops_of_product(&self) -> f64 {
         let (first, rest) = self.weights();
         4.0 * first + 12.0 * rest

@@ -1,4 +1,4 @@
-//! Per-sample loss, slope and curvature in a subspace, without forming any Hessian (design 3.4).
+//! Per-sample loss, slope and curvature in a subspace, without forming any Hessian (`docs/method.md`, 1.4).
 //!
 //! `h_ij = ż_L^iᵀ (∇²_fℓ) ż_L^j + Σ_{l≥2} (u_l^i·ḣ_{l−1}^j + u_l^j·ḣ_{l−1}^i) + Σ_{l<L} (φ''∘ε_l)·(ż_l^i∘ż_l^j)` with
 //! `u_l^i = V_l^iᵀ δ_l`: about 2p₁ + 6p₂ flops per sample and direction.

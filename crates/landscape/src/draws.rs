@@ -1,4 +1,4 @@
-//! Losses at `w* + Pθ` for many θ at once, at a quarter of the cost of forward passes (design 3.6).
+//! Losses at `w* + Pθ` for many θ at once, at a quarter of the cost of forward passes (`docs/method.md`, 1.6).
 //!
 //! `X(W_1 + Σθ_jV_1^j)ᵀ = XW_1ᵀ + Σθ_j X(V_1^j)ᵀ`: the products with X are formed once per block of samples, so that each
 //! draw costs 2(d+1)n₁ + 2p₂ flops per sample. Blocks of samples outside, draws inside, groups of draws in parallel.

@@ -1,7 +1,7 @@
 //! Samples that training has not seen: what they do to the surface, and a limit on it while data arrive.
 //!
 //! At a point that was trained on the first k samples the next ones are not drawn from the same pool: their losses have
-//! another mean and another variance, so the closed form of one pool (design 3.2) does not hold and this one does.
+//! another mean and another variance, so the closed form of one pool (`docs/method.md`, 1.2) does not apply and this one does.
 
 use ndarray::{ArrayView2, Axis};
 use statrs::distribution::{ChiSquared, ContinuousCDF, Normal, StudentsT};

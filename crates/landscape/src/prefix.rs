@@ -54,7 +54,7 @@ pub fn prefix_sizes(n_samples: usize, step: usize) -> Vec<usize> {
     (1..n_samples / step).map(|i| i * step).collect()
 }
 
-/// `1/k − 1/(k+s)`, the factor of the order average (design 3.2), as `s / (k (k+s))`.
+/// `1/k − 1/(k+s)`, the factor of the order average (`docs/method.md`, 1.2), as `s / (k (k+s))`.
 pub fn order_factor(k: usize, step: usize) -> f64 {
     let (k, s) = (k as f64, step as f64);
     s / (k * (k + s))

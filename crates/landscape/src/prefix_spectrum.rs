@@ -1,4 +1,4 @@
-//! Top eigenvalues of `H_k` for many prefixes k, each solved for to a residual of its own (design 3.7).
+//! Top eigenvalues of `H_k` for many prefixes k, each solved for to a residual of its own (`docs/method.md`, 1.7).
 //!
 //! One basis Q (m, p) travels through the prefixes together with the sums `Z_k = Σ_{i≤k} ∇²ℓ_i Q`. From k to k' only the
 //! new samples are multiplied; Rayleigh-Ritz on `Q Zᵀ/k` gives Ritz pairs with *exact* residuals, as `H_k Q` is at

@@ -22,7 +22,7 @@ pub fn theory_second_order(c: f64, g: ArrayView1<f64>, a: ArrayView2<f64>, sigma
     theory_quadratic(a, sigma) + sigma.powi(2) * g.dot(&g) + c * c + c * sigma.powi(2) * a.diag().sum()
 }
 
-/// Theory for every prefix, from running means of per-sample projections (design 3.3).
+/// The theories for every prefix, from running means of per-sample projections (`docs/method.md`, 1.3).
 #[derive(Clone, Debug)]
 pub struct TheoryCurves {
     /// Theorem 1 with Λ taken as diagonal in one fixed basis, (n,), nats²
@@ -114,7 +114,7 @@ impl Theory {
     }
 
     /// The order averages of the theories: `E_order` of a product of running-mean differences is the sample covariance
-    /// of the two times `(1/k − 1/(k+s))` (design 3.3).
+    /// of the two times `(1/k − 1/(k+s))` (`docs/method.md`, 1.3).
     pub fn variances(&self) -> TheoryVariances {
         let (d, sigma) = (self.dim, self.sigma);
         let variances = self.moments.iter().map(Moments::variance).collect::<Vec<_>>();
