@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use pipeline_tests::{FINISHED, Place, STAGES, ran, set, small};
+use pipeline_tests::{FINISHED, Place, STAGES, ran, root, set, small};
 use store::{hash, rows};
 
 /// Hash of every file below a folder but the manifests, which tell times too.
@@ -202,4 +202,16 @@ fn two_processes_of_one_stage_do_not_meet() {
     // The first was killed without a chance to clean up: the next run is not in its way.
     place.edit(|p| set(p, "train.epochs", 2));
     place.stages(&["train"]);
+}
+
+/// The program that `make` built knows the sources that it is made of, whatever else was built with it.
+#[test]
+fn the_code_in_a_manifest_is_that_of_the_sources() {
+    for stage in STAGES {
+        let text = std::fs::read(FINISHED.artifact(&format!("{stage}/manifest.json"))).unwrap();
+        let manifest: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        let mut found: identity::Parts = serde_json::from_value(manifest["code"]["parts"].clone()).unwrap();
+        assert!(found.remove("compiler").is_some(), "{stage}");
+        assert_eq!(found, identity::of_stage(root(), stage).0, "{stage}");
+    }
 }

@@ -33,6 +33,7 @@ impl Stage for BoundStage {
     type Params = Bound;
     const ABOUT: &'static str =
         "Computes the theory curves, their ratio to Monte Carlo, and K per tolerance and method";
+    const CODE: &'static str = env!("CODE");
 
     fn run(params: &Bound, ctx: &mut StageContext) -> Result<String> {
         run(params, ctx)

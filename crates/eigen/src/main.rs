@@ -25,6 +25,7 @@ impl Stage for EigenStage {
     type Params = Eigen;
     const ABOUT: &'static str =
         "Finds the Hessian's dominant directions at w* and each sample's slope and curvature in them";
+    const CODE: &'static str = env!("CODE");
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())

@@ -21,6 +21,7 @@ impl Stage for FamilyStage {
     type Params = Family;
     const ABOUT: &'static str =
         "Joins the members of a family: mean spectrum, learning curve, angles, K against flattening";
+    const CODE: &'static str = env!("CODE");
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())

@@ -23,6 +23,7 @@ struct FetchDataStage;
 impl Stage for FetchDataStage {
     type Params = FetchData;
     const ABOUT: &'static str = "Fetches the samples, checks them and stores them in one fixed order";
+    const CODE: &'static str = env!("CODE");
 
     fn run(params: &FetchData, ctx: &mut StageContext) -> Result<String> {
         run(params, ctx)

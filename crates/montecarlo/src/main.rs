@@ -27,6 +27,7 @@ impl Stage for MonteCarloStage {
     type Params = records::MonteCarlo;
     const ABOUT: &'static str =
         "Measures how much the loss surface still changes: Delta_k for every prefix, and landscapes";
+    const CODE: &'static str = env!("CODE");
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())

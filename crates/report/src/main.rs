@@ -32,6 +32,7 @@ struct ReportStage;
 impl Stage for ReportStage {
     type Params = Report;
     const ABOUT: &'static str = "Draws the figures and writes the page that answers the question";
+    const CODE: &'static str = env!("CODE");
 
     fn run(params: &Report, ctx: &mut StageContext) -> Result<String> {
         if ctx.members.is_empty() { run(params, ctx) } else { family::run(params, ctx) }

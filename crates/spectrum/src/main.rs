@@ -29,6 +29,7 @@ struct SpectrumStage;
 impl Stage for SpectrumStage {
     type Params = Spectrum;
     const ABOUT: &'static str = "Estimates the density and the trace of the Hessian at w*, its ends, its outliers, and the gradient's share in them";
+    const CODE: &'static str = env!("CODE");
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())

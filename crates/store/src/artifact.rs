@@ -296,8 +296,13 @@ pub fn remove_dir(dir: &Path) -> Result<()> {
 }
 
 /// Hash over everything that decides the results of a stage.
-pub fn fingerprint(stage: &str, params: &Value, binary: &str, inputs: &BTreeMap<String, String>) -> String {
-    hash::of_bytes(&serde_json::to_vec(&(stage, params, binary, inputs)).expect("plain JSON"))
+pub fn fingerprint(
+    stage: &str,
+    params: &Value,
+    code: &BTreeMap<String, String>,
+    inputs: &BTreeMap<String, String>,
+) -> String {
+    hash::of_bytes(&serde_json::to_vec(&(stage, params, code, inputs)).expect("plain JSON"))
 }
 
 /// For `map_err`: what could not be written as JSON.

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::hash;
 
 /// Version of the layout of this file; readers refuse another.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// One array or document that a stage wrote.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -34,8 +34,8 @@ pub struct Output {
 pub struct Code {
     /// of the workspace
     pub version: String,
-    /// of the stage's binary
-    pub binary_sha256: String,
+    /// hash of the sources of each part: crates of the workspace, `dependencies`, `compiler`
+    pub parts: BTreeMap<String, String>,
 }
 
 /// How the run went; nothing here changes a result.

@@ -23,6 +23,7 @@ impl Stage for StreamStage {
     type Params = Stream;
     const ABOUT: &'static str =
         "Trains while samples arrive and stops when V's upper limit says that Delta is small enough";
+    const CODE: &'static str = env!("CODE");
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())

@@ -24,6 +24,7 @@ struct TrainStage;
 impl Stage for TrainStage {
     type Params = Train;
     const ABOUT: &'static str = "Trains the network, or takes weights trained elsewhere: w_star.npy";
+    const CODE: &'static str = env!("CODE");
 
     fn numeric_library() -> Option<String> {
         Some(landscape::blas::use_one_thread())

@@ -28,6 +28,9 @@ struct Line {
     #[serde(default)]
     because: Vec<String>,
     reads: Vec<String>,
+    /// what else there is to say of fresh results
+    #[serde(default)]
+    note: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -53,8 +56,12 @@ fn run(arguments: &Places) -> Result<()> {
         for stage in stages {
             let line = ask(&binaries.join(stage), arguments, &experiment)?;
             let words = words(&line, &states);
-            writeln!(out, "{experiment:<width$}  {stage:<10}  {}", coloured(&words, colours))
-                .context("cannot write to stdout")?;
+            writeln!(
+                out,
+                "{experiment:<width$}  {stage:<10}  {}",
+                coloured(&cell(&words, line.note.as_deref()), colours)
+            )
+            .context("cannot write to stdout")?;
             states.insert(stage.to_owned(), words);
         }
     }
@@ -103,8 +110,13 @@ fn words(line: &Line, before: &BTreeMap<String, String>) -> String {
     if because.is_empty() { state.to_owned() } else { format!("{state}: {}", because.join("; ")) }
 }
 
+/// What stands in the table: the state, and the note of a fresh one.
+fn cell(words: &str, note: Option<&str>) -> String {
+    note.filter(|_| words == "fresh").map_or(words.to_owned(), |note| format!("{words} ({note})"))
+}
+
 fn coloured(words: &str, colours: bool) -> String {
-    let code = match words.split(':').next() {
+    let code = match words.split([':', ' ']).next() {
         Some("fresh") => "32",
         Some("running") => "36",
         Some("stale") => "33",
@@ -123,6 +135,7 @@ mod tests {
             state: state.into(),
             because: because.iter().map(|b| (*b).to_owned()).collect(),
             reads: vec!["train".into()],
+            note: None,
         };
         let fresh = BTreeMap::from([("train".to_owned(), "fresh".to_owned())]);
         let stale = BTreeMap::from([("train".to_owned(), "stale: epochs 3 -> 4".to_owned())]);
@@ -134,5 +147,7 @@ mod tests {
             "missing: train has not finished"
         );
         assert_eq!(words(&line("running", &[]), &stale), "running");
+        assert_eq!(cell("fresh", Some("made with Zen")), "fresh (made with Zen)");
+        assert_eq!(cell("stale: follows train", Some("made with Zen")), "stale: follows train");
     }
 }

@@ -55,14 +55,38 @@ pub(crate) fn check<S: Stage>(
 ) -> Result<ExitCode> {
     let state = state_of::<S>(arguments, members, params)?;
     let (name, experiment) = (S::Params::STAGE, arguments.experiment());
+    let dir = arguments.artifacts.join(experiment);
+    let made = Manifest::find(&dir, name).ok().flatten().filter(|_| state == State::Fresh);
+    let note = made.and_then(|m| other_kernel(m.run.blas.as_deref(), S::numeric_library().as_deref()));
     if arguments.json {
         let mut line =
             json!({"stage": name, "experiment": experiment, "reads": S::row().reads(!members.is_empty())});
         let Value::Object(state) = serde_json::to_value(&state)? else { unreachable!("a tagged enum") };
         line.as_object_mut().expect("an object").extend(state);
+        line["note"] = json!(note);
         print_json(&line);
     } else {
-        tracing::info!("{name}: {experiment}: {}", state.words());
+        let note = note.map_or(String::new(), |note| format!(" ({note})"));
+        tracing::info!("{name}: {experiment}: {}{note}", state.words());
     }
     Ok(if state == State::Fresh { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What to say of results that another BLAS kernel made: rounding differs, but they need not be made again.
+fn other_kernel(made: Option<&str>, here: Option<&str>) -> Option<String> {
+    let (made, here) = (made?, here?);
+    (made != here).then(|| format!("made with {made}, here {here}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_kernel_is_named_and_the_same_is_not() {
+        assert_eq!(other_kernel(Some("OpenBLAS 0.3, Zen"), Some("OpenBLAS 0.3, Zen")), None);
+        let note = other_kernel(Some("OpenBLAS 0.3, Zen"), Some("OpenBLAS 0.3, Haswell")).unwrap();
+        assert_eq!(note, "made with OpenBLAS 0.3, Zen, here OpenBLAS 0.3, Haswell");
+        assert_eq!(other_kernel(None, Some("OpenBLAS")), None);
+    }
 }

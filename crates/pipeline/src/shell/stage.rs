@@ -16,6 +16,8 @@ pub trait Stage {
     type Params: Section;
     /// First lines of `--help`.
     const ABOUT: &'static str;
+    /// Hash of the sources of each part of its code, in JSON: `env!("CODE")`, from its build script.
+    const CODE: &'static str;
 
     /// Its row in the list of stages: what it reads.
     fn row() -> &'static Row {

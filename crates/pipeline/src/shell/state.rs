@@ -1,6 +1,6 @@
 //! Whether the results of a stage are up to date, and if not, because of what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Serialize;
@@ -28,8 +28,8 @@ pub struct Now<'a> {
     pub fingerprint: &'a str,
     /// resolved section
     pub params: &'a Value,
-    /// of the binary
-    pub binary_sha256: &'a str,
+    /// hash of the sources of each part
+    pub code: &'a BTreeMap<String, String>,
     /// by stage or path
     pub inputs: &'a BTreeMap<String, String>,
 }
@@ -40,9 +40,7 @@ impl State {
         let Some(manifest) = manifest else { return Self::Missing(vec![]) };
         let mut because = changed_params("", &manifest.params, now.params);
         because.extend(changed_inputs(&manifest.inputs, now.inputs));
-        if manifest.code.binary_sha256 != now.binary_sha256 {
-            because.push("the program changed".to_owned());
-        }
+        because.extend(changed_code(&manifest.code.parts, now.code));
         let lost = manifest.outputs.keys().find(|file| !dir.join(file).is_file());
         because.extend(lost.map(|file| format!("{file} is missing")));
         if because.is_empty() && manifest.fingerprint != now.fingerprint {
@@ -93,6 +91,14 @@ fn changed_inputs(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>
     new.iter().filter_map(differs).collect()
 }
 
+/// The parts of the code that differ, in one sentence.
+fn changed_code(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Option<String> {
+    let all = old.keys().chain(new.keys()).collect::<BTreeSet<_>>();
+    let differ = all.into_iter().filter(|name| old.get(*name) != new.get(*name));
+    let differ = differ.map(String::as_str).collect::<Vec<_>>();
+    (!differ.is_empty()).then(|| format!("code changed: {}", differ.join(", ")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,34 +117,33 @@ mod tests {
             meaning: String::new(),
         };
         let inputs = BTreeMap::from([("train/".to_owned(), "1".to_owned())]);
+        let parts = |kernel: &str| {
+            BTreeMap::from([("eigen", "e"), ("landscape", kernel)].map(|(k, v)| (k.to_owned(), v.to_owned())))
+        };
         let manifest = Manifest {
             format: 1,
             stage: "eigen".into(),
             experiment: "e".into(),
             fingerprint: "f".into(),
             params: json!({"dim": 10, "optimizer": {"name": "adam", "rate": 1}}),
-            code: Code { version: String::new(), binary_sha256: "b".into() },
+            code: Code { version: String::new(), parts: parts("b") },
             inputs: inputs.clone(),
             outputs: BTreeMap::from([("a.npy".to_owned(), output)]),
             facts: serde_json::Map::new(),
             run: Run { threads: 1, blas: None, wall_seconds: 0.0, peak_memory_bytes: None },
         };
-        let state = |params: &Value, binary: &str, inputs: &BTreeMap<String, String>, fingerprint: &str| {
-            State::of(
-                Some(&manifest),
-                dir.path(),
-                &Now { fingerprint, params, binary_sha256: binary, inputs },
-            )
+        let state = |params: &Value, kernel: &str, inputs: &BTreeMap<String, String>, fingerprint: &str| {
+            State::of(Some(&manifest), dir.path(), &Now { fingerprint, params, code: &parts(kernel), inputs })
         };
         let same = manifest.params.clone();
         assert_eq!(state(&same, "b", &inputs, "f"), State::Fresh);
         let other = json!({"dim": 12, "optimizer": {"name": "adam", "rate": 2}});
         assert_eq!(state(&other, "b", &inputs, "g").words(), "stale: dim 10 -> 12; optimizer.rate 1 -> 2");
         let newer = BTreeMap::from([("train/".to_owned(), "2".to_owned())]);
-        assert_eq!(state(&same, "c", &newer, "g").words(), "stale: train changed; the program changed");
+        assert_eq!(state(&same, "c", &newer, "g").words(), "stale: train changed; code changed: landscape");
         std::fs::remove_file(dir.path().join("a.npy")).unwrap();
         assert_eq!(state(&same, "b", &inputs, "f").words(), "stale: a.npy is missing");
-        let now = Now { fingerprint: "f", params: &same, binary_sha256: "b", inputs: &inputs };
+        let now = Now { fingerprint: "f", params: &same, code: &parts("b"), inputs: &inputs };
         assert_eq!(State::of(None, dir.path(), &now).words(), "missing");
     }
 }

@@ -75,11 +75,10 @@ impl<S: Stage> Subject<S> {
         for file in params.files() {
             input_hashes.insert(file.display().to_string(), hash::of_path(&base.join(&file))?);
         }
-        let binary = std::env::current_exe().context("the program's own file")?;
-        let code =
-            Code { version: env!("CARGO_PKG_VERSION").to_owned(), binary_sha256: hash::of_path(&binary)? };
+        let parts = serde_json::from_str(S::CODE).context("CODE of the build script")?;
+        let code = Code { version: env!("CARGO_PKG_VERSION").to_owned(), parts };
         let params_json = serde_json::to_value(&params)?;
-        let fingerprint = fingerprint(S::Params::STAGE, &params_json, &code.binary_sha256, &input_hashes);
+        let fingerprint = fingerprint(S::Params::STAGE, &params_json, &code.parts, &input_hashes);
         Ok(Self {
             experiment,
             artifacts: arguments.artifacts.clone(),
@@ -103,7 +102,7 @@ impl<S: Stage> Subject<S> {
         let now = Now {
             fingerprint: &self.fingerprint,
             params: &self.params_json,
-            binary_sha256: &self.code.binary_sha256,
+            code: &self.code.parts,
             inputs: &self.input_hashes,
         };
         // An unreadable manifest is as good as none: the stage runs again.
