@@ -131,24 +131,29 @@ $(SHARE)/man/man1/%.1: $(BIN)/%
 	@$< --completions fish > $(SHARE)/fish/vendor_completions.d/$*.fish
 	@$< --man > $@
 
-## make test           all tests: kernels against independent answers, whole pipelines through the real binaries, NumPy
+## make test           all tests: kernels against independent answers, whole pipelines through the real binaries, NumPy, Chromium;
+##                     installs Python, NumPy and Chromium where it can, or fails; PLATEAU_ALLOW_SKIPS=1 skips what needs them
 VENV := target/test-venv
-test: $(BINARIES) $(VENV)/ready | browser
-	PLATEAU_PYTHON=$(abspath $(VENV))/bin/python cargo test --release --workspace --locked --quiet
+# Last in a recipe that could not install $(1).
+missing = { echo "error: $(1) is missing and cannot be installed here; install it: $(2)" >&2; \
+	  echo "       or skip the tests that need it: make test PLATEAU_ALLOW_SKIPS=1" >&2; [ "$$PLATEAU_ALLOW_SKIPS" = 1 ]; }
+apt_install = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "test: apt-get install $(1)" && \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1) >/dev/null; }
+# The tests have a temporary folder of their own, which they must leave empty; what removes it may come a little later.
+test: $(VENV)/ready browser $(BINARIES)
+	@export TMPDIR=$$(mktemp -d); cargo test --release --workspace --locked --quiet; code=$$?; \
+	for second in 1 2 3 4 5 6 7 8 9 10; do rmdir $$TMPDIR 2>/dev/null && exit $$code; sleep 1; done; \
+	echo "error: the tests left files in $$TMPDIR:" >&2; ls -A $$TMPDIR >&2; exit 1
 $(VENV)/ready: tests/requirements.txt
-	@if command -v python3 >/dev/null; then \
-	  python3 -m venv --system-site-packages $(VENV) && \
-	  { $(VENV)/bin/python -c 'import numpy' 2>/dev/null || $(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<; }; \
-	else mkdir -p $(VENV); echo "test: no python3, so the artifacts will not be read with NumPy"; fi && touch $@
+	@{ python3 -c 'import ensurepip' 2>/dev/null || $(call apt_install,python3-venv); } && \
+	python3 -m venv --system-site-packages $(VENV) && \
+	{ $(VENV)/bin/python -c 'import numpy' 2>/dev/null || $(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<; } && \
+	touch $@ || $(call missing,Python with NumPy,apt-get install python3-venv python3-numpy)
 
 # Chromium, in which the tests open the pages.
 browser:
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "test: apt-get install chromium"; \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null \
-	    || echo "test: chromium could not be installed, so the pages will not be opened in a browser"; \
-	else echo "test: no chromium, so the pages will not be opened in a browser (apt-get install chromium)"; fi
+	$(call apt_install,chromium) || $(call missing,Chromium,apt-get install chromium)
 
 ## make schema         the JSON schemas of pipeline.yaml and summary.json, from their types
 schema: | setup

@@ -4,25 +4,22 @@ use std::ffi::OsStr;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
 
-/// How long the browser may take for one thing.
-const PATIENCE: Duration = Duration::from_secs(120);
+use crate::{PATIENCE, needed, wait_until};
 
-/// The program, or `None` with a line that says so.
+/// The program.
+#[track_caller]
 pub fn program() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let found = std::env::split_paths(&path).flat_map(|dir| names.map(|n| dir.join(n))).find(|p| p.is_file());
-    if found.is_none() {
-        eprintln!("SKIPPED: no Chromium, so the pages were not opened in a browser");
-    }
-    found
+    needed(found, "Chromium", "run `make browser`, or apt-get install chromium")
 }
 
 /// A browser with one page.
@@ -33,13 +30,20 @@ pub struct Browser {
     next: u64,
     /// what the page told since it was opened
     events: Vec<Value>,
-    _profile: tempfile::TempDir,
+    profile: tempfile::TempDir,
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+        // The processes of its pages end a little later, and may still write.
+        for _ in 0..100 {
+            if std::fs::remove_dir_all(self.profile.path()).is_ok() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 
@@ -49,20 +53,21 @@ impl Browser {
         let profile = tempfile::tempdir().expect("a temporary folder");
         let flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
                      --disable-component-update --disable-sync --hide-scrollbars --force-color-profile=srgb --remote-debugging-port=0";
-        let process = Command::new(program)
+        let mut process = Command::new(program)
             .args(flags.split_whitespace())
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg("about:blank")
+            .env("TMPDIR", profile.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("the browser starts");
-        let (port, path) = devtools_address(profile.path());
+        let (port, path) = devtools_address(&mut process, profile.path());
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("the browser listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         let (socket, _) =
             tungstenite::client(format!("ws://127.0.0.1:{port}{path}"), stream).expect("a WebSocket");
-        let mut browser = Self { process, socket, session: None, next: 0, events: vec![], _profile: profile };
+        let mut browser = Self { process, socket, session: None, next: 0, events: vec![], profile };
         let target = browser.call("Target.createTarget", json!({"url": "about:blank"}));
         let attached =
             browser.call("Target.attachToTarget", json!({"targetId": target["targetId"], "flatten": true}));
@@ -203,16 +208,15 @@ impl Browser {
 }
 
 /// Port and path that the browser writes into its profile once it listens.
-fn devtools_address(profile: &Path) -> (u16, String) {
+fn devtools_address(process: &mut Child, profile: &Path) -> (u16, String) {
     let file = profile.join(OsStr::new("DevToolsActivePort"));
-    let begun = Instant::now();
-    loop {
-        if let Ok(text) = std::fs::read_to_string(&file)
-            && let Some((port, path)) = text.trim().split_once('\n')
-        {
-            return (port.parse().expect("a port"), path.to_owned());
-        }
-        assert!(begun.elapsed() < PATIENCE, "the browser does not listen");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let mut address = None;
+    wait_until("the browser listens", || {
+        let ended = process.try_wait().expect("its state");
+        assert!(ended.is_none(), "the browser ended before it listened: {ended:?}");
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        address = text.split_once('\n').map(|(port, path)| (port.parse().expect("a port"), path.to_owned()));
+        address.is_some()
+    });
+    address.expect("it was waited for")
 }

@@ -2,9 +2,11 @@
 
 pub mod browser;
 
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use records::stages::ROWS;
 use serde_yaml::{Mapping, Value};
@@ -24,16 +26,43 @@ pub fn binary(stage: &str) -> PathBuf {
     path
 }
 
-/// Python with NumPy, or `None` with a line that says so.
-pub fn python() -> Option<PathBuf> {
-    let python = std::env::var_os("PLATEAU_PYTHON").map(PathBuf::from).filter(|p| p.exists());
-    if python.is_none() {
-        eprintln!("SKIPPED: no Python, so the artifacts were not read with NumPy");
+/// How long a test waits for what must come: far longer than a machine under load needs.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until `done`; where that does not come, the test fails and says what it waited for.
+#[track_caller]
+pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < PATIENCE, "after {} s: not yet: {what}", PATIENCE.as_secs());
+        std::thread::sleep(Duration::from_millis(5));
     }
-    python
 }
 
-/// Holds the artifacts of an experiment, or the join of a family, against NumPy; nothing where there is no Python.
+/// A program that a test needs. Where it is missing the test fails; with `PLATEAU_ALLOW_SKIPS=1` it says so and goes on.
+#[track_caller]
+pub fn needed(program: Option<PathBuf>, name: &str, install: &str) -> Option<PathBuf> {
+    if program.is_none() {
+        let allowed = std::env::var_os("PLATEAU_ALLOW_SKIPS").is_some_and(|v| v == "1");
+        assert!(allowed, "{name} is missing: {install}, or set PLATEAU_ALLOW_SKIPS=1 to skip what needs it");
+        // Not `eprintln`, which the test harness keeps to itself.
+        let caller = std::panic::Location::caller();
+        let _ =
+            writeln!(std::io::stderr(), "SKIPPED: {name} is missing: {}:{}", caller.file(), caller.line());
+    }
+    program
+}
+
+/// Python with NumPy: the one of `PLATEAU_PYTHON`, else the one that `make test` installs.
+#[track_caller]
+pub fn python() -> Option<PathBuf> {
+    let given = std::env::var_os("PLATEAU_PYTHON").map(PathBuf::from);
+    let python = given.unwrap_or_else(|| root().join("target/test-venv/bin/python"));
+    let install = "run `make test`, which installs it, or name one in PLATEAU_PYTHON";
+    needed(Some(python).filter(|p| p.exists()), "Python with NumPy", install)
+}
+
+/// Compares the artifacts of an experiment, or the join of a family, with NumPy.
 #[track_caller]
 pub fn check_with_numpy(artifacts: &Path) {
     let Some(python) = python() else { return };
@@ -46,6 +75,39 @@ pub fn check_with_numpy(artifacts: &Path) {
 /// A folder of its own with a pipeline file.
 pub struct Place {
     dir: tempfile::TempDir,
+    /// removes the folder of a static when this process has ended: kept, so that its stdin stays open
+    #[allow(dead_code)]
+    remover: Option<Child>,
+}
+
+/// A stage at work; it is killed where this is dropped.
+pub struct AtWork(Child);
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl AtWork {
+    /// Sends a signal and waits for the end.
+    pub fn end_by(mut self, signal: &str) -> Ran {
+        let kill = Command::new("kill").args(["-s", signal, &self.0.id().to_string()]).status();
+        assert!(kill.expect("kill starts").success());
+        let mut status = None;
+        wait_until("the stage ends after the signal", || {
+            status = self.0.try_wait().expect("its state");
+            status.is_some()
+        });
+        Ran { code: status.and_then(|s| s.code()).unwrap_or(-1), said: self.said() }
+    }
+
+    fn said(&mut self) -> String {
+        let mut said = String::new();
+        self.0.stderr.take().expect("it is piped").read_to_string(&mut said).expect("text");
+        said
+    }
 }
 
 /// What a run printed and its exit code.
@@ -59,7 +121,7 @@ pub struct Ran {
 impl Place {
     /// A folder with the embedded data and the repository's pipeline file, changed by `edit`.
     pub fn new(edit: impl FnOnce(&mut Value)) -> Self {
-        let place = Self { dir: tempfile::tempdir().expect("a temporary folder") };
+        let place = Self { dir: tempfile::tempdir().expect("a temporary folder"), remover: None };
         std::fs::create_dir(place.path("data")).expect("a folder");
         std::fs::copy(root().join("data/digits.csv.gz"), place.path("data/digits.csv.gz"))
             .expect("the digits");
@@ -67,6 +129,16 @@ impl Place {
         let mut pipeline = serde_yaml::from_str(&text).expect("YAML");
         edit(&mut pipeline);
         place.write_pipeline(&pipeline);
+        place
+    }
+
+    /// A place for a static, which is never dropped: a shell removes it when its stdin, and so this process, has ended.
+    pub fn shared(edit: impl FnOnce(&mut Value)) -> Self {
+        let mut place = Self::new(edit);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' HUP INT TERM; read -r _; rm -rf \"$1\"", "sh"]).arg(place.dir.path());
+        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        place.remover = Some(shell.spawn().expect("a shell"));
         place
     }
 
@@ -112,6 +184,18 @@ impl Place {
             let ran = self.stage(stage);
             assert_eq!(ran.code, 0, "{stage}: {}", ran.said);
         }
+    }
+
+    /// Starts a stage of `digits`, which prints nothing but errors, and waits until it is at work.
+    pub fn begin(&self, stage: &str) -> AtWork {
+        let mut command = self.command(stage, "digits");
+        let mut begun = AtWork(command.arg("-q").stderr(Stdio::piped()).spawn().expect("the stage starts"));
+        wait_until(&format!("{stage} is at work"), || {
+            let ended = begun.0.try_wait().expect("its state");
+            assert!(ended.is_none(), "{stage} ended before it was at work: {}", begun.said());
+            self.artifact(&format!(".{stage}.partial")).exists()
+        });
+        begun
     }
 
     /// Runs `make` on this place's pipeline file.
@@ -200,7 +284,7 @@ pub const STAGES: [&str; ROWS.len() - 1] = {
 
 /// One small pipeline that has run, shared by the tests that only look at it.
 pub static FINISHED: LazyLock<Place> = LazyLock::new(|| {
-    let place = Place::new(small);
+    let place = Place::shared(small);
     place.stages(&STAGES);
     place
 });

@@ -12,7 +12,7 @@ const AXE: &str = include_str!("../assets/axe.min.js");
 
 /// Two experiments and a family whose reports have finished, so that there is something to compare.
 static PLACE: LazyLock<Place> = LazyLock::new(|| {
-    let place = Place::new(|p| {
+    let place = Place::shared(|p| {
         small(p);
         // A word as long as the hash of a file, which stands in the text of other reports.
         set(p, "report.title", format!("Embedded <digits> {}", "0123456789abcdef".repeat(4)));

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use pipeline_tests::{FINISHED, Place, STAGES, ran, root, set, small};
+use pipeline_tests::{FINISHED, Place, Ran, STAGES, ran, root, set, small};
+use serde_yaml::Value;
 use store::{hash, rows};
 
 /// Hash of every file below a folder but the manifests, which tell times too.
@@ -24,41 +25,38 @@ fn relative(found: BTreeMap<String, String>, base: &Path) -> BTreeMap<String, St
     found.into_iter().map(|(path, hash)| (path.replace(&base, ""), hash)).collect()
 }
 
-/// The stages that a run of make reports to have run.
-fn stages_run(said: &str) -> Vec<&str> {
-    STAGES
-        .into_iter()
-        .filter(|s| {
-            said.lines().any(|l| l.starts_with(&format!("{s}: digits: ")) && !l.contains("up to date"))
-        })
-        .collect()
+/// The stages that a run of make, which must succeed, reports to have run.
+#[track_caller]
+fn made(place: &Place, goal: &str) -> Vec<&'static str> {
+    let Ran { code, said } = place.make(&[goal]);
+    assert_eq!(code, 0, "{said}");
+    let ran = |stage: &&str| {
+        said.lines().any(|l| l.starts_with(&format!("{stage}: digits: ")) && !l.contains("up to date"))
+    };
+    STAGES.into_iter().filter(ran).collect()
 }
+
+/// Nothing runs.
+const NONE: [&str; 0] = [];
 
 #[test]
 fn make_runs_what_changed_and_nothing_else() {
     let place = Place::new(small);
-    let first = place.make(&["quick"]);
-    assert_eq!((first.code, stages_run(&first.said)), (0, STAGES.to_vec()), "{}", first.said);
-
-    let second = place.make(&["quick"]);
-    assert_eq!(second.code, 0, "{}", second.said);
-    assert!(stages_run(&second.said).is_empty(), "{}", second.said);
-    assert!(second.said.contains("up to date"), "{}", second.said);
+    assert_eq!(made(&place, "quick"), STAGES);
+    assert_eq!(made(&place, "quick"), NONE);
+    assert!(place.make(&["quick"]).said.contains("up to date"));
 
     let eigen = std::fs::read(place.artifact("eigen/manifest.json")).unwrap();
     place.edit(|p| set(p, "montecarlo.draws", 50));
-    let third = place.make(&["quick"]);
-    assert_eq!(stages_run(&third.said), ["montecarlo", "bound", "report"], "{}", third.said);
+    assert_eq!(made(&place, "quick"), ["montecarlo", "bound", "report"]);
     assert_eq!(std::fs::read(place.artifact("eigen/manifest.json")).unwrap(), eigen);
 
     place.edit(|p| set(p, "report.title", "Another title"));
-    let fourth = place.make(&["quick"]);
-    assert_eq!(stages_run(&fourth.said), ["report"], "{}", fourth.said);
+    assert_eq!(made(&place, "quick"), ["report"]);
 
     // One stage alone, and what it needs.
     place.edit(|p| set(p, "train.epochs", 16));
-    let fifth = place.make(&["digits/eigen"]);
-    assert_eq!(stages_run(&fifth.said), ["train", "eigen"], "{}", fifth.said);
+    assert_eq!(made(&place, "digits/eigen"), ["train", "eigen"]);
 
     // A lost artifact is made again.
     std::fs::remove_file(place.artifact("eigen/basis.npy")).unwrap();
@@ -84,39 +82,56 @@ fn the_manifest_is_trusted_and_not_the_launcher() {
     assert!(place.artifact("fetch-data/manifest.json").exists());
 }
 
+/// Runs stages on a number of threads: the hash of each file.
+fn run_on(threads: &str, stages: &[&str], edit: impl FnOnce(&mut Value)) -> BTreeMap<String, String> {
+    let place = Place::new(|p| {
+        small(p);
+        edit(p);
+    });
+    for stage in stages {
+        let ran = ran(place.command(stage, "digits").env("RAYON_NUM_THREADS", threads).output());
+        assert_eq!(ran.code, 0, "{}", ran.said);
+    }
+    all_files(&place)
+}
+
+fn all_files(place: &Place) -> BTreeMap<String, String> {
+    relative(files(&place.path("artifacts")), &place.path("artifacts"))
+}
+
+#[track_caller]
+fn are_same(first: &BTreeMap<String, String>, again: &BTreeMap<String, String>) {
+    let differ = first.iter().filter(|(file, hash)| again.get(*file) != Some(*hash)).collect::<Vec<_>>();
+    assert!(differ.is_empty() && first.len() == again.len(), "{differ:?}");
+}
+
 #[test]
 fn same_bytes_for_any_number_of_threads_and_again() {
-    let all = |place: &Place| relative(files(&place.path("artifacts")), &place.path("artifacts"));
-    let run = |precision: &str, threads: &str| {
-        let place = Place::new(|p| {
-            small(p);
-            set(p, "eigen.precision", precision);
-            set(p, "montecarlo.precision", precision);
-            if precision == "f32" {
-                set(p, "eigen.residual_tolerance", 1e-4);
-            }
-        });
-        for stage in STAGES {
-            let ran = ran(place.command(stage, "digits").env("RAYON_NUM_THREADS", threads).output());
-            assert_eq!(ran.code, 0, "{}", ran.said);
-        }
-        all(&place)
-    };
-    for (first, precision, others) in
-        [(all(&FINISHED), "f64", &["1", "3"][..]), (run("f32", "1"), "f32", &["2"])]
-    {
-        assert!(first.len() > 100, "{} files", first.len());
-        assert!(first.keys().any(|file| file.ends_with("report/index.html")));
-        for threads in others {
-            let again = run(precision, threads);
-            let differ =
-                first.iter().filter(|(file, hash)| again.get(*file) != Some(*hash)).collect::<Vec<_>>();
-            assert!(
-                differ.is_empty() && first.len() == again.len(),
-                "{precision}, {threads} threads: {differ:?}"
-            );
-        }
+    let finished = all_files(&FINISHED);
+    assert!(finished.len() > 100, "{} files", finished.len());
+    assert!(finished.keys().any(|file| file.ends_with("report/index.html")));
+    for threads in ["1", "3"] {
+        are_same(&finished, &run_on(threads, &STAGES, |_| ()));
     }
+    let single = |p: &mut Value| {
+        set(p, "eigen.precision", "f32");
+        set(p, "montecarlo.precision", "f32");
+        set(p, "eigen.residual_tolerance", 1e-4);
+    };
+    are_same(&run_on("1", &STAGES, single), &run_on("2", &STAGES, single));
+}
+
+/// More parameters than one task updates or adds up.
+#[test]
+fn same_bytes_where_parameters_are_shared_among_threads() {
+    const HIDDEN: usize = 512;
+    assert!(64 * HIDDEN + HIDDEN + HIDDEN * 10 + 10 > landscape::parallel::PARAMETERS_AT_ONCE);
+    let wide = |p: &mut Value| {
+        set(p, "train.hidden", vec![HIDDEN as u64]);
+        set(p, "train.epochs", 3);
+        set(p, "eigen.residual_tolerance", 1e-2);
+    };
+    are_same(&run_on("1", &STAGES[..3], wide), &run_on("3", &STAGES[..3], wide));
 }
 
 #[test]
@@ -128,22 +143,19 @@ fn make_sees_that_a_file_of_the_user_changed() {
     });
     let path = place.path("w.npy");
     rows::write(&path, &weights(0.1)).unwrap();
-    let first = place.make(&["digits/train"]);
-    assert_eq!(stages_run(&first.said), ["fetch-data", "train"], "{}", first.said);
-    assert!(stages_run(&place.make(&["digits/train"]).said).is_empty());
+    assert_eq!(made(&place, "digits/train"), ["fetch-data", "train"]);
+    assert_eq!(made(&place, "digits/train"), NONE);
 
     // Other weights, an hour older than the first, as from a copy that keeps times.
     let time = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
     rows::write(&path, &weights(0.2)).unwrap();
     std::fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
-    let changed = place.make(&["digits/train"]);
-    assert_eq!(stages_run(&changed.said), ["train"], "{}", changed.said);
-    assert!(stages_run(&place.make(&["digits/train"]).said).is_empty());
+    assert_eq!(made(&place, "digits/train"), ["train"]);
+    assert_eq!(made(&place, "digits/train"), NONE);
 
     // The same bytes at another time: the stage looks, and finds itself up to date.
     rows::write(&path, &weights(0.2)).unwrap();
-    let same = place.make(&["digits/train"]);
-    assert!(same.code == 0 && stages_run(&same.said).is_empty(), "{}", same.said);
+    assert_eq!(made(&place, "digits/train"), NONE);
 
     // The embedded digits are an input as any other: bytes that do not fit are noticed.
     std::fs::write(place.path("data/digits.csv.gz"), b"no gzip").unwrap();
@@ -163,23 +175,18 @@ fn an_interrupted_stage_leaves_nothing_half_written() {
         set(p, "train.epochs", 100_000);
     });
     place.stages(&["fetch-data"]);
-    // Ten times each, while the threads work: what goes wrong in an exit below them does so now and then.
-    for (signal, code) in [("INT", 130), ("TERM", 143)].repeat(10) {
-        let stderr = std::process::Stdio::piped();
-        let child = place.command("train", "digits").stderr(stderr).spawn().unwrap();
-        let staging = place.artifact(".train.partial");
-        while !staging.exists() {
-            std::thread::sleep(std::time::Duration::from_millis(5));
+    // At ten moments each: what goes wrong in an exit below threads that work does so now and then.
+    for moment in 0..10 {
+        for (signal, code) in [("INT", 130), ("TERM", 143)] {
+            let at_work = place.begin("train");
+            std::thread::sleep(std::time::Duration::from_millis(10 * moment));
+            let ended = at_work.end_by(signal);
+            assert_eq!(ended.code, code, "{}", ended.said);
+            assert_eq!(ended.said.lines().count(), 1, "{}", ended.said);
+            assert!(ended.said.contains("stopped by signal"), "{}", ended.said);
+            let staging = place.artifact(".train.partial");
+            assert!(!staging.exists() && !place.artifact("train").exists(), "SIG{signal}");
         }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-        let kill = std::process::Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
-        assert!(kill.unwrap().success());
-        let ended = child.wait_with_output().unwrap();
-        let said = String::from_utf8(ended.stderr).unwrap();
-        assert_eq!(ended.status.code(), Some(code), "{said}");
-        assert_eq!(said.lines().count(), 1, "{said}");
-        assert!(said.contains("stopped by signal"), "{said}");
-        assert!(!staging.exists() && !place.artifact("train").exists(), "SIG{signal}");
     }
 }
 
@@ -190,13 +197,9 @@ fn two_processes_of_one_stage_do_not_meet() {
         set(p, "train.epochs", 100_000);
     });
     place.stages(&["fetch-data"]);
-    let mut first = place.command("train", "digits").stderr(std::process::Stdio::null()).spawn().unwrap();
-    while !place.artifact(".train.partial").exists() {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    let first = place.begin("train");
     let second = place.stage("train");
-    first.kill().unwrap();
-    first.wait().unwrap();
+    drop(first);
     assert_eq!(second.code, 2, "{}", second.said);
     assert!(second.said.contains("another process is running train"), "{}", second.said);
     // The first was killed without a chance to clean up: the next run is not in its way.
