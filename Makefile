@@ -5,29 +5,28 @@
 # Each stage is a binary, a section of pipeline.yaml and a folder of artifacts/<experiment>/. It runs again when its
 # section, its inputs or its code changed, and never otherwise.
 
-PIPELINE    := pipeline.yaml
-A           := artifacts
+# Where experiments and results are; from the command line or the environment.
+PIPELINE    ?= pipeline.yaml
+A           ?= artifacts
 BIN         := target/release
 STAGES      := fetch-data train eigen montecarlo bound spectrum stream report
-# The names two spaces deep below `experiments:`.
-EXPERIMENTS := $(shell sed -n '/^experiments:/,$$ s/^  \([A-Za-z0-9_.-]*\):.*/\1/p' $(PIPELINE))
-# Another file whose defaults this one shares.
-SHARED      := $(addprefix $(dir $(PIPELINE)),$(shell sed -n 's/^defaults_from: *\([^ ]*\).*/\1/p' $(PIPELINE)))
 # Put before each stage's command: make LAUNCH='srun -n1'
-LAUNCH      :=
+LAUNCH      ?=
 # make Q=-q, or Q=-v
-Q           :=
+Q           ?=
 
+$(if $(filter grouped-target,$(.FEATURES)),,$(error GNU make 4.3 or newer is needed, this is $(MAKE_VERSION); on macOS: brew install make, then gmake))
+$(if $(word 2,$(A)),$(error A=$(A): make cannot work in a folder whose name contains a space))
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 SHELL     := /bin/bash
 .DELETE_ON_ERROR:
 
-# Families and their members, which params lists: make reads the list, and begins again where it changed.
-FAMILIES    :=
+# EXPERIMENTS, FAMILIES and their members, and the edges between experiments: params lists them, since it reads the YAML as
+# the stages do. make includes the list, and begins again where it changed.
 ifneq ($(filter-out full scale bench help setup browser man schema check doc test clean-%,$(or $(MAKECMDGOALS),all)),)
 # Missing, it begins empty: make says a line of its own of a missing file, beside the error that kept it from being made.
-$(if $(wildcard $(A)/members.mk),,$(shell mkdir -p $(A) && touch $(A)/members.mk))
-include $(A)/members.mk
+$(if $(wildcard $(A)/experiments.mk),,$(shell mkdir -p $(A) && touch $(A)/experiments.mk))
+include $(A)/experiments.mk
 endif
 MEMBERS     := $(foreach f,$(filter $(FAMILIES),$(EXPERIMENTS)),$(MEMBERS_OF_$(f)))
 # All that the stages run for.
@@ -63,17 +62,16 @@ joined = $(FAMILIES:%=$(A)/%/$(1)/manifest.json)
 $(foreach f,$(FAMILIES),$(eval $(A)/$(f)/family/manifest.json: $(MEMBERS_OF_$(f):%=$(A)/%/bound/manifest.json)))
 $(call joined,report):   $(A)/%/report/manifest.json:     $(A)/%/family/manifest.json
 
-# A pilot <experiment>-pilot-<n> is an input of the `bound` of its experiment.
-$(foreach p,$(EXPERIMENTS),$(if $(findstring -pilot-,$(p)),$(eval \
-  $(A)/$(firstword $(subst -pilot-, ,$(p)))/bound/manifest.json: $(A)/$(p)/montecarlo/manifest.json)))
+# A name with a space or a quote is one word for the shell.
+places = --pipeline '$(subst ','\'',$(PIPELINE))' --artifacts $(A)
 
 # Every stage runs the same way. A launcher may report success for a job that died, or failure for one that finished:
 # the manifest is asked (--check), not the exit code.
 define stage
 $(2): $(A)/%/$(1)/manifest.json: $(BIN)/$(1) $(A)/%/params/$(1).yaml
-	@arguments="--pipeline $(PIPELINE) --experiment $$* --artifacts $(A)"; \
-	$$(LAUNCH) $(BIN)/$(1) $$$$arguments $$(Q); code=$$$$?; \
-	$(BIN)/$(1) $$$$arguments --check -q && exit 0; \
+	@arguments=($(places) --experiment $$*); \
+	$$(LAUNCH) $(BIN)/$(1) "$$$${arguments[@]}" $$(Q); code=$$$$?; \
+	$(BIN)/$(1) "$$$${arguments[@]}" --check -q && exit 0; \
 	[ $$$$code -ne 0 ] || { code=1; echo "error: $(1) of $$* ended without a manifest; what its launcher said is above" >&2; }; exit $$$$code
 $(patsubst $(A)/%/manifest.json,%,$(2)): %: $(A)/%/manifest.json
 .PHONY: $(patsubst $(A)/%/manifest.json,%,$(2))
@@ -84,9 +82,9 @@ $(if $(FAMILIES),$(foreach s,family report,$(eval $(call stage,$(s),$(call joine
 # Each section is written to a file of its own, with size and time of the files that it names, when that changes: an
 # edit of one stage's parameters, or of a file of the user, reruns that stage. It is looked at each time.
 SECTIONS := $(foreach s,$(STAGES),$(SUBJECTS:%=$(A)/%/params/$(s).yaml)) $(foreach s,family report,$(FAMILIES:%=$(A)/%/params/$(s).yaml))
-$(SECTIONS) $(A)/members.mk: $(A)/params.checked ;
-$(A)/params.checked: $(PIPELINE) $(SHARED) $(BIN)/params FORCE
-	@$(BIN)/params --pipeline $(PIPELINE) --artifacts $(A) && touch $@
+$(SECTIONS) $(A)/experiments.mk: $(A)/params.checked ;
+$(A)/params.checked: $(BIN)/params FORCE
+	@$(BIN)/params $(places) && touch $@
 
 # cargo knows what to build; a binary that it leaves alone keeps its time.
 BINARIES := $(STAGES:%=$(BIN)/%) $(BIN)/family $(BIN)/params $(BIN)/status
@@ -110,15 +108,15 @@ setup:
 	  echo "       (Fedora: dnf install openblas-devel pkgconf; macOS: brew install openblas pkg-config)" >&2; exit 3; \
 	fi
 
-## make status         each experiment and stage: fresh, stale because of what, missing, running
+## make status         each experiment and stage: fresh, stale because of what, missing, running; make status EXPERIMENTS=mnist
 status: $(BINARIES)
-	@$(BIN)/status --pipeline $(PIPELINE) --artifacts $(A)
+	@$(BIN)/status $(places) $(if $(filter command,$(origin EXPERIMENTS)),$(EXPERIMENTS))
 ## make dry-run        what would run, its flops, memory and estimated time; make dry-run EXPERIMENTS=mnist
 dry-run: $(BINARIES)
 	@for e in $(SUBJECTS); do for s in $(STAGES); do \
-	  $(BIN)/$$s --pipeline $(PIPELINE) --experiment $$e --artifacts $(A) --dry-run || exit; done; done; \
+	  $(BIN)/$$s $(places) --experiment $$e --dry-run || exit; done; done; \
 	for e in $(filter $(FAMILIES),$(EXPERIMENTS)); do for s in family report; do \
-	  $(BIN)/$$s --pipeline $(PIPELINE) --experiment $$e --artifacts $(A) --dry-run || exit; done; done
+	  $(BIN)/$$s $(places) --experiment $$e --dry-run || exit; done; done
 
 # Man pages and shell completions of the binaries, made with them.
 ## make man            man pages and completions (bash, zsh, fish) in target/share; part of every build
@@ -157,7 +155,7 @@ browser:
 
 ## make schema         the JSON schemas of pipeline.yaml and summary.json, from their types
 schema: | setup
-	PLATEAU_WRITE_SCHEMA=1 cargo test --release --locked --quiet -p pipeline -p report committed_schema
+	PLATEAU_WRITE_SCHEMA=1 cargo test --release --locked --quiet -p records -p report committed_schema
 ## make bench          every kernel beside sgemm, on the trained mnist: a table, and artifacts/bench/results.json; minutes
 bench: $(A)/mnist/eigen/manifest.json $(BIN)/bench
 	$(BIN)/bench --artifacts $(A)
@@ -181,6 +179,9 @@ clean-%:
 	rm -rf $(A)/$*
 	@[ ! -d $(A) ] || { [ -x $(BIN)/report ] && $(BIN)/report --index $(A); } || rm -f $(A)/index.html $(A)/compare.html
 ## make help           this list
-help: ; @sed -n 's/^## //p' $(MAKEFILE_LIST)
+help: ; @sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
+# Anything else: what was probably meant.
+.DEFAULT:
+	@$(BIN)/params $(places) --unknown '$(subst ','\'',$@)'
 
 .PHONY: all full scale quick setup bench browser status dry-run man schema test check doc help $(STAGES) $(EXPERIMENTS) FORCE

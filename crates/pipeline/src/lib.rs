@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod failure;
+pub mod log;
 pub mod progress;
 pub mod shell;
 

@@ -1,11 +1,12 @@
 //! Progress of a loop: a bar on a terminal, plain lines in a log.
 
-use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+
+use crate::log::is_live;
 
 /// Between two lines of a log.
 const LOG_EVERY: Duration = Duration::from_secs(10);
@@ -46,7 +47,7 @@ impl Progress {
     }
 
     fn of(length: Length, label: &str) -> Self {
-        let bar = (std::io::stderr().is_terminal() && tracing::enabled!(tracing::Level::INFO)).then(|| {
+        let bar = (is_live(&std::io::stderr()) && tracing::enabled!(tracing::Level::INFO)).then(|| {
             let (bar, template) = match length {
                 Length::Known(total) => {
                     (ProgressBar::new(total), "{msg} {wide_bar} {human_pos}/{human_len} {rate}, {eta} left")

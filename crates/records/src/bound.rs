@@ -15,7 +15,7 @@ pub struct Bound {
     pub relative_tolerances: Vec<f64>,
     /// Coverage of every interval.
     pub confidence: f64,
-    /// Experiments `<this one>-pilot-<n>` on the first n samples alone, whose own w* and basis predict V and K.
+    /// Experiments on the first n samples alone, whose own w* and basis predict V and K.
     pub pilots: Vec<String>,
 }
 
@@ -42,12 +42,7 @@ impl Section for Bound {
     fn check_experiments(&self, experiment: &str, known: &[String]) -> Result<(), Unfit> {
         for (i, pilot) in self.pilots.iter().enumerate() {
             let key = format!("pilots[{i}]");
-            let size = pilot.strip_prefix(&format!("{experiment}-pilot-"));
-            Unfit::unless(size.is_some_and(|n| n.parse::<usize>().is_ok()), &key, || {
-                format!(
-                    "{pilot:?}; a name {experiment}-pilot-<samples> is needed, by which the Makefile orders them"
-                )
-            })?;
+            Unfit::unless(pilot != experiment, &key, || format!("{pilot:?}; another experiment is needed"))?;
             Unfit::unless(known.contains(pilot), &key, || {
                 format!("{pilot:?}; the file has no such experiment")
             })?;

@@ -44,10 +44,10 @@ fn main() -> ExitCode {
     let arguments = std::env::args_os().skip(1).collect::<Vec<_>>();
     match arguments.as_slice() {
         [flag, artifacts] if flag == "--index" => {
-            pipeline::shell::log::start_log(tracing::Level::INFO);
+            pipeline::log::start_log(tracing::Level::INFO);
             match compare::rewrite(Path::new(artifacts)) {
                 Ok(()) => ExitCode::SUCCESS,
-                Err(error) => pipeline::shell::log::report("report", &error),
+                Err(error) => pipeline::log::report("report", &error),
             }
         }
         _ => pipeline::shell::main::<ReportStage>(),

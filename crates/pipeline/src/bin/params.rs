@@ -1,8 +1,9 @@
-//! `params`: checks all of `pipeline.yaml` and writes each section, resolved, to
-//! `artifacts/<experiment>/params/<stage>.yaml`, but only where it changed. `make` compares the times of these
-//! files, so an edit of one section reruns one stage. Below a section stand the files that it names, with size and time:
-//! a file of the user that changed reruns its stage too. The members of families are listed in `artifacts/members.mk`,
-//! which the Makefile includes.
+//! `params`: checks all of `pipeline.yaml`, and tells `make` what is in it.
+//!
+//! It writes each section, resolved, to `artifacts/<experiment>/params/<stage>.yaml`, but only where it changed: `make`
+//! compares the times of these files, so an edit of one section reruns one stage. Below a section stand the files that it
+//! names, with size and time: a file of the user that changed reruns its stage too. `artifacts/experiments.mk`, which the
+//! Makefile includes, lists the experiments, the members of families and the edges between experiments.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -10,9 +11,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use pipeline::config::{Pipeline, to_yaml};
+use pipeline::Failure;
+use pipeline::config::{Pipeline, suggest, to_yaml};
+use pipeline::log;
 use pipeline::shell::command::Places;
-use pipeline::shell::log;
 use records::{
     Bound, Eigen, Family, FetchData, MonteCarlo, Report, Section, Spectrum, Stream, Train, stages,
 };
@@ -24,69 +26,101 @@ use store::hash::stamp;
 struct Arguments {
     #[command(flatten)]
     places: Places,
+    /// Say that `make` knows no such target, and what was probably meant; nothing is written
+    #[arg(long, value_name = "TARGET")]
+    unknown: Option<String>,
 }
 
 fn main() -> ExitCode {
     log::start_log(tracing::Level::INFO);
-    match run(&Arguments::parse().places) {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => log::report("params", &error),
     }
 }
 
-fn run(arguments: &Places) -> Result<()> {
-    let pipeline = Pipeline::read(&arguments.pipeline)?;
+fn run(arguments: &Arguments) -> Result<()> {
+    let places = &arguments.places;
+    let pipeline = Pipeline::read(&places.pipeline)?;
     pipeline.check_sections(&stages::names())?;
-    let mut list = "# Members of the families, written by params.\n".to_owned();
+    if let Some(target) = &arguments.unknown {
+        return Err(unknown(&pipeline, target)?.into());
+    }
+    let mut list =
+        "# Experiments, members of families and edges between experiments, written by params.\nFAMILIES :=\n"
+            .to_owned();
+    writeln!(list, "EXPERIMENTS := {}", pipeline.experiments().join(" "))?;
     for experiment in pipeline.experiments() {
         let members = pipeline.members(&experiment)?;
         let names = members.iter().map(|m| format!("{experiment}/{}", m.name)).collect::<Vec<_>>();
         if names.is_empty() {
-            update_all(&pipeline, &experiment, arguments)?;
+            update_all(&pipeline, &experiment, places, &mut list)?;
             continue;
         }
         writeln!(list, "FAMILIES += {experiment}\nMEMBERS_OF_{experiment} := {}", names.join(" "))?;
-        names.iter().try_for_each(|name| update_all(&pipeline, name, arguments))?;
-        let dir = params_dir(arguments, &experiment)?;
-        let places = (dir.as_path(), base_of(arguments));
-        update::<Family>(&pipeline, &experiment, places)?;
-        update::<Report>(&pipeline, &experiment, places)?;
+        names.iter().try_for_each(|name| update_all(&pipeline, name, places, &mut list))?;
+        update::<Family>(&pipeline, &experiment, places, &mut list)?;
+        update::<Report>(&pipeline, &experiment, places, &mut list)?;
     }
-    write_changed(&arguments.artifacts.join("members.mk"), &list)
+    write_changed(&places.artifacts.join("experiments.mk"), &list)
 }
 
-/// The folder to which the paths in the pipeline file are relative.
-fn base_of(arguments: &Places) -> &Path {
-    arguments.pipeline.parent().unwrap_or(Path::new(""))
-}
-
-fn params_dir(arguments: &Places, experiment: &str) -> Result<PathBuf> {
-    let dir = arguments.artifacts.join(experiment).join("params");
-    std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    Ok(dir)
+/// The error for a target that is neither an experiment nor a stage.
+fn unknown(pipeline: &Pipeline, target: &str) -> Result<Failure> {
+    let mut known = pipeline.experiments();
+    for experiment in pipeline.experiments() {
+        known.extend(pipeline.members(&experiment)?.iter().map(|m| format!("{experiment}/{}", m.name)));
+    }
+    let (experiment, stage) = target.rsplit_once('/').unwrap_or((target, ""));
+    let names =
+        if stage.is_empty() || known.iter().any(|k| k == experiment) { stages::names() } else { vec![] };
+    let all = known.iter().map(String::as_str).chain(names.iter().copied());
+    let word = if known.iter().any(|k| k == experiment) && !stage.is_empty() { stage } else { experiment };
+    let question = suggest::question(word, all);
+    let hint = format!(
+        "{question}the experiments are: {}; `make help` lists what else there is",
+        pipeline.experiments().join(", ")
+    );
+    Ok(Failure::config(format!("no experiment, stage or target {target:?}"), hint))
 }
 
 /// Every section of one experiment, or of one member of a family.
-fn update_all(pipeline: &Pipeline, experiment: &str, arguments: &Places) -> Result<()> {
-    let dir = params_dir(arguments, experiment)?;
-    let places = (dir.as_path(), base_of(arguments));
-    update::<FetchData>(pipeline, experiment, places)?;
-    update::<Train>(pipeline, experiment, places)?;
-    update::<Eigen>(pipeline, experiment, places)?;
-    update::<MonteCarlo>(pipeline, experiment, places)?;
-    update::<Bound>(pipeline, experiment, places)?;
-    update::<Spectrum>(pipeline, experiment, places)?;
-    update::<Stream>(pipeline, experiment, places)?;
-    update::<Report>(pipeline, experiment, places)
+fn update_all(pipeline: &Pipeline, experiment: &str, places: &Places, list: &mut String) -> Result<()> {
+    update::<FetchData>(pipeline, experiment, places, list)?;
+    update::<Train>(pipeline, experiment, places, list)?;
+    update::<Eigen>(pipeline, experiment, places, list)?;
+    update::<MonteCarlo>(pipeline, experiment, places, list)?;
+    update::<Bound>(pipeline, experiment, places, list)?;
+    update::<Spectrum>(pipeline, experiment, places, list)?;
+    update::<Stream>(pipeline, experiment, places, list)?;
+    update::<Report>(pipeline, experiment, places, list)
 }
 
-fn update<S: Section>(pipeline: &Pipeline, experiment: &str, (dir, base): (&Path, &Path)) -> Result<()> {
+fn update<S: Section>(
+    pipeline: &Pipeline,
+    experiment: &str,
+    places: &Places,
+    list: &mut String,
+) -> Result<()> {
     let section = pipeline.section::<S>(experiment)?;
+    let base = places.pipeline.parent().unwrap_or(Path::new(""));
     let mut text = to_yaml(&section)?;
     for file in section.files() {
         writeln!(text, "# {}: {}", file.display(), stamp(&base.join(&file)))?;
     }
+    for (other, stage) in section.experiments() {
+        let manifest = |experiment: &str, stage: &str| format!("$(A)/{experiment}/{stage}/manifest.json");
+        writeln!(list, "{}: {}", manifest(experiment, S::STAGE), manifest(&other, stage))?;
+    }
+    let dir = params_dir(places, experiment)?;
     write_changed(&dir.join(format!("{}.yaml", S::STAGE)), &text)
+}
+
+fn params_dir(places: &Places, experiment: &str) -> Result<PathBuf> {
+    let dir = places.artifacts.join(experiment).join("params");
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    Ok(dir)
 }
 
 /// Writes `text` unless the file holds it already.

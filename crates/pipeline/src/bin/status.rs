@@ -2,16 +2,15 @@
 //! (`--check --json`); what follows a stage that is not fresh will run again too.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use pipeline::config::Pipeline;
+use pipeline::log;
 use pipeline::shell::command::Places;
-use pipeline::shell::log;
-use records::stages;
+use records::{Report, stages};
 use serde::Deserialize;
 
 /// Says how the results of each experiment and stage stand: fresh, stale because of what, missing, running
@@ -20,6 +19,9 @@ use serde::Deserialize;
 struct Arguments {
     #[command(flatten)]
     places: Places,
+    /// Only these experiments, with their members; none: all
+    #[arg(value_name = "EXPERIMENT")]
+    experiments: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -35,37 +37,43 @@ struct Line {
 
 fn main() -> ExitCode {
     log::start_log(tracing::Level::INFO);
-    match run(&Arguments::parse().places) {
+    match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => log::report("status", &error),
     }
 }
 
-fn run(arguments: &Places) -> Result<()> {
-    let pipeline = Pipeline::read(&arguments.pipeline)?;
+fn run(arguments: &Arguments) -> Result<()> {
+    let places = &arguments.places;
+    let pipeline = Pipeline::read(&places.pipeline)?;
     pipeline.check_sections(&stages::names())?;
     let own = std::env::current_exe().context("the program's own file")?;
     let binaries = own.parent().context("the folder of the program")?;
-    let colours =
-        std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    let mut out = std::io::stdout().lock();
-    let subjects = subjects(&pipeline)?;
+    let colours = log::has_colours(&std::io::stdout());
+    let mut subjects = subjects(&pipeline)?;
+    if let Some(name) = arguments.experiments.iter().find(|name| !subjects.iter().any(|s| is_of(&s.0, name)))
+    {
+        pipeline.section::<Report>(name)?; // says that there is none, and what there is
+    }
+    let asked = |subject: &str| arguments.experiments.iter().any(|name| is_of(subject, name));
+    subjects.retain(|(subject, _)| arguments.experiments.is_empty() || asked(subject));
     let width = subjects.iter().map(|(e, _)| e.chars().count()).max().unwrap_or(0);
     for (experiment, stages) in subjects {
         let mut states = BTreeMap::new();
         for stage in stages {
-            let line = ask(&binaries.join(stage), arguments, &experiment)?;
+            let line = ask(&binaries.join(stage), places, &experiment)?;
             let words = words(&line, &states);
-            writeln!(
-                out,
-                "{experiment:<width$}  {stage:<10}  {}",
-                coloured(&cell(&words, line.note.as_deref()), colours)
-            )
-            .context("cannot write to stdout")?;
+            let cell = coloured(&cell(&words, line.note.as_deref()), colours);
+            log::print_text(&format!("{experiment:<width$}  {stage:<10}  {cell}"));
             states.insert(stage.to_owned(), words);
         }
     }
     Ok(())
+}
+
+/// Whether a subject is that experiment, or a member of it.
+fn is_of(subject: &str, experiment: &str) -> bool {
+    subject == experiment || subject.strip_prefix(experiment).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// Every experiment with its stages: of a family the members, with what the join reads, and then the join itself.

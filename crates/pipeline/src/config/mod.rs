@@ -3,6 +3,7 @@
 //! A section of an experiment is laid over the section of the same name in `defaults`, key by key;
 //! lists, and choices with another `name`, are replaced whole. Errors name the file, the line and the key.
 
+mod names;
 pub mod suggest;
 
 use std::path::{Path, PathBuf};
@@ -49,11 +50,13 @@ impl Pipeline {
 
     /// Parses `text`, which messages call `file`.
     pub fn parse(file: &str, text: &str) -> Result<Self> {
-        let root: Mapping = serde_yaml::from_str(text).map_err(|e| {
-            Failure::config(
-                format!("{file}: {e}"),
-                "the file holds `defaults:` and `experiments:`, each a mapping",
-            )
+        let root = read_yaml(text).map_err(|e| {
+            let hint = if text.lines().any(|line| line.trim_start_matches(' ').starts_with('\t')) {
+                "YAML indents with spaces; a line begins with a tab"
+            } else {
+                "`defaults:` and `experiments:` are needed, each a mapping whose entries are indented by the same spaces"
+            };
+            Failure::config(format!("{file}: {e}"), hint)
         })?;
         let mut pipeline = Self {
             file: file.to_owned(),
@@ -84,7 +87,19 @@ impl Pipeline {
             };
             *target = mapping;
         }
+        pipeline.check_names()?;
         Ok(pipeline)
+    }
+
+    /// An error unless every experiment can be a folder and a target of `make`.
+    fn check_names(&self) -> Result<()> {
+        for key in self.experiments.keys() {
+            if let Some((what, hint)) = names::fault(key) {
+                let text = serde_yaml::to_string(key).unwrap_or_default();
+                return Err(self.error(&["experiments", text.trim()], &what, &hint));
+            }
+        }
+        Ok(())
     }
 
     /// Names of the experiments, in the order of the file.
@@ -151,9 +166,11 @@ impl Pipeline {
             )
             .into());
         };
-        let mut merged = self.defaults.get(stage).cloned().unwrap_or(Value::Mapping(Mapping::new()));
-        if let Some(section) = sections.get(stage) {
-            overlay(&mut merged, section);
+        // A section whose keys are all commented out is null: nothing lies over the defaults.
+        let given = |section: Option<&Value>| section.filter(|s| !s.is_null()).cloned();
+        let mut merged = given(self.defaults.get(stage)).unwrap_or(Value::Mapping(Mapping::new()));
+        if let Some(section) = given(sections.get(stage)) {
+            overlay(&mut merged, &section);
         }
         Ok(merged)
     }
@@ -261,6 +278,13 @@ impl Pipeline {
     }
 }
 
+/// The file, with `<<: *anchor` merged in.
+fn read_yaml(text: &str) -> Result<Mapping, serde_yaml::Error> {
+    let mut root: Value = serde_yaml::from_str(text)?;
+    root.apply_merge()?;
+    serde_yaml::from_value(root)
+}
+
 fn overlay(base: &mut Value, over: &Value) {
     match (base, over) {
         // A choice by `name`, such as an optimizer, brings its own keys: those of another choice do not stay.
@@ -340,6 +364,17 @@ experiments:
     }
 
     #[test]
+    fn empty_sections_and_merge_keys_are_what_yaml_says() {
+        // deer-flow #3573, camunda #4184: sections whose keys are commented out.
+        let empty = GOOD.replace("    eigen:\n      dim: 2\n", "    eigen:\n      # dim: 2\n");
+        assert_eq!(Pipeline::parse("p.yaml", &empty).unwrap().section::<Eigen>("small").unwrap().dim, 10);
+        let merged = GOOD.replace("small:", "small: &a").replace("  big:", "  big: {<<: *a}");
+        assert_eq!(Pipeline::parse("p.yaml", &merged).unwrap().section::<Eigen>("big").unwrap().dim, 2);
+        let flow = "experiments: {mine: {eigen: {dim: 3, grids: []}}}\n";
+        assert_eq!(Pipeline::parse("p.yaml", flow).unwrap().section::<Eigen>("mine").unwrap().dim, 3);
+    }
+
+    #[test]
     fn defaults_may_come_from_another_file() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("shared.yaml"), GOOD).unwrap();
@@ -404,6 +439,8 @@ experiments:
             ),
             (GOOD.replace("defaults:", "default:"), "p.yaml:1: default: unknown key"),
             (GOOD.replace("dim: 2", "dim: 2\n      dim: 3"), "duplicate entry"),
+            (GOOD.replace("  big:", "  2024:"), "p.yaml:9: experiments.2024: 2024 is a number, not a name"),
+            (GOOD.replace("  big:", "  ../up:"), "experiments.../up: \"../up\" cannot be the name"),
             (GOOD.replace("small:", "tiny:"), "p.yaml: no experiment \"small\""),
         ];
         for (text, expected) in cases {

@@ -8,9 +8,9 @@ use records::{Member, Section};
 use serde_json::{Value, json};
 use store::manifest::Manifest;
 
+use crate::log::print_json;
 use crate::shell::command::Arguments;
 use crate::shell::lock;
-use crate::shell::log::print_json;
 use crate::shell::stage::Stage;
 use crate::shell::state::State;
 use crate::shell::subject::Subject;

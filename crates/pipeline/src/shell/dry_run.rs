@@ -8,10 +8,10 @@ use records::{Member, Section};
 use serde_json::json;
 
 use crate::config::Pipeline;
+use crate::log::{print_json, print_text};
 use crate::shell::check::state_of;
 use crate::shell::command::Arguments;
 use crate::shell::cost::{PlanContext, duration};
-use crate::shell::log::{print_json, print_text};
 use crate::shell::stage::Stage;
 use crate::shell::state::State;
 

@@ -9,11 +9,11 @@ use records::{Section, stages};
 use tracing::Level;
 
 use crate::config::Pipeline;
+use crate::log::{error_json, print_json, report, start_log};
 use crate::progress::Progress;
 use crate::shell::check::check;
 use crate::shell::command::{self, Arguments};
 use crate::shell::dry_run::dry_run;
-use crate::shell::log::{error_json, print_json, report, start_log};
 use crate::shell::make::{make, up_to_date};
 use crate::shell::stage::Stage;
 use crate::shell::state::State;

@@ -11,9 +11,9 @@ use serde_json::json;
 use store::artifact::{Outputs, remove_dir};
 use store::manifest::{FORMAT, Manifest, Run};
 
+use crate::log::print_json;
 use crate::shell::command::Arguments;
 use crate::shell::lock::lock;
-use crate::shell::log::print_json;
 use crate::shell::stage::{Stage, StageContext};
 use crate::shell::subject::Subject;
 

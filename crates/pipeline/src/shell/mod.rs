@@ -1,6 +1,6 @@
 //! The shell of a stage: command line, logs, signals, the question "is it up to date?", and exit codes.
 //!
-//! A stage binary is one call of [`main`] with a type that implements [`Stage`]. Lowest first: `log` < `cost` < `stage` <
+//! A stage binary is one call of [`main`] with a type that implements [`Stage`]. Lowest first: `cost` < `stage` <
 //! `command` < `state` < `subject` < `lock` < `check`, `dry_run`, `make` < `entry`.
 
 mod check;
@@ -9,7 +9,6 @@ pub mod cost;
 mod dry_run;
 mod entry;
 mod lock;
-pub mod log;
 mod make;
 mod stage;
 mod state;

@@ -1,6 +1,6 @@
 //! What a program says: messages on stderr, results of flags on stdout, errors with their cure and exit code.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -11,13 +11,22 @@ use crate::failure::cure;
 /// Messages from `level` up go to stderr, a line each; errors begin with `error:`, in red on a terminal unless
 /// `NO_COLOR` is set.
 pub fn start_log(level: Level) {
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal() && !no_color)
+        .with_ansi(has_colours(&std::io::stderr()))
         .event_format(Plain)
         .init();
+}
+
+/// Whether `stream` is a terminal that shows bars and colours: not where `TERM` says that it is dumb, as in an editor.
+pub fn is_live(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
+}
+
+/// The same, unless `NO_COLOR` is set.
+pub fn has_colours(stream: &impl IsTerminal) -> bool {
+    is_live(stream) && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
 /// `error: …` and `warning: …`; plain text otherwise.
@@ -50,15 +59,19 @@ where
 }
 
 /// One line on stdout, for programs.
-#[allow(clippy::print_stdout)] // this is what --json promises
 pub(crate) fn print_json(value: &Value) {
-    println!("{value}");
+    print_text(&value.to_string());
 }
 
-/// What a flag asked for; messages go to stderr.
-#[allow(clippy::print_stdout)] // the result of --dry-run
-pub(crate) fn print_text(text: &str) {
-    println!("{text}");
+/// A line on stdout: what a flag asked for; messages go to stderr. Where nobody reads it any more, as below `head`, the
+/// program ends as one does that SIGPIPE ends.
+pub fn print_text(text: &str) {
+    if let Err(error) = writeln!(std::io::stdout(), "{text}") {
+        if error.kind() != std::io::ErrorKind::BrokenPipe {
+            tracing::error!("cannot write to stdout: {error}");
+        }
+        std::process::exit(141);
+    }
 }
 
 /// Prints the error and its cure once; gives the exit code.

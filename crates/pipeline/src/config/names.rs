@@ -1,0 +1,61 @@
+//! What an experiment may be called: its name is a folder, a target of `make` and a word in its lists.
+
+use records::stages;
+use serde_yaml::Value;
+
+/// Targets of the Makefile that are no experiments.
+const TARGETS: [&str; 18] = [
+    "all", "bench", "browser", "check", "clean", "doc", "dry-run", "full", "help", "man", "params", "quick",
+    "scale", "schema", "setup", "status", "test", "FORCE",
+];
+
+/// What is wrong with a key below `experiments`, and what to do about it; `None`: nothing is.
+pub fn fault(key: &Value) -> Option<(String, String)> {
+    let Some(name) = key.as_str() else {
+        let text = serde_yaml::to_string(key).unwrap_or_default().trim().to_owned();
+        let kind = if key.is_number() { "number" } else { "value that is no text" };
+        return Some((format!("{text} is a {kind}, not a name"), format!("quote it: \"{text}\":")));
+    };
+    let allowed = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || name.starts_with(['.', '-']) || !name.chars().all(allowed) {
+        let hint =
+            "letters, digits, `-`, `_` and `.` are allowed, a letter or digit first: it names a folder";
+        return Some((format!("{name:?} cannot be the name of an experiment"), hint.to_owned()));
+    }
+    let taken = TARGETS.contains(&name) || stages::names().contains(&name);
+    taken.then(|| {
+        let hint = "give the experiment another name; `make` would not know which of the two is meant";
+        (format!("{name:?} is a stage or a target of make"), hint.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_make_cannot_take_are_refused() {
+        // Integer keys are lost silently elsewhere: typst #1945, pecl-yaml #69.
+        let found = |yaml: &str| fault(&serde_yaml::from_str(yaml).unwrap()).map(|(what, _)| what);
+        assert_eq!(found("2024").unwrap(), "2024 is a number, not a name");
+        assert!(found("true").unwrap().starts_with("true is a value"));
+        for bad in ["my mlp", "../up", "a/b", "\"\"", ".hidden", "-x", "a:b", "50%", "a$b", "a#b", "x=1"] {
+            assert!(found(&format!("{bad:?}").replace("\"\\\"\\\"\"", "\"\"")).is_some(), "{bad}");
+        }
+        for taken in ["test", "all", "eigen", "family"] {
+            assert!(found(taken).unwrap().ends_with("target of make"), "{taken}");
+        }
+        for good in ["mine", "\"2024\"", "größe", "a.b-c_d", "2024-05"] {
+            assert_eq!(found(good), None, "{good}");
+        }
+    }
+
+    #[test]
+    fn every_target_of_the_makefile_is_known() {
+        let makefile = include_str!("../../../../Makefile");
+        let phony = makefile.lines().find_map(|l| l.strip_prefix(".PHONY: all ")).expect("a list of targets");
+        for target in phony.split_whitespace().filter(|t| !t.starts_with('$')) {
+            assert!(TARGETS.contains(&target), "{target} is not in TARGETS");
+        }
+    }
+}
