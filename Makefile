@@ -157,7 +157,7 @@ browser:
 
 ## make schema         the JSON schemas of pipeline.yaml and summary.json, from their types
 schema: | setup
-	PLATEAU_WRITE_SCHEMA=1 cargo test --release --locked --quiet -p pipeline -p report committed_schema
+	PLATEAU_WRITE_SCHEMA=1 cargo test --release --locked --quiet -p records -p report committed_schema
 ## make bench          every kernel beside sgemm, on the trained mnist: a table, and artifacts/bench/results.json; minutes
 bench: $(A)/mnist/eigen/manifest.json $(BIN)/bench
 	$(BIN)/bench --artifacts $(A)
