@@ -119,12 +119,9 @@ pub struct Ran {
 }
 
 impl Place {
-    /// A folder with the embedded data and the repository's pipeline file, changed by `edit`.
+    /// A folder with the repository's pipeline file, changed by `edit`.
     pub fn new(edit: impl FnOnce(&mut Value)) -> Self {
         let place = Self { dir: tempfile::tempdir().expect("a temporary folder"), remover: None };
-        std::fs::create_dir(place.path("data")).expect("a folder");
-        std::fs::copy(root().join("data/digits.csv.gz"), place.path("data/digits.csv.gz"))
-            .expect("the digits");
         let text = std::fs::read_to_string(root().join("pipeline.yaml")).expect("pipeline.yaml");
         let mut pipeline = serde_yaml::from_str(&text).expect("YAML");
         edit(&mut pipeline);

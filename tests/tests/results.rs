@@ -98,6 +98,8 @@ fn everything_can_be_brought() {
         let files = "{train_x: x.npy, train_y: y.npy, test_x: test.npz, test_y: test.npz}";
         set(p, "fetch-data.dataset", "files");
         set(p, "fetch-data.files", serde_yaml::from_str::<serde_yaml::Value>(files).unwrap());
+        let of_digits = "{scale: 16, mean: 0, std: 1}";
+        set(p, "fetch-data.normalisation", serde_yaml::from_str::<serde_yaml::Value>(of_digits).unwrap());
         set(p, "fetch-data.order", "given");
         set(p, "fetch-data.order_file", "order.npy");
         set(p, "train.weights", "weights.npz");
@@ -258,6 +260,7 @@ fn a_loss_that_never_changes_goes_through() {
         let yaml = |text: &str| serde_yaml::from_str::<serde_yaml::Value>(text).unwrap();
         set(p, "fetch-data.dataset", "files");
         set(p, "fetch-data.files", yaml("{train_x: x.npy, train_y: y.npy}"));
+        set(p, "fetch-data.normalisation", yaml("{scale: 1, mean: 0, std: 1}"));
         set(p, "train.loss", "squared-error");
         set(
             p,

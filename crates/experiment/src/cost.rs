@@ -16,8 +16,7 @@ use landscape::training::epoch;
 use landscape::{Inputs, Mlp, Real, Samples, Targets};
 use ndarray::{Array1, Array2};
 use pipeline::shell::cost::{Cost, Part, PlanContext};
-use records::Family;
-use records::{Dataset, FetchData};
+use records::{Family, FetchData, OwnFiles};
 use store::{npy, npz, rows};
 
 /// Samples that a calibration runs on: enough for a block of every kernel, short on any machine.
@@ -50,37 +49,30 @@ impl Shape {
             let value_bytes = value_bytes(images.unwrap_or_default());
             return Ok(Self { n, n_test, features, classes, value_bytes });
         }
-        let mut shape = match section.dataset {
-            Dataset::Digits => {
-                let n_test = section.n_test;
-                Self { n: 1797 - n_test.min(1795), n_test, features: 64, classes: 10, value_bytes: 1 }
+        let mut shape = match (section.dataset.entry(), &section.files) {
+            (Some(entry), _) => {
+                let (n, n_test) = entry.sizes(section.n_test);
+                Self { n, n_test, features: entry.features, classes: entry.classes, value_bytes: 1 }
             }
-            Dataset::Mnist | Dataset::FashionMnist => {
-                Self { n: 60_000, n_test: 10_000, features: 784, classes: 10, value_bytes: 1 }
-            }
-            Dataset::Files => {
-                let files = section.files.as_ref().expect("checked with the section");
-                let path = ctx.resolve(&files.train_x);
-                let (shape, dtype) = if path.extension().is_some_and(|e| e == "npz") {
-                    let x = npz::read(&path, "x")?;
-                    (x.shape().to_vec(), x.dtype().to_owned())
-                } else {
-                    npy::peek(&path)?
-                };
-                // As many classes as usual: the last layer costs little beside the first.
-                let (n, features) = (shape.first().copied(), shape.get(1).copied());
-                let value_bytes = value_bytes(&dtype);
-                Self {
-                    n: n.unwrap_or(0),
-                    n_test: 0,
-                    features: features.unwrap_or(1),
-                    classes: 10,
-                    value_bytes,
-                }
-            }
+            (None, files) => Self::of_files(files.as_ref().expect("checked with the section"), ctx)?,
         };
         shape.n = section.n_samples.unwrap_or(shape.n).min(shape.n);
         Ok(shape)
+    }
+
+    /// Of the user's own files, whose labels and test split are not looked at.
+    fn of_files(files: &OwnFiles, ctx: &PlanContext) -> Result<Self> {
+        let path = ctx.resolve(&files.train_x);
+        let (shape, dtype) = if path.extension().is_some_and(|e| e == "npz") {
+            let x = npz::read(&path, "x")?;
+            (x.shape().to_vec(), x.dtype().to_owned())
+        } else {
+            npy::peek(&path)?
+        };
+        let (n, features) = (shape.first().copied(), shape.get(1).copied());
+        let value_bytes = value_bytes(&dtype);
+        // As many classes as usual: the last layer costs little beside the first.
+        Ok(Self { n: n.unwrap_or(0), n_test: 0, features: features.unwrap_or(1), classes: 10, value_bytes })
     }
 
     /// Memory of `n` raw inputs; those of a large file stay there.

