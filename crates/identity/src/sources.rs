@@ -49,13 +49,15 @@ impl Workspace {
         self.crates.get(user).is_some_and(|dependencies| dependencies.iter().any(|d| d == name))
     }
 
-    /// The crates of the workspace that `name` links, itself too, by name.
+    /// The crates of the workspace that `name` links, itself too, by name. What only `records` needs does not count: it gives
+    /// names to keys, and a stage that computes with it links it itself.
     pub fn linked(&self, name: &str) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         let mut open = vec![name.to_owned()];
         while let Some(name) = open.pop() {
             if let Some(dependencies) = self.crates.get(&name)
-                && found.insert(name)
+                && found.insert(name.clone())
+                && name != "records"
             {
                 open.extend(dependencies.iter().cloned());
             }

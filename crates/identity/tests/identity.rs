@@ -91,6 +91,13 @@ fn a_kernel_makes_the_stages_stale_that_link_it_and_is_named() {
     let found = changed(kernel);
     assert!(names(&found).contains(&"eigen") && names(&found).contains(&"montecarlo"), "{found:?}");
     assert!(found.iter().all(|(_, parts)| *parts == ["landscape"]), "{found:?}");
+    assert!(!names(&found).contains(&"fetch-data"), "{found:?}");
+}
+
+#[test]
+fn a_new_data_set_makes_fetch_data_stale_alone() {
+    let entry = |root: &Path| append(&root.join("crates/catalogue/src/sets.rs"), "pub const NEW: u8 = 1;\n");
+    assert_eq!(changed(entry), [("fetch-data", vec!["catalogue".to_owned()])]);
 }
 
 #[test]
