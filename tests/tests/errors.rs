@@ -436,8 +436,11 @@ fn missing_and_changed_inputs() {
     std::fs::write(&path, good).unwrap();
     let manifest = place.artifact("train/manifest.json");
     let text = std::fs::read_to_string(&manifest).unwrap();
-    std::fs::write(&manifest, text.replace("\"format\": 1", "\"format\": 99")).unwrap();
-    assert!(place.stage("eigen").said.contains("format 99, but 1 is read"));
+    let format = store::manifest::FORMAT;
+    let other = text.replace(&format!("\"format\": {format}"), "\"format\": 99");
+    std::fs::write(&manifest, other).unwrap();
+    let ran = place.stage("eigen");
+    assert!(ran.said.contains(&format!("format 99, but {format} is read")), "{}", ran.said);
     std::fs::write(&manifest, &text[..text.len() / 2]).unwrap();
     assert!(place.stage("eigen").said.contains("not a manifest"));
 }

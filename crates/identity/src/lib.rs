@@ -5,8 +5,8 @@
 //!
 //! - every crate of this workspace that the stage links, with the files that it includes. Comments, documentation and tests do
 //!   not count: they change no result. Of `records` only the files of the stage and of the stages that it reads count, so
-//!   that a new key of `report` leaves every other stage as it is; `catalogue` counts for the stage that uses it itself,
-//!   `fetch-data`: the others read what that wrote, so that a new data set leaves them as they are;
+//!   that a new key of `report` leaves every other stage as it is. `catalogue` does not count where only `records` needs it,
+//!   so that a new data set leaves every stage but `fetch-data` as it is;
 //! - `dependencies`: the entries of `Cargo.lock` that it links, and the features that the workspace asks of them;
 //! - `compiler`: version, target and target features.
 
@@ -52,7 +52,7 @@ pub fn of_stage(root: &Path, stage: &str) -> (Parts, Vec<PathBuf>) {
     let crates = workspace.linked(stage);
     let mut parts = Parts::new();
     let mut watched = vec![root.join("Cargo.toml"), root.join("Cargo.lock")];
-    for name in crates.iter().filter(|name| *name != "catalogue" || workspace.names(stage, name)) {
+    for name in &crates {
         let dir = root.join("crates").join(name);
         let files = if name == "records" { record_files(&dir, stage) } else { sources::files_of(&dir) };
         watched.push(dir.join("src"));

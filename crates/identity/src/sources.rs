@@ -44,11 +44,6 @@ impl Workspace {
         Self { crates, asked: asked.cloned().unwrap_or_default(), locked }
     }
 
-    /// Whether `user` itself depends on `name`, and not only what it links.
-    pub fn names(&self, user: &str, name: &str) -> bool {
-        self.crates.get(user).is_some_and(|dependencies| dependencies.iter().any(|d| d == name))
-    }
-
     /// The crates of the workspace that `name` links, itself too, by name. What only `records` needs does not count: it gives
     /// names to keys, and a stage that computes with it links it itself.
     pub fn linked(&self, name: &str) -> BTreeSet<String> {
@@ -128,10 +123,13 @@ pub fn hash_files(dir: &Path, files: &[PathBuf]) -> String {
         let name = file.strip_prefix(dir).expect("a file of the crate").display();
         let bytes = std::fs::read(file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
         let text = String::from_utf8_lossy(&bytes);
-        let is_rust = file.extension().is_some_and(|e| e == "rs");
-        let hash = if is_rust { rust::hash(rust::code(&text).as_bytes()) } else { rust::hash(&bytes) };
-        all.push(format!("{name} {hash}"));
-        for included in included(&text).filter(|_| is_rust) {
+        if file.extension().is_none_or(|e| e != "rs") {
+            all.push(format!("{name} {}", rust::hash(&bytes)));
+            continue;
+        }
+        let code = rust::code(&text);
+        all.push(format!("{name} {}", rust::hash(code.as_bytes())));
+        for included in included(&code) {
             let path = file.parent().expect("a file has a folder").join(&included);
             if let Ok(bytes) = std::fs::read(&path) {
                 all.push(format!("{included} {}", rust::hash(&bytes)));
@@ -141,11 +139,11 @@ pub fn hash_files(dir: &Path, files: &[PathBuf]) -> String {
     rust::hash(all.join("\n").as_bytes())
 }
 
-/// Paths in `include_bytes!("…")` and `include_str!("…")`.
-fn included(source: &str) -> impl Iterator<Item = String> {
-    let calls = ["include_bytes!(\"", "include_str!(\""];
+/// Paths in `include_bytes!("…")` and `include_str!("…")`, as [`rust::code`] spells them: those in tests do not count.
+fn included(code: &str) -> impl Iterator<Item = String> {
+    let calls = ["include_bytes ! ( \"", "include_str ! ( \""];
     calls.into_iter().flat_map(|call| {
-        source.split(call).skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned)
+        code.split(call).skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned)
     })
 }
 
