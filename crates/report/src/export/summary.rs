@@ -4,8 +4,11 @@ use records::Report;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::gather::{Experiment, Setting, SufficientRow};
-use crate::sentences;
+use crate::read::bound::{Setting, SufficientRow};
+use crate::read::experiment::Experiment;
+use crate::read::family::{Ladder, Member};
+use crate::text::answer::{answers, headline};
+use crate::text::numbers::count;
 
 /// Version of this document; changes with its fields.
 pub const FORMAT: u32 = 2;
@@ -67,23 +70,6 @@ pub struct Summary {
     pub sufficient: Vec<SufficientRow>,
 }
 
-/// The sentences of the answer, one per tolerance.
-pub fn answers(experiment: &Experiment, answer: &Setting) -> Vec<String> {
-    let average = experiment.rows_of(&answer.name, "order-average");
-    let single = experiment.rows_of(&answer.name, "monte-carlo");
-    let sentence = |(a, s): (&SufficientRow, &SufficientRow)| {
-        let thin = sentences::thin_tail(s, &experiment.sizes).unwrap_or_default();
-        sentences::answer(a, s, experiment.data.n_samples) + &thin
-    };
-    average.zip(single).map(sentence).collect()
-}
-
-/// The answer in one sentence.
-pub fn headline(experiment: &Experiment, answer: &Setting) -> String {
-    let rows = experiment.rows_of(&answer.name, "order-average").collect::<Vec<_>>();
-    sentences::headline(&rows, experiment.data.n_samples)
-}
-
 /// The summary of one experiment.
 pub fn of(params: &Report, experiment: &Experiment, answer: &Setting) -> Summary {
     Summary {
@@ -103,7 +89,7 @@ pub fn of(params: &Report, experiment: &Experiment, answer: &Setting) -> Summary
         train_accuracy: experiment.model.train_accuracy,
         test_accuracy: experiment.model.test_accuracy,
         gradient_norm: experiment.model.gradient_norm,
-        eigenvalues: experiment.spectrum.eigenvalues.to_vec(),
+        eigenvalues: experiment.eigenpairs.eigenvalues.to_vec(),
         setting: answer.name.clone(),
         dim: answer.dim,
         sigma: answer.sigma,
@@ -113,6 +99,47 @@ pub fn of(params: &Report, experiment: &Experiment, answer: &Setting) -> Summary
         variance: answer.variance,
         exponent: answer.exponent.as_ref().map(|e| e.value),
         sufficient: experiment.rows.iter().filter(|r| r.setting == answer.name).cloned().collect(),
+    }
+}
+
+pub fn of_family(
+    params: &Report,
+    experiment: &str,
+    answer: Vec<String>,
+    curves: &[Ladder],
+    members: &[Member],
+) -> Summary {
+    let last = curves[0].last();
+    let shape = members.iter().find(|m| m.n_samples == last.k).unwrap_or(&members[0]);
+    let accuracies = members.iter().filter(|m| m.n_samples == last.k).map(|m| m.train_accuracy);
+    let accuracies = accuracies.collect::<Option<Vec<_>>>();
+    Summary {
+        format: FORMAT,
+        experiment: experiment.to_owned(),
+        title: params.title.clone(),
+        headline: format!("A family of {}.", count(members.len(), "network")),
+        answer,
+        n_samples: last.k,
+        n_features: shape.layers.first().copied().unwrap_or(0),
+        n_classes: shape.n_classes,
+        source: shape.source.clone(),
+        layers: shape.layers.clone(),
+        activation: shape.activation.clone(),
+        n_params: shape.n_params,
+        train_loss: last.train_loss.mean,
+        train_accuracy: accuracies.map(|a| a.iter().sum::<f64>() / a.len() as f64),
+        test_accuracy: last.test_accuracy.map(|s| s.mean),
+        gradient_norm: last.gradient_norm.mean,
+        eigenvalues: last.eigenvalues.iter().map(|s| s.mean).collect(),
+        setting: curves[0].setting.clone(),
+        dim: shape.dim,
+        sigma: shape.sigma,
+        draws: shape.draws,
+        step: curves[0].step,
+        confidence: shape.confidence,
+        variance: last.variance.mean,
+        exponent: None,
+        sufficient: vec![],
     }
 }
 

@@ -1,25 +1,25 @@
-//! `artifacts/index.html` and `artifacts/compare.html`: all experiments whose report has finished, with the one in hand.
+//! All experiments side by side.
 
 use std::fmt::Write;
-use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::json;
-use store::manifest::Manifest;
 
-use crate::chart::{self, Line, Panel, Style, short};
-use crate::figures::delta_panel;
-use crate::gather::SufficientRow;
-use crate::live::{self, Curve};
-use crate::page::{self, Shell, escape, still, table};
-use crate::sentences::{self, grouped};
-use crate::summary::{self, Summary};
+use crate::export::curve::Curve;
+use crate::export::summary::Summary;
+use crate::page::interactive;
+use crate::page::shell::{self, Shell, escape, size, still, table};
+use crate::plot::chart;
+use crate::plot::panel::{Line, Panel, Style, delta_panel};
+use crate::read::bound::SufficientRow;
+use crate::text::answer;
+use crate::text::numbers::{decimals, grouped, share, short};
 
 /// One experiment as the others see it.
-struct Entry {
-    summary: Summary,
+pub struct Entry {
+    pub summary: Summary,
     /// none of a family, which has many
-    curve: Option<Curve>,
+    pub curve: Option<Curve>,
 }
 
 impl Entry {
@@ -29,74 +29,7 @@ impl Entry {
     }
 }
 
-/// Rewrites both pages; `current` and its results may not be in place yet. A member stands there through its family alone.
-pub fn write(artifacts: &Path, summary: Summary, curve: Option<Curve>) -> Result<()> {
-    let current = summary.experiment.clone();
-    if current.contains('/') {
-        return Ok(());
-    }
-    let mut entries = others(artifacts, &current)?;
-    entries.push(Entry { summary, curve });
-    put_both(artifacts, &current, entries)
-}
-
-/// Writes both pages of what is there, as after an experiment was removed; without any there is no page.
-pub fn rewrite(artifacts: &Path) -> Result<()> {
-    let entries = others(artifacts, "")?;
-    if !entries.is_empty() {
-        return put_both(artifacts, "all", entries);
-    }
-    for file in PAGES {
-        let path = artifacts.join(file);
-        if path.exists() {
-            std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
-        }
-    }
-    Ok(())
-}
-
-const PAGES: [&str; 2] = ["index.html", "compare.html"];
-
-/// All experiments with a finished report, but `current`.
-fn others(artifacts: &Path, current: &str) -> Result<Vec<Entry>> {
-    let listing =
-        std::fs::read_dir(artifacts).with_context(|| format!("cannot list {}", artifacts.display()))?;
-    let mut entries = vec![];
-    for entry in listing {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if name != current {
-            entries.extend(read(artifacts, &name));
-        }
-    }
-    Ok(entries)
-}
-
-fn put_both(artifacts: &Path, current: &str, mut entries: Vec<Entry>) -> Result<()> {
-    entries.sort_by(|a, b| a.summary.experiment.cmp(&b.summary.experiment));
-    put(artifacts, PAGES[0], current, &index(&entries))?;
-    entries.retain(|e| e.curve.is_some());
-    put(artifacts, PAGES[1], current, &comparison(&entries)?)
-}
-
-fn put(artifacts: &Path, file: &str, current: &str, text: &str) -> Result<()> {
-    let path = artifacts.join(file);
-    let temporary = artifacts.join(format!(".{file}.{current}"));
-    std::fs::write(&temporary, text)
-        .and_then(|()| std::fs::rename(&temporary, &path))
-        .with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// A finished report of this version; others appear again once they are made again.
-fn read(artifacts: &Path, experiment: &str) -> Option<Entry> {
-    let dir = artifacts.join(experiment);
-    Manifest::find(&dir, "report").ok()??;
-    let file = |name: &str| std::fs::read(dir.join("report").join(name)).ok();
-    let summary: Summary = serde_json::from_slice(&file("summary.json")?).ok()?;
-    let curve = file("curve.json").and_then(|text| serde_json::from_slice(&text).ok());
-    (summary.format == summary::FORMAT).then_some(Entry { summary, curve })
-}
-
-fn index(entries: &[Entry]) -> String {
+pub fn index(entries: &[Entry]) -> String {
     let mut body = "<h1>How many samples are enough?</h1>\n".to_owned();
     for Entry { summary, .. } in entries {
         // A family has no headline of its own; the headline of an experiment has all its tolerances.
@@ -110,7 +43,7 @@ fn index(entries: &[Entry]) -> String {
         )
         .expect("writing to a string");
     }
-    page::document(&Shell {
+    shell::document(&Shell {
         title: "How many samples are enough?",
         nav: "<a href=\"compare.html\">side by side</a>",
         body: &body,
@@ -118,9 +51,9 @@ fn index(entries: &[Entry]) -> String {
     })
 }
 
-fn comparison(entries: &[Entry]) -> Result<String> {
+pub fn comparison(entries: &[Entry]) -> Result<String> {
     let document = |body: &str, data: &str| {
-        page::document(&Shell {
+        shell::document(&Shell {
             title: "Experiments side by side",
             nav: "<a href=\"index.html\">all experiments</a>",
             body,
@@ -129,7 +62,7 @@ fn comparison(entries: &[Entry]) -> Result<String> {
     };
     let mut body = "<h1>Experiments side by side</h1>\n".to_owned();
     if entries.is_empty() {
-        return Ok(document(&format!("{body}<p>{}</p>\n", sentences::comparison(&[])), ""));
+        return Ok(document(&format!("{body}<p>{}</p>\n", answer::comparison(&[])), ""));
     }
     let curves = entries.iter().filter_map(|e| Some(Curve { theories: vec![], ..e.curve.clone()? }));
     let curves = curves.collect::<Vec<_>>();
@@ -155,7 +88,7 @@ fn comparison(entries: &[Entry]) -> Result<String> {
     let alt = "Δ_k of each experiment over the prefix size, with the law of its average over orders (dashed); and the eigenvalues";
     writeln!(body, "<p>{}</p>", escape(&sentence(entries, &tolerances)))?;
     body += "<h2>Δ_k</h2>\n<figure id=\"compare\">";
-    body += &live::delta_figure(
+    body += &interactive::delta_figure(
         "compare-data",
         &choice.collect::<String>(),
         "Each curve is of the setting that its report answers with; solid: measured in one order, dashed: average over orders.",
@@ -164,7 +97,7 @@ fn comparison(entries: &[Entry]) -> Result<String> {
     writeln!(body, "<div class=\"replaced\">{picture}</div><figcaption>{alt}.</figcaption></figure>")?;
     body += "<h2>Numbers</h2>\n";
     body += &numbers(entries);
-    Ok(document(&body, &live::data_element("compare-data", &data)))
+    Ok(document(&body, &interactive::data_element("compare-data", &data)))
 }
 
 /// K of each experiment at the tolerance that most of them have, of such the largest.
@@ -178,7 +111,7 @@ fn sentence(entries: &[Entry], tolerances: &[f64]) -> String {
     };
     let rows = tolerances.iter().rev().map(|&t| at(t)).max_by_key(Vec::len).unwrap_or_default();
     let steps = entries.iter().map(|e| (e.summary.experiment.as_str(), e.summary.step)).collect::<Vec<_>>();
-    sentences::comparison(&rows) + &sentences::steps(&steps)
+    answer::comparison(&rows) + &answer::steps(&steps)
 }
 
 /// The picture for readers without JavaScript, and for paper.
@@ -219,10 +152,8 @@ fn numbers(entries: &[Entry]) -> String {
         ("directions d, σ", |s| format!("{}, {}", s.dim, short(s.sigma))),
         ("step s (samples)", |s| grouped(s.step)),
         ("V (nats²)", |s| short(s.variance)),
-        ("decay exponent of Δ_k", |s| {
-            s.exponent.map_or_else(|| "–".to_owned(), |e| sentences::decimals(e, 3))
-        }),
-        ("test accuracy", |s| s.test_accuracy.map_or_else(|| "–".to_owned(), |a| sentences::share(a, 2))),
+        ("decay exponent of Δ_k", |s| s.exponent.map_or_else(|| "–".to_owned(), |e| decimals(e, 3))),
+        ("test accuracy", |s| s.test_accuracy.map_or_else(|| "–".to_owned(), |a| share(a, 2))),
     ];
     let row = |name: &str, cell: &dyn Fn(&Summary) -> String| {
         std::iter::once(name.to_owned()).chain(entries.iter().map(|e| cell(&e.summary))).collect::<Vec<_>>()
@@ -239,9 +170,9 @@ fn numbers(entries: &[Entry]) -> String {
     for tolerance in tolerances {
         let k = |s: &Summary| {
             let row = of_law(s).into_iter().find(|r| asked(r) == asked(&tolerance));
-            row.as_ref().map_or_else(|| "–".to_owned(), page::size)
+            row.as_ref().map_or_else(|| "–".to_owned(), size)
         };
-        rows.push(row(&format!("K at {}", sentences::tolerance(&tolerance)), &k));
+        rows.push(row(&format!("K at {}", answer::tolerance(&tolerance)), &k));
     }
     let names = entries.iter().map(|e| e.summary.experiment.as_str());
     table(&std::iter::once("").chain(names).collect::<Vec<_>>(), rows.into_iter())
@@ -250,11 +181,11 @@ fn numbers(entries: &[Entry]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::live::Stairs;
+    use crate::export::curve::Stairs;
 
     fn entry(name: &str, k: usize) -> Entry {
         let summary = json!({
-            "format": summary::FORMAT, "experiment": name, "title": format!("<{name}>"), "headline": "h", "answer": ["a"],
+            "format": crate::export::summary::FORMAT, "experiment": name, "title": format!("<{name}>"), "headline": "h", "answer": ["a"],
             "n_samples": 100, "n_features": 4, "n_classes": 2, "source": "s", "layers": [4, 2], "activation": "relu",
             "n_params": 10, "train_loss": 0.5, "train_accuracy": null, "test_accuracy": null, "gradient_norm": 0.1,
             "eigenvalues": [2.0, 1.0], "setting": "x", "dim": 2, "sigma": 1.0, "draws": 8, "step": 1, "confidence": 0.95,

@@ -1,175 +1,42 @@
-//! The page of a family: what its members say together.
+//! What the members of a family show together.
 
 use std::fmt::Write;
 
 use anyhow::Result;
-use pipeline::shell::StageContext;
-use records::Report;
-use serde::Deserialize;
 
-use crate::beyond::{Polish, polish_sentence};
-use crate::chart::{self, Panel, Style, percent, short};
-use crate::figures::{Figure, Section, figure, line};
-use crate::page::{self, Shell};
-use crate::sentences::{PAPER_EIGENVALUES, count, grouped, grouped_f};
-use crate::summary::{self, Summary};
+use crate::figures::figure::{Figure, Section, figure};
+use crate::plot::panel::{Panel, Style, line};
+use crate::read::family::{Fit, Flattening, Ladder, Member, Rung, Spread, replicated};
+use crate::text::findings;
+use crate::text::numbers::{count, grouped, grouped_f, percent, short, with_error};
+use crate::text::paper::PAPER_EIGENVALUES;
 
-#[derive(Deserialize)]
-struct CurvesDocument {
-    curves: Vec<Curve>,
+pub fn spread(s: Spread) -> String {
+    s.deviation.map_or_else(|| short(s.mean), |d| with_error(s.mean, d))
 }
 
-#[derive(Deserialize)]
-struct MembersDocument {
-    members: Vec<Member>,
-}
-
-#[derive(Deserialize)]
-struct Member {
-    name: String,
-    n_samples: usize,
-    n_classes: usize,
-    outliers: Option<(usize, f64)>,
-    dim: usize,
-    sigma: f64,
-    draws: usize,
-    layers: Vec<usize>,
-    activation: String,
-    n_params: usize,
-    source: String,
-    confidence: f64,
-    train_loss: f64,
-    train_accuracy: Option<f64>,
-    test_loss: Option<f64>,
-    test_accuracy: Option<f64>,
-    gradient_norm: f64,
-    polish: Option<Polish>,
-    variance: f64,
-    theory_variances: Vec<(String, f64)>,
-    overlap: Option<f64>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-struct Spread {
-    mean: f64,
-    deviation: Option<f64>,
-}
-
-#[derive(Deserialize)]
-struct Rung {
-    k: usize,
-    replicas: usize,
-    train_loss: Spread,
-    test_loss: Option<Spread>,
-    test_accuracy: Option<Spread>,
-    gradient_norm: Spread,
-    variance: Spread,
-    delta_seen: Spread,
-    delta_fresh: Option<Spread>,
-    overlap: Option<Spread>,
-    eigenvalues: Vec<Spread>,
-    cosines: Vec<f64>,
-    sufficient: Vec<(f64, Spread)>,
-}
-
-/// Whether the learning curve becomes flat, by its power law.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
-#[serde(rename_all = "lowercase")]
-enum Flattening {
-    At,
-    Everywhere,
-    Never,
-}
-
-#[derive(Deserialize)]
-struct Fit {
-    floor: f64,
-    scale: f64,
-    exponent: f64,
-    exponent_deviation: Option<f64>,
-    relative_residual: f64,
-    flattening: Flattening,
-    flat_k: Option<f64>,
-    delta_at_flat: Option<f64>,
-}
-
-#[derive(Deserialize)]
-struct Curve {
-    variant: Option<String>,
-    setting: String,
-    step: usize,
-    flat_gain: f64,
-    rungs: Vec<Rung>,
-    fit: Option<Fit>,
-    theory_variances: Vec<(String, f64)>,
-}
-
-impl Curve {
-    fn last(&self) -> &Rung {
-        &self.rungs[self.rungs.len() - 1]
-    }
-
-    /// Samples from which the learning curve is flat; none where it is so at every size measured, or never.
-    fn flat_from(&self) -> Option<f64> {
-        self.fit.as_ref()?.flat_k.filter(|&k| k > self.rungs[0].k as f64)
-    }
-
-    fn label(&self, text: &str) -> String {
-        self.variant.as_ref().map_or(text.to_owned(), |v| format!("{v}: {text}"))
-    }
-
-    /// V (1/k − 1/(k+s)), V at the largest size, nats²
-    fn law(&self, k: usize) -> f64 {
-        let (k, s) = (k as f64, self.step as f64);
-        self.last().variance.mean * s / (k * (k + s))
-    }
-
-    fn line(&self, of: impl Fn(&Rung) -> Option<f64>) -> Vec<(f64, f64)> {
-        self.rungs.iter().filter_map(|r| Some((r.k as f64, of(r)?))).collect()
-    }
-}
-
-/// Draws and writes the page of a family.
-pub fn run(params: &Report, ctx: &mut StageContext) -> Result<String> {
-    let CurvesDocument { curves } = ctx.inputs.read_json("family", "curves.json")?;
-    let MembersDocument { members } = ctx.inputs.read_json("family", "members.json")?;
-    let mut figures = vec![spectrum(&curves, params.compare_with_paper)?];
-    let laddered = curves.iter().any(|c| c.rungs.len() > 1);
-    if laddered {
-        if curves.iter().any(|c| c.last().test_loss.is_some()) {
-            figures.push(learning_curve(&curves)?);
+/// All figures of a family.
+pub fn draw(ladders: &[Ladder], members: &[Member], compare: bool) -> Result<Vec<Figure>> {
+    let mut figures = vec![spectrum(ladders, compare)?];
+    if ladders.iter().any(|l| l.rungs.len() > 1) {
+        if ladders.iter().any(|l| l.last().test_loss.is_some()) {
+            figures.push(learning_curve(ladders)?);
         }
-        figures.push(angles(&curves)?);
-        figures.push(retrained(&curves)?);
-        figures.push(sufficient(&curves)?);
+        figures.push(angles(ladders)?);
+        figures.push(retrained(ladders)?);
+        figures.push(sufficient(ladders)?);
     }
     if members.iter().any(|m| m.n_classes != members[0].n_classes) {
-        figures.push(classes(&members)?);
+        figures.push(classes(members)?);
     }
-    if curves.len() > 1 {
-        figures.push(variants(&curves, &members)?);
+    if ladders.len() > 1 {
+        figures.push(variants(ladders, members)?);
     }
-    crate::write_figures(params, ctx, &figures)?;
-    let answer = answer(&curves, &members);
-    let html = html(params, &answer, &curves, &members, &figures);
-    ctx.outputs.write_bytes("index.html", html.as_bytes(), "the report")?;
-    let summary = summary_of(params, &ctx.experiment, answer, &curves, &members);
-    ctx.outputs.write_json("summary.json", &summary, "the report in numbers")?;
-    crate::compare::write(&ctx.artifacts, summary, None)?;
-    Ok(format!("{} members, {} figures", members.len(), figures.len()))
-}
-
-fn with_error(s: Spread) -> String {
-    s.deviation.map_or_else(|| short(s.mean), |d| chart::with_error(s.mean, d))
-}
-
-/// Whether there is a spread over replicas to tell.
-fn replicated(curves: &[Curve]) -> bool {
-    curves.iter().flat_map(|c| &c.rungs).any(|r| r.replicas > 1)
+    Ok(figures)
 }
 
 /// Figure 1: the mean over replicas, with its spread.
-fn spectrum(curves: &[Curve], compare: bool) -> Result<Figure> {
+pub fn spectrum(curves: &[Ladder], compare: bool) -> Result<Figure> {
     let mut lines = vec![];
     for (i, curve) in curves.iter().enumerate() {
         let last = curve.last();
@@ -194,14 +61,14 @@ fn spectrum(curves: &[Curve], compare: bool) -> Result<Figure> {
         lines,
         ..Panel::default()
     };
-    let of = |c: &Curve| {
+    let of = |c: &Ladder| {
         let e = &c.last().eigenvalues;
         let networks = count(c.last().replicas, "network");
         let last = match e.as_slice() {
-            [.., last] if e.len() > 1 => format!(" and λ{} = {}", e.len(), with_error(*last)),
+            [.., last] if e.len() > 1 => format!(" and λ{} = {}", e.len(), spread(*last)),
             _ => String::new(),
         };
-        c.label(&format!("λ1 = {}{last} over {networks}", with_error(e[0])))
+        c.label(&format!("λ1 = {}{last} over {networks}", spread(e[0])))
     };
     let mut sentence = curves.iter().map(of).collect::<Vec<_>>().join("; ");
     if replicated(curves) {
@@ -228,7 +95,7 @@ fn over_samples(title: &str, y_label: &str) -> Panel {
     }
 }
 
-fn learning_curve(curves: &[Curve]) -> Result<Figure> {
+pub fn learning_curve(curves: &[Ladder]) -> Result<Figure> {
     let mut loss = Panel { log_y: true, ..over_samples("Test loss", "loss (nats)") };
     let mut accuracy = Panel { rises: true, ..over_samples("Test accuracy", "fraction classified right") };
     let mut sentences = vec![];
@@ -270,7 +137,7 @@ fn learning_curve(curves: &[Curve]) -> Result<Figure> {
     figure("learning-curve", Section::Model, caption, sentences.join(" "), &panels)
 }
 
-fn fit_sentence(curve: &Curve, fit: &Fit) -> String {
+fn fit_sentence(curve: &Ladder, fit: &Fit) -> String {
     let spread =
         fit.exponent_deviation.map_or(String::new(), |d| format!("exponent ± {} over replicas, ", short(d)));
     let gain = short(100.0 * curve.flat_gain);
@@ -295,7 +162,7 @@ fn fit_sentence(curve: &Curve, fit: &Fit) -> String {
     )
 }
 
-fn angles(curves: &[Curve]) -> Result<Figure> {
+pub fn angles(curves: &[Ladder]) -> Result<Figure> {
     let mut overlap = Panel { rises: true, ..over_samples("Overlap of P_k and P_N", "mean squared cosine") };
     let mut each = Panel {
         title: "Principal angles".into(),
@@ -328,9 +195,9 @@ fn angles(curves: &[Curve]) -> Result<Figure> {
 }
 
 /// The overlap at the smallest and the largest size that have one.
-fn overlap_sentence(curves: &[Curve]) -> String {
-    let of = |c: &Curve| {
-        let one = |r: &Rung| Some(format!("{} at k = {}", with_error(r.overlap?), grouped(r.k)));
+fn overlap_sentence(curves: &[Ladder]) -> String {
+    let of = |c: &Ladder| {
+        let one = |r: &Rung| Some(format!("{} at k = {}", spread(r.overlap?), grouped(r.k)));
         let told = c.rungs.iter().filter_map(one).collect::<Vec<_>>();
         match told.as_slice() {
             [] => None,
@@ -348,7 +215,7 @@ fn overlap_sentence(curves: &[Curve]) -> String {
     )
 }
 
-fn retrained(curves: &[Curve]) -> Result<Figure> {
+pub fn retrained(curves: &[Ladder]) -> Result<Figure> {
     let mut panel = Panel { log_y: true, ..over_samples("Δ_k at retrained minimisers", "Δ_k (nats²)") };
     let mut sentences = vec![];
     for (i, curve) in curves.iter().enumerate() {
@@ -378,7 +245,7 @@ fn retrained(curves: &[Curve]) -> Result<Figure> {
 }
 
 /// Δ_k of the retrained networks over the law of the largest; none where there is a single size.
-fn fresh_sentence(curve: &Curve) -> Option<String> {
+fn fresh_sentence(curve: &Ladder) -> Option<String> {
     let ratio =
         |r: &Rung| Some(format!("{} at k = {}", short(r.delta_fresh?.mean / curve.law(r.k)), grouped(r.k)));
     let ratios = curve.rungs.iter().filter_map(ratio).collect::<Vec<_>>().join(", ");
@@ -387,7 +254,7 @@ fn fresh_sentence(curve: &Curve) -> Option<String> {
     })
 }
 
-fn sufficient(curves: &[Curve]) -> Result<Figure> {
+pub fn sufficient(curves: &[Ladder]) -> Result<Figure> {
     let mut panel = Panel { log_y: true, ..over_samples("K as each size predicts it", "K (samples)") };
     let mut sentences = vec![];
     for curve in curves {
@@ -408,7 +275,7 @@ fn sufficient(curves: &[Curve]) -> Result<Figure> {
 }
 
 /// K beside the flattening of the learning curve.
-fn flat_sentence(curve: &Curve) -> String {
+pub fn flat_sentence(curve: &Ladder) -> String {
     let sizes =
         |(tolerance, k): &(f64, Spread)| format!("K = {} at {} nats²", grouped_f(k.mean), short(*tolerance));
     let all = curve.last().sufficient.iter().map(sizes).collect::<Vec<_>>().join(", ");
@@ -434,7 +301,7 @@ fn flat_sentence(curve: &Curve) -> String {
 }
 
 /// Outliers of networks trained on different numbers of classes.
-fn classes(members: &[Member]) -> Result<Figure> {
+pub fn classes(members: &[Member]) -> Result<Figure> {
     let found =
         members.iter().filter_map(|m| Some((m.n_classes as f64, m.outliers?.0 as f64))).collect::<Vec<_>>();
     let equal = members.iter().map(|m| (m.n_classes as f64, m.n_classes as f64 - 1.0)).collect();
@@ -461,7 +328,7 @@ fn classes_sentence(members: &[Member]) -> String {
     format!("Outliers: {}.", members.iter().map(of).collect::<Vec<_>>().join(", "))
 }
 
-fn variants(curves: &[Curve], members: &[Member]) -> Result<Figure> {
+pub fn variants(curves: &[Ladder], members: &[Member]) -> Result<Figure> {
     let first = curves.iter().map(|c| c.rungs[0].k).min().unwrap_or(1) as f64;
     let last = curves.iter().map(|c| c.last().k).max().unwrap_or(1) as f64;
     let first = if last > first { first } else { last / 100.0 };
@@ -497,151 +364,16 @@ fn variants(curves: &[Curve], members: &[Member]) -> Result<Figure> {
         sentences.push(curve.label(&text) + ".");
     }
     sentences.extend(
-        members.iter().filter_map(|m| Some(format!("{}: {}", m.name, polish_sentence(m.polish.as_ref()?)))),
+        members.iter().filter_map(|m| Some(format!("{}: {}", m.name, findings::polish(m.polish.as_ref()?)))),
     );
     let caption = format!("The variants side by side ({}).", curves[0].setting);
     figure("variants", Section::Delta, caption, sentences.join(" "), &[panel])
 }
 
-fn answer(curves: &[Curve], members: &[Member]) -> Vec<String> {
-    let mut answer = vec![];
-    for curve in curves.iter().filter(|c| c.fit.is_some()) {
-        answer.push(curve.label(&flat_sentence(curve)));
-    }
-    answer.extend(
-        members.iter().filter_map(|m| Some(format!("{}: {}", m.name, polish_sentence(m.polish.as_ref()?)))),
-    );
-    if answer.is_empty() {
-        let one = |c: &Curve| {
-            c.label(&format!(
-                "V = {} nats² at {} samples",
-                with_error(c.last().variance),
-                grouped(c.last().k)
-            ))
-        };
-        answer.push(curves.iter().map(one).collect::<Vec<_>>().join("; ") + ".");
-    }
-    answer
-}
-
-fn html(
-    params: &Report,
-    answer: &[String],
-    curves: &[Curve],
-    members: &[Member],
-    figures: &[Figure],
-) -> String {
-    let title = page::escape(&params.title);
-    let answers = answer.iter().map(|a| format!("<p>{}</p>", page::escape(a))).collect::<String>();
-    let rung = |c: &Curve, r: &Rung| {
-        let maybe = |s: Option<Spread>| s.map_or_else(String::new, with_error);
-        let cells = [
-            grouped(r.k),
-            r.replicas.to_string(),
-            with_error(r.train_loss),
-            maybe(r.test_loss),
-            maybe(r.test_accuracy),
-            with_error(r.gradient_norm),
-            with_error(r.variance),
-            maybe(r.overlap),
-        ];
-        c.variant.iter().cloned().chain(cells).collect()
-    };
-    // All curves have a variant, or none has.
-    let variant = curves[0].variant.as_ref().map(|_| "variant");
-    let head =
-        ["samples", "replicas", "train loss", "test loss", "test accuracy", "‖∇L‖", "V (nats²)", "overlap"];
-    let rows = curves.iter().flat_map(|c| c.rungs.iter().map(move |r| rung(c, r)));
-    let head = variant.into_iter().chain(head).collect::<Vec<_>>();
-    let note = if replicated(curves) { "<p>± is the standard deviation over replicas.</p>\n" } else { "" };
-    let sizes = page::table(&head, rows) + note;
-    let member = |m: &Member| {
-        let maybe = |v: Option<f64>| v.map_or_else(String::new, short);
-        let theories =
-            m.theory_variances.iter().map(|(n, v)| format!("{n} {}", short(*v))).collect::<Vec<_>>();
-        vec![
-            m.name.clone(),
-            grouped(m.n_samples),
-            short(m.train_loss),
-            maybe(m.test_loss),
-            maybe(m.test_accuracy),
-            short(m.gradient_norm),
-            short(m.variance),
-            theories.join(", "),
-            maybe(m.overlap),
-        ]
-    };
-    let head = [
-        "member",
-        "samples",
-        "train loss",
-        "test loss",
-        "test accuracy",
-        "‖∇L‖",
-        "V",
-        "V by theory",
-        "overlap",
-    ];
-    let all = page::table(&head, members.iter().map(member));
-    let behind =
-        format!("{}; numbers are of the setting {}", count(members.len(), "member"), curves[0].setting);
-    let picture = |f: &Figure| page::captioned(f, &page::still(&f.svg, &f.alt), &behind);
-    let figures = figures.iter().map(picture).collect::<String>();
-    page::document(&Shell {
-        title: &params.title,
-        nav: "<a href=\"../../index.html\">all experiments</a> <a href=\"../../compare.html\">side by side</a>",
-        body: &format!(
-            "<h1>{title}</h1>\n<div class=\"answer\">{answers}</div>\n\
-             <h2>Sizes</h2>\n{sizes}<h2>Figures</h2>\n{figures}<h2>Members</h2>\n{all}"
-        ),
-        data: "",
-    })
-}
-
-fn summary_of(
-    params: &Report,
-    experiment: &str,
-    answer: Vec<String>,
-    curves: &[Curve],
-    members: &[Member],
-) -> Summary {
-    let last = curves[0].last();
-    let shape = members.iter().find(|m| m.n_samples == last.k).unwrap_or(&members[0]);
-    let accuracies = members.iter().filter(|m| m.n_samples == last.k).map(|m| m.train_accuracy);
-    let accuracies = accuracies.collect::<Option<Vec<_>>>();
-    Summary {
-        format: summary::FORMAT,
-        experiment: experiment.to_owned(),
-        title: params.title.clone(),
-        headline: format!("A family of {}.", count(members.len(), "network")),
-        answer,
-        n_samples: last.k,
-        n_features: shape.layers.first().copied().unwrap_or(0),
-        n_classes: shape.n_classes,
-        source: shape.source.clone(),
-        layers: shape.layers.clone(),
-        activation: shape.activation.clone(),
-        n_params: shape.n_params,
-        train_loss: last.train_loss.mean,
-        train_accuracy: accuracies.map(|a| a.iter().sum::<f64>() / a.len() as f64),
-        test_accuracy: last.test_accuracy.map(|s| s.mean),
-        gradient_norm: last.gradient_norm.mean,
-        eigenvalues: last.eigenvalues.iter().map(|s| s.mean).collect(),
-        setting: curves[0].setting.clone(),
-        dim: shape.dim,
-        sigma: shape.sigma,
-        draws: shape.draws,
-        step: curves[0].step,
-        confidence: shape.confidence,
-        variance: last.variance.mean,
-        exponent: None,
-        sufficient: vec![],
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::read::fixtures::{self, curve, member, one, rung, unfitted};
 
     #[test]
     fn members_without_a_gap_are_told_as_such() {
@@ -653,83 +385,9 @@ mod tests {
         );
     }
 
-    fn one(mean: f64) -> Spread {
-        Spread { mean, deviation: None }
-    }
-
-    fn rung(k: usize) -> Rung {
-        Rung {
-            k,
-            replicas: 1,
-            train_loss: one(0.1),
-            test_loss: None,
-            test_accuracy: None,
-            gradient_norm: one(0.1),
-            variance: one(1.0),
-            delta_seen: one(1e-5),
-            delta_fresh: None,
-            overlap: None,
-            eigenvalues: vec![one(2.0)],
-            cosines: vec![],
-            sufficient: vec![(1e-4, one(3870.0))],
-        }
-    }
-
-    fn unfitted() -> Curve {
-        Curve {
-            variant: None,
-            setting: "s".into(),
-            step: 1,
-            flat_gain: 0.05,
-            rungs: vec![rung(8000)],
-            fit: None,
-            theory_variances: vec![],
-        }
-    }
-
-    fn curve(flattening: Flattening, flat_k: Option<f64>) -> Curve {
-        let fit = Fit {
-            floor: 0.0,
-            scale: 5.036,
-            exponent: 0.373,
-            exponent_deviation: Some(0.0013),
-            relative_residual: 0.0318,
-            flattening,
-            flat_k,
-            delta_at_flat: flat_k.map(|_| 1.9e-7),
-        };
-        Curve { fit: Some(fit), rungs: vec![rung(500), rung(8000)], ..unfitted() }
-    }
-
-    fn member(name: &str, polish: Option<Polish>) -> Member {
-        Member {
-            name: name.into(),
-            n_samples: 8000,
-            n_classes: 10,
-            outliers: None,
-            dim: 2,
-            sigma: 1.0,
-            draws: 8,
-            layers: vec![4, 2],
-            activation: "relu".into(),
-            n_params: 10,
-            source: "s".into(),
-            confidence: 0.95,
-            train_loss: 0.1,
-            train_accuracy: None,
-            test_loss: None,
-            test_accuracy: None,
-            gradient_norm: 0.1,
-            polish,
-            variance: 1.0,
-            theory_variances: vec![],
-            overlap: None,
-        }
-    }
-
     #[test]
     fn a_learning_curve_is_described_as_it_was_found() {
-        let said = |c: &Curve| fit_sentence(c, c.fit.as_ref().unwrap());
+        let said = |c: &Ladder| fit_sentence(c, c.fit.as_ref().unwrap());
         let mut never = curve(Flattening::Never, None);
         assert_eq!(
             said(&never),
@@ -750,12 +408,12 @@ mod tests {
         let within = curve(Flattening::At, Some(700.0));
         assert!(said(&within).ends_with("; a doubling takes less than 5 % off from about 700 samples on."));
 
-        let drawn = |c: Curve| learning_curve(&[c]).unwrap();
-        let named = drawn(Curve { variant: Some("wide".into()), ..within });
+        let drawn = |c: Ladder| learning_curve(&[c]).unwrap();
+        let named = drawn(Ladder { variant: Some("wide".into()), ..within });
         assert!(named.sentence.starts_with("wide: The test loss is"), "{}", named.sentence);
         let mut measured = unfitted();
         measured.rungs[0].test_loss = Some(one(0.5));
-        let loss = drawn(Curve { variant: None, ..measured });
+        let loss = drawn(Ladder { variant: None, ..measured });
         assert_eq!(loss.sentence, "A power law needs three prefix sizes.");
         assert!(loss.alt.ends_with("(Test loss)"), "{}", loss.alt);
         let mut classified = unfitted();
@@ -789,7 +447,7 @@ mod tests {
             flat_sentence(&curve(Flattening::At, Some(70_000.0)))
                 .contains("from about 70,000 samples on, by its power law beyond those measured, where Δ")
         );
-        let drawn = sufficient(&[within, Curve { variant: Some("wide".into()), ..unfitted() }]).unwrap();
+        let drawn = sufficient(&[within, Ladder { variant: Some("wide".into()), ..unfitted() }]).unwrap();
         assert!(drawn.svg.contains("learning curve flat: 700"), "{}", drawn.svg);
         assert!(drawn.sentence.ends_with("near that. wide: K = 3,870 at 1e-4 nats²; there is no power law of the test loss to set beside it."), "{}", drawn.sentence);
         assert_eq!(
@@ -831,7 +489,7 @@ mod tests {
         c.rungs[0].replicas = 3;
         c.rungs[0].eigenvalues = vec![Spread { mean: 4.0, deviation: Some(0.5) }, one(1.0)];
         c.variant = Some("wide".into());
-        let other = Curve { variant: Some("narrow".into()), ..unfitted() };
+        let other = Ladder { variant: Some("narrow".into()), ..unfitted() };
         assert_eq!(
             spectrum(&[c, other], true).unwrap().sentence,
             "wide: λ1 = 4.00 ± 0.50 and λ2 = 1 over 3 networks; narrow: λ1 = 2 over 1 network \
@@ -841,11 +499,10 @@ mod tests {
 
     #[test]
     fn variants_tell_v_by_each_theory_and_what_a_polish_did() {
-        let mut flat = Curve { variant: Some("flat".into()), ..unfitted() };
-        let sharp = Curve { variant: Some("sharp".into()), ..unfitted() };
+        let mut flat = Ladder { variant: Some("flat".into()), ..unfitted() };
+        let sharp = Ladder { variant: Some("sharp".into()), ..unfitted() };
         flat.theory_variances = vec![("quadratic".into(), 3.0), ("second-order".into(), 1.5)];
-        let members =
-            [member("a/1", Some(crate::beyond::tests::polished_facts("reached"))), member("a/2", None)];
+        let members = [member("a/1", Some(fixtures::polished_facts("reached"))), member("a/2", None)];
         let figure = variants(&[flat, sharp], &members).unwrap();
         assert!(
             figure.sentence.starts_with(
@@ -859,27 +516,5 @@ mod tests {
             figure.csv.contains("flat: second-order theory,")
                 && !figure.csv.contains("sharp: second-order theory,")
         );
-    }
-
-    #[test]
-    fn a_family_answers_with_what_it_has() {
-        let plain = [member("a/1", None)];
-        assert_eq!(answer(&[unfitted()], &plain), ["V = 1 nats² at 8,000 samples."]);
-        let two = [
-            Curve { variant: Some("b".into()), ..unfitted() },
-            Curve { variant: Some("c".into()), ..unfitted() },
-        ];
-        assert_eq!(
-            answer(&two, &plain),
-            ["b: V = 1 nats² at 8,000 samples; c: V = 1 nats² at 8,000 samples."]
-        );
-        let fitted = answer(&[curve(Flattening::Never, None), unfitted()], &plain);
-        assert!(
-            fitted.len() == 1 && fitted[0].starts_with("K = 3,870 at 1e-4 nats²; by its power law"),
-            "{fitted:?}"
-        );
-        let polished =
-            answer(&[unfitted()], &[member("a/1", Some(crate::beyond::tests::polished_facts("stalled")))]);
-        assert!(polished.len() == 1 && polished[0].starts_with("a/1: The polish stalled"), "{polished:?}");
     }
 }

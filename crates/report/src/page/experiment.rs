@@ -3,54 +3,15 @@
 use records::Report;
 use store::manifest::Manifest;
 
-use crate::chart::short;
-use crate::confidence;
-use crate::figures::{Figure, Section};
-use crate::gather::{Experiment, Setting, SufficientRow};
-use crate::live;
-use crate::sentences::{self, grouped};
-use crate::summary;
-
-const STYLE: &str = include_str!("../assets/page.css");
-const SCRIPTS: [&str; 4] = [
-    include_str!("../assets/common.js"),
-    include_str!("../assets/chart.js"),
-    include_str!("../assets/surface.js"),
-    include_str!("../assets/start.js"),
-];
-/// The browser itself refuses whatever would leave the page.
-const POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
-
-/// Text as HTML.
-pub fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-/// What differs from page to page.
-pub struct Shell<'a> {
-    pub title: &'a str,
-    /// HTML of the links at the top
-    pub nav: &'a str,
-    /// HTML
-    pub body: &'a str,
-    /// script elements that hold data
-    pub data: &'a str,
-}
-
-/// A whole page: style and scripts are in it.
-pub fn document(shell: &Shell) -> String {
-    let Shell { title, nav, body, data } = shell;
-    let title = escape(title);
-    let scripts = SCRIPTS.concat().replace("\"use strict\";\n", "");
-    format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\"><link rel=\"icon\" href=\"data:,\">\
-         <title>{title}</title><style>{STYLE}</style><script>document.documentElement.classList.add(\"js\");</script></head>\n\
-         <body><main>\n<nav aria-label=\"pages and sections\">{nav}<button type=\"button\" class=\"theme live end\">theme: auto</button></nav>\n{body}</main>\n\
-         {data}<script>\"use strict\";\n{scripts}</script></body></html>\n"
-    )
-}
+use crate::figures::figure::{Figure, Section};
+use crate::page::interactive;
+use crate::page::shell::{Shell, captioned, document, escape, size, still, table};
+use crate::read::bound::{PilotDocument, Setting, Sweep};
+use crate::read::experiment::Experiment;
+use crate::text::answer::{answers, headline, tolerance};
+use crate::text::directions::origin;
+use crate::text::findings;
+use crate::text::numbers::{count, grouped, share, short};
 
 /// Sections of the page: anchor and heading.
 const SECTIONS: [(&str, &str); 8] = [
@@ -70,30 +31,29 @@ fn heading(anchor: &str) -> String {
 }
 
 /// The page of one experiment.
-pub fn experiment(params: &Report, e: &Experiment, answer: &Setting, figures: &[Figure]) -> String {
+pub fn html(params: &Report, e: &Experiment, answer: &Setting, figures: &[Figure]) -> String {
     let figures_of =
         |of: Section| figures.iter().filter(|f| f.section == of).map(|f| figure(f, e)).collect::<String>();
     let section = |anchor: &str, text: &str, of: Section| heading(anchor) + text + &figures_of(of);
-    let answers =
-        summary::answers(e, answer).iter().map(|a| format!("<p>{}</p>\n", escape(a))).collect::<String>();
-    let (title, headline) = (escape(&params.title), escape(&summary::headline(e, answer)));
+    let answers = answers(e, answer).iter().map(|a| format!("<p>{}</p>\n", escape(a))).collect::<String>();
+    let (title, headline) = (escape(&params.title), escape(&headline(e, answer)));
     let mut body =
         format!("<h1>{title}</h1>\n<div class=\"answer\"><p class=\"headline\">{headline}</p></div>\n");
     // The picture first, then the numbers.
     body += &section("answer", "", Section::Answer);
     body += &answers;
     body += &sufficient_table(e, answer);
-    body += &confidence::pilot_table(&e.pilots, &answer.name);
+    body += &pilot_table(&e.pilots, &answer.name);
     body += &section("model", &model(e), Section::Model);
     body += &section("spectrum", "", Section::Spectrum);
     body += &heading("landscape");
-    let mut data = live::data_element("delta-data", &live::delta(e, answer));
+    let mut data = interactive::data_element("delta-data", &interactive::delta(e, answer));
     for (i, grid) in e.grids.iter().enumerate() {
         let source = format!("surface-data-{i}");
-        data += &live::data_element(&source, &live::surface(grid, e.step));
+        data += &interactive::data_element(&source, &interactive::surface(grid, e.step));
         let stills = figures.iter().filter(|f| f.section == Section::Landscape && f.of_grid(&grid.name));
         let stills = stills.map(|f| figure(f, e)).collect::<String>();
-        let live = live::surface_figure(&source, grid);
+        let live = interactive::surface_figure(&source, grid);
         body += "<div class=\"landscape\">";
         body += &live;
         body += "<div class=\"replaced\">";
@@ -103,7 +63,7 @@ pub fn experiment(params: &Report, e: &Experiment, answer: &Setting, figures: &[
     let others = figures.iter().filter(|f| f.section == Section::Landscape);
     body += &others.filter(|f| f.grid.is_none()).map(|f| figure(f, e)).collect::<String>();
     body += &section("delta", "", Section::Delta);
-    let theory_tables = theory_table(e) + &e.sweep.as_ref().map_or_else(String::new, confidence::sweep_table);
+    let theory_tables = theory_table(e) + &e.sweep.as_ref().map_or_else(String::new, sweep_table);
     body += &section("theory", &theory_tables, Section::Theory);
     let arriving = figures.iter().any(|f| f.section == Section::Arriving);
     let none = "<p>No run was trained on arriving samples (<code>stream.seeds</code> is 0).</p>\n";
@@ -119,36 +79,17 @@ pub fn experiment(params: &Report, e: &Experiment, answer: &Setting, figures: &[
     document(&Shell { title: &params.title, nav: &nav, body: &body, data: &data })
 }
 
-/// A picture that stays when there is no JavaScript.
-pub fn still(svg: &str, alt: &str) -> String {
-    let alt = escape(alt);
-    format!(
-        "<div class=\"still scroll\" role=\"region\" aria-label=\"picture\" tabindex=\"0\"><div role=\"img\" aria-label=\"{alt}\">{svg}</div></div>"
-    )
-}
-
 /// The chart in which K is read off stands in the place of its picture; all others are pictures.
 fn figure(f: &Figure, e: &Experiment) -> String {
     let Figure { name, alt, svg, section, .. } = f;
     let picture = still(svg, alt);
     let picture = if name == "sufficient" {
-        let live = live::delta_figure("delta-data", live::setting_choice(), "");
+        let live = interactive::delta_figure("delta-data", interactive::setting_choice(), "");
         format!("{live}<div class=\"replaced\">{picture}</div>")
     } else {
         picture
     };
     captioned(f, &picture, &behind(*section, e))
-}
-
-/// A picture with its caption, what is measured, what is `behind` it, and its files.
-pub fn captioned(f: &Figure, picture: &str, behind: &str) -> String {
-    let Figure { name, caption, sentence, .. } = f;
-    let files =
-        ["svg", "png", "csv"].map(|kind| format!("<a href=\"figures/{name}.{kind}\">{kind}</a>")).join(" · ");
-    let (caption, sentence, behind) = (escape(caption), escape(sentence), escape(behind));
-    format!(
-        "<figure id=\"{name}\">{picture}<figcaption><strong>{caption}</strong> {sentence} <span class=\"behind\">{behind}</span><span class=\"files\">{files}</span></figcaption></figure>\n"
-    )
 }
 
 /// The parameters behind the figures of a section, as they stand in the manifests.
@@ -180,20 +121,6 @@ fn behind(section: Section, e: &Experiment) -> String {
     format!("{} · N = {}", keys.iter().map(of).collect::<Vec<_>>().join(" · "), grouped(e.data.n_samples))
 }
 
-/// A table that scrolls where the page is narrow; the first cell of a row names it.
-pub fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let head = head.iter().map(|h| match *h {
-        "" => "<td></td>".to_owned(),
-        h => format!("<th scope=\"col\">{}</th>", escape(h)),
-    });
-    let cells = |row: Vec<String>| row.iter().map(|c| format!("<td>{}</td>", escape(c))).collect::<String>();
-    let rows = rows.map(|row| format!("<tr>{}</tr>\n", cells(row))).collect::<String>();
-    format!(
-        "<div class=\"scroll\" role=\"region\" aria-label=\"table\" tabindex=\"0\"><table><thead><tr>{}</tr></thead><tbody>\n{rows}</tbody></table></div>\n",
-        head.collect::<String>()
-    )
-}
-
 fn sufficient_table(e: &Experiment, answer: &Setting) -> String {
     let of_answer = e.rows.iter().filter(|r| r.setting == answer.name).collect::<Vec<_>>();
     let mut tolerances = of_answer.iter().map(|r| r.tolerance).collect::<Vec<_>>();
@@ -211,21 +138,12 @@ fn sufficient_table(e: &Experiment, answer: &Setting) -> String {
     });
     let heads = tolerances.iter().filter_map(|&t| {
         let row = of_answer.iter().find(|r| r.tolerance.to_bits() == t.to_bits())?;
-        Some(format!("K at {}", sentences::tolerance(row)))
+        Some(format!("K at {}", tolerance(row)))
     });
     let heads = heads.collect::<Vec<_>>();
     let head = std::iter::once("method").chain(heads.iter().map(String::as_str)).collect::<Vec<_>>();
     let note = "<p>K in samples. <em>order-average</em>: closed form of the average over all orders, with an interval over samples and draws; <em>-average</em>: the same of a theory, over samples; the others: the last exceedance of one measured or computed curve (Definition 4).</p>\n";
     table(&head, rows) + note
-}
-
-/// K with interval and status.
-pub fn size(row: &SufficientRow) -> String {
-    let interval = match (row.low, row.high) {
-        (Some(low), Some(high)) => format!(" [{}, {}]", grouped(low), grouped(high)),
-        _ => String::new(),
-    };
-    row.k.map_or_else(|| row.status.clone(), |k| format!("{}{interval} ({})", grouped(k), row.status))
 }
 
 fn model(e: &Experiment) -> String {
@@ -236,14 +154,14 @@ fn model(e: &Experiment) -> String {
     let own = if model.history.nrows() > 1 {
         String::new()
     } else {
-        format!("<p>{}</p>\n", escape(&sentences::model(model)))
+        format!("<p>{}</p>\n", escape(&findings::model(model)))
     };
     let test = model.test_loss.map_or_else(String::new, |l| format!(" Test loss {} nats.", short(l)));
     format!(
         "<p>{} training and {} test samples of {}, {kind}: {} ({}). A network of {layers} ({}, {} parameters), weights {}.{test}</p>\n{own}",
         grouped(data.n_samples),
         grouped(data.n_test),
-        sentences::count(data.n_features, "feature"),
+        count(data.n_features, "feature"),
         escape(&data.source),
         escape(&data.attribution),
         model.activation,
@@ -267,10 +185,10 @@ fn theory_table(e: &Experiment) -> String {
                 s.name.clone(),
                 c.name.clone(),
                 grouped(c.n_compared),
-                sentences::share(c.fraction_above, 1),
+                share(c.fraction_above, 1),
                 short(c.smallest_ratio),
                 short(c.geometric_mean_ratio),
-                sentences::share(c.within_three_standard_errors, 1),
+                share(c.within_three_standard_errors, 1),
             ]
         });
     let head = [
@@ -309,19 +227,56 @@ fn method(e: &Experiment) -> String {
          {} Times, memory and threads of each run are in the manifest.json of its stage: this page has the same bytes for the same parameters.</p>\n{}{}",
         heading("method"),
         e.step,
-        sentences::origin(&e.spectrum),
+        origin(&e.eigenpairs),
         table(&head, e.manifests.iter().map(row)),
         params.collect::<String>()
     )
 }
 
+/// K that each pilot predicts at full size.
+pub fn pilot_table(document: &PilotDocument, setting: &str) -> String {
+    let pilots = document.pilots.iter().filter(|p| p.setting == setting).collect::<Vec<_>>();
+    let Some(first) = pilots.first() else { return String::new() };
+    let heads = first.sizes.iter().map(|s| format!("K at {} nats²", short(s.tolerance)));
+    let heads = ["samples", "w* and basis of", "V (nats²)"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(heads)
+        .collect::<Vec<_>>();
+    let size = |k, low, high| format!("{} [{}, {}]", grouped(k), grouped(low), grouped(high));
+    let rows = pilots.iter().map(|p| {
+        let v = format!("{} [{}, {}]", short(p.variance), short(p.low), short(p.high));
+        let sizes = p.sizes.iter().map(|s| size(s.k, s.low, s.high));
+        [grouped(p.n_samples), p.minimiser.clone(), v].into_iter().chain(sizes).collect()
+    });
+    let all = ["all".to_owned(), "all-samples".to_owned(), short(first.full_variance)];
+    let all = all.into_iter().chain(first.sizes.iter().map(|s| grouped(s.full_k))).collect();
+    let heads = heads.iter().map(String::as_str).collect::<Vec<_>>();
+    table(&heads, rows.chain(std::iter::once(all)))
+}
+
+/// V over σ, with the ratio of each theory and the fraction of prefix sizes where it is above.
+pub fn sweep_table(sweep: &Sweep) -> String {
+    let heads = sweep.theories.iter().map(|t| format!("{} / Monte Carlo (above)", t.name));
+    let heads = ["σ", "V (nats²)"].map(str::to_owned).into_iter().chain(heads).collect::<Vec<_>>();
+    let rows = sweep.sigmas.iter().map(|s| {
+        let cells = s.theories.iter().map(|t| format!("{} ({})", short(t.ratio), share(t.fraction_above, 0)));
+        [short(s.sigma), short(s.variance)].into_iter().chain(cells).collect()
+    });
+    table(&heads.iter().map(String::as_str).collect::<Vec<_>>(), rows)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::read::bound::{
+        AtSigma, Comparison, Holds, Pilot, PilotDocument, PredictedSize, Sweep, TheoryAtSigma, TheoryCurve,
+    };
+    use crate::read::fixtures;
 
     #[test]
     fn data_and_model_are_told_as_they_are() {
-        let mut e = crate::gather::tests::experiment();
+        let mut e = fixtures::experiment();
         assert_eq!(
             model(&e),
             "<p>100 training and 20 test samples of 4 features, 2 classes: files (own). \
@@ -341,11 +296,11 @@ mod tests {
 
     #[test]
     fn arriving_samples_are_said_to_be_missing_where_they_are() {
-        let e = crate::gather::tests::experiment();
+        let e = fixtures::experiment();
         let answer = "hessian-d1-s1".to_owned();
         let params = Report { title: "T".into(), answer, compare_with_paper: false, png_scale: 1.0 };
-        let figures = crate::figures::draw(&e, &e.settings[0], false).unwrap();
-        let html = experiment(&params, &e, &e.settings[0], &figures);
+        let figures = crate::figures::all::draw(&e, &e.settings[0], false).unwrap();
+        let html = html(&params, &e, &e.settings[0], &figures);
         assert!(html.contains(
             "<h2 id=\"arriving\">Data that arrive</h2>\n<p>No run was trained on arriving samples"
         ));
@@ -353,12 +308,12 @@ mod tests {
 
     #[test]
     fn a_theory_below_at_one_size_is_not_above_at_all() {
-        let mut e = crate::gather::tests::experiment();
-        e.settings[0].theories = vec![crate::gather::Theory {
+        let mut e = fixtures::experiment();
+        e.settings[0].theories = vec![TheoryCurve {
             name: "quadratic".into(),
             sizes: vec![],
             values: ndarray::Array1::zeros(0),
-            comparison: crate::gather::Comparison {
+            comparison: Comparison {
                 name: "quadratic".into(),
                 n_compared: 59_999,
                 fraction_above: 1.0 - 1.0 / 59_999.0,
@@ -372,25 +327,77 @@ mod tests {
     }
 
     #[test]
-    fn a_size_is_told_with_what_is_known_of_it() {
-        let row = |status: &str, k: Option<usize>, ends: Option<(usize, usize)>| SufficientRow {
-            setting: "s".into(),
-            method: "order-average".into(),
-            tolerance: 1e-4,
-            relative: None,
-            status: status.into(),
-            k,
-            low: ends.map(|e| e.0),
-            high: ends.map(|e| e.1),
-        };
-        assert_eq!(size(&row("reached", Some(1050), Some((900, 1300)))), "1,050 [900, 1,300] (reached)");
-        assert_eq!(size(&row("extrapolated", Some(1050), None)), "1,050 (extrapolated)");
-        assert_eq!(size(&row("not reached", None, None)), "not reached");
-    }
-
-    #[test]
     fn weights_are_trained_here_or_come_from_a_file() {
         assert_eq!(weights_of("trained"), "trained here");
         assert_eq!(weights_of("a<b>.npz"), "from a&lt;b&gt;.npz");
+    }
+
+    #[test]
+    fn the_eigenvalue_theory_is_explained_where_it_is_drawn() {
+        let with = |names: &[&str]| {
+            let holds = |name: &&str| Holds {
+                name: (*name).to_owned(),
+                within: vec![],
+                above: vec![],
+                above_everywhere: vec![],
+            };
+            let theories =
+                names.iter().map(|_| TheoryAtSigma { ratio: 1.0, fraction_above: 0.002 }).collect();
+            let sigmas = vec![AtSigma { sigma: 1.0, variance: 1.0, methods: vec![], theories }];
+            let sweep = Sweep {
+                n_samples: 1000,
+                dim: 1,
+                draws: 8,
+                sigmas,
+                theories: names.iter().map(holds).collect(),
+            };
+            (crate::figures::sweep::theories(&sweep).unwrap().caption, sweep_table(&sweep))
+        };
+        let (caption, table) = with(&["quadratic"]);
+        assert!(
+            caption.contains("(1 direction, the first 1,000 samples)") && !caption.contains("eigenvalue"),
+            "{caption}"
+        );
+        assert!(table.contains("1 (less than 1 %)"), "{table}");
+        assert!(with(&["quadratic", "eigenvalue"]).0.contains("eigenvalue: geometric mean"));
+    }
+
+    #[test]
+    fn pilots_that_hold_are_counted_by_whose_minimiser_they_use() {
+        let pilot = |n_samples, minimiser: &str, holds| Pilot {
+            setting: "s".into(),
+            n_samples,
+            minimiser: minimiser.into(),
+            variance: 90.0,
+            low: 80.0,
+            high: 110.0,
+            full_variance: if holds { 100.0 } else { 120.0 },
+            holds,
+            sizes: vec![PredictedSize { tolerance: 1e-4, k: 950, low: 900, high: 1050, full_k: 1000 }],
+        };
+        let document = PilotDocument {
+            confidence: 0.95,
+            pilots: vec![
+                pilot(500, "all-samples", true),
+                pilot(1000, "all-samples", true),
+                pilot(500, "m-pilot-500", false),
+            ],
+        };
+        let figure = crate::figures::pilot::pilot(&document, "s", 5000).unwrap().unwrap();
+        assert!(
+            figure.sentence.contains("Of 2 pilots") && figure.sentence.contains("2 have"),
+            "{}",
+            figure.sentence
+        );
+        assert!(
+            figure
+                .sentence
+                .contains("Of 1 pilot trained on the first n samples alone, none has the V of all samples"),
+            "{}",
+            figure.sentence
+        );
+        assert!(crate::figures::pilot::pilot(&document, "other", 5000).unwrap().is_none());
+        let table = pilot_table(&document, "s");
+        assert!(table.contains("950 [900, 1,050]") && table.contains("1,000</td>"), "{table}");
     }
 }

@@ -2,15 +2,14 @@
 
 use std::fmt::Write;
 
-use crate::chart::short;
-use crate::sentences::{self, grouped};
-use crate::summary::Summary;
+use crate::export::summary::Summary;
+use crate::text::answer::{setting_note, tolerance};
+use crate::text::numbers::{decimals, grouped, share, short};
 
 /// The page in a few lines of Markdown.
 pub fn summary(s: &Summary) -> String {
     let layers = s.layers.iter().map(ToString::to_string).collect::<Vec<_>>().join("-");
-    let accuracy =
-        s.test_accuracy.map_or_else(String::new, |a| format!(", test accuracy {}", sentences::share(a, 2)));
+    let accuracy = s.test_accuracy.map_or_else(String::new, |a| format!(", test accuracy {}", share(a, 2)));
     let mut text = format!(
         "## {}\n\n**{}**\n\n{} samples, network {layers} ({}), loss {} nats{accuracy}. V = {} nats²{}.\n\n",
         s.title,
@@ -19,7 +18,7 @@ pub fn summary(s: &Summary) -> String {
         s.activation,
         short(s.train_loss),
         short(s.variance),
-        s.exponent.map_or_else(String::new, |e| format!(", Δ_k decays as k^{}", sentences::decimals(e, 3))),
+        s.exponent.map_or_else(String::new, |e| format!(", Δ_k decays as k^{}", decimals(e, 3))),
     );
     text += "| tolerance | method | K (samples) | interval | status |\n|---|---|---|---|---|\n";
     for row in &s.sufficient {
@@ -28,17 +27,11 @@ pub fn summary(s: &Summary) -> String {
             (Some(low), Some(high)) => format!("[{}, {}]", grouped(low), grouped(high)),
             _ => "–".to_owned(),
         };
-        writeln!(
-            text,
-            "| {} | {} | {k} | {interval} | {} |",
-            sentences::tolerance(row),
-            row.method,
-            row.status
-        )
-        .expect("writing to a string");
+        writeln!(text, "| {} | {} | {k} | {interval} | {} |", tolerance(row), row.method, row.status)
+            .expect("writing to a string");
     }
     text += "\n";
-    text += &sentences::setting_note(&s.setting);
+    text += &setting_note(&s.setting);
     text + "\n\n![K: the measured curve, the law of its average over orders, and the tolerances](figures/sufficient.png)\n"
 }
 

@@ -1,0 +1,197 @@
+//! Values for tests.
+
+use ndarray::{Array1, Array2, Array3};
+use records::Which;
+
+use crate::read::bound::{PilotDocument, Setting};
+use crate::read::eigen::{Basis, Eigenpairs};
+use crate::read::experiment::Experiment;
+use crate::read::family::{Fit, Flattening, Ladder, Member, Rung, Spread};
+use crate::read::fetch_data::Data;
+use crate::read::montecarlo::Grid;
+use crate::read::spectrum::Spectrum;
+use crate::read::train::{Model, Polish};
+
+/// V = 1, measured at ten prefix sizes, in one Hessian direction at σ = 1.
+pub fn setting() -> Setting {
+    let law = Array1::from_iter((1..=10).map(|k| 1.0 / f64::from(10 * k * (10 * k + 1))));
+    Setting {
+        name: "hessian-d1-s1".into(),
+        basis: Basis::Eigenvectors(Which::LargestAlgebraic),
+        dim: 1,
+        sigma: 1.0,
+        draws: 8,
+        standard_error: Array1::zeros(10),
+        order_average: law.clone(),
+        delta: law,
+        variance: 1.0,
+        variance_standard_error: 0.1,
+        exponent: None,
+        theories: vec![],
+    }
+}
+
+/// A landscape of 3 × 3 points at k = 10 and 90, both asked for.
+pub fn grid(name: &str, basis: Basis) -> Grid {
+    Grid {
+        name: name.into(),
+        basis,
+        axis: ndarray::array![-1.0, 0.0, 1.0],
+        sizes: vec![10, 50, 90],
+        asked: vec![10],
+        loss: Array3::from_shape_fn((3, 3, 3), |(_, a, b)| (a + b) as f64),
+        change: Array3::from_elem((3, 3, 3), 0.25),
+    }
+}
+
+/// A classifier of 100 samples with one setting, and nothing that is only there where it was asked for.
+pub fn experiment() -> Experiment {
+    Experiment {
+        name: "e".into(),
+        data: Data {
+            n_samples: 100,
+            n_test: 20,
+            n_features: 4,
+            n_classes: 2,
+            source: "files".into(),
+            attribution: "own".into(),
+        },
+        model: Model {
+            layers: vec![4, 2],
+            activation: "relu".into(),
+            n_params: 10,
+            train_loss: 0.5,
+            train_accuracy: Some(0.9),
+            test_loss: None,
+            test_accuracy: None,
+            gradient_norm: 0.01,
+            origin: "trained".into(),
+            history: Array2::zeros((1, 5)),
+            polish: None,
+        },
+        eigenpairs: Eigenpairs {
+            basis: Basis::Eigenvectors(Which::LargestAlgebraic),
+            which: Which::LargestAlgebraic,
+            eigenvalues: ndarray::array![2.0],
+            residuals: ndarray::array![1e-6],
+            n_products: 7,
+            prefix_sizes: vec![],
+            prefix_eigenvalues: Array2::zeros((0, 1)),
+        },
+        step: 1,
+        sizes: (1..=10).map(|k| 10 * k).collect(),
+        settings: vec![setting()],
+        grids: vec![],
+        spectrum: nothing_else(),
+        stream: None,
+        confidence: 0.95,
+        rows: vec![],
+        pilots: PilotDocument { confidence: 0.95, pilots: vec![] },
+        sweep: None,
+        manifests: vec![],
+    }
+}
+
+/// Of a network with ten parameters, of which nothing but the share of the gradient was computed.
+pub fn nothing_else() -> Spectrum {
+    Spectrum {
+        n_samples: 100,
+        n_params: 10,
+        density: None,
+        trace: None,
+        smallest: None,
+        outliers: None,
+        gradient_share: Array1::from_elem(1, 0.5),
+        batch_share: Array2::zeros((0, 1)),
+        batch_size: 8,
+    }
+}
+
+/// As `train` writes them.
+pub fn polished_facts(status: &str) -> Polish {
+    serde_json::from_value(serde_json::json!({
+        "status": status, "n_steps": 36, "n_products": 448, "n_escapes": 1, "negative_curvature_steps": 0,
+        "distance": 23.7, "loss_before": 0.087, "loss_after": 1.2e-7, "gradient_norm_before": 0.052,
+        "gradient_norm_after": 6.4e-7, "smallest_eigenvalue_before": -0.017, "smallest_eigenvalue_after": -6.6e-8,
+    }))
+    .unwrap()
+}
+
+/// A mean without a spread.
+pub fn one(mean: f64) -> Spread {
+    Spread { mean, deviation: None }
+}
+
+/// The networks of one size.
+pub fn rung(k: usize) -> Rung {
+    Rung {
+        k,
+        replicas: 1,
+        train_loss: one(0.1),
+        test_loss: None,
+        test_accuracy: None,
+        gradient_norm: one(0.1),
+        variance: one(1.0),
+        delta_seen: one(1e-5),
+        delta_fresh: None,
+        overlap: None,
+        eigenvalues: vec![one(2.0)],
+        cosines: vec![],
+        sufficient: vec![(1e-4, one(3870.0))],
+    }
+}
+
+/// A ladder of one size.
+pub fn unfitted() -> Ladder {
+    Ladder {
+        variant: None,
+        setting: "s".into(),
+        step: 1,
+        flat_gain: 0.05,
+        rungs: vec![rung(8000)],
+        fit: None,
+        theory_variances: vec![],
+    }
+}
+
+/// A ladder of two sizes with a power law.
+pub fn curve(flattening: Flattening, flat_k: Option<f64>) -> Ladder {
+    let fit = Fit {
+        floor: 0.0,
+        scale: 5.036,
+        exponent: 0.373,
+        exponent_deviation: Some(0.0013),
+        relative_residual: 0.0318,
+        flattening,
+        flat_k,
+        delta_at_flat: flat_k.map(|_| 1.9e-7),
+    };
+    Ladder { fit: Some(fit), rungs: vec![rung(500), rung(8000)], ..unfitted() }
+}
+
+/// One network.
+pub fn member(name: &str, polish: Option<Polish>) -> Member {
+    Member {
+        name: name.into(),
+        n_samples: 8000,
+        n_classes: 10,
+        outliers: None,
+        dim: 2,
+        sigma: 1.0,
+        draws: 8,
+        layers: vec![4, 2],
+        activation: "relu".into(),
+        n_params: 10,
+        source: "s".into(),
+        confidence: 0.95,
+        train_loss: 0.1,
+        train_accuracy: None,
+        test_loss: None,
+        test_accuracy: None,
+        gradient_norm: 0.1,
+        polish,
+        variance: 1.0,
+        theory_variances: vec![],
+        overlap: None,
+    }
+}
