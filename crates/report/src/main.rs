@@ -59,10 +59,10 @@ fn experiment(params: &Report, ctx: &mut StageContext) -> Result<String> {
         )
         .into());
     };
-    let figures = figures::all::draw(&experiment, answer, params.compare_with_paper)?;
+    let figures = figures::experiment::draw(&experiment, answer, params.compare_with_paper)?;
     figures::figure::write(params, ctx, &figures)?;
-    let html = page::experiment::html(params, &experiment, answer, &figures);
-    let summary = summary::of(params, &experiment, answer);
+    let html = page::experiment::html(params, &experiment, answer, &figures)?;
+    let summary = summary::of(params, &experiment, answer, &figures);
     let curve = Curve::of(&experiment, answer, &experiment.name);
     let out = &mut ctx.outputs;
     for setting in &experiment.settings {
@@ -86,14 +86,14 @@ fn experiment(params: &Report, ctx: &mut StageContext) -> Result<String> {
 }
 
 fn family(params: &Report, ctx: &mut StageContext) -> Result<String> {
-    let Family { ladders, members } = Family::read(&ctx.inputs)?;
-    let figures = figures::family::draw(&ladders, &members, params.compare_with_paper)?;
+    let family = Family::read(&ctx.inputs)?;
+    let figures = figures::family::draw(&family, params.compare_with_paper)?;
     figures::figure::write(params, ctx, &figures)?;
-    let answer = page::family::answer(&ladders, &members);
-    let html = page::family::html(params, &answer, &ladders, &members, &figures);
+    let answer = page::family::answer(&family);
+    let html = page::family::html(params, &answer, &family, &figures)?;
     ctx.outputs.write_bytes("index.html", html.as_bytes(), "the report")?;
-    let summary = summary::of_family(params, &ctx.experiment, answer, &ladders, &members);
+    let summary = summary::of_family(params, &ctx.experiment, answer, &family, &figures);
     ctx.outputs.write_json("summary.json", &summary, "the report in numbers")?;
     overview::write(&ctx.artifacts, summary, None)?;
-    Ok(format!("{} members, {} figures", members.len(), figures.len()))
+    Ok(format!("{} members, {} figures", family.members.len(), figures.len()))
 }

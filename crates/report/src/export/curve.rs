@@ -35,7 +35,7 @@ pub struct Curve {
     pub high: Vec<f64>,
     pub stairs: Stairs,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub theories: Vec<Theory>,
+    pub theories: Vec<DrawnTheory>,
 }
 
 /// The prefix sizes whose Δ exceeds all later ones: they decide K by Definition 4 at every tolerance.
@@ -47,7 +47,7 @@ pub struct Stairs {
 
 /// A theory at means over geometric bins.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Theory {
+pub struct DrawnTheory {
     pub name: String,
     pub k: Vec<f64>,
     pub delta: Vec<f64>,
@@ -86,7 +86,7 @@ impl Curve {
         let (variance_low, variance_high) = variance_interval(absolute(e, &s.name), e.step);
         let theory = |t: &TheoryCurve| {
             let (k, delta) = columns(&thin(&t.sizes, |i| t.values[i]));
-            Theory { name: t.name.clone(), k, delta }
+            DrawnTheory { name: t.name.clone(), k, delta }
         };
         Self {
             title: title.to_owned(),

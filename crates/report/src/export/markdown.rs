@@ -3,41 +3,40 @@
 use std::fmt::Write;
 
 use crate::export::summary::Summary;
-use crate::text::answer::{setting_note, tolerance};
-use crate::text::numbers::{decimals, grouped, share, short};
+use crate::text::numbers::grouped;
+use crate::text::verdicts::{size, tolerance};
 
 /// The page in a few lines of Markdown.
 pub fn summary(s: &Summary) -> String {
     let layers = s.layers.iter().map(ToString::to_string).collect::<Vec<_>>().join("-");
-    let accuracy = s.test_accuracy.map_or_else(String::new, |a| format!(", test accuracy {}", share(a, 2)));
     let mut text = format!(
-        "## {}\n\n**{}**\n\n{} samples, network {layers} ({}), loss {} nats{accuracy}. V = {} nats²{}.\n\n",
+        "## {}\n\n**{}**\n\n{} samples, network {layers} ({}).\n\n| measured | |\n|---|---|\n",
         s.title,
         s.headline,
         grouped(s.n_samples),
         s.activation,
-        short(s.train_loss),
-        short(s.variance),
-        s.exponent.map_or_else(String::new, |e| format!(", Δ_k decays as k^{}", decimals(e, 3))),
     );
-    text += "| tolerance | method | K (samples) | interval | status |\n|---|---|---|---|---|\n";
-    for row in &s.sufficient {
-        let k = row.k.map_or_else(|| "–".to_owned(), grouped);
-        let interval = match (row.low, row.high) {
-            (Some(low), Some(high)) => format!("[{}, {}]", grouped(low), grouped(high)),
-            _ => "–".to_owned(),
-        };
-        writeln!(text, "| {} | {} | {k} | {interval} | {} |", tolerance(row), row.method, row.status)
-            .expect("writing to a string");
+    let mut row = |cells: &[&str]| writeln!(text, "| {} |", cells.join(" | ")).expect("writing to a string");
+    for fact in ["sufficient", "training"].iter().filter_map(|name| s.facts.get(*name)).flatten() {
+        let value = format!("{} {}", fact.text(), fact.shown_unit());
+        row(&[&fact.label, value.trim()]);
     }
-    text += "\n";
-    text += &setting_note(&s.setting);
-    text + "\n\n![K: the measured curve, the law of its average over orders, and the tolerances](figures/sufficient.png)\n"
+    text += "\n| tolerance | method | K (samples) | status |\n|---|---|---|---|\n";
+    let mut row = |cells: &[&str]| writeln!(text, "| {} |", cells.join(" | ")).expect("writing to a string");
+    for r in &s.sufficient {
+        row(&[&tolerance(r), &r.method, &size(r).unwrap_or_else(|| "–".to_owned()), &r.status]);
+    }
+    text + &format!(
+        "\nAll rows are of the setting `{}`; order-average is the closed form of the average over all orders of the samples.\n\n\
+         ![K: the measured curve, the law of its average over orders, and the tolerances](figures/sufficient.png)\n",
+        s.setting
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::fact::fact;
 
     #[test]
     fn the_answer_stands_in_a_table_a_row_for_each_k() {
@@ -54,20 +53,17 @@ mod tests {
                 row("order-average", "reached", Some(1050), Some((900, 1300))), row("monte-carlo", "not reached", None, None)],
         });
         let mut s: Summary = serde_json::from_value(summary).unwrap();
+        s.facts.insert("sufficient".into(), vec![fact("V", 110.0, "nats²").with_error(10.0)]);
+        s.facts.insert("training".into(), vec![fact("test accuracy", 0.9725, "fraction")]);
         assert_eq!(
             super::summary(&s),
-            "## Digits\n\n**Samples that are enough: 1,050.**\n\n\
-             1,437 samples, network 64-32-10 (relu), loss 0.25 nats. V = 110 nats².\n\n\
-             | tolerance | method | K (samples) | interval | status |\n|---|---|---|---|---|\n\
-             | 1e-4 nats² | order-average | 1,050 | [900, 1,300] | reached |\n\
-             | 1e-4 nats² | monte-carlo | – | – | not reached |\n\n\
+            "## Digits\n\n**Samples that are enough: 1,050.**\n\n1,437 samples, network 64-32-10 (relu).\n\n\
+             | measured | |\n|---|---|\n| V | 110 ± 10 nats² |\n| test accuracy | 97.25 % |\n\n\
+             | tolerance | method | K (samples) | status |\n|---|---|---|---|\n\
+             | 1e-4 nats² | order-average | 1,050 [900, 1,300] | reached |\n\
+             | 1e-4 nats² | monte-carlo | – | not reached |\n\n\
              All rows are of the setting `h`; order-average is the closed form of the average over all orders of the samples.\n\n\
              ![K: the measured curve, the law of its average over orders, and the tolerances](figures/sufficient.png)\n"
-        );
-        (s.test_accuracy, s.exponent) = (Some(0.9725), Some(-1.98));
-        assert!(
-            super::summary(&s)
-                .contains("loss 0.25 nats, test accuracy 97.25 %. V = 110 nats², Δ_k decays as k^−1.980.\n")
         );
     }
 }

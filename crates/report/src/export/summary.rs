@@ -1,14 +1,18 @@
 //! `summary.json`: the report in numbers.
 
+use std::collections::BTreeMap;
+
 use records::Report;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::figures::figure::Figure;
 use crate::read::bound::{Setting, SufficientRow};
 use crate::read::experiment::Experiment;
-use crate::read::family::{Ladder, Member};
-use crate::text::answer::{answers, headline};
+use crate::read::family::Family;
+use crate::text::fact::Fact;
 use crate::text::numbers::count;
+use crate::text::verdicts::{answers, headline};
 
 /// Version of this document; changes with its fields.
 pub const FORMAT: u32 = 2;
@@ -68,10 +72,19 @@ pub struct Summary {
     pub exponent: Option<f64>,
     /// K of that setting by every method, per tolerance
     pub sufficient: Vec<SufficientRow>,
+    /// what each figure shows in numbers, by the name of its files
+    #[serde(default)]
+    pub facts: BTreeMap<String, Vec<Fact>>,
+}
+
+/// The facts of all figures that have some.
+fn facts_of(figures: &[Figure]) -> BTreeMap<String, Vec<Fact>> {
+    let some = figures.iter().filter(|f| !f.facts.is_empty());
+    some.map(|f| (f.name.clone(), f.facts.clone())).collect()
 }
 
 /// The summary of one experiment.
-pub fn of(params: &Report, experiment: &Experiment, answer: &Setting) -> Summary {
+pub fn of(params: &Report, experiment: &Experiment, answer: &Setting, figures: &[Figure]) -> Summary {
     Summary {
         format: FORMAT,
         experiment: experiment.name.clone(),
@@ -99,17 +112,20 @@ pub fn of(params: &Report, experiment: &Experiment, answer: &Setting) -> Summary
         variance: answer.variance,
         exponent: answer.exponent.as_ref().map(|e| e.value),
         sufficient: experiment.rows.iter().filter(|r| r.setting == answer.name).cloned().collect(),
+        facts: facts_of(figures),
     }
 }
 
+/// The summary of a family, by its largest size.
 pub fn of_family(
     params: &Report,
     experiment: &str,
     answer: Vec<String>,
-    curves: &[Ladder],
-    members: &[Member],
+    family: &Family,
+    figures: &[Figure],
 ) -> Summary {
-    let last = curves[0].last();
+    let Family { ladders, members } = family;
+    let last = ladders[0].last();
     let shape = members.iter().find(|m| m.n_samples == last.k).unwrap_or(&members[0]);
     let accuracies = members.iter().filter(|m| m.n_samples == last.k).map(|m| m.train_accuracy);
     let accuracies = accuracies.collect::<Option<Vec<_>>>();
@@ -131,15 +147,16 @@ pub fn of_family(
         test_accuracy: last.test_accuracy.map(|s| s.mean),
         gradient_norm: last.gradient_norm.mean,
         eigenvalues: last.eigenvalues.iter().map(|s| s.mean).collect(),
-        setting: curves[0].setting.clone(),
+        setting: ladders[0].setting.clone(),
         dim: shape.dim,
         sigma: shape.sigma,
         draws: shape.draws,
-        step: curves[0].step,
+        step: ladders[0].step,
         confidence: shape.confidence,
         variance: last.variance.mean,
         exponent: None,
         sufficient: vec![],
+        facts: facts_of(figures),
     }
 }
 

@@ -4,16 +4,19 @@ use anyhow::Result;
 use pipeline::shell::StageContext;
 use records::Report;
 
-use crate::plot::panel::{Panel, csv_of};
+use crate::plot::panel::{Panel, csv};
 use crate::plot::{chart, png};
+use crate::text::fact::Fact;
 
 /// One figure with all its forms.
 pub struct Figure {
     /// file name without ending
     pub name: String,
     pub caption: String,
-    /// what is measured, in one or more sentences
-    pub sentence: String,
+    /// the verdict, and what the paper says
+    pub verdict: String,
+    /// what is measured
+    pub facts: Vec<Fact>,
     /// for readers who cannot see it
     pub alt: String,
     pub svg: String,
@@ -24,14 +27,7 @@ pub struct Figure {
     pub grid: Option<String>,
 }
 
-impl Figure {
-    /// Whether it is a still of the landscape `grid`.
-    pub fn of_grid(&self, grid: &str) -> bool {
-        self.grid.as_deref() == Some(grid)
-    }
-}
-
-/// Sections of the page that hold figures.
+/// Sections of the page that contain figures.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Section {
     Answer,
@@ -43,25 +39,38 @@ pub enum Section {
     Arriving,
 }
 
-/// A figure of panels.
-pub fn figure(
-    name: &str,
-    section: Section,
-    caption: String,
-    sentence: String,
-    panels: &[Panel],
-) -> Result<Figure> {
-    let titles = panels.iter().map(|p| p.title.as_str()).collect::<Vec<_>>().join("; ");
-    Ok(Figure {
-        name: name.to_owned(),
-        alt: format!("{caption} ({titles})"),
-        caption,
-        sentence,
-        svg: chart::svg(panels)?,
-        csv: csv_of(panels),
-        section,
-        grid: None,
-    })
+impl Figure {
+    /// A figure of panels.
+    pub fn of(name: &str, section: Section, caption: impl Into<String>, panels: &[Panel]) -> Result<Self> {
+        let titles = panels.iter().map(|p| p.title.as_str()).collect::<Vec<_>>().join("; ");
+        let caption = caption.into();
+        Ok(Self {
+            name: name.to_owned(),
+            alt: format!("{caption} ({titles})"),
+            caption,
+            verdict: String::new(),
+            facts: vec![],
+            svg: chart::svg(panels)?,
+            csv: csv(panels),
+            section,
+            grid: None,
+        })
+    }
+
+    /// The same with one more sentence.
+    pub fn saying(mut self, sentence: impl AsRef<str>) -> Self {
+        if !self.verdict.is_empty() {
+            self.verdict.push(' ');
+        }
+        self.verdict += sentence.as_ref();
+        self
+    }
+
+    /// The same with more facts.
+    pub fn with(mut self, facts: impl IntoIterator<Item = Fact>) -> Self {
+        self.facts.extend(facts);
+        self
+    }
 }
 
 /// Every figure as SVG, PNG and CSV.

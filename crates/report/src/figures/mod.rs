@@ -1,9 +1,9 @@
 //! One file per figure or theme.
 
-pub mod all;
 pub mod delta;
 pub mod density;
 pub mod eigenvalues;
+pub mod experiment;
 pub mod family;
 pub mod figure;
 pub mod gradient;

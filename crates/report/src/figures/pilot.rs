@@ -2,12 +2,14 @@
 
 use anyhow::Result;
 
-use crate::figures::figure::{Figure, Section, figure};
-use crate::plot::panel::{Panel, Style, line};
+use crate::figures::figure::{Figure, Section};
+use crate::plot::panel::{Panel, Style, axes, line};
 use crate::read::bound::{Pilot, PilotDocument};
-use crate::text::numbers::{count, grouped, have, percent};
+use crate::text::fact::number;
+use crate::text::numbers::{grouped, percent};
 
-const RETRAINED: &str = "w* and basis of the pilot alone";
+/// Whose minimiser and basis a pilot has: those of all samples, or its own.
+const MINIMISERS: [&str; 2] = ["w* and basis of all samples", "w* and basis of the pilot alone"];
 
 fn own_minimiser(pilot: &Pilot) -> bool {
     pilot.minimiser != "all-samples"
@@ -17,81 +19,54 @@ fn own_minimiser(pilot: &Pilot) -> bool {
 pub fn pilot(document: &PilotDocument, setting: &str, n_samples: usize) -> Result<Option<Figure>> {
     let pilots = document.pilots.iter().filter(|p| p.setting == setting).collect::<Vec<_>>();
     let Some(first) = pilots.first() else { return Ok(None) };
-    let points = |own: bool, of: fn(&Pilot) -> f64| {
-        let chosen = pilots.iter().filter(|p| own_minimiser(p) == own);
-        chosen.map(|p| (p.n_samples as f64, of(p))).collect::<Vec<_>>()
-    };
-    let interval = |p: &Pilot, colour| {
+    let of = |own: bool| pilots.iter().filter(move |p| own_minimiser(p) == own);
+    let points = |own: bool| of(own).map(|p| (p.n_samples as f64, p.variance)).collect();
+    let interval = |p: &&Pilot| {
         let n = p.n_samples as f64;
-        line("", vec![(n, p.low), (n, p.high)], Style::Solid, colour)
+        line("", vec![(n, p.low), (n, p.high)], Style::Solid, usize::from(own_minimiser(p)))
     };
-    let full = first.full_variance;
     let smallest = pilots.iter().map(|p| p.n_samples).min().unwrap_or(1) as f64;
+    let full = [smallest, n_samples as f64].map(|n| (n, first.full_variance)).to_vec();
     let mut lines = vec![
-        line("w* and basis of all samples", points(false, |p| p.variance), Style::Points, 0),
-        line(RETRAINED, points(true, |p| p.variance), Style::Points, 1),
-        line("V of all samples", vec![(smallest, full), (n_samples as f64, full)], Style::Dashed, 2),
+        line(MINIMISERS[0], points(false), Style::Points, 0),
+        line(MINIMISERS[1], points(true), Style::Points, 1),
+        line("V of all samples", full, Style::Dashed, 2),
     ];
     lines.retain(|l| !l.points.is_empty());
-    lines.extend(pilots.iter().map(|p| interval(p, usize::from(own_minimiser(p)))));
-    let panel = Panel {
-        title: "What a pilot predicts".into(),
-        x_label: "samples n of the pilot".into(),
-        y_label: "V (nats²)".into(),
-        log_x: true,
-        lines,
-        ..Panel::default()
-    };
-    let held = |own: bool| {
-        let of = pilots.iter().filter(|p| own_minimiser(p) == own).collect::<Vec<_>>();
-        (of.iter().filter(|p| p.holds).count(), of.len())
-    };
-    let sentence = pilot_sentence(held(false), held(true), document.confidence);
+    lines.extend(pilots.iter().map(interval));
+    let panel =
+        Panel { log_x: true, lines, ..axes("What a pilot predicts", "samples n of the pilot", "V (nats²)") };
     let caption = format!(
-        "Pilot: V of {setting} from the first n samples, with {} intervals over samples and draws, beside V of all {}.",
+        "Pilot: V of {setting} from the first n samples, with {} intervals over samples and draws, beside V of all {}. A pilot that was trained alone has another w*, with a V of its own.",
         percent(document.confidence),
         grouped(n_samples)
     );
-    figure("pilot", Section::Answer, caption, sentence, &[panel]).map(Some)
-}
-
-/// How many pilots hold V of all samples, of how many: with w* of all samples, and with their own.
-fn pilot_sentence(fixed: (usize, usize), own: (usize, usize), confidence: f64) -> String {
-    let one = |(holds, of): (usize, usize), which: &str, why: &str| {
-        let interval = percent(confidence);
-        (of > 0).then(|| {
-            let why = if holds < of { why } else { "" };
-            let (of, have) = (count(of, "pilot"), have(holds));
-            format!("Of {of} {which}, {have} the V of all samples in the {interval} interval{why}.")
+    let counts = [false, true].map(|own| {
+        let holds = of(own).filter(|p| p.holds).count();
+        let whose = MINIMISERS[usize::from(own)];
+        let some = of(own).next().is_some();
+        some.then(|| {
+            [
+                number(format!("pilots with {whose}"), of(own).count()),
+                number("of them with V of all samples in the interval", holds),
+            ]
         })
-    };
-    let other_point = ": w* is another point there, with a V of its own";
-    [
-        one(fixed, "with w* and basis of all samples", ""),
-        one(own, "trained on the first n samples alone", other_point),
-    ]
-    .into_iter()
-    .flatten()
-    .collect::<Vec<_>>()
-    .join(" ")
+    });
+    let figure = Figure::of("pilot", Section::Answer, caption, &[panel])?;
+    Ok(Some(figure.with(counts.into_iter().flatten().flatten())))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::read::fixtures::pilots;
 
     #[test]
-    fn pilots_are_told_by_where_their_minimiser_is() {
-        let fixed =
-            "Of 3 pilots with w* and basis of all samples, 2 have the V of all samples in the 95 % interval.";
-        let own = "Of 1 pilot trained on the first n samples alone, none has the V of all samples in the 95 % interval: w* is another point there, with a V of its own.";
-        assert_eq!(pilot_sentence((2, 3), (0, 0), 0.95), fixed);
-        assert_eq!(pilot_sentence((0, 0), (0, 1), 0.95), own);
-        assert_eq!(pilot_sentence((2, 3), (0, 1), 0.95), format!("{fixed} {own}"));
-        // No reason is given for what did not happen.
-        assert_eq!(
-            pilot_sentence((0, 0), (2, 2), 0.9),
-            "Of 2 pilots trained on the first n samples alone, 2 have the V of all samples in the 90 % interval."
-        );
+    fn pilots_are_counted_by_whose_minimiser_they_use() {
+        let figure = pilot(&pilots(), "s", 5000).unwrap().unwrap();
+        let facts = figure.facts.iter().map(|f| f.value.unwrap()).collect::<Vec<_>>();
+        assert_eq!(facts, [2.0, 2.0, 1.0, 0.0]);
+        assert!(figure.facts[2].label.ends_with("w* and basis of the pilot alone"));
+        assert!(pilot(&pilots(), "other", 5000).unwrap().is_none());
     }
 }

@@ -2,40 +2,34 @@
 
 use anyhow::Result;
 
-use crate::figures::figure::{Figure, Section, figure};
-use crate::plot::panel::{Panel, Style, line, thin};
-use crate::read::bound::{Setting, SufficientRow};
+use crate::figures::figure::{Figure, Section};
+use crate::plot::panel::{Panel, Style, delta_axes, geometric, line, thin};
+use crate::read::bound::{Exponent, Setting, SufficientRow};
 use crate::read::experiment::Experiment;
-use crate::text::answer::tolerance;
 use crate::text::directions::describe;
-use crate::text::findings;
+use crate::text::fact::{Fact, fact};
 use crate::text::numbers::percent;
+use crate::text::verdicts::{decay, tolerance};
 
+/// Measured curve, law and tolerances of the answer.
 pub fn sufficient(e: &Experiment, answer: &Setting) -> Result<Figure> {
     let rows = e.rows_of(&answer.name, "order-average").collect::<Vec<_>>();
     let reach = rows.iter().filter_map(|r| r.k).max().unwrap_or(0).max(e.data.n_samples) as f64 * 1.5;
-    let first = e.sizes[0] as f64;
-    let law = (0..=60).map(|i| first * (reach / first).powf(f64::from(i) / 60.0));
-    let step = e.step as f64;
-    let law = law.map(|k| (k, answer.variance * step / (k * (k + step)))).collect();
+    let s = e.step as f64;
+    let law = geometric(e.sizes[0] as f64, reach, |k| answer.variance * s / (k * (k + s)));
     let marks = rows.iter().filter_map(|r| r.k.map(|k| (k as f64, r.tolerance))).collect();
     let interval = |r: &&SufficientRow| {
         let ends = [r.low?, r.high?].map(|k| (k as f64, r.tolerance));
         Some(line("", ends.to_vec(), Style::Solid, 2))
     };
     let mut panel = Panel {
-        title: "How many samples are enough".into(),
-        x_label: "prefix size k (samples)".into(),
-        y_label: "Δ_k (nats²)".into(),
-        log_x: true,
-        log_y: true,
         lines: vec![
             line("measured, one order", thin(&e.sizes, |i| answer.delta[i]), Style::Solid, 0),
             line("average over orders, V(1/k − 1/(k+s))", law, Style::Dashed, 1),
             line("K", marks, Style::Points, 2),
         ],
         levels: rows.iter().map(|r| (r.tolerance, format!("tolerance {}", tolerance(r)))).collect(),
-        ..Panel::default()
+        ..delta_axes("How many samples are enough", "Δ_k (nats²)")
     };
     panel.lines.extend(rows.iter().filter_map(interval));
     let caption = format!(
@@ -43,11 +37,19 @@ pub fn sufficient(e: &Experiment, answer: &Setting) -> Result<Figure> {
         describe(answer),
         percent(e.confidence)
     );
-    figure(
-        "sufficient",
-        Section::Answer,
-        caption,
-        findings::exponent(answer.exponent.as_ref(), "", e.confidence, false),
-        &[panel],
-    )
+    let figure = Figure::of("sufficient", Section::Answer, caption, &[panel])?;
+    Ok(figure
+        .saying(decay(answer.exponent.as_ref()))
+        .with([variance("V", answer)])
+        .with(answer.exponent.as_ref().map(exponent)))
+}
+
+/// V of a setting.
+pub fn variance(label: &str, s: &Setting) -> Fact {
+    fact(label, s.variance, "nats²").with_error(s.variance_standard_error)
+}
+
+/// The fitted exponent of the measured Δ_k.
+pub fn exponent(e: &Exponent) -> Fact {
+    fact("decay exponent of Δ_k", e.value, "").within(e.low, e.high)
 }

@@ -8,6 +8,7 @@ use store::manifest::Manifest;
 use crate::export::curve::Curve;
 use crate::export::summary::{FORMAT, Summary};
 use crate::page::compare::{self, Entry};
+use crate::page::index;
 
 /// Rewrites both pages; `current` and its results may not be in place yet. A member stands there through its family alone.
 pub fn write(artifacts: &Path, summary: Summary, curve: Option<Curve>) -> Result<()> {
@@ -53,9 +54,9 @@ fn others(artifacts: &Path, current: &str) -> Result<Vec<Entry>> {
 
 fn put_both(artifacts: &Path, current: &str, mut entries: Vec<Entry>) -> Result<()> {
     entries.sort_by(|a, b| a.summary.experiment.cmp(&b.summary.experiment));
-    put(artifacts, PAGES[0], current, &compare::index(&entries))?;
+    put(artifacts, PAGES[0], current, &index::html(&entries)?)?;
     entries.retain(|e| e.curve.is_some());
-    put(artifacts, PAGES[1], current, &compare::comparison(&entries)?)
+    put(artifacts, PAGES[1], current, &compare::html(&entries)?)
 }
 
 fn put(artifacts: &Path, file: &str, current: &str, text: &str) -> Result<()> {

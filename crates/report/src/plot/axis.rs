@@ -5,13 +5,14 @@ use std::ops::Range;
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 use plotters::coord::types::RangedCoordf64;
 
-use crate::text::numbers::tick_label;
+use crate::text::numbers::short;
 
 /// A place on an axis: the value, or its decimal logarithm.
 pub fn place(value: f64, log: bool) -> f64 {
     if log { value.log10() } else { value }
 }
 
+/// From the smallest to the largest value, with a margin.
 pub fn range(values: impl Iterator<Item = f64> + Clone) -> Range<f64> {
     let low = values.clone().fold(f64::INFINITY, f64::min);
     let high = values.fold(f64::NEG_INFINITY, f64::max);
@@ -53,6 +54,11 @@ impl ValueFormatter<f64> for Scale {
     fn format_ext(&self, place: &f64) -> String {
         tick_label(*place, self.log)
     }
+}
+
+/// A value at its place on an axis: powers of ten as `1e-4`, others with two digits.
+fn tick_label(place: f64, log: bool) -> String {
+    short(if log { 10_f64.powf(place) } else { place })
 }
 
 /// Decimal logarithms of round values: 1, 2 and 5 in each decade where the decades are few, else each n-th decade.

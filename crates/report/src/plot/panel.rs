@@ -41,16 +41,25 @@ pub fn line(label: &str, points: Vec<(f64, f64)>, style: Style, colour: usize) -
     Line { label: label.to_owned(), points, style, colour }
 }
 
+/// A pair of axes without lines.
+pub fn axes(title: &str, x_label: &str, y_label: &str) -> Panel {
+    Panel { title: title.into(), x_label: x_label.into(), y_label: y_label.into(), ..Panel::default() }
+}
+
 /// Logarithmic axes of Δ_k over k.
-pub fn delta_panel(title: &str, y_label: &str) -> Panel {
-    Panel {
-        title: title.into(),
-        x_label: "prefix size k (samples)".into(),
-        y_label: y_label.into(),
-        log_x: true,
-        log_y: true,
-        ..Panel::default()
-    }
+pub fn delta_axes(title: &str, y_label: &str) -> Panel {
+    Panel { log_x: true, log_y: true, ..axes(title, "prefix size k (samples)", y_label) }
+}
+
+/// (rank, value) from rank 1 on.
+pub fn ranked(values: impl IntoIterator<Item = f64>) -> Vec<(f64, f64)> {
+    (1..).map(f64::from).zip(values).collect()
+}
+
+/// (k, value) at k in geometric steps.
+pub fn geometric(first: f64, last: f64, value: impl Fn(f64) -> f64) -> Vec<(f64, f64)> {
+    let k = (0..=60).map(|i| first * (last / first).powf(f64::from(i) / 60.0));
+    k.map(|k| (k, value(k))).collect()
 }
 
 /// Points of a curve that are drawn; the tables hold all.
@@ -71,22 +80,19 @@ pub fn thin(sizes: &[usize], curve: impl Fn(usize) -> f64) -> Vec<(f64, f64)> {
     points
 }
 
-pub fn csv_of(panels: &[Panel]) -> String {
+/// Every plotted number.
+pub fn csv(panels: &[Panel]) -> String {
     let mut text = "panel,line,x,y\n".to_owned();
     for panel in panels {
+        let mut row = |line: &str, x: f64, y: f64| {
+            let clean = |s: &str| s.replace(',', ";");
+            writeln!(text, "{},{},{x},{y}", clean(&panel.title), clean(line)).expect("writing to a string");
+        };
         for line in &panel.lines {
-            for (x, y) in &line.points {
-                let clean = |s: &str| s.replace(',', ";");
-                writeln!(text, "{},{},{x},{y}", clean(&panel.title), clean(&line.label))
-                    .expect("writing to a string");
-            }
+            line.points.iter().for_each(|&(x, y)| row(&line.label, x, y));
         }
-        for (edge, at) in [("lower edge of the band", 0), ("upper edge of the band", 1)] {
-            for &(x, low, high) in &panel.band {
-                let title = panel.title.replace(',', ";");
-                writeln!(text, "{title},{edge},{x},{}", [low, high][at]).expect("writing to a string");
-            }
-        }
+        panel.band.iter().for_each(|&(x, low, _)| row("lower edge of the band", x, low));
+        panel.band.iter().for_each(|&(x, _, high)| row("upper edge of the band", x, high));
     }
     text
 }
@@ -113,6 +119,6 @@ mod tests {
             ..Panel::default()
         };
         let table = "panel,line,x,y\na; b,c,1,2\na; b,lower edge of the band,1,1.5\na; b,upper edge of the band,1,2.5\n";
-        assert_eq!(csv_of(&[panel]), table);
+        assert_eq!(csv(&[panel]), table);
     }
 }

@@ -33,15 +33,14 @@ pub fn svg(surfaces: &[Surface]) -> Result<String> {
 fn draw(surface: &Surface, area: &DrawingArea<SVGBackend, plotters::coord::Shift>) -> Result<()> {
     let (low, high) = extremes(surface.heights);
     let top = if high > low { high } else { low + 1.0 };
-    let (first, last) = (surface.axis[0], surface.axis[surface.axis.len() - 1]);
+    let axis = surface.axis.to_vec();
+    let (first, last) = (axis[0], axis[axis.len() - 1]);
     let mut chart = ChartBuilder::on(area)
         .caption(&surface.title, ("sans-serif", 19))
         .margin(16)
         .build_cartesian_3d(first..last, low..top, first..last)?;
     chart.with_projection(|mut p| {
-        p.pitch = 0.42;
-        p.yaw = 0.65;
-        p.scale = 0.82;
+        (p.pitch, p.yaw, p.scale) = (0.42, 0.65, 0.82);
         p.into_matrix()
     });
     chart
@@ -53,22 +52,18 @@ fn draw(surface: &Surface, area: &DrawingArea<SVGBackend, plotters::coord::Shift
         .y_formatter(&|v| short(*v))
         .z_formatter(&|v| short(*v))
         .draw()?;
-    let step = (last - first) / (surface.axis.len() as f64 - 1.0);
+    let step = (last - first) / (axis.len() as f64 - 1.0);
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a place on the axis
-    let index = |v: f64| (((v - first) / step).round() as usize).min(surface.axis.len() - 1);
+    let index = |v: f64| (((v - first) / step).round() as usize).min(axis.len() - 1);
     let height = |x: f64, z: f64| surface.heights[[index(x), index(z)]];
     let colour = |h: &f64| viridis((h - low) / (top - low)).mix(0.92).filled();
-    let axis = surface.axis.to_vec();
-    chart.draw_series(
-        SurfaceSeries::xoz(axis.iter().copied(), axis.iter().copied(), height).style_func(&colour),
-    )?;
+    let places = || axis.iter().copied();
+    chart.draw_series(SurfaceSeries::xoz(places(), places(), height).style_func(&colour))?;
     let labels = [
         ("θ1 (parameter units)", (first + 0.28 * (last - first), low, last + 0.4 * (last - first))),
         ("θ2", (last + 0.22 * (last - first), low, f64::midpoint(first, last))),
     ];
-    for (text, place) in labels {
-        chart.draw_series(std::iter::once(Text::new(text, place, ("sans-serif", 14))))?;
-    }
+    chart.draw_series(labels.map(|(text, place)| Text::new(text, place, ("sans-serif", 14))))?;
     Ok(())
 }
 

@@ -3,7 +3,9 @@
 use ndarray::{Array1, Array2, Array3};
 use records::Which;
 
-use crate::read::bound::{PilotDocument, Setting};
+use crate::read::bound::{
+    Comparison, Pilot, PilotDocument, PredictedSize, Setting, SufficientRow, TheoryCurve,
+};
 use crate::read::eigen::{Basis, Eigenpairs};
 use crate::read::experiment::Experiment;
 use crate::read::family::{Fit, Flattening, Ladder, Member, Rung, Spread};
@@ -193,5 +195,59 @@ pub fn member(name: &str, polish: Option<Polish>) -> Member {
         variance: 1.0,
         theory_variances: vec![],
         overlap: None,
+    }
+}
+
+/// K at 1e-4 nats² by the closed form.
+pub fn row(status: &str, k: Option<usize>, interval: Option<(usize, usize)>) -> SufficientRow {
+    SufficientRow {
+        setting: "s".into(),
+        method: "order-average".into(),
+        tolerance: 1e-4,
+        relative: None,
+        status: status.into(),
+        k,
+        low: interval.map(|i| i.0),
+        high: interval.map(|i| i.1),
+    }
+}
+
+/// A theory that was above Monte Carlo at this fraction of 59,999.
+pub fn theory(name: &str, fraction_above: f64) -> TheoryCurve {
+    TheoryCurve {
+        name: name.into(),
+        sizes: vec![10, 100],
+        values: ndarray::array![1e-2, 1e-4],
+        comparison: Comparison {
+            name: name.into(),
+            n_compared: 59_999,
+            fraction_above,
+            smallest_ratio: 0.5,
+            geometric_mean_ratio: 2.0,
+            within_three_standard_errors: 0.125,
+        },
+    }
+}
+
+/// Two pilots with w* of all samples whose intervals contain V, and one trained alone whose interval does not.
+pub fn pilots() -> PilotDocument {
+    let pilot = |n_samples, minimiser: &str, holds| Pilot {
+        setting: "s".into(),
+        n_samples,
+        minimiser: minimiser.into(),
+        variance: 90.0,
+        low: 80.0,
+        high: 110.0,
+        full_variance: if holds { 100.0 } else { 120.0 },
+        holds,
+        sizes: vec![PredictedSize { tolerance: 1e-4, k: 950, low: 900, high: 1050, full_k: 1000 }],
+    };
+    PilotDocument {
+        confidence: 0.95,
+        pilots: vec![
+            pilot(500, "all-samples", true),
+            pilot(1000, "all-samples", true),
+            pilot(500, "m-pilot-500", false),
+        ],
     }
 }

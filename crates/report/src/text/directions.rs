@@ -3,7 +3,7 @@
 use records::Which;
 
 use crate::read::bound::Setting;
-use crate::read::eigen::{Basis, Eigenpairs};
+use crate::read::eigen::Basis;
 use crate::text::numbers::{count, short};
 
 /// A basis in words.
@@ -27,27 +27,27 @@ pub fn placed(basis: Basis, directions: &str) -> String {
     }
 }
 
+/// The eigenvalue that comes first, in words.
+pub fn first_of(which: Which) -> &'static str {
+    match which {
+        Which::LargestAlgebraic => "largest eigenvalue",
+        Which::LargestMagnitude => "eigenvalue of largest magnitude",
+        Which::SmallestAlgebraic => "smallest eigenvalue",
+    }
+}
+
 /// The two directions of a landscape, in words.
 pub fn plane(of: Basis) -> String {
     let two = placed(of, &format!("two {} directions", named(of)));
     if matches!(of, Basis::Eigenvectors(_) | Basis::Given) { format!("the {two}") } else { two }
 }
 
-/// Where the directions come from.
-pub fn origin(s: &Eigenpairs) -> String {
-    match s.basis {
-        Basis::Given => "The directions are those of eigen.basis.".to_owned(),
-        _ => format!(
-            "The eigenvalues took {} over all samples.",
-            count(s.n_products, "Hessian-vector product")
-        ),
-    }
-}
-
+/// Directions, σ and draws of a setting.
 pub fn describe(s: &Setting) -> String {
     format!("{} ({})", described_directions(s), count(s.draws, "draw"))
 }
 
+/// Directions and σ of a setting.
 pub fn described_directions(s: &Setting) -> String {
     let direction = format!("{} direction", named(s.basis));
     format!("{} at σ = {}", count(s.dim, &direction), short(s.sigma))

@@ -1,7 +1,7 @@
-//! Numbers and sentences.
+//! Numbers, facts and verdicts in words.
 
-pub mod answer;
 pub mod directions;
-pub mod findings;
+pub mod fact;
 pub mod numbers;
 pub mod paper;
+pub mod verdicts;

@@ -1,11 +1,5 @@
 //! Numbers as the page writes them.
 
-/// A value at its place on an axis: powers of ten as `1e-4`, others with two digits.
-pub fn tick_label(place: f64, log: bool) -> String {
-    let value = if log { 10_f64.powf(place) } else { place };
-    short(value)
-}
-
 /// A number in at most seven characters, with a minus sign where it is negative.
 pub fn short(value: f64) -> String {
     let magnitude = value.abs();
@@ -50,12 +44,16 @@ pub fn with_error(value: f64, error: f64) -> String {
 /// A fraction in per cent, small ones too without an exponent.
 pub fn percent(fraction: f64) -> String {
     let value = 100.0 * fraction;
-    if !(1e-6..0.01).contains(&value) {
-        return format!("{} %", short(value));
+    if (99.995..100.0).contains(&value) {
+        return share(fraction, 2);
     }
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 3 to 7
-    let digits = (1.0 - value.log10().floor()) as usize;
-    format!("{} %", format!("{value:.digits$}").trim_end_matches('0'))
+    let digits = match value {
+        10.0..100.0 => 2,
+        1e-6..0.01 => (1.0 - value.log10().floor()) as usize,
+        _ => return format!("{} %", short(value)),
+    };
+    format!("{} %", format!("{value:.digits$}").trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// A whole number with commas between thousands.
@@ -71,10 +69,14 @@ pub fn grouped(n: usize) -> String {
     text
 }
 
-/// A number of samples that is a mean or a solution, as a whole number.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // not negative, and below 2^53
-pub fn grouped_f(k: f64) -> String {
-    if k < 1e15 { grouped(k.round() as usize) } else { short(k) }
+/// A value that is rounded to a whole number, with commas between thousands.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // below 2^53
+pub fn whole(value: f64) -> String {
+    match value.abs().round() {
+        size if size >= 1e15 => short(value),
+        size if value < 0.0 && size > 0.0 => format!("−{}", grouped(size as usize)),
+        size => grouped(size as usize),
+    }
 }
 
 /// A share in per cent with so many decimals; what is neither none nor all is never rounded to it.
@@ -100,36 +102,15 @@ pub fn count(n: usize, one: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{} {one}s", grouped(n)) }
 }
 
-/// How many of some have a property: `none has`, `1 has`, `2 have`.
-pub fn have(n: usize) -> String {
-    match n {
-        0 => "none has".to_owned(),
-        1 => "1 has".to_owned(),
-        n => format!("{} have", grouped(n)),
-    }
-}
-
-pub fn ordinal(n: usize) -> String {
-    match (n % 10, n % 100) {
-        (1, r) if r != 11 => format!("{n}st"),
-        (2, r) if r != 12 => format!("{n}nd"),
-        (3, r) if r != 13 => format!("{n}rd"),
-        _ => format!("{n}th"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn ticks_are_short() {
-        assert_eq!(tick_label(-4.0, true), "1e-4");
-        assert_eq!(tick_label(2.0, true), "100");
-        assert_eq!(tick_label(0.25, false), "0.25");
-        assert_eq!(tick_label(-7.5, true), "3.2e-8");
         assert_eq!(short(0.0), "0");
         assert_eq!(short(12_345.0), "1.2e4");
+        assert_eq!([12_345.4, -1000.0, -0.2, 1e16].map(whole), ["12,345", "−1,000", "0", "1e16"]);
         assert_eq!(short(1253.4), "1,253");
         assert_eq!(short(-0.0672), "−0.067");
         assert_eq!((short(0.009_96), short(0.0099)), ("0.01".to_owned(), "9.9e-3".to_owned()));
@@ -153,8 +134,8 @@ mod tests {
 
     #[test]
     fn per_cent_has_no_exponent() {
-        let all = [0.001, 1e-5, 3.713e-5, 0.916, 0.95, 0.0].map(percent);
-        assert_eq!(all, ["0.1 %", "0.001 %", "0.0037 %", "91.6 %", "95 %", "0 %"]);
+        let all = [0.001, 1e-5, 3.713e-5, 0.9725, 0.95, 0.0, 0.999_99].map(percent);
+        assert_eq!(all, ["0.1 %", "0.001 %", "0.0037 %", "97.25 %", "95 %", "0 %", "more than 99.99 %"]);
     }
 
     #[test]
@@ -178,15 +159,5 @@ mod tests {
     #[test]
     fn counts_agree_with_their_nouns() {
         assert_eq!([1, 2, 1024].map(|n| count(n, "draw")), ["1 draw", "2 draws", "1,024 draws"]);
-        assert_eq!([0, 1, 5].map(have), ["none has", "1 has", "5 have"]);
-    }
-
-    #[test]
-    fn ranks_are_spelled() {
-        let all = [1, 2, 3, 4, 11, 12, 13, 21, 22, 23, 111].map(ordinal);
-        assert_eq!(
-            all,
-            ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "23rd", "111th"]
-        );
     }
 }

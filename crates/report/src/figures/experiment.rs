@@ -1,4 +1,4 @@
-//! All figures that the artifacts allow.
+//! All figures of one experiment.
 
 use anyhow::Result;
 
@@ -15,11 +15,11 @@ pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figur
     let mut figures = vec![sufficient::sufficient(e, answer)?];
     figures.extend(pilot::pilot(&e.pilots, &answer.name, e.data.n_samples)?);
     if e.model.history.nrows() > 1 {
-        figures.push(training::history(e)?);
+        figures.push(training::history(&e.model)?);
     }
     figures.push(eigenvalues::spectrum(e, compare)?);
     if !e.eigenpairs.prefix_sizes.is_empty() {
-        figures.push(eigenvalues::prefix_spectrum(e)?);
+        figures.push(eigenvalues::prefix_spectrum(&e.eigenpairs)?);
     }
     for grid in &e.grids {
         figures.extend(landscape::landscapes(e, grid, compare)?);
@@ -29,7 +29,8 @@ pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figur
         figures.push(theory::theory(e, answer, compare)?);
     }
     if let Some(found) = &e.sweep {
-        figures.extend(sweep::sweep(found)?);
+        figures.push(sweep::theories(found)?);
+        figures.push(sweep::methods(found)?);
     }
     if let Some((facts, path)) = &e.model.polish {
         figures.push(training::polish(facts, path)?);
@@ -65,7 +66,7 @@ mod tests {
             let figures = draw(&e, &e.settings[0], true).unwrap();
             let of = |section| figures.iter().find(|f| f.section == section).unwrap();
             let (spectrum, delta) = (of(Section::Spectrum), of(Section::Delta));
-            assert_eq!(spectrum.sentence.contains("The paper printed"), spectrum.name == "figure-1");
+            assert_eq!(spectrum.verdict.contains("The paper printed"), spectrum.name == "figure-1");
             assert_eq!(delta.caption.starts_with("Figure 8: "), delta.name == "figure-8");
             [spectrum.name.clone(), delta.name.clone()]
         };
