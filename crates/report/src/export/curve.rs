@@ -128,6 +128,7 @@ fn variance_interval<'a>(rows: impl Iterator<Item = &'a SufficientRow>, step: us
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::read::fixtures::row;
 
     #[test]
     fn stairs_are_what_no_later_value_reaches() {
@@ -137,16 +138,8 @@ mod tests {
 
     #[test]
     fn the_interval_of_v_gives_the_interval_of_k_back() {
-        let row = |tolerance: f64, low, high| SufficientRow {
-            setting: "s".into(),
-            method: "order-average".into(),
-            tolerance,
-            relative: None,
-            status: "reached".into(),
-            k: Some(1),
-            low: Some(low),
-            high: Some(high),
-        };
+        let row =
+            |tolerance, low, high| SufficientRow { tolerance, ..row("reached", Some(1), Some((low, high))) };
         // V from 80 to 100, s = 1: k (k + 1) > V / tolerance
         let rows = [row(1e-2, 89, 100), row(1e-10, 894_427, 1_000_000)];
         let (low, high) = variance_interval(rows.iter(), 1);

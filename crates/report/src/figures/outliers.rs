@@ -53,17 +53,16 @@ fn facts(found: &Outliers) -> Vec<Fact> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn outliers_without_a_gap_have_no_number() {
-        let at = |n_samples, outliers: Option<usize>, overlap| Count {
-            n_samples,
-            n_classes: 10,
-            outliers,
-            gap_ratio: outliers.map(|_| 3.0),
-            largest: 2.0,
-            overlap,
+        let at = |n_samples: usize, outliers: Option<usize>, overlap| {
+            let gap = outliers.map(|_| 3.0);
+            let json = json!({"n_samples": n_samples, "n_classes": 10, "outliers": outliers, "gap_ratio": gap, "largest": 2.0});
+            Count { overlap, ..serde_json::from_value(json).unwrap() }
         };
         let known = |outliers, overlap| {
             let by_prefix = vec![at(100, Some(1), overlap), at(2000, outliers, Some(1.0))];

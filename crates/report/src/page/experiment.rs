@@ -207,7 +207,6 @@ fn pretty(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::read::bound::{AtSigma, Holds, TheoryAtSigma};
     use crate::read::fixtures::{self, pilots, row};
 
     fn page(e: &Experiment) -> String {
@@ -270,17 +269,7 @@ mod tests {
     #[test]
     fn the_eigenvalue_theory_is_explained_where_it_is_drawn() {
         let with = |names: &[&str]| {
-            let holds = |name: &&str| Holds {
-                name: (*name).to_owned(),
-                within: vec![],
-                above: vec![],
-                above_everywhere: vec![],
-            };
-            let theories =
-                names.iter().map(|_| TheoryAtSigma { ratio: 1.0, fraction_above: 0.002 }).collect();
-            let sigmas = vec![AtSigma { sigma: 1.0, variance: 1.0, methods: vec![], theories }];
-            let theories = names.iter().map(holds).collect();
-            let sweep = Sweep { n_samples: 1000, dim: 1, draws: 8, sigmas, theories };
+            let sweep = fixtures::sweep(names);
             (crate::figures::sweep::theories(&sweep).unwrap().caption, over_sigma(&sweep).rows)
         };
         let (caption, rows) = with(&["quadratic"]);

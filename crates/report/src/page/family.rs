@@ -56,65 +56,48 @@ impl Page<'_> {
     fn sizes(&self) -> Table {
         // All ladders have a variant, or none has.
         let variant = self.family.ladders[0].variant.as_ref().map(|_| "variant");
-        let head = [
-            "samples",
-            "replicas",
-            "train loss",
-            "test loss",
-            "test accuracy",
-            "‖∇L‖",
-            "V (nats²)",
-            "overlap",
-        ];
-        let row = |l: &Ladder, r: &Rung| {
-            let maybe = |s: Option<Spread>| s.map_or_else(String::new, text);
-            let cells = [
-                grouped(r.k),
-                r.replicas.to_string(),
-                text(r.train_loss),
-                maybe(r.test_loss),
-                maybe(r.test_accuracy),
-                text(r.gradient_norm),
-                text(r.variance),
-                maybe(r.overlap),
-            ];
-            l.variant.iter().cloned().chain(cells).collect()
-        };
+        let head = variant.into_iter().chain(SIZES.map(|(head, _)| head));
+        let cells = |r: &Rung| SIZES.map(|(_, cell)| cell(r).unwrap_or_default());
+        let row = |l: &Ladder, r: &Rung| l.variant.iter().cloned().chain(cells(r)).collect();
         let rows = self.family.ladders.iter().flat_map(|l| l.rungs.iter().map(move |r| row(l, r)));
-        Table::of(variant.into_iter().chain(head), rows)
+        Table::of(head, rows)
     }
 
     /// A row per network.
     fn members(&self) -> Table {
-        let head = [
-            "member",
-            "samples",
-            "train loss",
-            "test loss",
-            "test accuracy",
-            "‖∇L‖",
-            "V",
-            "V by theory",
-            "overlap",
-        ];
-        let row = |m: &Member| {
-            let maybe = |v: Option<f64>| v.map_or_else(String::new, short);
-            let theories = m.theory_variances.iter().map(|(n, v)| format!("{n} {}", short(*v)));
-            vec![
-                m.name.clone(),
-                grouped(m.n_samples),
-                short(m.train_loss),
-                maybe(m.test_loss),
-                maybe(m.test_accuracy),
-                short(m.gradient_norm),
-                short(m.variance),
-                theories.collect::<Vec<_>>().join(", "),
-                maybe(m.overlap),
-            ]
-        };
-        Table::of(head, self.family.members.iter().map(row))
+        let row = |m: &Member| MEMBERS.map(|(_, cell)| cell(m).unwrap_or_default()).to_vec();
+        Table::of(MEMBERS.map(|(head, _)| head), self.family.members.iter().map(row))
     }
 }
+
+/// A column: heading, and what a row has in it.
+type Column<T> = (&'static str, fn(&T) -> Option<String>);
+
+const SIZES: [Column<Rung>; 8] = [
+    ("samples", |r| Some(grouped(r.k))),
+    ("replicas", |r| Some(r.replicas.to_string())),
+    ("train loss", |r| Some(text(r.train_loss))),
+    ("test loss", |r| r.test_loss.map(text)),
+    ("test accuracy", |r| r.test_accuracy.map(text)),
+    ("‖∇L‖", |r| Some(text(r.gradient_norm))),
+    ("V (nats²)", |r| Some(text(r.variance))),
+    ("overlap", |r| r.overlap.map(text)),
+];
+
+const MEMBERS: [Column<Member>; 9] = [
+    ("member", |m| Some(m.name.clone())),
+    ("samples", |m| Some(grouped(m.n_samples))),
+    ("train loss", |m| Some(short(m.train_loss))),
+    ("test loss", |m| m.test_loss.map(short)),
+    ("test accuracy", |m| m.test_accuracy.map(short)),
+    ("‖∇L‖", |m| Some(short(m.gradient_norm))),
+    ("V", |m| Some(short(m.variance))),
+    ("V by theory", |m| {
+        let all = m.theory_variances.iter().map(|(name, v)| format!("{name} {}", short(*v)));
+        Some(all.collect::<Vec<_>>().join(", "))
+    }),
+    ("overlap", |m| m.overlap.map(short)),
+];
 
 #[cfg(test)]
 mod tests {

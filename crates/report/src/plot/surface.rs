@@ -4,7 +4,6 @@ use anyhow::Result;
 use ndarray::{Array1, ArrayView2};
 use plotters::prelude::*;
 
-use crate::plot::colours::viridis;
 use crate::text::numbers::short;
 
 /// One surface.
@@ -56,7 +55,7 @@ fn draw(surface: &Surface, area: &DrawingArea<SVGBackend, plotters::coord::Shift
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a place on the axis
     let index = |v: f64| (((v - first) / step).round() as usize).min(axis.len() - 1);
     let height = |x: f64, z: f64| surface.heights[[index(x), index(z)]];
-    let colour = |h: &f64| viridis((h - low) / (top - low)).mix(0.92).filled();
+    let colour = |h: &f64| ViridisRGB.get_color_normalized(*h, low, top).mix(0.92).filled();
     let places = || axis.iter().copied();
     chart.draw_series(SurfaceSeries::xoz(places(), places(), height).style_func(&colour))?;
     let labels = [

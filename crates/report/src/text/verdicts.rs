@@ -149,7 +149,7 @@ pub fn flat(ladder: &Ladder) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::read::fixtures::{curve, experiment, row, unfitted};
+    use crate::read::fixtures::{comparison, curve, experiment, row, unfitted};
 
     #[test]
     fn the_answer_follows_its_status() {
@@ -205,16 +205,7 @@ mod tests {
 
     #[test]
     fn a_theory_is_a_bound_only_where_it_was_above_everywhere() {
-        let of = |fraction_above| {
-            bound(&Comparison {
-                name: "quadratic".into(),
-                n_compared: 60_000,
-                fraction_above,
-                smallest_ratio: 0.5,
-                geometric_mean_ratio: 2.0,
-                within_three_standard_errors: 0.0,
-            })
-        };
+        let of = |fraction_above| bound(&comparison("quadratic", fraction_above));
         assert!(of(1.0).ends_with("an upper bound here.") && of(0.0).contains("is below"));
         assert!(of(1.0 - 1.0 / 60_000.0).ends_with("no upper bound."));
     }
