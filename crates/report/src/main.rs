@@ -1,20 +1,12 @@
 //! `report`: one self-contained page per experiment and an index over all; every figure as SVG and PNG, every plotted
 //! number as CSV.
 
-mod beyond;
-mod chart;
-mod compare;
-mod confidence;
-mod family;
+mod export;
 mod figures;
-mod gather;
-mod live;
-mod markdown;
 mod page;
-mod sentences;
-mod summary;
-mod surface;
-mod vtk;
+mod plot;
+mod read;
+mod text;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -24,8 +16,11 @@ use pipeline::Failure;
 use pipeline::shell::{Stage, StageContext};
 use records::Report;
 
-use crate::gather::Experiment;
-use crate::live::Curve;
+use crate::export::curve::Curve;
+use crate::export::{markdown, summary, vtk};
+use crate::page::overview;
+use crate::read::experiment::Experiment;
+use crate::read::family::Family;
 
 struct ReportStage;
 
@@ -35,7 +30,7 @@ impl Stage for ReportStage {
     const CODE: &'static str = env!("CODE");
 
     fn run(params: &Report, ctx: &mut StageContext) -> Result<String> {
-        if ctx.members.is_empty() { run(params, ctx) } else { family::run(params, ctx) }
+        if ctx.members.is_empty() { experiment(params, ctx) } else { family(params, ctx) }
     }
 }
 
@@ -45,7 +40,7 @@ fn main() -> ExitCode {
     match arguments.as_slice() {
         [flag, artifacts] if flag == "--index" => {
             pipeline::log::start_log(tracing::Level::INFO);
-            match compare::rewrite(Path::new(artifacts)) {
+            match overview::rewrite(Path::new(artifacts)) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => pipeline::log::report("report", &error),
             }
@@ -54,7 +49,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(params: &Report, ctx: &mut StageContext) -> Result<String> {
+fn experiment(params: &Report, ctx: &mut StageContext) -> Result<String> {
     let experiment = Experiment::read(ctx)?;
     let names = experiment.settings.iter().map(|s| s.name.as_str()).collect::<Vec<_>>();
     let Some(answer) = experiment.settings.iter().find(|s| s.name == params.answer) else {
@@ -64,46 +59,41 @@ fn run(params: &Report, ctx: &mut StageContext) -> Result<String> {
         )
         .into());
     };
-    let figures = figures::draw(&experiment, answer, params.compare_with_paper)?;
-    write_figures(params, ctx, &figures)?;
+    let figures = figures::experiment::draw(&experiment, answer, params.compare_with_paper)?;
+    figures::figure::write(params, ctx, &figures)?;
+    let html = page::experiment::html(params, &experiment, answer, &figures)?;
+    let summary = summary::of(params, &experiment, answer, &figures);
+    let curve = Curve::of(&experiment, answer, &experiment.name);
+    let out = &mut ctx.outputs;
     for setting in &experiment.settings {
-        let csv = figures::full_curve(&experiment, setting);
-        ctx.outputs.write_bytes(
+        let csv = figures::delta::full_curve(&experiment, setting);
+        out.write_bytes(
             &format!("curves/{}.csv", setting.name),
             csv.as_bytes(),
             "Delta_k at every prefix size",
         )?;
     }
-    let html = page::experiment(params, &experiment, answer, &figures);
-    ctx.outputs.write_bytes("index.html", html.as_bytes(), "the report")?;
-    let summary = summary::of(params, &experiment, answer);
-    ctx.outputs.write_json("summary.json", &summary, "the report in numbers")?;
-    ctx.outputs.write_bytes(
-        "summary.md",
-        markdown::summary(&summary).as_bytes(),
-        "the answer in Markdown",
-    )?;
-    let curve = Curve::of(&experiment, answer, &experiment.name);
-    ctx.outputs.write_json("curve.json", &curve, "the answer's Delta_k, for the comparison")?;
+    out.write_bytes("index.html", html.as_bytes(), "the report")?;
+    out.write_json("summary.json", &summary, "the report in numbers")?;
+    out.write_bytes("summary.md", markdown::summary(&summary).as_bytes(), "the answer in Markdown")?;
+    out.write_json("curve.json", &curve, "the answer's Delta_k, for the comparison")?;
     for grid in &experiment.grids {
         let file = format!("surfaces/{}.vts", grid.name);
-        ctx.outputs.write_bytes(&file, vtk::structured_grid(grid).as_bytes(), "landscape for ParaView")?;
+        out.write_bytes(&file, vtk::structured_grid(grid).as_bytes(), "landscape for ParaView")?;
     }
-    compare::write(&ctx.artifacts, summary, Some(curve))?;
+    overview::write(&ctx.artifacts, summary, Some(curve))?;
     Ok(format!("{} figures, index.html of {:.1} MB", figures.len(), html.len() as f64 / 1e6))
 }
 
-/// Every figure as SVG, PNG and CSV.
-fn write_figures(params: &Report, ctx: &mut StageContext, figures: &[figures::Figure]) -> Result<()> {
-    let progress = ctx.progress(figures.len(), "report: figures");
-    for figure in figures {
-        let name = &figure.name;
-        let out = &mut ctx.outputs;
-        out.write_bytes(&format!("figures/{name}.svg"), figure.svg.as_bytes(), &figure.alt)?;
-        let png = chart::png(&figure.svg, params.png_scale)?;
-        out.write_bytes(&format!("figures/{name}.png"), &png, &figure.alt)?;
-        out.write_bytes(&format!("figures/{name}.csv"), figure.csv.as_bytes(), "every plotted number")?;
-        progress.add(1);
-    }
-    Ok(())
+fn family(params: &Report, ctx: &mut StageContext) -> Result<String> {
+    let family = Family::read(&ctx.inputs)?;
+    let figures = figures::family::draw(&family, params.compare_with_paper)?;
+    figures::figure::write(params, ctx, &figures)?;
+    let answer = page::family::answer(&family);
+    let html = page::family::html(params, &answer, &family, &figures)?;
+    ctx.outputs.write_bytes("index.html", html.as_bytes(), "the report")?;
+    let summary = summary::of_family(params, &ctx.experiment, answer, &family, &figures);
+    ctx.outputs.write_json("summary.json", &summary, "the report in numbers")?;
+    overview::write(&ctx.artifacts, summary, None)?;
+    Ok(format!("{} members, {} figures", family.members.len(), figures.len()))
 }

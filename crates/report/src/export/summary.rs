@@ -1,11 +1,18 @@
 //! `summary.json`: the report in numbers.
 
+use std::collections::BTreeMap;
+
 use records::Report;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::gather::{Experiment, Setting, SufficientRow};
-use crate::sentences;
+use crate::figures::figure::Figure;
+use crate::read::bound::{Setting, SufficientRow};
+use crate::read::experiment::Experiment;
+use crate::read::family::Family;
+use crate::text::fact::Fact;
+use crate::text::numbers::count;
+use crate::text::verdicts::{answers, headline};
 
 /// Version of this document; changes with its fields.
 pub const FORMAT: u32 = 2;
@@ -65,27 +72,19 @@ pub struct Summary {
     pub exponent: Option<f64>,
     /// K of that setting by every method, per tolerance
     pub sufficient: Vec<SufficientRow>,
+    /// what each figure shows in numbers, by the name of its files
+    #[serde(default)]
+    pub facts: BTreeMap<String, Vec<Fact>>,
 }
 
-/// The sentences of the answer, one per tolerance.
-pub fn answers(experiment: &Experiment, answer: &Setting) -> Vec<String> {
-    let average = experiment.rows_of(&answer.name, "order-average");
-    let single = experiment.rows_of(&answer.name, "monte-carlo");
-    let sentence = |(a, s): (&SufficientRow, &SufficientRow)| {
-        let thin = sentences::thin_tail(s, &experiment.sizes).unwrap_or_default();
-        sentences::answer(a, s, experiment.data.n_samples) + &thin
-    };
-    average.zip(single).map(sentence).collect()
-}
-
-/// The answer in one sentence.
-pub fn headline(experiment: &Experiment, answer: &Setting) -> String {
-    let rows = experiment.rows_of(&answer.name, "order-average").collect::<Vec<_>>();
-    sentences::headline(&rows, experiment.data.n_samples)
+/// The facts of all figures that have some.
+fn facts_of(figures: &[Figure]) -> BTreeMap<String, Vec<Fact>> {
+    let some = figures.iter().filter(|f| !f.facts.is_empty());
+    some.map(|f| (f.name.clone(), f.facts.clone())).collect()
 }
 
 /// The summary of one experiment.
-pub fn of(params: &Report, experiment: &Experiment, answer: &Setting) -> Summary {
+pub fn of(params: &Report, experiment: &Experiment, answer: &Setting, figures: &[Figure]) -> Summary {
     Summary {
         format: FORMAT,
         experiment: experiment.name.clone(),
@@ -103,7 +102,7 @@ pub fn of(params: &Report, experiment: &Experiment, answer: &Setting) -> Summary
         train_accuracy: experiment.model.train_accuracy,
         test_accuracy: experiment.model.test_accuracy,
         gradient_norm: experiment.model.gradient_norm,
-        eigenvalues: experiment.spectrum.eigenvalues.to_vec(),
+        eigenvalues: experiment.eigenpairs.eigenvalues.to_vec(),
         setting: answer.name.clone(),
         dim: answer.dim,
         sigma: answer.sigma,
@@ -113,6 +112,51 @@ pub fn of(params: &Report, experiment: &Experiment, answer: &Setting) -> Summary
         variance: answer.variance,
         exponent: answer.exponent.as_ref().map(|e| e.value),
         sufficient: experiment.rows.iter().filter(|r| r.setting == answer.name).cloned().collect(),
+        facts: facts_of(figures),
+    }
+}
+
+/// The summary of a family, by its largest size.
+pub fn of_family(
+    params: &Report,
+    experiment: &str,
+    answer: Vec<String>,
+    family: &Family,
+    figures: &[Figure],
+) -> Summary {
+    let Family { ladders, members } = family;
+    let last = ladders[0].last();
+    let shape = members.iter().find(|m| m.n_samples == last.k).unwrap_or(&members[0]);
+    let accuracies = members.iter().filter(|m| m.n_samples == last.k).map(|m| m.train_accuracy);
+    let accuracies = accuracies.collect::<Option<Vec<_>>>();
+    Summary {
+        format: FORMAT,
+        experiment: experiment.to_owned(),
+        title: params.title.clone(),
+        headline: format!("A family of {}.", count(members.len(), "network")),
+        answer,
+        n_samples: last.k,
+        n_features: shape.layers.first().copied().unwrap_or(0),
+        n_classes: shape.n_classes,
+        source: shape.source.clone(),
+        layers: shape.layers.clone(),
+        activation: shape.activation.clone(),
+        n_params: shape.n_params,
+        train_loss: last.train_loss.mean,
+        train_accuracy: accuracies.map(|a| a.iter().sum::<f64>() / a.len() as f64),
+        test_accuracy: last.test_accuracy.map(|s| s.mean),
+        gradient_norm: last.gradient_norm.mean,
+        eigenvalues: last.eigenvalues.iter().map(|s| s.mean).collect(),
+        setting: ladders[0].setting.clone(),
+        dim: shape.dim,
+        sigma: shape.sigma,
+        draws: shape.draws,
+        step: ladders[0].step,
+        confidence: shape.confidence,
+        variance: last.variance.mean,
+        exponent: None,
+        sufficient: vec![],
+        facts: facts_of(figures),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use ndarray::{ArrayView2, Axis};
 
-use crate::gather::Grid;
+use crate::read::montecarlo::Grid;
 
 /// One grid: the plane z = 0 with L_k and the squared change at every kept k as point data.
 ///
@@ -44,9 +44,10 @@ fn array(text: &mut String, name: &str, values: ArrayView2<f64>) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::gather::Basis;
     use ndarray::{Array3, array};
+
+    use super::*;
+    use crate::read::eigen::Basis;
 
     #[test]
     fn the_first_axis_is_the_fastest() {

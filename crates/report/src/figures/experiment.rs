@@ -1,0 +1,80 @@
+//! All figures of one experiment.
+
+use anyhow::Result;
+
+use crate::figures::figure::Figure;
+use crate::figures::{
+    delta, density, eigenvalues, gradient, landscape, outliers, pilot, stream, sufficient, sweep, theory,
+    training,
+};
+use crate::read::bound::Setting;
+use crate::read::experiment::Experiment;
+
+/// All figures that the artifacts allow.
+pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figure>> {
+    let mut figures = vec![sufficient::sufficient(e, answer)?];
+    figures.extend(pilot::pilot(&e.pilots, &answer.name, e.data.n_samples)?);
+    if e.model.history.nrows() > 1 {
+        figures.push(training::history(&e.model)?);
+    }
+    figures.push(eigenvalues::spectrum(e, compare)?);
+    if !e.eigenpairs.prefix_sizes.is_empty() {
+        figures.push(eigenvalues::prefix_spectrum(&e.eigenpairs)?);
+    }
+    for grid in &e.grids {
+        figures.extend(landscape::landscapes(e, grid, compare)?);
+    }
+    figures.extend(delta::draw(e, compare)?);
+    if !answer.theories.is_empty() {
+        figures.push(theory::theory(e, answer, compare)?);
+    }
+    if let Some(found) = &e.sweep {
+        figures.push(sweep::theories(found)?);
+        figures.push(sweep::methods(found)?);
+    }
+    if let Some((facts, path)) = &e.model.polish {
+        figures.push(training::polish(facts, path)?);
+    }
+    if let Some(found) = &e.spectrum.density {
+        figures.push(density::density(&e.spectrum, found)?);
+    }
+    if let Some(found) = &e.spectrum.outliers {
+        figures.push(outliers::outliers(found)?);
+    }
+    figures.push(gradient::gradient_share(&e.spectrum, e.eigenpairs.basis)?);
+    if let Some(found) = &e.stream {
+        figures.push(stream::trajectory(found)?);
+        figures.push(stream::stops(found)?);
+    }
+    Ok(figures)
+}
+
+#[cfg(test)]
+mod tests {
+    use records::Which;
+
+    use super::*;
+    use crate::figures::figure::Section;
+    use crate::read::eigen::Basis;
+    use crate::read::fixtures;
+
+    #[test]
+    fn only_the_directions_of_the_paper_have_its_figures() {
+        let named = |basis| {
+            let mut e = fixtures::experiment();
+            (e.eigenpairs.basis, e.settings[0].basis) = (basis, basis);
+            let figures = draw(&e, &e.settings[0], true).unwrap();
+            let of = |section| figures.iter().find(|f| f.section == section).unwrap();
+            let (spectrum, delta) = (of(Section::Spectrum), of(Section::Delta));
+            assert_eq!(spectrum.verdict.contains("The paper printed"), spectrum.name == "figure-1");
+            assert_eq!(delta.caption.starts_with("Figure 8: "), delta.name == "figure-8");
+            [spectrum.name.clone(), delta.name.clone()]
+        };
+        for which in [Which::LargestAlgebraic, Which::LargestMagnitude] {
+            assert_eq!(named(Basis::Eigenvectors(which)), ["figure-1", "figure-8"]);
+        }
+        let smallest = named(Basis::Eigenvectors(Which::SmallestAlgebraic));
+        assert_eq!(smallest, ["eigenvalues", "delta-directions"]);
+        assert_eq!(named(Basis::Given), ["rayleigh-quotients", "delta-directions"]);
+    }
+}

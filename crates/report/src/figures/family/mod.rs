@@ -1,0 +1,30 @@
+//! What the members of a family show together.
+
+pub mod ladder;
+pub mod members;
+
+use anyhow::Result;
+
+use super::figure::Figure;
+use crate::read::family::Family;
+
+/// All figures of a family.
+pub fn draw(family: &Family, compare: bool) -> Result<Vec<Figure>> {
+    let Family { ladders, members } = family;
+    let mut figures = vec![members::spectrum(ladders, compare)?];
+    if ladders.iter().any(|l| l.rungs.len() > 1) {
+        if ladders.iter().any(|l| l.last().test_loss.is_some()) {
+            figures.push(ladder::learning_curve(ladders)?);
+        }
+        figures.push(ladder::angles(ladders)?);
+        figures.push(ladder::retrained(ladders)?);
+        figures.push(ladder::sufficient(ladders)?);
+    }
+    if members.iter().any(|m| m.n_classes != members[0].n_classes) {
+        figures.push(members::classes(members)?);
+    }
+    if ladders.len() > 1 {
+        figures.push(members::variants(family)?);
+    }
+    Ok(figures)
+}

@@ -1,0 +1,72 @@
+//! What pilots predict.
+
+use anyhow::Result;
+
+use crate::figures::figure::{Figure, Section};
+use crate::plot::panel::{Panel, Style, axes, line};
+use crate::read::bound::{Pilot, PilotDocument};
+use crate::text::fact::number;
+use crate::text::numbers::{grouped, percent};
+
+/// Whose minimiser and basis a pilot has: those of all samples, or its own.
+const MINIMISERS: [&str; 2] = ["w* and basis of all samples", "w* and basis of the pilot alone"];
+
+fn own_minimiser(pilot: &Pilot) -> bool {
+    pilot.minimiser != "all-samples"
+}
+
+/// V predicted by the pilots of `setting`, beside V of all `n_samples`; `None` if there are no pilots.
+pub fn pilot(document: &PilotDocument, setting: &str, n_samples: usize) -> Result<Option<Figure>> {
+    let pilots = document.pilots.iter().filter(|p| p.setting == setting).collect::<Vec<_>>();
+    let Some(first) = pilots.first() else { return Ok(None) };
+    let of = |own: bool| pilots.iter().filter(move |p| own_minimiser(p) == own);
+    let points = |own: bool| of(own).map(|p| (p.n_samples as f64, p.variance)).collect();
+    let interval = |p: &&Pilot| {
+        let n = p.n_samples as f64;
+        line("", vec![(n, p.low), (n, p.high)], Style::Solid, usize::from(own_minimiser(p)))
+    };
+    let smallest = pilots.iter().map(|p| p.n_samples).min().unwrap_or(1) as f64;
+    let full = [smallest, n_samples as f64].map(|n| (n, first.full_variance)).to_vec();
+    let mut lines = vec![
+        line(MINIMISERS[0], points(false), Style::Points, 0),
+        line(MINIMISERS[1], points(true), Style::Points, 1),
+        line("V of all samples", full, Style::Dashed, 2),
+    ];
+    lines.retain(|l| !l.points.is_empty());
+    lines.extend(pilots.iter().map(interval));
+    let panel =
+        Panel { log_x: true, lines, ..axes("What a pilot predicts", "samples n of the pilot", "V (nats²)") };
+    let caption = format!(
+        "Pilot: V of {setting} from the first n samples, with {} intervals over samples and draws, beside V of all {}. A pilot that was trained alone has another w*, with a V of its own.",
+        percent(document.confidence),
+        grouped(n_samples)
+    );
+    let counts = [false, true].map(|own| {
+        let holds = of(own).filter(|p| p.holds).count();
+        let whose = MINIMISERS[usize::from(own)];
+        let some = of(own).next().is_some();
+        some.then(|| {
+            [
+                number(format!("pilots with {whose}"), of(own).count()),
+                number("of them with V of all samples in the interval", holds),
+            ]
+        })
+    });
+    let figure = Figure::of("pilot", Section::Answer, caption, &[panel])?;
+    Ok(Some(figure.with(counts.into_iter().flatten().flatten())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::read::fixtures::pilots;
+
+    #[test]
+    fn pilots_are_counted_by_whose_minimiser_they_use() {
+        let figure = pilot(&pilots(), "s", 5000).unwrap().unwrap();
+        let facts = figure.facts.iter().map(|f| f.value.unwrap()).collect::<Vec<_>>();
+        assert_eq!(facts, [2.0, 2.0, 1.0, 0.0]);
+        assert!(figure.facts[2].label.ends_with("w* and basis of the pilot alone"));
+        assert!(pilot(&pilots(), "other", 5000).unwrap().is_none());
+    }
+}

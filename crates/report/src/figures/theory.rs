@@ -1,0 +1,68 @@
+//! Theory beside Monte Carlo.
+
+use anyhow::Result;
+
+use crate::figures::figure::{Figure, Section};
+use crate::plot::panel::{Panel, Style, delta_axes, line, thin};
+use crate::read::bound::{Comparison, Setting};
+use crate::read::experiment::Experiment;
+use crate::text::directions::describe;
+use crate::text::fact::{Fact, fact, number};
+use crate::text::numbers::short;
+use crate::text::paper;
+use crate::text::verdicts::bound;
+
+/// Figure 9: each theory of a setting over its Monte Carlo curve.
+pub fn theory(e: &Experiment, s: &Setting, compare: bool) -> Result<Figure> {
+    let edge = |sign: f64| thin(&e.sizes, |i| s.delta[i] + sign * 1.96 * s.standard_error[i]);
+    let mut panel = Panel {
+        lines: vec![line("Monte Carlo", thin(&e.sizes, |i| s.delta[i]), Style::Solid, 0)],
+        band: edge(-1.0).into_iter().zip(edge(1.0)).map(|(l, h)| (l.0, l.1, h.1)).collect(),
+        ..delta_axes(&format!("Theory and Monte Carlo, d = {}, σ = {}", s.dim, short(s.sigma)), "Δ_k (nats²)")
+    };
+    for (i, theory) in s.theories.iter().enumerate() {
+        let style = if theory.name == "eigenvalue" { Style::Points } else { Style::Dashed };
+        panel.lines.push(line(&theory.name, thin(&theory.sizes, |i| theory.values[i]), style, i + 1));
+    }
+    let caption = format!(
+        "Figure 9: theory and Monte Carlo for {}; the band is ±1.96 standard errors over the draws.",
+        describe(s)
+    );
+    let mut figure = Figure::of("figure-9", Section::Theory, caption, &[panel])?;
+    for theory in &s.theories {
+        figure = figure.saying(bound(&theory.comparison)).with(facts(&theory.comparison));
+    }
+    let criterion = compare && s.theories.iter().any(|t| t.name == "eigenvalue");
+    Ok(if criterion { figure.saying(paper::CRITERION) } else { figure })
+}
+
+/// Theory over Monte Carlo.
+fn facts(c: &Comparison) -> [Fact; 4] {
+    [
+        number(format!("{}: prefix sizes compared", c.name), c.n_compared),
+        fact(format!("{}: fraction of them above", c.name), c.fraction_above, "fraction"),
+        fact(format!("{}: geometric mean of the ratio", c.name), c.geometric_mean_ratio, ""),
+        fact(format!("{}: smallest ratio", c.name), c.smallest_ratio, ""),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::read::fixtures;
+
+    #[test]
+    fn the_criterion_of_the_paper_is_recalled_where_it_was_computed() {
+        let e = fixtures::experiment();
+        let with = |name: &str, compare| {
+            let theories = vec![fixtures::theory(name, 1.0)];
+            theory(&e, &Setting { theories, ..fixtures::setting() }, compare).unwrap()
+        };
+        assert!(with("eigenvalue", true).verdict.ends_with(paper::CRITERION));
+        for without in [with("eigenvalue", false), with("quadratic", true)] {
+            assert!(without.verdict.ends_with("an upper bound here."), "{}", without.verdict);
+        }
+        let known = with("quadratic", true).facts.iter().map(Fact::text).collect::<Vec<_>>();
+        assert_eq!(known, ["59,999", "100 %", "2", "0.5"]);
+    }
+}

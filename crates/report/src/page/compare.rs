@@ -1,0 +1,211 @@
+//! All experiments side by side.
+
+use anyhow::Result;
+use askama::Template;
+use serde_json::json;
+
+use crate::export::curve::Curve;
+use crate::export::summary::Summary;
+use crate::page::experiment::size_and_status;
+use crate::page::interactive::embedded;
+use crate::page::shell::{self, Table, widths};
+use crate::plot::chart;
+use crate::plot::panel::{Style, axes, delta_axes, line, ranked};
+use crate::read::bound::SufficientRow;
+use crate::text::numbers::{decimals, grouped, share, short};
+use crate::text::verdicts;
+
+/// One experiment as the others see it.
+pub struct Entry {
+    pub summary: Summary,
+    /// none of a family, which has many
+    pub curve: Option<Curve>,
+}
+
+const ALT: &str = "Δ_k of each experiment over the prefix size, with the law of its average over orders (dashed); and the eigenvalues";
+
+#[derive(Template)]
+#[template(path = "compare.html")]
+struct Page<'a> {
+    title: &'a str,
+    data: Vec<(&'a str, String)>,
+    curves: &'a [Curve],
+    picture: String,
+    numbers: Table,
+}
+
+/// The page of those that have a curve.
+pub fn html(entries: &[Entry]) -> Result<String> {
+    let curves = entries.iter().filter_map(|e| Some(Curve { theories: vec![], ..e.curve.clone()? }));
+    let curves = curves.collect::<Vec<_>>();
+    // A relative tolerance is another number of nats² in each experiment: no line for all.
+    let absolute = entries.iter().flat_map(|e| of_law(&e.summary)).filter(|r| r.relative.is_none());
+    let mut tolerances = absolute.map(|r| r.tolerance).collect::<Vec<_>>();
+    tolerances.sort_by(|a, b| b.total_cmp(a));
+    tolerances.dedup();
+    let data = json!({
+        "label": "Δ_k of several experiments over the prefix size k on logarithmic axes, with tolerance lines",
+        "many": true,
+        "curves": curves,
+        "visible": (0..curves.len()).collect::<Vec<_>>(),
+        "tolerances": tolerances,
+    });
+    let page = Page {
+        title: "Experiments side by side",
+        data: if curves.is_empty() { vec![] } else { vec![("compare-data", embedded(&data))] },
+        picture: picture(entries)?,
+        numbers: numbers(entries),
+        curves: &curves,
+    };
+    Ok(page.render()?)
+}
+
+/// K by the closed form.
+fn of_law(s: &Summary) -> impl Iterator<Item = &SufficientRow> {
+    s.sufficient.iter().filter(|r| r.method == "order-average")
+}
+
+/// The picture for readers without JavaScript, and for paper.
+fn picture(entries: &[Entry]) -> Result<String> {
+    let mut deltas = delta_axes("Δ_k", "Δ_k (nats²)");
+    let mut spectra = axes("Eigenvalues of H(w*)", "rank", "eigenvalue (nats per squared parameter unit)");
+    let pairs = entries.iter().filter_map(|e| Some((&e.summary, e.curve.as_ref()?)));
+    for (colour, (summary, curve)) in pairs.enumerate() {
+        let name = &summary.experiment;
+        let measured = curve.k.iter().copied().zip(curve.delta.iter().copied()).collect();
+        deltas.lines.push(line(name, measured, Style::Solid, colour));
+        let s = curve.step as f64;
+        let law = curve.k.iter().map(|&k| (k, curve.variance * s / (k * (k + s)))).collect();
+        deltas.lines.push(line("", law, Style::Dashed, colour));
+        spectra.lines.push(line(name, ranked(summary.eigenvalues.clone()), Style::Solid, colour));
+    }
+    chart::svg(&[deltas, spectra])
+}
+
+/// What one experiment has in a row of the table; none where it has none.
+type Cell = fn(&Summary) -> Option<String>;
+
+const PROPERTIES: [(&str, Cell); 13] = [
+    ("samples N", |s| Some(grouped(s.n_samples))),
+    ("features", |s| Some(grouped(s.n_features))),
+    ("network", |s| Some(widths(&s.layers))),
+    ("activation", |s| Some(s.activation.clone())),
+    ("parameters", |s| Some(grouped(s.n_params))),
+    ("training loss (nats)", |s| Some(short(s.train_loss))),
+    ("gradient norm (nats per parameter unit)", |s| Some(short(s.gradient_norm))),
+    ("first eigenvalue", |s| s.eigenvalues.first().map(|&v| short(v))),
+    ("directions d, σ", |s| Some(format!("{}, {}", s.dim, short(s.sigma)))),
+    ("step s (samples)", |s| Some(grouped(s.step))),
+    ("V (nats²)", |s| Some(short(s.variance))),
+    ("decay exponent of Δ_k", |s| Some(decimals(s.exponent?, 3))),
+    ("test accuracy", |s| Some(share(s.test_accuracy?, 2))),
+];
+
+/// A column per experiment.
+fn numbers(entries: &[Entry]) -> Table {
+    let row = |name: String, cell: &dyn Fn(&Summary) -> Option<String>| {
+        let cells = entries.iter().map(|e| cell(&e.summary).unwrap_or_else(|| "–".to_owned()));
+        std::iter::once(name).chain(cells).collect::<Vec<_>>()
+    };
+    let mut rows = PROPERTIES.iter().map(|(name, cell)| row((*name).to_owned(), cell)).collect::<Vec<_>>();
+    // Rows of one tolerance as it was asked for: relative ones differ in nats². Absolute ones first, each from large to small.
+    let asked = |r: &SufficientRow| (r.relative.is_some(), r.relative.unwrap_or(r.tolerance));
+    let mut tolerances = entries.iter().flat_map(|e| of_law(&e.summary)).collect::<Vec<_>>();
+    tolerances.sort_by(|a, b| asked(a).0.cmp(&asked(b).0).then(asked(b).1.total_cmp(&asked(a).1)));
+    tolerances.dedup_by(|a, b| asked(a) == asked(b));
+    for tolerance in tolerances {
+        let k = |s: &Summary| of_law(s).find(|r| asked(r) == asked(tolerance)).map(size_and_status);
+        rows.push(row(format!("K at {}", verdicts::tolerance(tolerance)), &k));
+    }
+    let names = entries.iter().map(|e| e.summary.experiment.as_str());
+    Table::of(std::iter::once("").chain(names), rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::index;
+
+    fn entry(name: &str, k: usize) -> Entry {
+        let summary = json!({
+            "format": crate::export::summary::FORMAT, "experiment": name, "title": format!("<{name}>"), "headline": "h", "answer": ["a"],
+            "n_samples": 100, "n_features": 4, "n_classes": 2, "source": "s", "layers": [4, 2], "activation": "relu",
+            "n_params": 10, "train_loss": 0.5, "train_accuracy": null, "test_accuracy": null, "gradient_norm": 0.1,
+            "eigenvalues": [2.0, 1.0], "setting": "x", "dim": 2, "sigma": 1.0, "draws": 8, "step": 1, "confidence": 0.95,
+            "variance": 3.0, "exponent": null, "sufficient": [{"setting": "x", "method": "order-average", "tolerance": 1e-4,
+            "status": "reached", "k": k, "low": null, "high": null},
+            {"setting": "x", "method": "order-average", "tolerance": 1e-6 * k as f64, "relative": 1e-3,
+            "status": "reached", "k": 10 * k, "low": null, "high": null}],
+        });
+        let curve = json!({
+            "title": name, "family": "", "sigma": 1.0, "n_samples": 100, "step": 1, "first": 1, "last": 99,
+            "variance": 3.0, "variance_low": 0.0, "variance_high": 0.0, "k": [1.0, 10.0, 99.0],
+            "delta": [1.0, 0.03, 3e-4], "low": [], "high": [], "stairs": {"k": [], "delta": []},
+        });
+        Entry {
+            summary: serde_json::from_value(summary).unwrap(),
+            curve: Some(serde_json::from_value(curve).unwrap()),
+        }
+    }
+
+    #[test]
+    fn every_experiment_is_on_both_pages() {
+        let entries = [entry("a", 173), entry("b", 346)];
+        let (index, compare) = (index::html(&entries).unwrap(), html(&entries).unwrap());
+        for name in ["a", "b"] {
+            assert!(
+                index.contains(&format!("href=\"{name}/report/index.html\">&#60;{name}&#62;</a>")),
+                "{index}"
+            );
+            assert!(compare.contains(&format!("<th scope=\"col\">{name}</th>")), "{compare}");
+        }
+        assert!(compare.contains("<td>173 (reached)</td>") && compare.contains("<svg"));
+        // One row for a relative tolerance, which is another number of nats² in each; no line in the chart.
+        let row =
+            "<td>K at 0.1 % of the mean perturbed loss</td><td>1,730 (reached)</td><td>3,460 (reached)</td>";
+        assert!(compare.contains(row), "{compare}");
+        assert!(compare.contains("\"tolerances\":[0.0001]"), "{compare}");
+        assert!(index.contains("<p class=\"headline\">h</p>") && !index.contains("<p>a</p>"), "{index}");
+    }
+
+    #[test]
+    fn without_an_experiment_there_is_no_chart() {
+        let page = html(&[]).unwrap();
+        assert!(page.contains("<p>No experiment has a report yet;"), "{page}");
+        assert!(!page.contains("data-live=\"delta\"") && !page.contains("<table"), "{page}");
+    }
+
+    #[test]
+    fn a_family_has_its_answers_on_the_index() {
+        let mut family = entry("ladder", 173);
+        family.summary.sufficient.clear();
+        let index = index::html(&[family]).unwrap();
+        assert!(index.contains("<p class=\"headline\">h</p><p>a</p></div>"), "{index}");
+    }
+
+    #[test]
+    fn experiments_with_other_tolerances_stand_beside_each_other() {
+        let mut entries = [entry("a", 173), entry("b", 346), entry("c", 692)];
+        entries[0].summary.sufficient[0].tolerance = 1e-2; // of a alone
+        entries[2].summary.sufficient[1].relative = Some(1e-5);
+        let compare = html(&entries).unwrap();
+        assert!(compare.contains("\"tolerances\":[0.01,0.0001]"), "{compare}");
+        let rows = [
+            "<td>K at 0.01 nats²</td><td>173 (reached)</td><td>–</td><td>–</td>",
+            "<td>K at 1e-4 nats²</td><td>–</td><td>346 (reached)</td><td>692 (reached)</td>",
+            "<td>K at 0.001 % of the mean perturbed loss</td><td>–</td><td>–</td><td>6,920 (reached)</td>",
+            "<td>test accuracy</td><td>–</td><td>–</td><td>–</td>",
+            "<td>decay exponent of Δ_k</td><td>–</td><td>–</td><td>–</td>",
+        ];
+        for row in rows {
+            assert!(compare.contains(row), "{row} in {compare}");
+        }
+        entries[1].summary.test_accuracy = Some(0.9876);
+        entries[1].summary.exponent = Some(-2.0);
+        let compare = html(&entries).unwrap();
+        assert!(
+            compare.contains("<td>–</td><td>98.76 %</td><td>–</td>") && compare.contains("<td>−2.000</td>"),
+            "{compare}"
+        );
+    }
+}

@@ -1,0 +1,282 @@
+//! The page of one experiment.
+
+use anyhow::Result;
+use askama::Template;
+use records::Report;
+use serde_json::Value;
+use store::manifest::Manifest;
+
+use crate::figures::figure::{Figure, Section};
+use crate::figures::training;
+use crate::page::interactive::{self, embedded};
+use crate::page::shell::{self, Table};
+use crate::read::bound::{Setting, SufficientRow, Sweep};
+use crate::read::eigen::Basis;
+use crate::read::experiment::Experiment;
+use crate::text::directions;
+use crate::text::numbers::{self, grouped, share, short};
+use crate::text::verdicts::{answers, headline, size, tolerance};
+
+/// Sections of the page: anchor and heading.
+const SECTIONS: [(&str, &str); 8] = [
+    ("answer", "How many samples are enough"),
+    ("model", "Data and model"),
+    ("spectrum", "Spectrum"),
+    ("landscape", "Landscape"),
+    ("delta", "Δ_k"),
+    ("theory", "Theory against Monte Carlo"),
+    ("arriving", "Data that arrive"),
+    ("method", "Method and provenance"),
+];
+
+/// Buttons that turn and zoom a surface: class, label and text.
+const VIEW: [(&str, &str, &str); 5] = [
+    ("left", "turn left", "↺"),
+    ("right", "turn right", "↻"),
+    ("in", "zoom in", "+"),
+    ("out", "zoom out", "−"),
+    ("reset", "reset the view", "reset"),
+];
+
+#[derive(Template)]
+#[template(path = "experiment.html")]
+struct Page<'a> {
+    title: &'a str,
+    /// path to the pages over all experiments
+    up: String,
+    headline: String,
+    answers: Vec<String>,
+    e: &'a Experiment,
+    answer: &'a Setting,
+    figures: &'a [Figure],
+    /// (id, JSON)
+    data: Vec<(String, String)>,
+}
+
+/// The page of one experiment.
+pub fn html(params: &Report, e: &Experiment, answer: &Setting, figures: &[Figure]) -> Result<String> {
+    let surface = |(i, grid)| (format!("surface-data-{i}"), embedded(&interactive::surface(grid, e.step)));
+    let delta = ("delta-data".to_owned(), embedded(&interactive::delta(e, answer)));
+    let page = Page {
+        title: &params.title,
+        // The member of a family lies a folder deeper.
+        up: "../".repeat(2 + e.name.matches('/').count()),
+        headline: headline(e, answer),
+        answers: answers(e, answer),
+        e,
+        answer,
+        figures,
+        data: std::iter::once(delta).chain(e.grids.iter().enumerate().map(surface)).collect(),
+    };
+    Ok(page.render()?)
+}
+
+/// Parameters that are shown under the figures of a section: stage and keys.
+fn keys(section: Section) -> &'static [(&'static str, &'static [&'static str])] {
+    match section {
+        Section::Model => {
+            &[("train", &["epochs", "batch_size", "optimizer", "initialisation", "seed", "precision"])]
+        }
+        Section::Spectrum => &[
+            ("eigen", &["dim", "basis", "which", "solver", "residual_tolerance", "seed", "precision"]),
+            ("spectrum", &["n_samples", "probes", "steps", "largest", "seed", "precision"]),
+        ],
+        Section::Landscape => &[("montecarlo", &["step", "precision"])],
+        Section::Answer | Section::Delta => &[("montecarlo", &["step", "draws", "seed", "precision"])],
+        Section::Arriving => &[(
+            "stream",
+            &["seeds", "seed", "first", "batch", "epochs", "dim", "sigma", "draws", "truth_draws"],
+        )],
+        Section::Theory => &[("eigen", &["dim", "prefix_count"]), ("montecarlo", &["step", "draws", "seed"])],
+    }
+}
+
+impl Page<'_> {
+    /// Figures of a section.
+    fn of(&self, section: Section) -> Vec<&Figure> {
+        self.figures.iter().filter(|f| f.section == section).collect()
+    }
+
+    /// The parameters behind the figures of a section, as they stand in the manifests.
+    fn behind(&self, section: Section) -> String {
+        let value = |v: &Value| v.to_string().replace(['"', '{', '}'], "").replace(',', ", ");
+        let of = |(stage, keys): &(&str, &[&str])| {
+            let params = self.e.manifests.iter().find(|m| m.stage == *stage).map(|m| &m.params);
+            // null means what the stage found by itself, such as all samples.
+            let given =
+                |k: &&str| params?.get(*k).filter(|v| !v.is_null()).map(|v| format!("{k} {}", value(v)));
+            format!("{stage}: {}", keys.iter().filter_map(given).collect::<Vec<_>>().join(", "))
+        };
+        let all = keys(section).iter().map(of).collect::<Vec<_>>().join(" · ");
+        format!("{all} · N = {}", grouped(self.e.data.n_samples))
+    }
+
+    /// K by every method, a column per tolerance.
+    fn sufficient(&self) -> Table {
+        let rows = self.e.rows.iter().filter(|r| r.setting == self.answer.name).collect::<Vec<_>>();
+        let first = rows.first().map_or("", |r| &r.method);
+        let tolerances = rows.iter().filter(|r| r.method == first).collect::<Vec<_>>();
+        let head = tolerances.iter().map(|r| format!("K at {}", tolerance(r)));
+        let head = std::iter::once("method".to_owned()).chain(head);
+        let mut methods = rows.iter().map(|r| r.method.as_str()).collect::<Vec<_>>();
+        methods.truncate(rows.len() / tolerances.len().max(1));
+        let cell = |method: &str, of: &SufficientRow| {
+            let same =
+                |r: &&&SufficientRow| r.method == method && r.tolerance.to_bits() == of.tolerance.to_bits();
+            rows.iter().find(same).map_or_else(String::new, |r| size_and_status(r))
+        };
+        let row = |method: &str| {
+            std::iter::once(method.to_owned()).chain(tolerances.iter().map(|t| cell(method, t))).collect()
+        };
+        Table::of(head, methods.into_iter().map(row))
+    }
+
+    /// V and K that each pilot predicts at full size, if there are pilots.
+    fn pilots(&self) -> Option<Table> {
+        let pilots = self.e.pilots.pilots.iter().filter(|p| p.setting == self.answer.name);
+        let pilots = pilots.collect::<Vec<_>>();
+        let first = pilots.first()?;
+        let head = ["samples", "w* and basis of", "V (nats²)"].map(str::to_owned).into_iter();
+        let head = head.chain(first.sizes.iter().map(|s| format!("K at {} nats²", short(s.tolerance))));
+        let rows = pilots.iter().map(|p| {
+            let v = format!("{} [{}, {}]", short(p.variance), short(p.low), short(p.high));
+            let sizes = p.sizes.iter();
+            let sizes = sizes.map(|s| format!("{} [{}, {}]", grouped(s.k), grouped(s.low), grouped(s.high)));
+            [grouped(p.n_samples), p.minimiser.clone(), v].into_iter().chain(sizes).collect()
+        });
+        let all = ["all".to_owned(), "all-samples".to_owned(), short(first.full_variance)].into_iter();
+        let all = all.chain(first.sizes.iter().map(|s| grouped(s.full_k))).collect();
+        Some(Table::of(head, rows.chain(std::iter::once(all))))
+    }
+
+    /// Every theory of every setting beside Monte Carlo.
+    fn theories(&self) -> Table {
+        let all = self.e.settings.iter().flat_map(|s| s.theories.iter().map(move |t| (s, &t.comparison)));
+        let rows = all.map(|(s, c)| {
+            vec![
+                s.name.clone(),
+                c.name.clone(),
+                grouped(c.n_compared),
+                share(c.fraction_above, 1),
+                short(c.smallest_ratio),
+                short(c.geometric_mean_ratio),
+                share(c.within_three_standard_errors, 1),
+            ]
+        });
+        let head = [
+            "setting",
+            "theory",
+            "prefix sizes",
+            "above Monte Carlo",
+            "smallest ratio",
+            "geometric mean",
+            "within 3 standard errors",
+        ];
+        Table::of(head, rows)
+    }
+
+    fn provenance(&self) -> Table {
+        let row = |m: &Manifest| {
+            let blas = m.run.blas.clone().unwrap_or_else(|| "none".to_owned());
+            vec![m.stage.clone(), blas, m.code.version.clone(), m.fingerprint[..12].to_owned()]
+        };
+        Table::of(["stage", "BLAS", "version", "fingerprint"], self.e.manifests.iter().map(row))
+    }
+}
+
+/// K with interval and status.
+pub fn size_and_status(row: &SufficientRow) -> String {
+    size(row).map_or_else(|| row.status.clone(), |k| format!("{k} ({})", row.status))
+}
+
+/// V over σ, with the ratio of each theory and the fraction of prefix sizes where it is above.
+fn over_sigma(sweep: &Sweep) -> Table {
+    let head = sweep.theories.iter().map(|t| format!("{} / Monte Carlo (above)", t.name));
+    let head = ["σ", "V (nats²)"].map(str::to_owned).into_iter().chain(head);
+    let rows = sweep.sigmas.iter().map(|s| {
+        let cells = s.theories.iter().map(|t| format!("{} ({})", short(t.ratio), share(t.fraction_above, 0)));
+        [short(s.sigma), short(s.variance)].into_iter().chain(cells).collect()
+    });
+    Table::of(head, rows)
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::read::fixtures::{self, pilots, row};
+
+    fn page(e: &Experiment) -> String {
+        let answer = "hessian-d1-s1".to_owned();
+        let params = Report { title: "T".into(), answer, compare_with_paper: false, png_scale: 1.0 };
+        let figures = crate::figures::experiment::draw(e, &e.settings[0], false).unwrap();
+        html(&params, e, &e.settings[0], &figures).unwrap()
+    }
+
+    #[test]
+    fn data_and_model_are_described_as_they_are() {
+        let mut e = fixtures::experiment();
+        let classified = page(&e);
+        assert!(
+            classified.contains(
+                "<p>100 training and 20 test samples of 4 features, 2 classes: files (own). \
+                 A network of 4-2 (relu, 10 parameters), weights trained here.</p>\n<dl class=\"facts\"><div><dt>training loss</dt><dd>0.5 <small>nats</small></dd></div>"
+            ),
+            "{classified}"
+        );
+        assert!(
+            classified
+                .contains("<h2 id=\"arriving\">Data that arrive</h2>\n<p>No run was trained on arriving")
+        );
+        (e.data.n_classes, e.model.train_accuracy, e.model.test_loss) = (0, None, Some(0.75));
+        e.model.origin = "a<b>.npz".into();
+        let regression = page(&e);
+        assert!(
+            regression.contains("of 4 features, regression: files")
+                && !regression.contains("training accuracy")
+        );
+        assert!(
+            regression.contains("weights from a&#60;b&#62;.npz.")
+                && regression.contains("<dt>test loss</dt><dd>0.75")
+        );
+    }
+
+    #[test]
+    fn tables_have_what_is_known() {
+        let mut e = fixtures::experiment();
+        e.settings[0].theories = vec![fixtures::theory("quadratic", 1.0 - 1.0 / 59_999.0)];
+        e.pilots = pilots();
+        e.pilots.pilots.iter_mut().for_each(|p| p.setting = "hessian-d1-s1".into());
+        let html = page(&e);
+        for cells in [
+            "<td>hessian-d1-s1</td><td>quadratic</td><td>59,999</td><td>more than 99.9 %</td><td>0.5</td><td>2</td><td>12.5 %</td>",
+            "<td>950 [900, 1,050]</td>",
+            "<td>1,000</td></tr>",
+        ] {
+            assert!(html.contains(cells), "{cells} in {html}");
+        }
+        assert_eq!(
+            size_and_status(&row("reached", Some(1050), Some((900, 1300)))),
+            "1,050 [900, 1,300] (reached)"
+        );
+        assert_eq!(size_and_status(&row("extrapolated", Some(1050), None)), "1,050 (extrapolated)");
+        assert_eq!(size_and_status(&row("not reached", None, None)), "not reached");
+    }
+
+    #[test]
+    fn the_eigenvalue_theory_is_explained_where_it_is_drawn() {
+        let with = |names: &[&str]| {
+            let sweep = fixtures::sweep(names);
+            (crate::figures::sweep::theories(&sweep).unwrap().caption, over_sigma(&sweep).rows)
+        };
+        let (caption, rows) = with(&["quadratic"]);
+        assert!(
+            caption.contains("(1 direction, the first 1,000 samples)") && !caption.contains("eigenvalue")
+        );
+        assert_eq!(rows, [["1", "1", "1 (less than 1 %)"]]);
+        assert!(with(&["quadratic", "eigenvalue"]).0.contains("eigenvalue: geometric mean"));
+    }
+}

@@ -1,0 +1,125 @@
+//! The page of a family: what its members show together.
+
+use anyhow::Result;
+use askama::Template;
+use records::Report;
+
+use crate::figures::figure::Figure;
+use crate::page::shell::{self, Table};
+use crate::read::family::{Family, Ladder, Member, Rung, Spread};
+use crate::text::fact::spread;
+use crate::text::numbers::{count, grouped, short};
+use crate::text::verdicts::{flat, polish};
+
+#[derive(Template)]
+#[template(path = "family.html")]
+struct Page<'a> {
+    title: &'a str,
+    answer: &'a [String],
+    family: &'a Family,
+    figures: &'a [Figure],
+    data: [(&'a str, &'a str); 0],
+}
+
+/// The page of a family.
+pub fn html(params: &Report, answer: &[String], family: &Family, figures: &[Figure]) -> Result<String> {
+    Ok(Page { title: &params.title, answer, family, figures, data: [] }.render()?)
+}
+
+/// A mean with its deviation.
+fn text(s: Spread) -> String {
+    spread("", s, "").text()
+}
+
+/// Where each learning curve is flat and how each polish ended; else V.
+pub fn answer(family: &Family) -> Vec<String> {
+    let flat = family.ladders.iter().filter(|l| l.fit.is_some()).map(|l| l.label(&flat(l)));
+    let ended = |m: &Member| Some(format!("{}: {}", m.name, polish(m.polish.as_ref()?.status)));
+    let answer = flat.chain(family.members.iter().filter_map(ended)).collect::<Vec<_>>();
+    if !answer.is_empty() {
+        return answer;
+    }
+    let v = |l: &Ladder| {
+        let Rung { variance, k, .. } = l.last();
+        l.label(&format!("V = {} nats² at {} samples.", text(*variance), grouped(*k)))
+    };
+    family.ladders.iter().map(v).collect()
+}
+
+impl Page<'_> {
+    fn behind(&self) -> String {
+        let setting = &self.family.ladders[0].setting;
+        format!("{}; numbers are of the setting {setting}", count(self.family.members.len(), "member"))
+    }
+
+    /// A row per size.
+    fn sizes(&self) -> Table {
+        // All ladders have a variant, or none has.
+        let variant = self.family.ladders[0].variant.as_ref().map(|_| "variant");
+        let head = variant.into_iter().chain(SIZES.map(|(head, _)| head));
+        let cells = |r: &Rung| SIZES.map(|(_, cell)| cell(r).unwrap_or_default());
+        let row = |l: &Ladder, r: &Rung| l.variant.iter().cloned().chain(cells(r)).collect();
+        let rows = self.family.ladders.iter().flat_map(|l| l.rungs.iter().map(move |r| row(l, r)));
+        Table::of(head, rows)
+    }
+
+    /// A row per network.
+    fn members(&self) -> Table {
+        let row = |m: &Member| MEMBERS.map(|(_, cell)| cell(m).unwrap_or_default()).to_vec();
+        Table::of(MEMBERS.map(|(head, _)| head), self.family.members.iter().map(row))
+    }
+}
+
+/// A column: heading, and what a row has in it.
+type Column<T> = (&'static str, fn(&T) -> Option<String>);
+
+const SIZES: [Column<Rung>; 8] = [
+    ("samples", |r| Some(grouped(r.k))),
+    ("replicas", |r| Some(r.replicas.to_string())),
+    ("train loss", |r| Some(text(r.train_loss))),
+    ("test loss", |r| r.test_loss.map(text)),
+    ("test accuracy", |r| r.test_accuracy.map(text)),
+    ("‖∇L‖", |r| Some(text(r.gradient_norm))),
+    ("V (nats²)", |r| Some(text(r.variance))),
+    ("overlap", |r| r.overlap.map(text)),
+];
+
+const MEMBERS: [Column<Member>; 9] = [
+    ("member", |m| Some(m.name.clone())),
+    ("samples", |m| Some(grouped(m.n_samples))),
+    ("train loss", |m| Some(short(m.train_loss))),
+    ("test loss", |m| m.test_loss.map(short)),
+    ("test accuracy", |m| m.test_accuracy.map(short)),
+    ("‖∇L‖", |m| Some(short(m.gradient_norm))),
+    ("V", |m| Some(short(m.variance))),
+    ("V by theory", |m| {
+        let all = m.theory_variances.iter().map(|(name, v)| format!("{name} {}", short(*v)));
+        Some(all.collect::<Vec<_>>().join(", "))
+    }),
+    ("overlap", |m| m.overlap.map(short)),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::read::family::Flattening;
+    use crate::read::fixtures::{curve, member, polished_facts, unfitted};
+
+    #[test]
+    fn a_family_answers_with_what_it_has() {
+        let of = |ladders, members| answer(&Family { ladders, members });
+        let two = ["b", "c"].map(|v| Ladder { variant: Some(v.into()), ..unfitted() }).into();
+        let plain = || vec![member("a/1", None)];
+        assert_eq!(
+            of(two, plain()),
+            ["b: V = 1 nats² at 8,000 samples.", "c: V = 1 nats² at 8,000 samples."]
+        );
+        let fitted = of(vec![curve(Flattening::Never, None), unfitted()], plain());
+        assert!(fitted.len() == 1 && fitted[0].starts_with("The fitted floor is 0"), "{fitted:?}");
+        let polished = of(vec![unfitted()], vec![member("a/1", Some(polished_facts("stalled")))]);
+        assert_eq!(
+            polished,
+            ["a/1: The polish stalled before it reached the gradient norm that was asked for."]
+        );
+    }
+}

@@ -1,0 +1,9 @@
+//! Pages: self-contained, no request leaves them.
+
+pub mod compare;
+pub mod experiment;
+pub mod family;
+pub mod index;
+pub mod interactive;
+pub mod overview;
+pub mod shell;

@@ -1,0 +1,78 @@
+//! `artifacts/index.html` and `artifacts/compare.html`: all experiments whose report has finished, with the one in hand.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use store::manifest::Manifest;
+
+use crate::export::curve::Curve;
+use crate::export::summary::{FORMAT, Summary};
+use crate::page::compare::{self, Entry};
+use crate::page::index;
+
+/// Rewrites both pages; `current` and its results may not be in place yet. A member stands there through its family alone.
+pub fn write(artifacts: &Path, summary: Summary, curve: Option<Curve>) -> Result<()> {
+    let current = summary.experiment.clone();
+    if current.contains('/') {
+        return Ok(());
+    }
+    let mut entries = others(artifacts, &current)?;
+    entries.push(Entry { summary, curve });
+    put_both(artifacts, &current, entries)
+}
+
+/// Writes both pages of what is there, as after an experiment was removed; without any there is no page.
+pub fn rewrite(artifacts: &Path) -> Result<()> {
+    let entries = others(artifacts, "")?;
+    if !entries.is_empty() {
+        return put_both(artifacts, "all", entries);
+    }
+    for file in PAGES {
+        let path = artifacts.join(file);
+        if path.exists() {
+            std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+const PAGES: [&str; 2] = ["index.html", "compare.html"];
+
+/// All experiments with a finished report, but `current`.
+fn others(artifacts: &Path, current: &str) -> Result<Vec<Entry>> {
+    let listing =
+        std::fs::read_dir(artifacts).with_context(|| format!("cannot list {}", artifacts.display()))?;
+    let mut entries = vec![];
+    for entry in listing {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name != current {
+            entries.extend(read(artifacts, &name));
+        }
+    }
+    Ok(entries)
+}
+
+fn put_both(artifacts: &Path, current: &str, mut entries: Vec<Entry>) -> Result<()> {
+    entries.sort_by(|a, b| a.summary.experiment.cmp(&b.summary.experiment));
+    put(artifacts, PAGES[0], current, &index::html(&entries)?)?;
+    entries.retain(|e| e.curve.is_some());
+    put(artifacts, PAGES[1], current, &compare::html(&entries)?)
+}
+
+fn put(artifacts: &Path, file: &str, current: &str, text: &str) -> Result<()> {
+    let path = artifacts.join(file);
+    let temporary = artifacts.join(format!(".{file}.{current}"));
+    std::fs::write(&temporary, text)
+        .and_then(|()| std::fs::rename(&temporary, &path))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// A finished report of this version; others appear again once they are made again.
+fn read(artifacts: &Path, experiment: &str) -> Option<Entry> {
+    let dir = artifacts.join(experiment);
+    Manifest::find(&dir, "report").ok()??;
+    let file = |name: &str| std::fs::read(dir.join("report").join(name)).ok();
+    let summary: Summary = serde_json::from_slice(&file("summary.json")?).ok()?;
+    let curve = file("curve.json").and_then(|text| serde_json::from_slice(&text).ok());
+    (summary.format == FORMAT).then_some(Entry { summary, curve })
+}

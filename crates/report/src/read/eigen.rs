@@ -1,0 +1,67 @@
+//! What `eigen` reports: the basis and its eigenvalues.
+
+use anyhow::Result;
+use ndarray::{Array1, Array2, Ix1, Ix2};
+use records::{BasisName, Eigen, Which};
+use store::artifact::Inputs;
+
+/// What the directions of a basis are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// of the Hessian, from this end of its spectrum on
+    Eigenvectors(Which),
+    /// the user's, `eigen.basis`
+    Given,
+    Random,
+    Filter,
+}
+
+impl Basis {
+    /// The basis `name` as `eigen` made it.
+    pub fn of(name: BasisName, eigen: &Eigen) -> Self {
+        match name {
+            BasisName::Hessian if eigen.basis.is_some() => Self::Given,
+            BasisName::Hessian => Self::Eigenvectors(eigen.which),
+            BasisName::Random => Self::Random,
+            BasisName::Filter => Self::Filter,
+        }
+    }
+
+    /// Whether the paper's figures 1 and 6 to 8 are of such directions: its power iteration finds the largest magnitude.
+    pub fn is_of_the_paper(self) -> bool {
+        matches!(self, Self::Eigenvectors(Which::LargestAlgebraic | Which::LargestMagnitude))
+    }
+}
+
+/// Eigenpairs of H(w*), and the eigenvalues at prefixes.
+pub struct Eigenpairs {
+    /// what the values belong to
+    pub basis: Basis,
+    /// the end of the spectrum that the prefixes begin with
+    pub which: Which,
+    /// (d,)
+    pub eigenvalues: Array1<f64>,
+    /// (d,)
+    pub residuals: Array1<f64>,
+    pub n_products: usize,
+    /// (n,)
+    pub prefix_sizes: Vec<usize>,
+    /// (n, d)
+    pub prefix_eigenvalues: Array2<f64>,
+}
+
+impl Eigenpairs {
+    /// Reads facts and arrays of the stage.
+    pub fn read(inputs: &Inputs) -> Result<Self> {
+        let params: Eigen = inputs.params("eigen")?;
+        Ok(Self {
+            basis: Basis::of(BasisName::Hessian, &params),
+            which: params.which,
+            eigenvalues: inputs.read::<f64, Ix1>("eigen", "eigenvalues.npy")?,
+            residuals: inputs.read::<f64, Ix1>("eigen", "residuals.npy")?,
+            n_products: inputs.fact("eigen", "n_products")?,
+            prefix_sizes: inputs.read_sizes("eigen", "prefix_sizes.npy")?,
+            prefix_eigenvalues: inputs.read::<f64, Ix2>("eigen", "prefix_eigenvalues.npy")?,
+        })
+    }
+}

@@ -1,0 +1,7 @@
+//! Numbers, facts and verdicts in words.
+
+pub mod directions;
+pub mod fact;
+pub mod numbers;
+pub mod paper;
+pub mod verdicts;
