@@ -40,31 +40,31 @@ const WRONG: &[[&str; 4]] = &[
         "{name: rmsprop, learning_rate: 0.1}",
         "train.optimizer.name: unknown variant `rmsprop`",
     ],
-    ["train", "train.optimizer.learning_rate", "0", "optimizer.learning_rate: 0; a finite number above 0"],
-    ["train", "train.optimizer.beta2", "1.0", "optimizer.beta2: 1; a number in [0, 1)"],
+    ["train", "train.optimizer.learning_rate", "0", "optimizer.learning_rate: 0; a number above 0"],
+    ["train", "train.optimizer.beta2", "1.0", "optimizer.beta2: 1; at least 0 and below 1"],
     [
         "train",
         "train.optimizer",
         "{name: sgd, learning_rate: 0.1, momentum: -0.5}",
-        "momentum: -0.5; a number in [0, 1)",
+        "momentum: -0.5; at least 0 and below 1",
     ],
     [
         "fetch-data",
         "fetch-data.normalisation",
         "{scale: 0, mean: 0, std: 1}",
-        "normalisation.scale: 0; a finite number above 0",
+        "normalisation.scale: 0; a number above 0",
     ],
     [
         "fetch-data",
         "fetch-data.normalisation",
         "{scale: 1, mean: 0, std: -1}",
-        "normalisation.std: -1; a finite number above 0",
+        "normalisation.std: -1; a number above 0",
     ],
     [
         "fetch-data",
         "fetch-data.normalisation",
         "{scale: 1, mean: .nan, std: 1}",
-        "normalisation.mean: not finite",
+        "normalisation.mean: NaN; a finite number is needed",
     ],
     // cases.md A2: apache/madlib #354, PaddleClas #1541: nothing of MNIST is taken for data of one's own.
     [
