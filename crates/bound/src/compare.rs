@@ -1,21 +1,6 @@
 //! Where a theory lies beside the Monte-Carlo curve. Nothing is called a bound that was not seen to be one.
 
-use serde::Serialize;
-
-/// A theory over Monte Carlo, over the prefix sizes where both are known.
-#[derive(Debug, PartialEq, Serialize)]
-pub struct Comparison {
-    /// prefix sizes compared: those where Monte Carlo is above 0
-    pub n_compared: usize,
-    /// fraction of them where the theory is at or above Monte Carlo
-    pub fraction_above: f64,
-    /// smallest theory / Monte Carlo
-    pub smallest_ratio: f64,
-    /// geometric mean of theory / Monte Carlo; 0 if the theory is 0 somewhere
-    pub geometric_mean_ratio: f64,
-    /// fraction of them where the two differ by at most three standard errors of Monte Carlo
-    pub within_three_standard_errors: f64,
-}
+use records::bound::Comparison;
 
 /// Compares `theory` with `measured` ± `error`, (q,) each; `None` where nothing measured is above 0.
 pub fn compare(theory: &[f64], measured: &[f64], error: &[f64]) -> Option<Comparison> {

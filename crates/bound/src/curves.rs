@@ -7,6 +7,7 @@ use ndarray::{Array1, Array2, Ix2};
 use pipeline::Failure;
 use pipeline::shell::StageContext;
 use rayon::prelude::*;
+use records::{eigen, montecarlo};
 
 /// What all settings share.
 pub struct Shared {
@@ -34,10 +35,10 @@ impl Curve {
 }
 
 impl Shared {
-    pub fn read(ctx: &StageContext) -> Result<Self> {
+    pub fn read(ctx: &StageContext, montecarlo: &montecarlo::Facts) -> Result<Self> {
         let inputs = &ctx.inputs;
-        let step: usize = inputs.fact("montecarlo", "step")?;
-        let eigen_step: usize = inputs.fact("eigen", "step")?;
+        let eigen_step = inputs.facts::<eigen::Facts>()?.step;
+        let montecarlo::Facts { step, n_samples, .. } = *montecarlo;
         let prefixes = inputs.read_sizes("eigen", "prefix_sizes.npy")?;
         if step != eigen_step && !prefixes.is_empty() {
             return Err(Failure::config(
@@ -50,7 +51,7 @@ impl Shared {
         Ok(Self {
             step,
             sizes: inputs.read_sizes("montecarlo", "prefix_sizes.npy")?,
-            n_samples: inputs.fact("montecarlo", "n_samples")?,
+            n_samples,
             eigenvalue_increments: increments(&prefixes, &values, step),
         })
     }

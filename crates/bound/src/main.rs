@@ -2,15 +2,15 @@
 
 mod compare;
 mod curves;
-mod documents;
 mod measured;
 mod pilot;
+mod record;
 mod sweep;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
-use landscape::decay::exponent;
+use landscape::decay;
 use landscape::delta::order_average;
 use landscape::interval::{self, Estimate};
 use landscape::prefix::order_factor;
@@ -19,13 +19,15 @@ use landscape::theory::Theory as FixedBasis;
 use ndarray::Array1;
 use pipeline::Failure;
 use pipeline::shell::{Stage, StageContext};
-use records::{BasisName, Bound};
+use records::bound::{Pilots, SettingTheory, Sufficient, SufficientRow, Theory, TheoryDocument};
+use records::montecarlo::{Facts, SettingFact};
+use records::{BasisName, Bound, name_of};
 
 use crate::compare::compare;
 use crate::curves::{Curve, Shared, curves_of, take_samples};
-use crate::documents::{Row, SettingTheory, Sufficient, Theory, TheoryDocument, Tolerance, Uncertain};
-use crate::measured::{Measured, Setting};
-use crate::pilot::{PilotDocument, Question};
+use crate::measured::Measured;
+use crate::pilot::Question;
+use crate::record::{Tolerance, row, row_with_interval, uncertain};
 
 struct BoundStage;
 
@@ -53,14 +55,13 @@ struct Theories {
 }
 
 fn run(params: &Bound, ctx: &mut StageContext) -> Result<String> {
-    let settings: Vec<Setting> = ctx.inputs.fact("montecarlo", "settings")?;
-    let pilot_sizes: Vec<usize> = ctx.inputs.fact("montecarlo", "pilot_sizes")?;
-    let shared = Shared::read(ctx)?;
+    let montecarlo: Facts = ctx.inputs.facts()?;
+    let shared = Shared::read(ctx, &montecarlo)?;
     let question =
         Question { tolerances: &params.tolerances, confidence: params.confidence, step: shared.step };
-    let fixed = fixed_basis_theories(ctx, &shared, &settings)?;
+    let fixed = fixed_basis_theories(ctx, &shared, &montecarlo.settings)?;
     let (mut theories, mut rows, mut pilots) = (vec![], vec![], vec![]);
-    for (setting, fixed) in settings.into_iter().zip(fixed) {
+    for (setting, fixed) in montecarlo.settings.into_iter().zip(fixed) {
         let measured = Measured::read(&ctx.inputs, setting)?;
         let (dim, sigma) = (measured.setting.dim, measured.setting.sigma);
         let curves = fixed.as_ref().map_or(vec![], |f| curves_of(&shared, dim, sigma, &f.curves));
@@ -68,20 +69,20 @@ fn run(params: &Bound, ctx: &mut StageContext) -> Result<String> {
         write_curves(ctx, &shared, &measured, &curves)?;
         theories.push(describe(params, &shared, &measured, &curves));
         rows.extend(sufficient_rows(params, &shared, &measured, &curves, &laws)?);
-        pilots.extend(question.within(&measured, &pilot_sizes)?);
+        pilots.extend(question.within(&measured, &montecarlo.pilot_sizes)?);
         for pilot in &params.pilots {
             pilots.push(question.retrained(ctx, pilot, &measured)?);
         }
     }
     let summary = summary(&rows);
-    let document = TheoryDocument { confidence: params.confidence, settings: theories };
-    ctx.outputs.write_json("theory.json", &document, "V, exponent and ratio of each theory, per setting")?;
-    let document = Sufficient { n_samples: shared.n_samples, step: shared.step, rows };
-    ctx.outputs.write_json("sufficient.json", &document, "K per setting, tolerance and method")?;
-    let document = PilotDocument { confidence: params.confidence, pilots };
-    ctx.outputs.write_json("pilot.json", &document, "V and K that the first n samples predict")?;
-    if let Some(document) = sweep::sweep(ctx, &shared, params.confidence)? {
-        ctx.outputs.write_json("sweep.json", &document, "sampling methods and theories over sigma")?;
+    let confidence = params.confidence;
+    ctx.outputs.document(&TheoryDocument { confidence, settings: theories })?;
+    ctx.outputs.document(&Sufficient { n_samples: shared.n_samples, step: shared.step, rows })?;
+    ctx.outputs.document(&Pilots { confidence, pilots })?;
+    if let Some(recorded) = &montecarlo.sweep
+        && let Some(findings) = sweep::sweep(ctx, &shared, recorded, confidence)?
+    {
+        ctx.outputs.document(&findings)?;
     }
     Ok(summary)
 }
@@ -90,9 +91,9 @@ fn run(params: &Bound, ctx: &mut StageContext) -> Result<String> {
 fn fixed_basis_theories(
     ctx: &StageContext,
     shared: &Shared,
-    settings: &[Setting],
+    settings: &[SettingFact],
 ) -> Result<Vec<Option<Theories>>> {
-    let theory = |s: &Setting| {
+    let theory = |s: &SettingFact| {
         let of_step = |step| FixedBasis::new(s.dim, s.sigma, step);
         (s.basis == BasisName::Hessian).then(|| Theories {
             curves: of_step(shared.step),
@@ -147,7 +148,7 @@ fn write_curves(
 }
 
 fn describe(params: &Bound, shared: &Shared, measured: &Measured, curves: &[Curve]) -> SettingTheory {
-    let Setting { name, basis, dim, sigma, draws, sampling, control_mean } = measured.setting.clone();
+    let SettingFact { name, basis, dim, sigma, draws, sampling, control_mean, .. } = measured.setting.clone();
     let delta = measured.delta.as_slice().expect("one axis");
     SettingTheory {
         name,
@@ -157,9 +158,9 @@ fn describe(params: &Bound, shared: &Shared, measured: &Measured, curves: &[Curv
         draws,
         sampling,
         control_variate: control_mean.is_some(),
-        variance: Uncertain::new(&measured.variance(), params.confidence),
+        v: uncertain(&measured.variance(), params.confidence),
         mean_loss: measured.mean_loss(),
-        exponent: exponent(&shared.sizes, delta, params.confidence).map(Into::into),
+        exponent: decay::exponent(&shared.sizes, delta, params.confidence).map(record::exponent),
         theories: curves.iter().filter_map(|curve| theory(shared, measured, curve)).collect(),
     }
 }
@@ -169,7 +170,11 @@ fn theory(shared: &Shared, measured: &Measured, curve: &Curve) -> Option<Theory>
     let rows = curve.rows(shared.step);
     let at = |array: &Array1<f64>| rows.iter().map(|&row| array[row]).collect::<Vec<_>>();
     let comparison = compare(&curve.values.to_vec(), &at(&measured.delta), &at(&measured.standard_error))?;
-    Some(Theory { name: curve.name, order_average_variance: curve.order_average_variance, comparison })
+    Some(Theory {
+        name: curve.name.to_owned(),
+        order_average_variance: curve.order_average_variance,
+        comparison,
+    })
 }
 
 /// K by every method at every tolerance.
@@ -179,7 +184,7 @@ fn sufficient_rows(
     measured: &Measured,
     curves: &[Curve],
     laws: &[(&'static str, Estimate)],
-) -> Result<Vec<Row>> {
+) -> Result<Vec<SufficientRow>> {
     let loss = measured.mean_loss();
     let absolute = params.tolerances.iter().map(|&nats2| Tolerance { nats2, relative: None });
     let relative = params
@@ -190,7 +195,7 @@ fn sufficient_rows(
     let name = &measured.setting.name;
     let curve = |method: &str, sizes: &[usize], values: &Array1<f64>, tolerance: Tolerance| {
         let size = of_curve(sizes, values.as_slice().expect("one axis"), tolerance.nats2);
-        Row::new(name, method, tolerance, size)
+        row(name, method, tolerance, size)
     };
     let mut rows = vec![];
     for tolerance in absolute.chain(relative) {
@@ -199,7 +204,7 @@ fn sufficient_rows(
         let law = |method: &str, v: &Estimate, at: f64| {
             let size =
                 closed_form(params, shared, v, at).map_err(|e| too_small(&e, name, method, tolerance))?;
-            anyhow::Ok(Row::with_interval(name, method, tolerance, size))
+            anyhow::Ok(row_with_interval(name, method, tolerance, size))
         };
         rows.push(match tolerance.relative {
             None => law("order-average", &variance, tolerance.nats2)?,
@@ -240,11 +245,12 @@ fn closed_form(
 }
 
 /// K of the first setting, per tolerance.
-fn summary(rows: &[Row]) -> String {
+fn summary(rows: &[SufficientRow]) -> String {
     let first = &rows[0].setting;
     let of_first = rows.iter().filter(|r| r.setting == *first && r.method == "order-average");
-    let one = |r: &Row| {
-        let k = r.k.map_or_else(|| r.status.to_owned(), |k| format!("{k} ({})", r.status));
+    let one = |r: &SufficientRow| {
+        let status = name_of(r.status);
+        let k = r.k.map_or_else(|| status.clone(), |k| format!("{k} ({status})"));
         match r.relative {
             None => format!("K({:.0e} nats^2) = {k}", r.tolerance),
             Some(relative) => format!("K({relative:.0e} of the loss) = {k}"),

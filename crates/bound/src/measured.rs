@@ -4,26 +4,12 @@ use anyhow::Result;
 use landscape::control::adjusted;
 use landscape::interval::{self, Estimate};
 use ndarray::{Array1, Array2, Ix1, Ix2};
-use records::{BasisName, Sampling};
-use serde::Deserialize;
+use records::montecarlo::SettingFact;
 use store::artifact::Inputs;
-
-/// A setting as `montecarlo` records it.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Setting {
-    pub name: String,
-    pub basis: BasisName,
-    pub dim: usize,
-    pub sigma: f64,
-    pub draws: usize,
-    pub sampling: Sampling,
-    /// E_θ of the control variate, nats²
-    pub control_mean: Option<f64>,
-}
 
 /// One setting with its measured curve.
 pub struct Measured {
-    pub setting: Setting,
+    pub setting: SettingFact,
     /// Δ_k, (n,)
     pub delta: Array1<f64>,
     /// of Δ_k, (n,)
@@ -50,7 +36,7 @@ fn slice(array: &Array1<f64>) -> &[f64] {
 
 impl Measured {
     /// Reads a setting from the results of `montecarlo`.
-    pub fn read(inputs: &Inputs, setting: Setting) -> Result<Self> {
+    pub fn read(inputs: &Inputs, setting: SettingFact) -> Result<Self> {
         let read =
             |file: &str| inputs.read::<f64, Ix1>("montecarlo", &format!("{}/{file}.npy", setting.name));
         Ok(Self {

@@ -5,40 +5,12 @@ use landscape::interval::Estimate;
 use landscape::sufficient::order_average_size;
 use pipeline::Failure;
 use pipeline::shell::StageContext;
-use serde::Serialize;
+use records::bound::{Pilot, PredictedSize, SizeInterval};
+use records::montecarlo::Facts;
 
-use crate::documents::{Interval, PredictedSize, Tolerance, Uncertain};
-use crate::measured::{Measured, Setting};
+use crate::measured::Measured;
+use crate::record::{Tolerance, uncertain};
 use crate::too_small;
-
-/// `pilot.json`
-#[derive(Serialize)]
-pub struct PilotDocument {
-    /// coverage of every interval
-    pub confidence: f64,
-    /// one per setting, pilot size and origin
-    pub pilots: Vec<Pilot>,
-}
-
-/// What one pilot predicts, beside what all samples give.
-#[derive(Serialize)]
-pub struct Pilot {
-    /// folder of the setting
-    pub setting: String,
-    /// n
-    pub n_samples: usize,
-    /// `all-samples`: w* and basis of all samples; or the experiment whose first n samples alone gave them
-    pub minimiser: String,
-    /// V as the pilot sees it
-    #[serde(flatten)]
-    pub variance: Uncertain,
-    /// V of all samples
-    pub full_variance: f64,
-    /// whether that lies in the pilot's interval
-    pub holds: bool,
-    /// K per tolerance in nats²
-    pub sizes: Vec<PredictedSize>,
-}
 
 /// Where the predictions of one setting go.
 pub struct Question<'a> {
@@ -49,7 +21,7 @@ pub struct Question<'a> {
 
 impl Question<'_> {
     fn pilot(&self, setting: &str, n: usize, minimiser: &str, v: &Estimate, full: f64) -> Result<Pilot> {
-        let variance = Uncertain::new(v, self.confidence);
+        let v = uncertain(v, self.confidence);
         let sizes = self.tolerances.iter().map(|&tolerance| {
             let size = |v: f64| {
                 order_average_size(v, self.step, tolerance).map_err(|e| {
@@ -59,8 +31,8 @@ impl Question<'_> {
             };
             Ok(PredictedSize {
                 tolerance,
-                k: size(v.value)?,
-                interval: Interval { low: size(variance.low)?, high: size(variance.high)? },
+                k: size(v.variance)?,
+                interval: SizeInterval { low: size(v.low)?, high: size(v.high)? },
                 full_k: size(full)?,
             })
         });
@@ -70,9 +42,9 @@ impl Question<'_> {
             n_samples: n,
             minimiser: minimiser.to_owned(),
             full_variance: full,
-            holds: (variance.low..=variance.high).contains(&full),
+            holds: (v.low..=v.high).contains(&full),
             sizes,
-            variance,
+            v,
         })
     }
 
@@ -88,8 +60,8 @@ impl Question<'_> {
     pub fn retrained(&self, ctx: &StageContext, experiment: &str, measured: &Measured) -> Result<Pilot> {
         let inputs = ctx.other(experiment, "montecarlo")?;
         let name = &measured.setting.name;
-        let settings: Vec<Setting> = inputs.fact("montecarlo", "settings")?;
-        let Some(setting) = settings.into_iter().find(|s| s.name == *name) else {
+        let facts: Facts = inputs.facts()?;
+        let Some(setting) = facts.settings.into_iter().find(|s| s.name == *name) else {
             return Err(Failure::config(
                 format!("bound.pilots: montecarlo of {experiment} has no setting {name:?}"),
                 format!("give it the settings of {}", ctx.experiment),
@@ -106,7 +78,6 @@ impl Question<'_> {
             .into());
         }
         let pilot = Measured::read(&inputs, setting)?;
-        let n = inputs.fact("montecarlo", "n_samples")?;
-        self.pilot(name, n, experiment, &pilot.variance(), measured.variance().value)
+        self.pilot(name, facts.n_samples, experiment, &pilot.variance(), measured.variance().value)
     }
 }

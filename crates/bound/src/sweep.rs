@@ -6,10 +6,11 @@ use landscape::interval::{self, Estimate};
 use landscape::theory::Theory as FixedBasis;
 use ndarray::{Array2, Axis, Ix2};
 use pipeline::shell::StageContext;
-use records::Sampling;
-use serde::{Deserialize, Serialize};
+use records::bound::{AtSigma, Holds, MethodAtSigma, SweepFindings, TheoryAtSigma};
+use records::montecarlo::SweepFact;
+use records::{Sampling, name_of};
 
-use crate::compare::{Comparison, compare};
+use crate::compare::compare;
 use crate::curves::{Curve, Shared, curves_of, take_samples};
 
 /// A theory holds where its V is within this fraction of the measured one.
@@ -17,103 +18,23 @@ const HOLDS_WITHIN: f64 = 0.1;
 /// K is called known when it is within this fraction.
 const K_WITHIN: f64 = 0.05;
 
-/// A sweep as `montecarlo` records it.
-#[derive(Debug, Deserialize)]
-struct Recorded {
-    dim: usize,
-    sigmas: Vec<f64>,
-    n_samples: usize,
-    draws: usize,
-    methods: Vec<Sampling>,
-}
-
-/// `sweep.json`
-#[derive(Serialize)]
-pub struct SweepDocument {
-    /// the first so many samples took part
-    pub n_samples: usize,
-    /// d
-    pub dim: usize,
-    /// T per σ and method
-    pub draws: usize,
-    /// coverage of every interval
-    pub confidence: f64,
-    /// one per σ at which the loss changes
-    pub sigmas: Vec<AtSigma>,
-    /// where each theory holds
-    pub theories: Vec<Holds>,
-}
-
-/// What was found at one σ.
-#[derive(Serialize)]
-pub struct AtSigma {
-    /// parameter units
-    pub sigma: f64,
-    /// V by the method that knows it best, nats²
-    pub variance: f64,
-    /// its standard error over the draws over V
-    pub relative_error: f64,
-    /// that method
-    pub reference: String,
-    /// every method, with and without control variate
-    pub methods: Vec<MethodAtSigma>,
-    /// every theory
-    pub theories: Vec<TheoryAtSigma>,
-}
-
-/// A sampling method at one σ.
-#[derive(Clone, Serialize)]
-pub struct MethodAtSigma {
-    /// `plain`, `antithetic` or `sobol`, with `+control` where the control variate is used
-    pub method: String,
-    /// V, nats²
-    pub variance: f64,
-    /// standard error over the draws over V
-    pub relative_error: f64,
-    /// independent groups that error comes from
-    pub groups: usize,
-    /// variance of V of plain draws over that of this method at equal work: draws that one draw of this method replaces
-    pub efficiency: f64,
-    /// draws until K is within 5 % at the confidence of the document
-    pub draws_for_k: f64,
-}
-
-/// A theory at one σ.
-#[derive(Serialize)]
-pub struct TheoryAtSigma {
-    /// of the theory
-    pub name: &'static str,
-    /// its V over the measured V; for `eigenvalue` the geometric mean of its ratio to the measured Δ_k
-    pub ratio: f64,
-    /// of the curves of the one stored order
-    #[serde(flatten)]
-    pub comparison: Comparison,
-}
-
-/// Where a theory holds.
-#[derive(Serialize)]
-pub struct Holds {
-    /// of the theory
-    pub name: &'static str,
-    /// ranges of σ within 10 % of Monte Carlo, by interpolation of log ratio over log σ
-    pub within: Vec<[f64; 2]>,
-    /// ranges of σ where its V is at or above the measured one
-    pub above: Vec<[f64; 2]>,
-    /// σ of the grid where its curve is at or above Monte Carlo at every prefix size compared
-    pub above_everywhere: Vec<f64>,
-}
-
-/// The sweep of `montecarlo`, or `None` if it made none or no loss ever changed in it: without a V nothing can be held against it.
-pub fn sweep(ctx: &StageContext, shared: &Shared, confidence: f64) -> Result<Option<SweepDocument>> {
-    if !ctx.inputs.manifest("montecarlo").facts.contains_key("sweep") {
-        return Ok(None);
-    }
-    let recorded: Recorded = ctx.inputs.fact("montecarlo", "sweep")?;
+/// What the sweep of `montecarlo` says, or `None` if no loss ever changed in it: without a V nothing can be held against it.
+pub fn sweep(
+    ctx: &StageContext,
+    shared: &Shared,
+    recorded: &SweepFact,
+    confidence: f64,
+) -> Result<Option<SweepFindings>> {
     let read = |file: &str| ctx.inputs.read::<f64, Ix2>("montecarlo", &format!("sweep/{file}.npy"));
     let (delta, error) = (read("delta")?, read("standard_error")?);
     let by_method = recorded.methods.iter().map(|&sampling| {
-        let name = serde_json::to_value(sampling)?.as_str().expect("a name").to_owned();
-        Ok((sampling, read(&format!("{name}/loss_variance"))?, read(&format!("{name}/control"))?, name))
+        let name = name_of(sampling);
+        anyhow::Ok((
+            sampling,
+            read(&format!("{name}/loss_variance"))?,
+            read(&format!("{name}/control"))?,
+            name,
+        ))
     });
     let by_method = by_method.collect::<Result<Vec<_>>>()?;
     let own = shared.first(recorded.n_samples);
@@ -158,7 +79,7 @@ pub fn sweep(ctx: &StageContext, shared: &Shared, confidence: f64) -> Result<Opt
         })
     };
     let sigmas = recorded.sigmas.iter().zip(&theories).enumerate().filter_map(at).collect::<Vec<_>>();
-    Ok((!sigmas.is_empty()).then(|| SweepDocument {
+    Ok((!sigmas.is_empty()).then(|| SweepFindings {
         n_samples: recorded.n_samples,
         dim: recorded.dim,
         draws: recorded.draws,
@@ -219,12 +140,12 @@ fn beside(
     let at = |of: &[f64]| rows.iter().map(|&row| of[row]).collect::<Vec<_>>();
     let comparison = compare(&curve.values.to_vec(), &at(delta), &at(error))?;
     let ratio = curve.order_average_variance.map_or(comparison.geometric_mean_ratio, |v| v / variance);
-    Some(TheoryAtSigma { name: curve.name, ratio, comparison })
+    Some(TheoryAtSigma { name: curve.name.to_owned(), ratio, comparison })
 }
 
 fn holds(sigmas: &[AtSigma]) -> Vec<Holds> {
-    let names = sigmas[0].theories.iter().map(|t| t.name);
-    let one = |(i, name): (usize, &'static str)| {
+    let names = sigmas[0].theories.iter().map(|t| t.name.clone());
+    let one = |(i, name): (usize, String)| {
         let points = sigmas.iter().map(|s| (s.sigma.ln(), s.theories[i].ratio.ln())).collect::<Vec<_>>();
         let ranges = |low: f64, high: f64| {
             ranges_between(&points, low.ln(), high.ln()).into_iter().map(|r| r.map(f64::exp)).collect()

@@ -65,10 +65,12 @@ impl fmt::Debug for Entry {
 #[serde(deny_unknown_fields)]
 pub struct Normalisation {
     /// Raw value that becomes 1, such as 255 for bytes.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub scale: f64,
     /// Subtracted after scaling.
     pub mean: f64,
     /// Divided by, last.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub std: f64,
 }
 

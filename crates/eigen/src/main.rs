@@ -15,7 +15,8 @@ use ndarray::{Array1, Array2, Ix2};
 use pipeline::Failure;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext};
-use records::{Eigen, Precision, Solver};
+use records::eigen::{Bases, Facts};
+use records::{Eigen, Precision, Solver, name_of};
 use store::npy;
 use store::npy::Element;
 
@@ -61,11 +62,22 @@ fn run<R: Real + Element>(params: &Eigen, ctx: &mut StageContext) -> Result<Stri
         Some(path) => own_basis(&ctx.resolve(path), &sum)?,
         None => solve(params, ctx, &sum, &request)?,
     };
-    write_pairs(params, ctx, &pairs)?;
-    write_random_bases(params, ctx, &mlp, &w, &pairs)?;
+    write_pairs(ctx, &pairs)?;
+    write_random_bases(params, ctx, &mlp, &w)?;
 
     write_derivatives(ctx, &sum, &pairs)?;
     let prefix = prefixes(params, ctx, &sum, &request, &pairs)?;
+    let solver = name_of(params.solver);
+    ctx.outputs.facts(&Facts {
+        dim: pairs.values.len(),
+        step: params.step,
+        n_products: pairs.n_products,
+        n_check_products: pairs.n_check_products,
+        largest_relative_residual: pairs.largest_relative_residual(),
+        basis_origin: params.basis.as_ref().map_or(solver, |path| path.display().to_string()),
+        bases: Bases { filter: params.random_dim, hessian: pairs.values.len(), random: params.random_dim },
+        n_prefix_products: prefix.n_products,
+    })?;
     Ok(format!(
         "{} {} from {:.4} to {:.4}, largest residual {:.1e} of the first, {} products; {} prefixes in {:.0} more",
         pairs.values.len(),
@@ -150,11 +162,7 @@ fn own_basis<R: Real>(path: &std::path::Path, sum: &HessianSum<R>) -> Result<Rit
     Ok(RitzPairs::in_order(&hessian, basis, 0))
 }
 
-fn write_pairs<R: Real + Element>(
-    params: &Eigen,
-    ctx: &mut StageContext,
-    pairs: &RitzPairs<R>,
-) -> Result<()> {
+fn write_pairs<R: Real + Element>(ctx: &mut StageContext, pairs: &RitzPairs<R>) -> Result<()> {
     let out = &mut ctx.outputs;
     out.write("basis.npy", &pairs.vectors, "parameter units", "orthonormal directions, (d, p)")?;
     out.write(
@@ -163,18 +171,8 @@ fn write_pairs<R: Real + Element>(
         "nats / parameter unit^2",
         "signed Rayleigh quotients, (d,)",
     )?;
-    out.write("residuals.npy", &pairs.residuals, "nats / parameter unit^2", "norm of H u - mu u, (d,)")?;
-    out.fact("dim", pairs.values.len())?;
-    out.fact("step", params.step)?;
-    out.fact("n_products", pairs.n_products)?;
-    out.fact("n_check_products", pairs.n_check_products)?;
-    out.fact("largest_relative_residual", pairs.largest_relative_residual())?;
-    let solver = match params.solver {
-        Solver::Lanczos => "lanczos",
-        Solver::Power => "power",
-    };
-    let origin = params.basis.as_ref().map_or(solver.to_owned(), |path| path.display().to_string());
-    Ok(out.fact("basis_origin", origin)?)
+    let meaning = "norm of H u - mu u, (d,)";
+    Ok(out.write("residuals.npy", &pairs.residuals, "nats / parameter unit^2", meaning)?)
 }
 
 /// Per-sample loss, slope and curvature, some blocks at a time: N·d² numbers may not fit into memory.
@@ -207,13 +205,8 @@ fn write_random_bases<R: Real + Element>(
     ctx: &mut StageContext,
     mlp: &Mlp,
     w: &Array1<R>,
-    pairs: &RitzPairs<R>,
 ) -> Result<()> {
     let r = params.random_dim;
-    ctx.outputs.fact(
-        "bases",
-        std::collections::BTreeMap::from([("hessian", pairs.values.len()), ("random", r), ("filter", r)]),
-    )?;
     if r == 0 {
         return Ok(());
     }
@@ -266,7 +259,6 @@ fn prefixes<R: Real>(
     )?;
     write_spectrum(ctx, "prefix_eigenvalues.npy", &spectrum.values, "top Ritz values of each H_k, (n, d)")?;
     write_spectrum(ctx, "prefix_residuals.npy", &spectrum.residuals, "their residuals, (n, d)")?;
-    ctx.outputs.fact("n_prefix_products", spectrum.n_products)?;
     Ok(spectrum)
 }
 

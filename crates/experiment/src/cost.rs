@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use landscape::curvature::sample_derivatives;
 use landscape::delta::monte_carlo;
 use landscape::draws::Draws;
@@ -16,7 +16,7 @@ use landscape::training::epoch;
 use landscape::{Inputs, Mlp, Real, Samples, Targets};
 use ndarray::{Array1, Array2};
 use pipeline::shell::cost::{Cost, Part, PlanContext};
-use records::{Family, FetchData, OwnFiles};
+use records::{Family, FetchData, OwnFiles, fetch_data};
 use store::{npy, npz, rows};
 
 /// Samples that a calibration runs on: enough for a block of every kernel, short on any machine.
@@ -42,12 +42,16 @@ impl Shape {
         if let Some(manifest) = ctx.manifest("fetch-data")
             && manifest.params == serde_json::to_value(&section)?
         {
-            let fact = |key: &str| manifest.facts.get(key).and_then(serde_json::Value::as_u64).unwrap_or(0);
-            let [n, n_test, features, classes] = ["n_samples", "n_test", "n_features", "n_classes"]
-                .map(|key| usize::try_from(fact(key)).unwrap_or(usize::MAX));
+            let facts: fetch_data::Facts = manifest.facts().context("facts of fetch-data")?;
             let images = manifest.outputs.get("train_images.npy").and_then(|o| o.dtype.as_deref());
             let value_bytes = value_bytes(images.unwrap_or_default());
-            return Ok(Self { n, n_test, features, classes, value_bytes });
+            return Ok(Self {
+                n: facts.n_samples,
+                n_test: facts.n_test,
+                features: facts.n_features,
+                classes: facts.n_classes,
+                value_bytes,
+            });
         }
         let mut shape = match (section.dataset.entry(), &section.files) {
             (Some(entry), _) => {
@@ -258,12 +262,12 @@ pub fn eigen<R: Real>(params: &records::Eigen, ctx: &PlanContext) -> Result<Cost
             |key: &str, value: f64| m.params.get(key).and_then(serde_json::Value::as_f64) == Some(value);
         same("dim", d) && same("residual_tolerance", params.residual_tolerance)
     });
-    let fact = |key: &str| known.as_ref().and_then(|m| m.facts.get(key)?.as_f64());
-    let products = fact("n_products").unwrap_or(PRODUCTS_PER_PAIR * d) + 1.0;
+    let known = known.map(|m| m.facts::<records::eigen::Facts>()).transpose().context("facts of eigen")?;
+    let products = known.as_ref().map_or(PRODUCTS_PER_PAIR * d, |f| f.n_products as f64) + 1.0;
     let pairs = prefix_pairs(work.shape.n, params.step, params.prefix_smallest, params.prefix_count);
     let guessed: f64 =
         pairs.iter().map(|&(k, next)| (k + next) as f64 / n * d * PRODUCTS_PER_PAIR_OF_PREFIX).sum();
-    let prefix_products = fact("n_prefix_products").unwrap_or(guessed);
+    let prefix_products = known.as_ref().map_or(guessed, |f| f.n_prefix_products);
     let told = if known.is_some() { "as the last run took" } else { "by experience" };
 
     let sum = HessianSum::new(&work.mlp, work.w.view(), &work.samples, params.primal_cache_mib << 20);

@@ -14,6 +14,7 @@ use landscape::sampling::Method;
 use landscape::{Activation, Inputs, Loss, Mlp, Real, Samples, Targets};
 use ndarray::{Array1, Array2, ArrayD, ArrayView2, Axis, Dimension, Ix1, Ix2};
 use pipeline::Failure;
+use records::{fetch_data, train};
 use store::artifact;
 use store::npy::{AnyArray, Element};
 use store::rows;
@@ -40,7 +41,7 @@ pub fn split(inputs: &artifact::Inputs, name: &str) -> Result<Option<Samples>> {
         Some("<f8") => Inputs::F64(rows(inputs, &images)?),
         other => return Err(unexpected(&images, other.unwrap_or("no array"))),
     };
-    let n: records::Normalisation = inputs.fact("fetch-data", "normalisation")?;
+    let n = inputs.facts::<fetch_data::Facts>()?.normalisation;
     Ok(Some(Samples::new(raw, targets, (n.scale, n.mean, n.std))))
 }
 
@@ -127,8 +128,8 @@ pub fn optimizer(params: records::Optimizer) -> Optimizer {
 
 /// The network that `train` trained.
 pub fn network(inputs: &artifact::Inputs) -> Result<Mlp> {
-    let layers = inputs.fact::<Vec<usize>>("train", "layers")?;
-    Ok(mlp(&layers, inputs.fact("train", "activation")?, inputs.fact("train", "loss")?))
+    let facts: train::Facts = inputs.facts()?;
+    Ok(mlp(&facts.layers, facts.activation, facts.loss))
 }
 
 /// w* in the precision of the stage, (p,).

@@ -11,9 +11,9 @@ use ndarray::Array2;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext};
 use records::Family;
-use serde_json::json;
+use records::family::{Curves, Members};
 
-use crate::members::MemberResult;
+use crate::members::Found;
 
 struct FamilyStage;
 
@@ -33,15 +33,13 @@ impl Stage for FamilyStage {
 
     fn run(params: &Family, ctx: &mut StageContext) -> Result<String> {
         let members = members::read_all(params, ctx)?;
-        write_members(ctx, &members)?;
+        write_arrays(ctx, &members)?;
         let curves = curves::of(params, &members);
-        let line = curves.iter().map(curves::Curve::line).collect::<Vec<_>>().join("; ");
-        ctx.outputs.write_json(
-            "curves.json",
-            &json!({"curves": curves}),
-            "means over replicas, per variant and size",
-        )?;
-        Ok(format!("{} members: {line}", members.len()))
+        let line = curves.iter().map(curves::line).collect::<Vec<_>>().join("; ");
+        let line = format!("{} members: {line}", members.len());
+        ctx.outputs.document(&Curves { curves })?;
+        ctx.outputs.document(&Members { members: members.into_iter().map(|m| m.result).collect() })?;
+        Ok(line)
     }
 }
 
@@ -49,8 +47,8 @@ fn main() -> ExitCode {
     pipeline::shell::main::<FamilyStage>()
 }
 
-fn write_members(ctx: &mut StageContext, members: &[MemberResult]) -> Result<()> {
-    let padded = |of: &dyn Fn(&MemberResult) -> &[f64]| {
+fn write_arrays(ctx: &mut StageContext, members: &[Found]) -> Result<()> {
+    let padded = |of: &dyn Fn(&Found) -> &[f64]| {
         let d = members.iter().map(|m| of(m).len()).max().unwrap_or(0);
         Array2::from_shape_fn((members.len(), d), |(m, i)| {
             of(&members[m]).get(i).copied().unwrap_or(f64::NAN)
@@ -65,11 +63,6 @@ fn write_members(ctx: &mut StageContext, members: &[MemberResult]) -> Result<()>
         "nats / parameter unit^2",
         "top Ritz values of each member, (members, d)",
     )?;
-    out.write(
-        "cosines.npy",
-        &cosines,
-        "1",
-        "of the angles between P_k and P_N of the same replica, (members, d)",
-    )?;
-    Ok(out.write_json("members.json", &json!({"members": members}), "what each member found")?)
+    let meaning = "of the angles between P_k and P_N of the same replica, (members, d)";
+    Ok(out.write("cosines.npy", &cosines, "1", meaning)?)
 }

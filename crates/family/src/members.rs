@@ -9,109 +9,27 @@ use landscape::subspace::gaussian_rows;
 use ndarray::{Array2, Ix1, s};
 use pipeline::Failure;
 use pipeline::shell::StageContext;
-use records::{BasisName, FetchData, MonteCarlo};
-use records::{Family, Member};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use records::bound::{SettingTheory, Sufficient, SufficientRow, TheoryDocument};
+use records::family::{MemberResult, MemberSize};
+use records::{BasisName, Family, FetchData, Member, MonteCarlo, fetch_data, train};
 use store::artifact::Inputs;
 
-/// One member. Losses in nats, Δ and V in nats².
-#[derive(Serialize)]
-pub struct MemberResult {
-    #[serde(flatten)]
-    pub member: Member,
-    pub n_samples: usize,
-    pub n_classes: usize,
-    /// eigenvalues of `eigen` above their largest gap, and the ratio across it; null without a gap
-    pub outliers: Option<(usize, f64)>,
-    pub train_loss: f64,
-    pub train_accuracy: Option<f64>,
-    pub test_loss: Option<f64>,
-    pub test_accuracy: Option<f64>,
-    pub gradient_norm: f64,
-    /// as `train` recorded it; null without a polish
-    pub polish: Option<Value>,
-    #[serde(skip)]
+/// A member, with what goes into the arrays of the stage.
+pub struct Found {
+    pub result: MemberResult,
     pub eigenvalues: Vec<f64>,
     /// of the angles to the largest member of the same replica and variant; empty for that one
-    #[serde(skip)]
     pub cosines: Vec<f64>,
-    /// mean squared cosine
-    pub overlap: Option<f64>,
-    /// the setting of `montecarlo` that these numbers are of: its first
-    pub setting: String,
-    pub dim: usize,
-    pub sigma: f64,
-    pub draws: usize,
-    pub step: usize,
-    pub layers: Vec<usize>,
-    pub activation: String,
-    pub n_params: usize,
-    pub source: String,
-    pub confidence: f64,
-    /// V of the member's own samples
-    pub variance: f64,
-    pub variance_standard_error: f64,
-    /// V of each theory that has one, by name
-    pub theory_variances: Vec<(String, f64)>,
-    /// Δ_k by the closed form over the member's own samples, which it was trained on
-    pub delta_seen: f64,
-    /// Δ_k over the samples that come next, which it was not; null where none are left
-    pub delta_fresh: Option<f64>,
-    /// K by the closed form, per tolerance
-    pub sufficient: Vec<Sufficient>,
-}
-
-#[derive(Clone, Deserialize, Serialize)]
-pub struct Sufficient {
-    pub tolerance: f64,
-    #[serde(skip_serializing)]
-    relative: Option<f64>,
-    pub k: Option<usize>,
-    pub status: String,
-    #[serde(skip_serializing)]
-    setting: String,
-    #[serde(skip_serializing)]
-    method: String,
-}
-
-#[derive(Deserialize)]
-struct TheoryDocument {
-    confidence: f64,
-    settings: Vec<Setting>,
-}
-
-#[derive(Deserialize)]
-struct Setting {
-    name: String,
-    basis: BasisName,
-    dim: usize,
-    sigma: f64,
-    draws: usize,
-    variance: f64,
-    variance_standard_error: f64,
-    theories: Vec<Theory>,
-}
-
-#[derive(Deserialize)]
-struct Theory {
-    name: String,
-    order_average_variance: Option<f64>,
-}
-
-#[derive(Deserialize)]
-struct SufficientDocument {
-    rows: Vec<Sufficient>,
 }
 
 /// All members, in the order of the family.
-pub fn read_all(params: &Family, ctx: &StageContext) -> Result<Vec<MemberResult>> {
+pub fn read_all(params: &Family, ctx: &StageContext) -> Result<Vec<Found>> {
     let progress = ctx.progress(ctx.members.len(), "family: members");
-    let sizes = ctx.members.iter().map(|(_, inputs)| inputs.fact::<usize>("fetch-data", "n_samples"));
-    let sizes = sizes.collect::<store::Result<Vec<_>>>()?;
+    let size = |(_, inputs): &(Member, Inputs)| Ok(inputs.facts::<fetch_data::Facts>()?.n_samples);
+    let sizes = ctx.members.iter().map(size).collect::<Result<Vec<_>>>()?;
     let one = |(i, (member, inputs)): (usize, &(Member, Inputs))| {
         let largest = largest_of(ctx, &sizes, member);
-        let found = read(params, member, inputs, sizes[i], (largest != i).then(|| &ctx.members[largest].1))?;
+        let found = read(params, member, inputs, (largest != i).then(|| &ctx.members[largest].1))?;
         progress.add(1);
         Ok(found)
     };
@@ -127,20 +45,17 @@ fn largest_of(ctx: &StageContext, sizes: &[usize], member: &Member) -> usize {
     (0..sizes.len()).filter(alike).max_by_key(|&i| sizes[i]).expect("the member itself")
 }
 
-fn read(
-    params: &Family,
-    member: &Member,
-    inputs: &Inputs,
-    n_samples: usize,
-    largest: Option<&Inputs>,
-) -> Result<MemberResult> {
-    let theory: TheoryDocument = inputs.read_json("bound", "theory.json")?;
+fn read(params: &Family, member: &Member, inputs: &Inputs, largest: Option<&Inputs>) -> Result<Found> {
+    let data: fetch_data::Facts = inputs.facts()?;
+    let model: train::Facts = inputs.facts()?;
+    let theory: TheoryDocument = inputs.document()?;
     let setting = &theory.settings[0]; // `montecarlo` has at least one
-    let step: usize = inputs.fact("montecarlo", "step")?;
-    let sufficient: SufficientDocument = inputs.read_json("bound", "sufficient.json")?;
+    let sufficient: Sufficient = inputs.document()?;
+    let (n_samples, step) = (data.n_samples, sufficient.step);
     // A relative tolerance is another one for each member.
     let of_setting =
-        |r: &Sufficient| r.setting == setting.name && r.method == "order-average" && r.relative.is_none();
+        |r: &SufficientRow| r.setting == setting.name && r.method == "order-average" && r.relative.is_none();
+    let size = |r: SufficientRow| MemberSize { tolerance: r.tolerance, k: r.k, status: r.status };
     let (cosines, delta_fresh) = match largest {
         None => (vec![], None),
         Some(largest) => {
@@ -149,41 +64,40 @@ fn read(
     };
     let eigenvalues = inputs.read::<f64, Ix1>("eigen", "eigenvalues.npy")?.to_vec();
     let residuals = inputs.read::<f64, Ix1>("eigen", "residuals.npy")?.to_vec();
-    Ok(MemberResult {
+    let result = MemberResult {
         member: member.clone(),
         n_samples,
-        n_classes: inputs.fact("fetch-data", "n_classes")?,
+        n_classes: data.n_classes,
         outliers: outliers(&eigenvalues, &residuals).map(|o| (o.count, o.ratio)),
-        train_loss: inputs.fact("train", "train_loss")?,
-        train_accuracy: inputs.fact("train", "train_accuracy")?,
-        test_loss: inputs.fact("train", "test_loss")?,
-        test_accuracy: inputs.fact("train", "test_accuracy")?,
-        gradient_norm: inputs.fact("train", "gradient_norm")?,
-        polish: inputs.manifest("train").facts.get("polish").cloned(),
-        eigenvalues,
+        train_loss: model.train_loss,
+        train_accuracy: model.train_accuracy,
+        test_loss: model.test_loss,
+        test_accuracy: model.test_accuracy,
+        gradient_norm: model.gradient_norm,
+        polish: model.polish,
         overlap: (!cosines.is_empty()).then(|| overlap(&cosines.clone().into())),
-        cosines,
         setting: setting.name.clone(),
         dim: setting.dim,
         sigma: setting.sigma,
         draws: setting.draws,
         step,
-        layers: inputs.fact("train", "layers")?,
-        activation: inputs.fact("train", "activation")?,
-        n_params: inputs.fact("train", "n_params")?,
-        source: inputs.fact("fetch-data", "source")?,
+        layers: model.layers,
+        activation: model.activation,
+        n_params: model.n_params,
+        source: data.source,
         confidence: theory.confidence,
-        variance: setting.variance,
-        variance_standard_error: setting.variance_standard_error,
+        variance: setting.v.variance,
+        variance_standard_error: setting.v.variance_standard_error,
         theory_variances: setting
             .theories
             .iter()
             .filter_map(|t| t.order_average_variance.map(|v| (t.name.clone(), v)))
             .collect(),
-        delta_seen: setting.variance * order_factor(n_samples, step),
+        delta_seen: setting.v.variance * order_factor(n_samples, step),
         delta_fresh,
-        sufficient: sufficient.rows.into_iter().filter(of_setting).collect(),
-    })
+        sufficient: sufficient.rows.into_iter().filter(of_setting).map(size).collect(),
+    };
+    Ok(Found { result, eigenvalues, cosines })
 }
 
 /// Between the dominant directions of this member and of the largest.
@@ -203,7 +117,7 @@ fn fresh(
     params: &Family,
     inputs: &Inputs,
     largest: &Inputs,
-    setting: &Setting,
+    setting: &SettingTheory,
     k: usize,
     step: usize,
 ) -> Result<f64> {

@@ -3,6 +3,7 @@
 use ndarray::Axis;
 use pipeline::progress::Progress;
 use pipeline::shell::StageContext;
+use records::fetch_data::Facts;
 use records::{Dataset, FetchData};
 use store::artifact::Outputs;
 use store::npy::Element;
@@ -40,14 +41,15 @@ pub fn facts(
         }
     };
     let (n, n_test, n_classes) = (chosen.train.len(), chosen.n_test(), chosen.n_classes);
-    let out = &mut ctx.outputs;
-    out.fact("n_samples", n)?;
-    out.fact("n_test", n_test)?;
-    out.fact("n_features", n_features)?;
-    out.fact("n_classes", n_classes)?;
-    out.fact("normalisation", params.normalisation())?;
-    out.fact("source", source)?;
-    out.fact("attribution", attribution)?;
+    ctx.outputs.facts(&Facts {
+        n_samples: n,
+        n_test,
+        n_features,
+        n_classes,
+        normalisation: params.normalisation(),
+        source,
+        attribution: attribution.to_owned(),
+    })?;
     let kind = if n_classes == 0 { "regression".to_owned() } else { format!("{n_classes} classes") };
     Ok(format!("{n} + {n_test} samples of {n_features} features, {kind}"))
 }

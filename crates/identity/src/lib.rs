@@ -71,7 +71,7 @@ fn record_files(dir: &Path, stage: &str) -> Vec<PathBuf> {
     let read = [row.reads(false), row.reads(true), row.reads_of_members].concat();
     let mut names = read.iter().map(|name| name.replace('-', "_")).collect::<Vec<_>>();
     names.push(stage.replace('-', "_"));
-    names.push("section".to_owned());
+    names.extend(["section", "units"].map(str::to_owned));
     let is_one = |file: &PathBuf| {
         let below = file.strip_prefix(dir.join("src")).ok().and_then(|f| f.iter().next());
         let name = below.map(|first| Path::new(first).with_extension("").display().to_string());

@@ -122,12 +122,11 @@ pub fn hash_files(dir: &Path, files: &[PathBuf]) -> String {
     for file in files {
         let name = file.strip_prefix(dir).expect("a file of the crate").display();
         let bytes = std::fs::read(file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-        let text = String::from_utf8_lossy(&bytes);
         if file.extension().is_none_or(|e| e != "rs") {
             all.push(format!("{name} {}", rust::hash(&bytes)));
             continue;
         }
-        let code = rust::code(&text);
+        let code = rust::code(&String::from_utf8_lossy(&bytes));
         all.push(format!("{name} {}", rust::hash(code.as_bytes())));
         for included in included(&code) {
             let path = file.parent().expect("a file has a folder").join(&included);

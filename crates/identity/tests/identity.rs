@@ -116,7 +116,8 @@ fn comments_documentation_and_tests_change_nothing() {
 
 #[test]
 fn a_record_is_part_of_the_stages_that_write_and_read_it() {
-    let found = changed(|root| append(&root.join("crates/records/src/bound.rs"), "pub struct Other;\n"));
+    let found =
+        changed(|root| append(&root.join("crates/records/src/bound/documents.rs"), "pub struct Other;\n"));
     assert_eq!(names(&found), ["bound", "family", "report"]);
 }
 

@@ -14,8 +14,8 @@ use ndarray::{Array1, Array2, Array3, Ix2, s};
 use pipeline::Failure;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext};
-use records::{Grid, Precision, Setting};
-use serde_json::json;
+use records::montecarlo::{Facts, GridFact, SettingFact, SweepFact};
+use records::{Grid, Precision, Setting, Sweep, eigen};
 use store::npy;
 use store::npy::Element;
 
@@ -102,26 +102,38 @@ fn run<R: Real + Element>(params: &records::MonteCarlo, ctx: &mut StageContext) 
     }
     for (i, grid) in params.grids.iter().enumerate() {
         run_grid(ctx, &subject, i, grid)?;
-        let Grid { name, basis, points, extent, .. } = grid;
-        grids.push(json!({"name": name, "basis": basis, "points": points, "extent": extent}));
+        let Grid { name, basis, points, extent, .. } = grid.clone();
+        grids.push(GridFact { name, basis, points, extent });
     }
-    if let Some(sweep) = &params.sweep {
-        let dim = sweep.dim.map_or_else(|| ctx.inputs.fact("eigen", "dim"), Ok)?;
-        let basis = directions(ctx, &subject.mlp, records::BasisName::Hessian, dim, "sweep")?;
-        let samples = subject.samples.first(sweep.n_samples);
-        sweep::run(ctx, sweep, &subject.draws_over(&basis, &samples), params.step, params.seed)?;
-    }
-    ctx.outputs.fact("step", params.step)?;
-    ctx.outputs.fact("pilot_sizes", pilot_sizes(params, n_samples))?;
-    ctx.outputs.fact("n_samples", n_samples)?;
-    ctx.outputs.fact("settings", &settings)?;
-    ctx.outputs.fact("grids", &grids)?;
-    Ok(format!(
+    let sweep = params.sweep.as_ref().map(|sweep| run_sweep(params, ctx, &subject, sweep)).transpose()?;
+    let line = format!(
         "{} settings and {} landscapes over {} prefixes of {n_samples} samples",
         settings.len(),
         grids.len(),
         sizes.len()
-    ))
+    );
+    ctx.outputs.facts(&Facts {
+        sweep,
+        step: params.step,
+        pilot_sizes: pilot_sizes(params, n_samples),
+        n_samples,
+        settings,
+        grids,
+    })?;
+    Ok(line)
+}
+
+/// The sweep over σ; returns what the manifest says of it.
+fn run_sweep<R: Real>(
+    params: &records::MonteCarlo,
+    ctx: &mut StageContext,
+    subject: &Subject<R>,
+    sweep: &Sweep,
+) -> Result<SweepFact> {
+    let dim = sweep.dim.map_or_else(|| Ok(ctx.inputs.facts::<eigen::Facts>()?.dim), anyhow::Ok)?;
+    let basis = directions(ctx, &subject.mlp, records::BasisName::Hessian, dim, "sweep")?;
+    let samples = subject.samples.first(sweep.n_samples);
+    sweep::run(ctx, sweep, &subject.draws_over(&basis, &samples), params.step, params.seed)
 }
 
 /// The first `dim` directions of a basis, or an error at `key` if it has fewer.
@@ -160,7 +172,7 @@ fn run_setting<R: Real>(
     subject: &Subject<R>,
     i: usize,
     setting: &Setting,
-) -> Result<serde_json::Value> {
+) -> Result<SettingFact> {
     let basis = directions(ctx, &subject.mlp, setting.basis, setting.dim, &format!("settings[{i}]"))?;
     let n_samples = subject.samples.len();
     let own = setting.theta.as_ref().map(|path| own_draws(&ctx.resolve(path), setting.dim)).transpose()?;
@@ -196,16 +208,16 @@ fn run_setting<R: Real>(
         );
     }
     write_setting(ctx, &setting.name, &found, &taken)?;
-    Ok(json!({
-        "name": setting.name,
-        "basis": setting.basis,
-        "dim": setting.dim,
-        "sigma": setting.sigma,
-        "draws": taken.theta.nrows(),
-        "sampling": sampling,
-        "relative_error": taken.relative_error,
-        "control_mean": taken.control.map(|(_, mean)| mean),
-    }))
+    Ok(SettingFact {
+        name: setting.name.clone(),
+        basis: setting.basis,
+        dim: setting.dim,
+        sigma: setting.sigma,
+        draws: taken.theta.nrows(),
+        sampling,
+        relative_error: taken.relative_error,
+        control_mean: taken.control.map(|(_, mean)| mean),
+    })
 }
 
 fn write_setting(ctx: &mut StageContext, name: &str, found: &MonteCarlo, taken: &Taken) -> Result<()> {

@@ -9,12 +9,12 @@ use landscape::sampling::Method;
 use ndarray::{Array2, ArrayView2};
 use pipeline::Failure;
 use pipeline::shell::StageContext;
-use records::{Sampling, Sweep};
-use serde_json::json;
+use records::montecarlo::SweepFact;
+use records::{Sampling, Sweep, name_of};
 
 use crate::take::{drawn, second_order};
 
-/// Runs the sweep and writes it. All σ share their standard normal draws, so that curves over σ are smooth.
+/// Runs the sweep and writes it; returns what the manifest says of it. All σ share their standard normal draws, so that curves over σ are smooth.
 ///
 /// `draws`: over the first samples, those of the sweep.
 pub fn run<R: Real>(
@@ -23,7 +23,7 @@ pub fn run<R: Real>(
     draws: &Draws<R>,
     step: usize,
     seed: u64,
-) -> Result<()> {
+) -> Result<SweepFact> {
     let (n, m) = (draws.samples.len(), sweep.sigmas.len());
     let (sizes, dim) = (prefix_sizes(n, step), draws.basis.nrows());
     if sizes.is_empty() {
@@ -59,7 +59,7 @@ pub fn run<R: Real>(
                 delta_error.row_mut(row).assign(&found.standard_error);
             }
         }
-        let name = serde_json::to_value(sampling)?.as_str().expect("a name").to_owned();
+        let name = name_of(sampling);
         let out = &mut ctx.outputs;
         out.write(&format!("sweep/{name}/loss_variance.npy"), &variances, "nats^2", "S^2(theta_t), (m, T)")?;
         out.write(
@@ -73,10 +73,13 @@ pub fn run<R: Real>(
     let out = &mut ctx.outputs;
     out.write("sweep/delta.npy", &delta, "nats^2", "Delta_k of the plain draws, (m, n)")?;
     out.write("sweep/standard_error.npy", &delta_error, "nats^2", "of it over the draws, (m, n)")?;
-    Ok(out.fact(
-        "sweep",
-        json!({"dim": dim, "sigmas": sweep.sigmas, "n_samples": n, "draws": sweep.draws, "methods": sweep.methods}),
-    )?)
+    Ok(SweepFact {
+        dim,
+        sigmas: sweep.sigmas.clone(),
+        n_samples: n,
+        draws: sweep.draws,
+        methods: sweep.methods.clone(),
+    })
 }
 
 fn refuse_infinite(variances: &ArrayView2<f64>, sigma: f64) -> Result<()> {

@@ -1,11 +1,13 @@
-//! Parameters of `eigen`.
+//! What `eigen` is told and what it records.
 
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::section::{Precision, Section, Unfit, at_least, positive};
+use crate::ranges::positive;
+use crate::section::{Precision, Section, Unfit};
+use crate::units::Samples;
 
 /// Which end of the spectrum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
@@ -34,12 +36,14 @@ pub enum Solver {
 #[serde(deny_unknown_fields)]
 pub struct Eigen {
     /// Dimension d of the subspace: how many eigenpairs.
+    #[schemars(range(min = 1))]
     pub dim: usize,
     /// Which end of the spectrum.
     pub which: Which,
     /// The eigensolver.
     pub solver: Solver,
     /// Residual ‖Hu − μu‖ over |μ_1| at which a pair counts as converged.
+    #[schemars(transform = positive)]
     pub residual_tolerance: f64,
     /// Directions that Lanczos keeps before it restarts; null: max(4 dim, 20).
     pub max_subspace: Option<usize>,
@@ -54,12 +58,15 @@ pub struct Eigen {
     /// Rows of the random and of the filter-normalised basis; 0: none.
     pub random_dim: usize,
     /// Step s between the two Hessians of the `eigenvalue` theory; that of `montecarlo`.
-    pub step: usize,
+    #[schemars(range(min = 1))]
+    pub step: Samples,
     /// How many prefix sizes get their own eigenvalues, in geometric steps from `prefix_smallest` to N; 0: none.
     pub prefix_count: usize,
     /// The smallest of those prefix sizes, in samples.
-    pub prefix_smallest: usize,
+    #[schemars(range(min = 1))]
+    pub prefix_smallest: Samples,
     /// Residual over |μ_1| for the eigenvalues of prefixes.
+    #[schemars(transform = positive)]
     pub prefix_residual_tolerance: f64,
     /// Memory in MiB within which activations at w* are kept between products.
     pub primal_cache_mib: usize,
@@ -69,11 +76,6 @@ impl Section for Eigen {
     const STAGE: &'static str = "eigen";
 
     fn check(&self) -> Result<(), Unfit> {
-        at_least("dim", self.dim, 1)?;
-        at_least("step", self.step, 1)?;
-        at_least("prefix_smallest", self.prefix_smallest, 1)?;
-        positive("residual_tolerance", self.residual_tolerance)?;
-        positive("prefix_residual_tolerance", self.prefix_residual_tolerance)?;
         if let Some(m) = self.max_subspace {
             Unfit::unless(m > self.dim + 1, "max_subspace", || {
                 format!("{m}; more than dim + 1 = {} is needed, 4 x dim is a usual choice", self.dim + 1)
@@ -120,4 +122,40 @@ impl BasisName {
             Self::Filter => "basis_filter.npy",
         }
     }
+}
+
+/// Facts of `eigen`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Facts {
+    /// d
+    pub dim: usize,
+    /// s between the two Hessians of a pair
+    pub step: Samples,
+    /// Hessian-vector products of the solve
+    pub n_products: usize,
+    /// and of the check of its residuals
+    pub n_check_products: usize,
+    /// largest residual over |μ_1|
+    pub largest_relative_residual: f64,
+    /// `lanczos`, `power`, or the file of the basis
+    pub basis_origin: String,
+    /// rows of each
+    pub bases: Bases,
+    /// products for prefixes, of all samples each
+    pub n_prefix_products: f64,
+}
+
+impl store::manifest::Facts for Facts {
+    const STAGE: &'static str = "eigen";
+}
+
+/// Rows of each basis.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Bases {
+    /// filter-normalised
+    pub filter: usize,
+    /// d
+    pub hessian: usize,
+    /// orthonormal, random
+    pub random: usize,
 }

@@ -1,4 +1,4 @@
-//! Parameters of `fetch-data`.
+//! What `fetch-data` is told and what it records.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 pub use catalogue::{Dataset, Normalisation};
 
-use crate::section::{Section, Unfit, at_least, positive};
+use crate::section::{Section, Unfit};
+use crate::units::Samples;
 
 /// Where the bytes of a known data set are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
@@ -68,9 +69,11 @@ pub struct FetchData {
     /// The user's own arrays, for `dataset: files`.
     pub files: Option<OwnFiles>,
     /// Only samples of the first so many classes are kept, of both splits; null: all.
+    #[schemars(range(min = 2))]
     pub classes: Option<usize>,
     /// The first so many samples of the order are kept; null: all.
-    pub n_samples: Option<usize>,
+    #[schemars(range(min = 2))]
+    pub n_samples: Option<Samples>,
     /// The order in which samples arrive.
     pub order: SampleOrder,
     /// Row numbers, for `order: given`.
@@ -78,7 +81,7 @@ pub struct FetchData {
     /// Seed of `order: shuffled`, and of the split of `digits`.
     pub seed: u64,
     /// Samples kept aside as test split where the data set has none (`digits`).
-    pub n_test: usize,
+    pub n_test: Samples,
     /// How raw values become inputs; null: as belongs to the data set. The user's own files need it.
     pub normalisation: Option<Normalisation>,
 }
@@ -95,17 +98,6 @@ impl Section for FetchData {
     const STAGE: &'static str = "fetch-data";
 
     fn check(&self) -> Result<(), Unfit> {
-        if let Some(normalisation) = &self.normalisation {
-            positive("normalisation.scale", normalisation.scale)?;
-            positive("normalisation.std", normalisation.std)?;
-            Unfit::unless(normalisation.mean.is_finite(), "normalisation.mean", || "not finite".into())?;
-        }
-        if let Some(n) = self.n_samples {
-            at_least("n_samples", n, 2)?;
-        }
-        if let Some(n) = self.classes {
-            at_least("classes", n, 2)?;
-        }
         let entry = self.dataset.entry();
         Unfit::unless(entry.is_none() == self.files.is_some(), "files", || {
             "goes with `dataset: files`, and only with it".into()
@@ -138,4 +130,27 @@ impl Section for FetchData {
         });
         own.chain(&self.order_file).cloned().collect()
     }
+}
+
+/// Facts of `fetch-data`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Facts {
+    /// N
+    pub n_samples: Samples,
+    /// of the test split; 0: none
+    pub n_test: Samples,
+    /// D
+    pub n_features: usize,
+    /// 0: regression
+    pub n_classes: usize,
+    /// how raw values become inputs
+    pub normalisation: Normalisation,
+    /// where the bytes come from: the same whatever the source of the same bytes
+    pub source: String,
+    /// whom to name
+    pub attribution: String,
+}
+
+impl store::manifest::Facts for Facts {
+    const STAGE: &'static str = "fetch-data";
 }

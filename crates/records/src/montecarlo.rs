@@ -1,4 +1,4 @@
-//! Parameters of `montecarlo`.
+//! What `montecarlo` is told and what it records.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::eigen::BasisName;
-use crate::section::{Precision, Section, Unfit, at_least, positive, unique_names};
+use crate::ranges::positive;
+use crate::section::{Precision, Section, Unfit, at_least, unique_names};
+use crate::units::{Nats2, Samples};
 
 /// How draws of θ are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
@@ -36,12 +38,16 @@ impl Sampling {
 #[serde(deny_unknown_fields)]
 pub struct Sweep {
     /// The first so many directions, d; null: all.
+    #[schemars(range(min = 1))]
     pub dim: Option<usize>,
     /// Standard deviations σ of θ, ascending, in parameter units.
+    #[schemars(length(min = 2), transform = positive)]
     pub sigmas: Vec<f64>,
     /// The first so many samples take part, or all if there are fewer.
-    pub n_samples: usize,
+    #[schemars(range(min = 2))]
+    pub n_samples: Samples,
     /// Draws T per σ and method.
+    #[schemars(range(min = 4))]
     pub draws: usize,
     /// Methods compared at each σ; `plain` is what the others and the theories are held against.
     pub methods: Vec<Sampling>,
@@ -49,15 +55,9 @@ pub struct Sweep {
 
 impl Sweep {
     fn check(&self) -> Result<(), Unfit> {
-        at_least("sweep.dim", self.dim.unwrap_or(1), 1)?;
-        at_least("sweep.sigmas", self.sigmas.len(), 2)?;
-        for &sigma in &self.sigmas {
-            positive("sweep.sigmas", sigma)?;
-        }
         Unfit::unless(self.sigmas.is_sorted_by(|a, b| a < b), "sweep.sigmas", || {
             "not ascending: the radius where a theory fails is looked for between neighbours".into()
         })?;
-        at_least("sweep.n_samples", self.n_samples, 2)?;
         Unfit::unless(self.methods.contains(&Sampling::Plain), "sweep.methods", || {
             "`plain` is missing: the other methods and the theories are held against it".into()
         })?;
@@ -95,8 +95,10 @@ pub struct Setting {
     /// Whose directions.
     pub basis: BasisName,
     /// The first so many of them, d.
+    #[schemars(range(min = 1))]
     pub dim: usize,
     /// Standard deviation σ of each coordinate of θ, in parameter units.
+    #[schemars(transform = positive)]
     pub sigma: f64,
     /// Draws of another program instead of our own: `.npy` (T, d).
     #[serde(default)]
@@ -112,12 +114,15 @@ pub struct Grid {
     /// Whose first two directions.
     pub basis: BasisName,
     /// Points along each axis.
+    #[schemars(range(min = 2))]
     pub points: usize,
     /// The axes run from −extent to extent, in parameter units.
+    #[schemars(transform = positive)]
     pub extent: f64,
     /// Prefix sizes k whose surfaces are kept, in samples; multiples of `step`.
     /// The largest k with k + step ≤ N is always kept too.
-    pub prefix_sizes: Vec<usize>,
+    #[schemars(inner(range(min = 1)))]
+    pub prefix_sizes: Vec<Samples>,
     /// So many more, in geometric steps from `step` to that: the places of the slider in the report.
     #[serde(default)]
     pub prefix_count: usize,
@@ -128,26 +133,32 @@ pub struct Grid {
 #[serde(deny_unknown_fields)]
 pub struct MonteCarlo {
     /// Step s in samples: Δ_k compares k with k + s.
-    pub step: usize,
+    #[schemars(range(min = 1))]
+    pub step: Samples,
     /// Draws T of θ per setting, or the most there may be where `relative_error` is set.
+    #[schemars(range(min = 4))]
     pub draws: usize,
     /// How they are taken.
     pub sampling: Sampling,
     /// Whether V is estimated with the second-order model as control variate, for settings on the Hessian basis.
     pub control_variate: bool,
     /// Standard error of V over the draws, as a fraction of V, at which no more are taken; null: take all.
+    #[schemars(transform = positive)]
     pub relative_error: Option<f64>,
     /// Draw t is a function of (seed, t).
     pub seed: u64,
     /// Numbers of samples n from which V and K at full size are predicted; those below N are used.
-    pub pilot_sizes: Vec<usize>,
+    #[schemars(inner(range(min = 3)))]
+    pub pilot_sizes: Vec<Samples>,
     /// A comparison of sampling methods and theories over σ; null: none.
     pub sweep: Option<Sweep>,
     /// Type of the products.
     pub precision: Precision,
     /// Memory in MiB for the perturbed weights of all layers but the first.
+    #[schemars(range(min = 1))]
     pub weights_mib: usize,
     /// The Δ_k curves.
+    #[schemars(length(min = 1))]
     pub settings: Vec<Setting>,
     /// The landscapes.
     pub grids: Vec<Grid>,
@@ -157,14 +168,7 @@ impl Section for MonteCarlo {
     const STAGE: &'static str = "montecarlo";
 
     fn check(&self) -> Result<(), Unfit> {
-        at_least("step", self.step, 1)?;
-        at_least("settings", self.settings.len(), 1)?;
-        at_least("weights_mib", self.weights_mib, 1)?;
-        if let Some(relative_error) = self.relative_error {
-            positive("relative_error", relative_error)?;
-        }
         for (i, &n) in self.pilot_sizes.iter().enumerate() {
-            at_least("pilot_sizes", n, 3)?;
             Unfit::unless(i == 0 || n > self.pilot_sizes[i - 1], "pilot_sizes", || {
                 format!("{n} after {}; ascending numbers of samples are needed", self.pilot_sizes[i - 1])
             })?;
@@ -174,17 +178,13 @@ impl Section for MonteCarlo {
         }
         unique_names("settings", self.settings.iter().map(|s| s.name.as_str()))?;
         unique_names("grids", self.grids.iter().map(|g| g.name.as_str()))?;
-        for (i, setting) in self.settings.iter().enumerate() {
-            at_least(&format!("settings[{i}].dim"), setting.dim, 1)?;
-            positive(&format!("settings[{i}].sigma"), setting.sigma)?;
+        for setting in &self.settings {
             check_draws("draws", self.draws, self.sampling, setting.dim)?;
         }
         for (i, grid) in self.grids.iter().enumerate() {
-            at_least(&format!("grids[{i}].points"), grid.points, 2)?;
-            positive(&format!("grids[{i}].extent"), grid.extent)?;
             for &k in &grid.prefix_sizes {
-                Unfit::unless(k > 0 && k % self.step == 0, &format!("grids[{i}].prefix_sizes"), || {
-                    format!("{k}; a multiple of step = {} above 0 is needed", self.step)
+                Unfit::unless(k % self.step == 0, &format!("grids[{i}].prefix_sizes"), || {
+                    format!("{k}; a multiple of step = {} is needed", self.step)
                 })?;
             }
         }
@@ -194,4 +194,75 @@ impl Section for MonteCarlo {
     fn files(&self) -> Vec<PathBuf> {
         self.settings.iter().filter_map(|s| s.theta.clone()).collect()
     }
+}
+
+/// Facts of `montecarlo`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Facts {
+    /// of the sweep, if there was one
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<SweepFact>,
+    /// s
+    pub step: Samples,
+    /// those below N: rows of `pilot_variance.npy`
+    pub pilot_sizes: Vec<Samples>,
+    /// N
+    pub n_samples: Samples,
+    /// in the order of `pipeline.yaml`
+    pub settings: Vec<SettingFact>,
+    /// in the order of `pipeline.yaml`
+    pub grids: Vec<GridFact>,
+}
+
+impl store::manifest::Facts for Facts {
+    const STAGE: &'static str = "montecarlo";
+}
+
+/// What took part in the sweep.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct SweepFact {
+    /// d
+    pub dim: usize,
+    /// parameter units
+    pub sigmas: Vec<f64>,
+    /// the first so many
+    pub n_samples: Samples,
+    /// T per σ and method
+    pub draws: usize,
+    /// compared at each σ
+    pub methods: Vec<Sampling>,
+}
+
+/// What a Δ_k curve is of.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct SettingFact {
+    /// folder of its artifacts
+    pub name: String,
+    /// whose directions
+    pub basis: BasisName,
+    /// d
+    pub dim: usize,
+    /// σ, parameter units
+    pub sigma: f64,
+    /// T that were taken
+    pub draws: usize,
+    /// how; draws of a file count as `plain`
+    pub sampling: Sampling,
+    /// standard error of V over the draws over V
+    pub relative_error: f64,
+    /// E_θ of the control variate; null where there is none
+    pub control_mean: Option<Nats2>,
+}
+
+/// What a landscape is of.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct GridFact {
+    /// folder of its artifacts, after `grid_`
+    pub name: String,
+    /// whose first two directions
+    pub basis: BasisName,
+    /// along each axis
+    pub points: usize,
+    /// the axes run from −extent to extent, parameter units
+    pub extent: f64,
 }

@@ -1,9 +1,10 @@
-//! Parameters of `report`.
+//! What `report` is told.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::section::{Section, Unfit};
+use crate::ranges::positive;
+use crate::section::Section;
 
 /// Parameters of `report`.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
@@ -16,15 +17,10 @@ pub struct Report {
     /// Whether the page sets its numbers beside those that the paper printed.
     pub compare_with_paper: bool,
     /// Pixels of the PNG per unit of the SVG.
+    #[schemars(transform = positive, range(max = 10))]
     pub png_scale: f64,
 }
 
 impl Section for Report {
     const STAGE: &'static str = "report";
-
-    fn check(&self) -> Result<(), Unfit> {
-        Unfit::unless(self.png_scale > 0.0 && self.png_scale <= 10.0, "png_scale", || {
-            format!("{}; a number above 0, at most 10, is needed: 2 gives sharp pictures", self.png_scale)
-        })
-    }
 }

@@ -5,22 +5,19 @@
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use crate::{Bound, Eigen, Family, FetchData, MonteCarlo, Report, Spectrum, Stream, Train};
+use crate::section::Section;
 
 /// The schema, as draft 7, which editors know.
 pub fn of_pipeline() -> Value {
     let mut generator = SchemaSettings::draft07().into_generator();
-    let sections = json!({
-        "fetch-data": generator.subschema_for::<FetchData>(),
-        "train": generator.subschema_for::<Train>(),
-        "eigen": generator.subschema_for::<Eigen>(),
-        "montecarlo": generator.subschema_for::<MonteCarlo>(),
-        "bound": generator.subschema_for::<Bound>(),
-        "spectrum": generator.subschema_for::<Spectrum>(),
-        "stream": generator.subschema_for::<Stream>(),
-        "family": generator.subschema_for::<Family>(),
-        "report": generator.subschema_for::<Report>(),
-    });
+    let mut sections = Map::new();
+    macro_rules! add {
+        ($section:ty) => {
+            let schema = generator.subschema_for::<$section>().to_value();
+            sections.insert(<$section>::STAGE.to_owned(), schema);
+        };
+    }
+    crate::for_each_section!(add);
     let mut definitions = generator.take_definitions(true);
     let mut whole = vec![];
     definitions.values().for_each(|d| in_lists(d, &mut whole));
@@ -94,6 +91,13 @@ pub fn check_committed(path: &str, schema: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_stage_has_a_section() {
+        let schema = of_pipeline();
+        let sections = schema["definitions"]["sections"]["properties"].as_object().unwrap();
+        assert!(sections.keys().eq(crate::stages::names().iter()), "{:?}", sections.keys());
+    }
 
     #[test]
     fn the_committed_schema_is_current() {

@@ -7,12 +7,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// A section of `pipeline.yaml`: the parameters of one stage.
-pub trait Section: DeserializeOwned + Serialize {
+pub trait Section: DeserializeOwned + JsonSchema + Serialize {
     /// Name of the section, of the stage, of its binary and of its folder.
     const STAGE: &'static str;
 
-    /// Values that the types cannot rule out: the key, what was found and what is needed.
-    fn check(&self) -> Result<(), Unfit>;
+    /// Values that do not go together; ranges of single fields are attributes of theirs ([`crate::ranges`]).
+    fn check(&self) -> Result<(), Unfit> {
+        Ok(())
+    }
 
     /// Files of the user that these parameters name: their content is an input of the stage.
     fn files(&self) -> Vec<PathBuf> {
@@ -52,6 +54,15 @@ impl Unfit {
     }
 }
 
+/// A choice as the documents name it, such as `not reached`.
+///
+/// # Panics
+/// If it is more than a name.
+pub fn name_of(choice: impl Serialize) -> String {
+    let name = serde_json::to_value(choice).expect("plain JSON");
+    name.as_str().expect("a choice that is a name").to_owned()
+}
+
 /// Floating-point type of the large products. Losses, sums and dot products are `f64` in both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -60,10 +71,6 @@ pub enum Precision {
     F32,
     /// 64 bits
     F64,
-}
-
-pub(crate) fn positive(key: &str, x: f64) -> Result<(), Unfit> {
-    Unfit::unless(x.is_finite() && x > 0.0, key, || format!("{x}; a finite number above 0 is needed"))
 }
 
 pub(crate) fn at_least(key: &str, x: usize, least: usize) -> Result<(), Unfit> {

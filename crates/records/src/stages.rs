@@ -39,6 +39,22 @@ pub const ROWS: [Row; 9] = [
     },
 ];
 
+/// Calls the macro `with` for the type of the section of every stage, in the order of [`ROWS`].
+#[macro_export]
+macro_rules! for_each_section {
+    ($with:ident) => {
+        $with!($crate::FetchData);
+        $with!($crate::Train);
+        $with!($crate::Eigen);
+        $with!($crate::MonteCarlo);
+        $with!($crate::Bound);
+        $with!($crate::Spectrum);
+        $with!($crate::Stream);
+        $with!($crate::Family);
+        $with!($crate::Report);
+    };
+}
+
 impl Row {
     /// What a stage reads of the experiment itself; nothing where it does not run for it.
     pub fn reads(&self, is_family: bool) -> &'static [&'static str] {

@@ -1,9 +1,12 @@
-//! Parameters of `stream`.
+//! What `stream` is told and what it writes.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use store::artifact::Document;
 
-use crate::section::{Precision, Section, Unfit, at_least, positive};
+use crate::ranges::positive;
+use crate::section::{Precision, Section};
+use crate::units::{Nats2, Samples};
 
 /// Parameters of `stream`: training while samples arrive.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
@@ -16,52 +19,103 @@ pub struct Stream {
     /// Type of the products.
     pub precision: Precision,
     /// Samples that are there at the start.
-    pub first: usize,
+    #[schemars(range(min = 2))]
+    pub first: Samples,
     /// Samples that arrive together: the step s.
-    pub batch: usize,
+    #[schemars(range(min = 1))]
+    pub batch: Samples,
     /// Passes over all samples that are there, at the start.
     pub first_epochs: usize,
     /// Passes over all samples that are there, after each arrival.
+    #[schemars(range(min = 1))]
     pub epochs: usize,
     /// Directions: the top eigenvectors of the Hessian of the samples that are there.
+    #[schemars(range(min = 1))]
     pub dim: usize,
     /// They are solved for again when the samples have grown by this factor.
+    #[schemars(range(min = 1))]
     pub basis_growth: f64,
     /// Residual over the largest eigenvalue of that solve.
+    #[schemars(transform = positive)]
     pub residual_tolerance: f64,
     /// Standard deviation of each coordinate of θ, parameter units.
+    #[schemars(transform = positive)]
     pub sigma: f64,
     /// Draws of θ.
+    #[schemars(range(min = 2))]
     pub draws: usize,
     /// Draws of θ, others, for the truth at a stop.
+    #[schemars(range(min = 1))]
     pub truth_draws: usize,
     /// Δ below which the run may stop, nats².
-    pub tolerance: f64,
+    #[schemars(transform = positive)]
+    pub tolerance: Nats2,
     /// Of the upper limit, one-sided.
+    #[schemars(extend("exclusiveMinimum" = 0.5, "exclusiveMaximum" = 1))]
     pub confidence: f64,
     /// Newest samples, each judged before it was trained on, of the rule `limit-fresh`.
-    pub window: usize,
+    #[schemars(range(min = 2))]
+    pub window: Samples,
 }
 
 impl Section for Stream {
     const STAGE: &'static str = "stream";
+}
 
-    fn check(&self) -> Result<(), Unfit> {
-        at_least("first", self.first, 2)?;
-        at_least("batch", self.batch, 1)?;
-        at_least("epochs", self.epochs, 1)?;
-        at_least("dim", self.dim, 1)?;
-        at_least("draws", self.draws, 2)?;
-        at_least("truth_draws", self.truth_draws, 1)?;
-        at_least("window", self.window, 2)?;
-        positive("sigma", self.sigma)?;
-        positive("tolerance", self.tolerance)?;
-        positive("residual_tolerance", self.residual_tolerance)?;
-        Unfit::unless(self.basis_growth >= 1.0 && self.basis_growth.is_finite(), "basis_growth", || {
-            format!("{}; at least 1 is needed: 1 solves at every arrival", self.basis_growth)
-        })?;
-        Unfit::unless(self.confidence > 0.5 && self.confidence < 1.0, "confidence", || {
-            format!("{}; a number between 0.5 and 1 is needed, usually 0.95", self.confidence)
-        })
-    }
+/// Facts of `stream`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Facts {
+    /// runs
+    pub seeds: usize,
+    /// of `trajectory.npy`, if there was a run
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trajectory_columns: Option<Vec<String>>,
+}
+
+impl store::manifest::Facts for Facts {
+    const STAGE: &'static str = "stream";
+}
+
+/// `stops.json`: where each rule stopped.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Stops {
+    /// runs
+    pub seeds: usize,
+    /// Δ below which a run may stop
+    pub tolerance: Nats2,
+    /// of the upper limit, one-sided
+    pub confidence: f64,
+    /// samples of an arrival
+    pub batch: Samples,
+    /// in the order of the columns of `stop_sizes.npy`
+    pub rules: Vec<RuleStops>,
+}
+
+impl Document for Stops {
+    const STAGE: &'static str = "stream";
+    const FILE: &'static str = "stops.json";
+    const MEANING: &'static str = "false stops of each rule";
+}
+
+/// What a rule did over all runs. A false stop: the rule stopped where Δ is not below the tolerance.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct RuleStops {
+    /// its name
+    pub rule: String,
+    /// runs that it stopped
+    pub stopped: usize,
+    /// of them
+    pub false_stops: usize,
+    /// fraction of the stops; null without a stop, as all that follows
+    pub false_stop_rate: Option<f64>,
+    /// lower end of its 95 % interval
+    pub low: Option<f64>,
+    /// upper end
+    pub high: Option<f64>,
+    /// samples at the stop
+    pub median_k: Option<f64>,
+    /// Δ at the stop
+    pub median_truth: Option<Nats2>,
+    /// the same
+    pub largest_truth: Option<Nats2>,
 }

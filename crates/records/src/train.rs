@@ -1,11 +1,13 @@
-//! Parameters of `train`.
+//! What `train` is told and what it records.
 
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::section::{Precision, Section, Unfit, at_least, positive};
+use crate::ranges::positive;
+use crate::section::{Precision, Section, Unfit};
+use crate::units::{Nats, Samples};
 
 /// The function after every layer but the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
@@ -42,19 +44,25 @@ pub enum Optimizer {
     /// Kingma & Ba 2015
     Adam {
         /// step length
+        #[schemars(transform = positive)]
         learning_rate: f64,
         /// decay of the first moment
+        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
         beta1: f64,
         /// decay of the second moment
+        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
         beta2: f64,
         /// added to the root of the second moment
+        #[schemars(transform = positive)]
         epsilon: f64,
     },
     /// stochastic gradient descent
     Sgd {
         /// step length
+        #[schemars(transform = positive)]
         learning_rate: f64,
         /// 0: none
+        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
         momentum: f64,
     },
 }
@@ -76,12 +84,16 @@ pub enum Initialisation {
 #[serde(deny_unknown_fields)]
 pub struct Polish {
     /// ‖∇L_N‖ to reach, nats per parameter unit.
+    #[schemars(transform = positive)]
     pub gradient_norm: f64,
     /// A most negative eigenvalue above −this counts as rounding, nats per squared parameter unit.
+    #[schemars(transform = positive)]
     pub curvature: f64,
     /// Hessian-vector products of the Newton steps after which it gives up.
+    #[schemars(range(min = 1))]
     pub max_products: usize,
     /// Products of each search for the most negative eigenvalue.
+    #[schemars(range(min = 1))]
     pub eigen_products: usize,
     /// Memory in MiB within which activations are kept between the products of one step.
     pub primal_cache_mib: usize,
@@ -92,6 +104,7 @@ pub struct Polish {
 #[serde(deny_unknown_fields)]
 pub struct Train {
     /// Widths of the hidden layers; input and output follow from the data. Empty: softmax regression.
+    #[schemars(inner(range(min = 1)))]
     pub hidden: Vec<usize>,
     /// After every layer but the last.
     pub activation: Activation,
@@ -102,10 +115,12 @@ pub struct Train {
     /// How the weights step.
     pub optimizer: Optimizer,
     /// Samples per step.
-    pub batch_size: usize,
+    #[schemars(range(min = 1))]
+    pub batch_size: Samples,
     /// Passes over the samples.
     pub epochs: usize,
     /// Epochs after which the weights are kept in `checkpoints.npy`.
+    #[schemars(inner(range(min = 1)))]
     pub checkpoint_epochs: Vec<usize>,
     /// How the weights begin.
     pub initialisation: Initialisation,
@@ -122,40 +137,112 @@ impl Section for Train {
     const STAGE: &'static str = "train";
 
     fn check(&self) -> Result<(), Unfit> {
-        for &width in &self.hidden {
-            at_least("hidden", width, 1)?;
-        }
-        at_least("batch_size", self.batch_size, 1)?;
-        let fraction = |key: &str, x: f64| {
-            Unfit::unless((0.0..1.0).contains(&x), key, || format!("{x}; a number in [0, 1) is needed"))
-        };
-        match self.optimizer {
-            Optimizer::Adam { learning_rate, beta1, beta2, epsilon } => {
-                positive("optimizer.learning_rate", learning_rate)?;
-                fraction("optimizer.beta1", beta1)?;
-                fraction("optimizer.beta2", beta2)?;
-                positive("optimizer.epsilon", epsilon)?;
-            }
-            Optimizer::Sgd { learning_rate, momentum } => {
-                positive("optimizer.learning_rate", learning_rate)?;
-                fraction("optimizer.momentum", momentum)?;
-            }
-        }
-        if let Some(polish) = &self.polish {
-            positive("polish.gradient_norm", polish.gradient_norm)?;
-            positive("polish.curvature", polish.curvature)?;
-            at_least("polish.max_products", polish.max_products, 1)?;
-            at_least("polish.eigen_products", polish.eigen_products, 1)?;
-        }
-        for &epoch in &self.checkpoint_epochs {
-            Unfit::unless((1..=self.epochs).contains(&epoch), "checkpoint_epochs", || {
-                format!("{epoch}; epochs count from 1 to {}", self.epochs)
-            })?;
-        }
-        Ok(())
+        let beyond = self.checkpoint_epochs.iter().find(|&&epoch| epoch > self.epochs);
+        beyond.map_or(Ok(()), |epoch| {
+            Err(Unfit::new("checkpoint_epochs", format!("{epoch}; epochs count from 1 to {}", self.epochs)))
+        })
     }
 
     fn files(&self) -> Vec<PathBuf> {
         self.weights.iter().cloned().collect()
     }
+}
+
+/// Facts of `train`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Facts {
+    /// of `loss_history.npy`
+    pub history_columns: Vec<String>,
+    /// epochs of the rows of `checkpoints.npy`
+    pub checkpoint_epochs: Vec<usize>,
+    /// of the polish, if there was one
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub polish: Option<Polished>,
+    /// widths: [D, hidden…, outputs]
+    pub layers: Vec<usize>,
+    /// after every layer but the last
+    pub activation: Activation,
+    /// per sample
+    pub loss: Loss,
+    /// p
+    pub n_params: usize,
+    /// of w*
+    pub layout: Vec<Placed>,
+    /// at w*
+    pub train_loss: Nats,
+    /// fraction; null for regression
+    pub train_accuracy: Option<f64>,
+    /// null without a test split
+    pub test_loss: Option<Nats>,
+    /// fraction
+    pub test_accuracy: Option<f64>,
+    /// ‖∇L_N(w*)‖, nats per parameter unit
+    pub gradient_norm: f64,
+    /// `trained`, or the file of the weights
+    pub origin: String,
+}
+
+impl store::manifest::Facts for Facts {
+    const STAGE: &'static str = "train";
+}
+
+/// Where an array lies in w*.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Placed {
+    /// `W1`, `b1`, `W2`, …
+    pub name: String,
+    /// lengths of its axes
+    pub shape: Vec<usize>,
+    /// place of its first number
+    pub offset: usize,
+}
+
+/// How a polish ended.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PolishEnd {
+    /// gradient and curvature are as asked for
+    Reached,
+    /// no products were left
+    #[serde(rename = "products spent")]
+    Spent,
+    /// no step made it better
+    Stalled,
+}
+
+/// What a polish changed. Gradient norms in nats per parameter unit, eigenvalues in nats per squared parameter unit.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Polished {
+    /// how it ended
+    pub status: PolishEnd,
+    /// of `polish_path.npy`
+    pub path_columns: Vec<String>,
+    /// the goal
+    pub gradient_norm_wanted: f64,
+    /// Newton steps
+    pub n_steps: usize,
+    /// Hessian-vector products
+    pub n_products: usize,
+    /// moves along the most negative eigenvector
+    pub n_escapes: usize,
+    /// steps that met negative curvature
+    pub negative_curvature_steps: usize,
+    /// ‖w* − w_trained‖, parameter units
+    pub distance: f64,
+    /// L_N where training stopped
+    pub loss_before: Nats,
+    /// L_N(w*)
+    pub loss_after: Nats,
+    /// where training stopped
+    pub gradient_norm_before: f64,
+    /// at w*
+    pub gradient_norm_after: f64,
+    /// where training stopped
+    pub smallest_eigenvalue_before: f64,
+    /// of that
+    pub smallest_eigenvalue_before_residual: f64,
+    /// at w*
+    pub smallest_eigenvalue_after: f64,
+    /// of that
+    pub smallest_eigenvalue_after_residual: f64,
 }

@@ -19,9 +19,8 @@ use pipeline::shell::{Stage, StageContext};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
-use records::{Precision, Spectrum};
-use serde::Serialize;
-use serde_json::json;
+use records::spectrum::{DensityFact, Facts, OutlierCount, Outliers, TraceFact};
+use records::{Precision, Spectrum, eigen};
 use store::npy::Element;
 
 struct SpectrumStage;
@@ -82,20 +81,28 @@ fn run<R: Real + Element>(params: &Spectrum, ctx: &mut StageContext) -> Result<S
     let sum = HessianSum::new(&mlp, w.view(), &samples, cache);
     let subject = Subject { params, mlp: &mlp, w: &w, sum: &sum };
 
-    ctx.outputs.fact("n_samples", samples.len())?;
-    ctx.outputs.fact("n_params", mlp.n_params())?;
     let mut said = vec![format!("Hessian over {} samples", samples.len())];
-    said.extend(density(&subject, ctx)?);
-    said.extend(trace(&subject, ctx)?);
+    let density = density(&subject, ctx)?;
+    said.extend(density.as_ref().map(|d| format!("{} x {} density products", d.probes, d.steps)));
+    let trace = trace(&subject, ctx);
+    said.extend(trace.as_ref().map(|t| format!("trace {:.4} +- {:.1e}", t.value, t.standard_error)));
     said.extend(ends(&subject, ctx)?);
-    said.extend(gradient_share(&subject, ctx, &all, &basis)?);
+    let gradient_batch_size = params.gradient_batch_size.min(all.len());
+    said.push(gradient_share(&subject, ctx, &all, &basis, gradient_batch_size)?);
+    ctx.outputs.facts(&Facts {
+        n_samples: samples.len(),
+        n_params: mlp.n_params(),
+        density,
+        trace,
+        gradient_batch_size,
+    })?;
     Ok(said.join("; "))
 }
 
 const CURVATURE: &str = "nats / parameter unit^2";
 
 /// The density by stochastic Lanczos quadrature.
-fn density<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Option<String>> {
+fn density<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Option<DensityFact>> {
     let p = subject.params;
     if p.probes == 0 {
         return Ok(None);
@@ -122,53 +129,30 @@ fn density<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Opti
         "parameter unit^2 / nats",
         "smoothed density of the eigenvalues, (G,)",
     )?;
-    out.fact(
-        "density",
-        json!({
-            "probes": p.probes, "steps": found.nodes.ncols(), "kernel_deviation": width,
-            "mean": mean.0, "mean_standard_error": mean.1,
-            "fraction_below_minus_kernel": negative.0, "fraction_standard_error": negative.1,
-        }),
-    )?;
-    Ok(Some(format!("{} x {} density products", p.probes, found.nodes.ncols())))
+    let of_several = |error: f64| (p.probes > 1).then_some(error);
+    Ok(Some(DensityFact {
+        probes: p.probes,
+        steps: found.nodes.ncols(),
+        kernel_deviation: width,
+        mean: mean.0,
+        mean_standard_error: of_several(mean.1),
+        fraction_below_minus_kernel: negative.0,
+        fraction_standard_error: of_several(negative.1),
+    }))
 }
 
 /// The trace by Hutch++.
-fn trace<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Option<String>> {
+fn trace<R: Real>(subject: &Subject<R>, ctx: &StageContext) -> Option<TraceFact> {
     let p = subject.params;
     if p.trace_probes == 0 {
-        return Ok(None);
+        return None;
     }
     let progress = ctx.progress(2 * p.trace_sketch + p.trace_probes, "spectrum: trace: products");
     let seed = p.seed.wrapping_add(1);
     let found = hutch_pp(&subject.hessian(subject.n()), p.trace_sketch, p.trace_probes, seed, &mut |n| {
         progress.add(n);
     });
-    drop(progress);
-    ctx.outputs.fact(
-        "trace",
-        json!({"value": found.value, "standard_error": found.standard_error, "n_products": found.n_products}),
-    )?;
-    Ok(Some(format!("trace {:.4} +- {:.1e}", found.value, found.standard_error)))
-}
-
-/// One count of outliers.
-#[derive(Serialize)]
-struct Count {
-    /// samples behind the Hessian
-    n_samples: usize,
-    /// classes among them
-    n_classes: usize,
-    /// eigenvalues above the largest gap; null without one
-    outliers: Option<usize>,
-    /// across that gap, at least
-    gap_ratio: Option<f64>,
-    largest: f64,
-    /// of the solve, over the largest eigenvalue
-    largest_relative_residual: f64,
-    n_products: usize,
-    /// mean squared cosine between the top d directions here and those over all samples; null by class
-    overlap: Option<f64>,
+    Some(TraceFact { value: found.value, standard_error: found.standard_error, n_products: found.n_products })
 }
 
 /// The top or the bottom of the spectrum over the first k samples of `sum`.
@@ -186,14 +170,14 @@ fn solve<R: Real>(p: &Spectrum, sum: &HessianSum<R>, k: usize, which: Which, dim
     lanczos(&hessian, &request, &mut |_| ())
 }
 
-fn count<R: Real>(pairs: &RitzPairs<R>, samples: &Samples, k: usize, overlap: Option<f64>) -> Count {
+fn count<R: Real>(pairs: &RitzPairs<R>, samples: &Samples, k: usize, overlap: Option<f64>) -> OutlierCount {
     let gap =
         outliers(pairs.values.as_slice().expect("one axis"), pairs.residuals.as_slice().expect("one axis"));
     let n_classes = match samples.targets() {
         Targets::Classes(classes) => classes[..k].iter().collect::<std::collections::BTreeSet<_>>().len(),
         Targets::Values(_) => 0,
     };
-    Count {
+    OutlierCount {
         n_samples: k,
         n_classes,
         outliers: gap.map(|g| g.count),
@@ -227,7 +211,7 @@ fn ends<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Option<
     let found = whole.outliers.zip(whole.gap_ratio);
     said.push(found.map_or("no gap".into(), |(n, r)| format!("{n} outliers (gap {r:.2})")));
 
-    let d = ctx.inputs.fact::<usize>("eigen", "dim")?.min(top.vectors.nrows());
+    let d = ctx.inputs.facts::<eigen::Facts>()?.dim.min(top.vectors.nrows());
     let sizes = prefix_pairs(subject.n() + 1, 1, p.prefix_smallest, p.prefix_count);
     let progress = ctx.progress(sizes.len() + p.class_counts.len(), "spectrum: outliers");
     let (mut by_k, mut by_class) = (vec![], vec![]);
@@ -252,12 +236,7 @@ fn ends<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Option<
         }
     }
     drop(progress);
-    let document = json!({"dim": d, "by_prefix": by_k, "by_class": by_class});
-    ctx.outputs.write_json(
-        "outliers.json",
-        &document,
-        "outliers against k and against the number of classes",
-    )?;
+    ctx.outputs.document(&Outliers { dim: d, by_prefix: by_k, by_class })?;
     Ok(Some(said.join(", ")))
 }
 
@@ -272,13 +251,15 @@ fn shares<R: Real>(basis: &Array2<R>, gradient: ArrayView1<R>) -> Array1<f64> {
     })
 }
 
-/// Share of the gradient in the directions of `eigen`: of the full one, and of mini-batches (Gur-Ari et al. 2018).
+/// Share of the gradient in the directions of `eigen`: of the full one, and of mini-batches of `batch_size` samples
+/// (Gur-Ari et al. 2018).
 fn gradient_share<R: Real>(
     subject: &Subject<R>,
     ctx: &mut StageContext,
     all: &Samples,
     basis: &Array2<R>,
-) -> Result<Option<String>> {
+    batch_size: usize,
+) -> Result<String> {
     let p = subject.params;
     let w = subject.w.view();
     let progress = ctx.progress(all.len(), "spectrum: gradient");
@@ -291,17 +272,15 @@ fn gradient_share<R: Real>(
         "1",
         "of the full gradient in the first 1..d directions, (d,)",
     )?;
-    let size = p.gradient_batch_size.min(all.len());
     let mut rows = (0..all.len()).collect::<Vec<_>>();
     let mut rng = ChaCha20Rng::seed_from_u64(p.seed.wrapping_add(3));
     let mut batches = Array2::zeros((p.gradient_batches, basis.nrows()));
     for mut share in batches.outer_iter_mut() {
-        let (batch, _) = rows.partial_shuffle(&mut rng, size);
+        let (batch, _) = rows.partial_shuffle(&mut rng, batch_size);
         let gradient = batch_gradient(subject.mlp, &w, all, &[&*batch]).gradient;
         share.assign(&shares(basis, gradient.view()));
     }
     ctx.outputs.write("batch_gradient_share.npy", &batches, "1", "of mini-batch gradients, (batches, d)")?;
-    ctx.outputs.fact("gradient_batch_size", size)?;
     let d = basis.nrows();
-    Ok(Some(format!("{:.1} % of the gradient in the {d} directions of eigen", 100.0 * full[d - 1])))
+    Ok(format!("{:.1} % of the gradient in the {d} directions of eigen", 100.0 * full[d - 1]))
 }

@@ -10,10 +10,20 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::manifest::{Manifest, Output, make};
+use crate::manifest::{Facts, Manifest, Output, make};
 use crate::npy::{self, AnyArray, Element};
 use crate::rows::{self, RowFile, RowWriter};
 use crate::{hash, npz};
+
+/// A JSON document that a stage writes and others read.
+pub trait Document: Serialize + DeserializeOwned {
+    /// the stage that writes it
+    const STAGE: &'static str;
+    /// its name in the folder of the stage
+    const FILE: &'static str;
+    /// what it is, in a few words
+    const MEANING: &'static str;
+}
 
 /// The finished stages that a stage reads.
 pub struct Inputs {
@@ -39,6 +49,27 @@ impl Inputs {
     /// All manifests, by stage.
     pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
         self.manifests.values()
+    }
+
+    /// The facts of a stage.
+    pub fn facts<F: Facts>(&self) -> Result<F> {
+        self.manifest(F::STAGE).facts().map_err(|e| {
+            let path = Manifest::path(&self.experiment_dir, F::STAGE);
+            Error::stage(
+                format!("{}: not the facts that {} records ({e})", path.display(), F::STAGE),
+                format!("run `{}` again", make(&self.experiment_dir, F::STAGE)),
+            )
+        })
+    }
+
+    /// A document of a stage.
+    pub fn document<D: Document>(&self) -> Result<D> {
+        self.read_json(D::STAGE, D::FILE)
+    }
+
+    /// A document of a stage; `None` where the stage had no reason to write it.
+    pub fn document_if_any<D: Document>(&self) -> Result<Option<D>> {
+        self.has(D::STAGE, D::FILE).then(|| self.document()).transpose()
     }
 
     /// A fact that `stage` recorded, such as `layers`.
@@ -224,9 +255,21 @@ impl Outputs {
         self.write_bytes(file, &text, meaning)
     }
 
-    /// Records a number or name that later stages and people need. Same parameters, same facts: no times.
-    pub fn fact(&mut self, key: &str, value: impl Serialize) -> Result<()> {
-        self.facts.insert(key.to_owned(), serde_json::to_value(value).map_err(json(key))?);
+    /// Writes a document of the stage.
+    pub fn document<D: Document>(&mut self, document: &D) -> Result<()> {
+        self.write_json(D::FILE, document, D::MEANING)
+    }
+
+    /// Records the facts of the stage, once.
+    ///
+    /// # Panics
+    /// If they are no struct with named fields.
+    pub fn facts<F: Facts>(&mut self, facts: &F) -> Result<()> {
+        let Value::Object(facts) = serde_json::to_value(facts).map_err(json("facts"))? else {
+            panic!("facts of {} are not named", F::STAGE)
+        };
+        assert!(self.facts.is_empty(), "facts of {} are recorded twice", F::STAGE);
+        self.facts = facts;
         Ok(())
     }
 

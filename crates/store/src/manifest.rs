@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -11,6 +12,12 @@ use crate::hash;
 
 /// Version of the layout of this file; readers refuse another.
 pub const FORMAT: u32 = 2;
+
+/// The facts of a stage: single numbers and names in its manifest. Same parameters, same facts: no times.
+pub trait Facts: Serialize + DeserializeOwned {
+    /// the stage that records them
+    const STAGE: &'static str;
+}
 
 /// One array or document that a stage wrote.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -111,6 +118,11 @@ impl Manifest {
                 format!("run `{}` first", make(experiment_dir, stage)),
             )
         })
+    }
+
+    /// The facts, as what the stage records.
+    pub fn facts<F: Facts>(&self) -> serde_json::Result<F> {
+        serde_json::from_value(Value::Object(self.facts.clone()))
     }
 
     /// Hash of what a later stage can see of this one: outputs and facts, not the run.

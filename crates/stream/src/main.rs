@@ -11,8 +11,8 @@ use pipeline::Failure;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext};
 use rayon::prelude::*;
+use records::stream::{Facts, RuleStops, Stops};
 use records::{Precision, Stream, Train};
-use serde_json::{Value, json};
 use store::npy::Element;
 
 use crate::run::{COLUMNS, RULES, Run, Subject};
@@ -49,8 +49,8 @@ fn main() -> ExitCode {
 }
 
 fn run<R: Real + Element>(params: &Stream, ctx: &mut StageContext) -> Result<String> {
-    ctx.outputs.fact("seeds", params.seeds)?;
     if params.seeds == 0 {
+        ctx.outputs.facts(&Facts { seeds: 0, trajectory_columns: None })?;
         return Ok("no seeds, so nothing was run".to_owned());
     }
     let samples = experiment::train_samples(&ctx.inputs)?;
@@ -104,7 +104,8 @@ fn write<R: Real + Element>(params: &Stream, ctx: &mut StageContext, runs: &[Run
     let flat = first.trajectory.iter().flatten().copied().collect();
     let trajectory = Array2::from_shape_vec((first.trajectory.len(), COLUMNS.len()), flat)?;
     out.write("trajectory.npy", &trajectory, "see trajectory_columns", "the first run, a row an arrival")?;
-    out.fact("trajectory_columns", COLUMNS)?;
+    let columns = COLUMNS.map(str::to_owned).to_vec();
+    out.facts(&Facts { seeds: params.seeds, trajectory_columns: Some(columns) })?;
     out.write(
         "w_stop.npy",
         &first.w_stop,
@@ -130,25 +131,21 @@ fn write<R: Real + Element>(params: &Stream, ctx: &mut StageContext, runs: &[Run
     )?;
     let rules = RULES.iter().enumerate().map(|(rule, name)| rule_row(params, name, &sizes, &truths, rule));
     let rules = rules.collect::<Vec<_>>();
-    let line = rules.iter().map(|r| {
-        format!(
-            "{} {} false stops of {}",
-            r["rule"].as_str().unwrap_or_default(),
-            r["false_stops"],
-            r["stopped"]
-        )
-    });
+    let line = rules.iter().map(|r| format!("{} {} false stops of {}", r.rule, r.false_stops, r.stopped));
     let line = line.collect::<Vec<_>>().join(", ");
-    let document = json!({
-        "seeds": params.seeds, "tolerance": params.tolerance, "confidence": params.confidence,
-        "batch": params.batch, "rules": rules,
-    });
-    ctx.outputs.write_json("stops.json", &document, "false stops of each rule")?;
+    let Stream { seeds, tolerance, confidence, batch, .. } = *params;
+    out.document(&Stops { seeds, tolerance, confidence, batch, rules })?;
     Ok(format!("{} seeds: {line}", runs.len()))
 }
 
-/// What a rule did over all runs. A false stop: the rule stopped where Δ is not below the tolerance.
-fn rule_row(params: &Stream, name: &str, sizes: &Array2<f64>, truths: &Array2<f64>, rule: usize) -> Value {
+/// What a rule did over all runs.
+fn rule_row(
+    params: &Stream,
+    name: &str,
+    sizes: &Array2<f64>,
+    truths: &Array2<f64>,
+    rule: usize,
+) -> RuleStops {
     let sorted = |of: &Array2<f64>| {
         let mut values =
             of.index_axis(Axis(1), rule).iter().copied().filter(|x| x.is_finite()).collect::<Vec<_>>();
@@ -158,18 +155,22 @@ fn rule_row(params: &Stream, name: &str, sizes: &Array2<f64>, truths: &Array2<f6
     let (sizes, truths) = (sorted(sizes), sorted(truths));
     let stopped = sizes.len();
     let wrong = truths.iter().filter(|&&t| t >= params.tolerance).count();
-    let median = |v: &[f64]| if v.is_empty() { Value::Null } else { json!(v[v.len() / 2]) };
+    let median = |v: &[f64]| v.get(v.len() / 2).copied();
     // Wilson 1927: an interval for a fraction that behaves at 0 and at 1.
     let (n, z) = (stopped as f64, 1.959_964);
     let rate = wrong as f64 / n;
     let centre = (rate + z * z / (2.0 * n)) / (1.0 + z * z / n);
     let half = z / (1.0 + z * z / n) * (rate * (1.0 - rate) / n + z * z / (4.0 * n * n)).sqrt();
-    json!({
-        "rule": name, "stopped": stopped, "false_stops": wrong,
-        "false_stop_rate": if stopped == 0 { Value::Null } else { json!(rate) },
-        "low": if stopped == 0 { Value::Null } else { json!((centre - half).max(0.0)) },
-        "high": if stopped == 0 { Value::Null } else { json!((centre + half).min(1.0)) },
-        "median_k": median(&sizes), "median_truth": median(&truths),
-        "largest_truth": truths.last(),
-    })
+    let of_stops = |value: f64| (stopped > 0).then_some(value);
+    RuleStops {
+        rule: name.to_owned(),
+        stopped,
+        false_stops: wrong,
+        false_stop_rate: of_stops(rate),
+        low: of_stops((centre - half).max(0.0)),
+        high: of_stops((centre + half).min(1.0)),
+        median_k: median(&sizes),
+        median_truth: median(&truths),
+        largest_truth: truths.last().copied(),
+    }
 }

@@ -13,6 +13,7 @@ use ndarray::{Array1, Array2};
 use pipeline::Failure;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext};
+use records::train::Facts;
 use records::{Precision, Train};
 use store::npy::Element;
 use store::safetensors;
@@ -62,25 +63,26 @@ fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<Stri
     }
     write_history(ctx, &fitted)?;
     let splits = (&train, test.as_ref());
-    let summary = match &params.polish {
+    let (at_w, polish) = match &params.polish {
         None => {
             write_weights(ctx, &mlp, &fitted.w)?;
-            write_facts(params, ctx, &mlp, &fitted.w, splits)?
+            (facts(params, ctx, &mlp, &fitted.w, splits)?, None)
         }
         Some(polish) => {
             let (w, polished) = minimiser::polish_and_write(polish, params, ctx, &mlp, &fitted.w, &train)?;
             write_weights(ctx, &mlp, &w)?;
-            format!("{}; {polished}", write_facts(params, ctx, &mlp, &w, splits)?)
+            (facts(params, ctx, &mlp, &w, splits)?, Some(polished))
         }
     };
-    let origin = params.weights.as_ref().map_or("trained".to_owned(), |path| path.display().to_string());
-    ctx.outputs.fact("origin", origin)?;
-    Ok(summary)
+    let checkpoint_epochs = fitted.checkpoints.iter().map(|c| c.0).collect();
+    let facts = Facts { checkpoint_epochs, polish, ..at_w };
+    ctx.outputs.facts(&facts)?;
+    Ok(line(&facts))
 }
 
 /// The network that fits the samples: one output a class, or one for regression.
 fn network(params: &Train, ctx: &StageContext, train: &Samples) -> Result<Mlp> {
-    let n_classes: usize = ctx.inputs.fact("fetch-data", "n_classes")?;
+    let n_classes = ctx.inputs.facts::<records::fetch_data::Facts>()?.n_classes;
     if n_classes == 0 && params.loss == records::Loss::SoftmaxCrossEntropy {
         return Err(Failure::config(
             "train.loss: softmax-cross-entropy needs classes, but the labels are floats",
@@ -139,8 +141,6 @@ fn write_history<R: Real + Element>(ctx: &mut StageContext, fitted: &Fitted<R>) 
         "see history_columns",
         "a row an epoch; row 0 before training",
     )?;
-    ctx.outputs.fact("history_columns", HISTORY_COLUMNS)?;
-    ctx.outputs.fact("checkpoint_epochs", fitted.checkpoints.iter().map(|c| c.0).collect::<Vec<_>>())?;
     if !fitted.checkpoints.is_empty() {
         let views = fitted.checkpoints.iter().map(|c| c.1.view()).collect::<Vec<_>>();
         let checkpoints = ndarray::stack(ndarray::Axis(0), &views)?;
@@ -154,17 +154,16 @@ fn write_history<R: Real + Element>(ctx: &mut StageContext, fitted: &Fitted<R>) 
     Ok(())
 }
 
-/// Loss, accuracy and gradient norm at w*; returns the summary line.
-fn write_facts<R: Real>(
+/// Loss, accuracy and gradient norm at w*, with what the network is; checkpoints and polish are none.
+fn facts<R: Real>(
     params: &Train,
-    ctx: &mut StageContext,
+    ctx: &StageContext,
     mlp: &Mlp,
     w: &Array1<R>,
     (train, test): (&Samples, Option<&Samples>),
-) -> Result<String> {
+) -> Result<Facts> {
     let (train_loss, train_accuracy) = fit::evaluate_aloud(ctx, mlp, w, train);
     let (test_loss, test_accuracy) = test.map(|t| fit::evaluate_aloud(ctx, mlp, w, t)).unzip();
-    let test_accuracy = test_accuracy.flatten();
     let progress = ctx.progress(train.len(), "train: gradient");
     let gradient = full_gradient(mlp, &w.view(), train, &|n| progress.add(n));
     drop(progress);
@@ -172,22 +171,34 @@ fn write_facts<R: Real>(
     if !train_loss.is_finite() || !gradient_norm.is_finite() {
         return Err(fit::diverged(params, params.epochs, train_loss));
     }
-    let out = &mut ctx.outputs;
-    out.fact("layers", mlp.layers())?;
-    out.fact("activation", params.activation)?;
-    out.fact("loss", params.loss)?;
-    out.fact("n_params", mlp.n_params())?;
-    out.fact("layout", weights::layout(mlp))?;
-    out.fact("train_loss", train_loss)?;
-    out.fact("train_accuracy", train_accuracy)?;
-    out.fact("test_loss", test_loss)?;
-    out.fact("test_accuracy", test_accuracy)?;
-    out.fact("gradient_norm", gradient_norm)?;
+    Ok(Facts {
+        history_columns: HISTORY_COLUMNS.map(str::to_owned).to_vec(),
+        checkpoint_epochs: vec![],
+        polish: None,
+        layers: mlp.layers().to_vec(),
+        activation: params.activation,
+        loss: params.loss,
+        n_params: mlp.n_params(),
+        layout: weights::layout(mlp),
+        train_loss,
+        train_accuracy,
+        test_loss,
+        test_accuracy: test_accuracy.flatten(),
+        gradient_norm,
+        origin: params.weights.as_ref().map_or("trained".to_owned(), |path| path.display().to_string()),
+    })
+}
+
+/// What the user sees when the stage ends.
+fn line(facts: &Facts) -> String {
     let percent = |a: Option<f64>| a.map_or("-".to_owned(), |a| format!("{:.2} %", 100.0 * a));
-    Ok(format!(
-        "loss {train_loss:.3e}, |grad| {gradient_norm:.2e}, accuracy {} train, {} test, {} parameters",
-        percent(train_accuracy),
-        percent(test_accuracy),
-        mlp.n_params()
-    ))
+    format!(
+        "loss {:.3e}, |grad| {:.2e}, accuracy {} train, {} test, {} parameters{}",
+        facts.train_loss,
+        facts.gradient_norm,
+        percent(facts.train_accuracy),
+        percent(facts.test_accuracy),
+        facts.n_params,
+        facts.polish.as_ref().map_or(String::new(), minimiser::line)
+    )
 }

@@ -5,14 +5,14 @@ use landscape::polish::{MeanLoss, Request, Status, polish};
 use landscape::{Mlp, Real, Samples};
 use ndarray::{Array1, Array2};
 use pipeline::shell::StageContext;
-use records::{Polish, Train};
-use serde_json::json;
+use records::train::{PolishEnd, Polished};
+use records::{Polish, Train, name_of};
 use store::npy::Element;
 
 /// Columns of `polish_path.npy`.
 const PATH_COLUMNS: [&str; 5] = ["n_products", "loss", "gradient_norm", "radius", "negative_curvature"];
 
-/// Polishes `w` in f64, whatever the precision of training; writes the path and what stood before. Returns w* and a line.
+/// Polishes `w` in f64, whatever the precision of training; writes the path and what stood before. Returns w* and what changed.
 pub fn polish_and_write<R: Real + Element>(
     request: &Polish,
     params: &Train,
@@ -20,7 +20,7 @@ pub fn polish_and_write<R: Real + Element>(
     mlp: &Mlp,
     w: &Array1<R>,
     train: &Samples,
-) -> Result<(Array1<f64>, String)> {
+) -> Result<(Array1<f64>, Polished)> {
     let objective = MeanLoss { mlp, samples: train, cache_bytes: request.primal_cache_mib << 20 };
     let progress = ctx.progress_at_most(request.max_products, "train: polish: Hessian-vector products");
     let asked = Request {
@@ -46,44 +46,50 @@ pub fn polish_and_write<R: Real + Element>(
     let path = Array2::from_shape_vec((found.path.len(), PATH_COLUMNS.len()), path.collect())?;
     out.write("polish_path.npy", &path, "see path_columns", "a row a step; row 0 before the polish")?;
     let (first, last) = (found.path[0], found.path[found.path.len() - 1]);
-    let status = match found.status {
-        Status::Reached => "reached",
-        Status::Spent => "products spent",
-        Status::Stalled => "stalled",
-    };
     let moved = &found.w - &w.mapv(R::wide);
-    out.fact(
-        "polish",
-        json!({
-            "status": status,
-            "path_columns": PATH_COLUMNS,
-            "gradient_norm_wanted": request.gradient_norm,
-            "n_steps": found.path.len() - 1,
-            "n_products": last.n_products,
-            "n_escapes": found.n_escapes,
-            "negative_curvature_steps": found.path.iter().filter(|p| p.negative_curvature).count(),
-            "distance": moved.dot(&moved).sqrt(),
-            "loss_before": first.value,
-            "loss_after": last.value,
-            "gradient_norm_before": first.gradient_norm,
-            "gradient_norm_after": last.gradient_norm,
-            "smallest_eigenvalue_before": found.before.value,
-            "smallest_eigenvalue_before_residual": found.before.residual,
-            "smallest_eigenvalue_after": found.after.value,
-            "smallest_eigenvalue_after_residual": found.after.residual,
-        }),
-    )?;
+    let polished = Polished {
+        status: match found.status {
+            Status::Reached => PolishEnd::Reached,
+            Status::Spent => PolishEnd::Spent,
+            Status::Stalled => PolishEnd::Stalled,
+        },
+        path_columns: PATH_COLUMNS.map(str::to_owned).to_vec(),
+        gradient_norm_wanted: request.gradient_norm,
+        n_steps: found.path.len() - 1,
+        n_products: last.n_products,
+        n_escapes: found.n_escapes,
+        negative_curvature_steps: found.path.iter().filter(|p| p.negative_curvature).count(),
+        distance: moved.dot(&moved).sqrt(),
+        loss_before: first.value,
+        loss_after: last.value,
+        gradient_norm_before: first.gradient_norm,
+        gradient_norm_after: last.gradient_norm,
+        smallest_eigenvalue_before: found.before.value,
+        smallest_eigenvalue_before_residual: found.before.residual,
+        smallest_eigenvalue_after: found.after.value,
+        smallest_eigenvalue_after_residual: found.after.residual,
+    };
     if found.status != Status::Reached {
         tracing::warn!(
-            "train: polish: {status} at |grad| {:.1e}, smallest eigenvalue {:.1e}; {:.1e} was asked for",
+            "train: polish: {} at |grad| {:.1e}, smallest eigenvalue {:.1e}; {:.1e} was asked for",
+            name_of(polished.status),
             last.gradient_norm,
             found.after.value,
             request.gradient_norm
         );
     }
-    let line = format!(
-        "polish {status}: |grad| from {:.1e} to {:.1e}, smallest eigenvalue from {:.1e} to {:.1e}, {} products",
-        first.gradient_norm, last.gradient_norm, found.before.value, found.after.value, last.n_products
-    );
-    Ok((found.w, line))
+    Ok((found.w, polished))
+}
+
+/// What the user sees of it when the stage ends.
+pub fn line(polished: &Polished) -> String {
+    format!(
+        "; polish {}: |grad| from {:.1e} to {:.1e}, smallest eigenvalue from {:.1e} to {:.1e}, {} products",
+        name_of(polished.status),
+        polished.gradient_norm_before,
+        polished.gradient_norm_after,
+        polished.smallest_eigenvalue_before,
+        polished.smallest_eigenvalue_after,
+        polished.n_products
+    )
 }

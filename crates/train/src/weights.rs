@@ -7,17 +7,9 @@ use anyhow::Result;
 use landscape::{Mlp, Real};
 use ndarray::{Array1, ArrayD, Ix1, IxDyn};
 use pipeline::Failure;
-use serde::Serialize;
+use records::train::Placed;
 use store::npy::AnyArray;
 use store::{npy, npz, safetensors};
-
-/// Where one array lies in the flat vector of parameters.
-#[derive(Serialize)]
-pub struct Placed {
-    name: String,
-    shape: Vec<usize>,
-    offset: usize,
-}
 
 /// `W1`, `b1`, `W2`, … with shape and offset.
 pub fn layout(mlp: &Mlp) -> Vec<Placed> {

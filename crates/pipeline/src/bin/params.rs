@@ -15,9 +15,7 @@ use pipeline::Failure;
 use pipeline::config::{Pipeline, suggest, to_yaml};
 use pipeline::log;
 use pipeline::shell::command::Places;
-use records::{
-    Bound, Eigen, Family, FetchData, MonteCarlo, Report, Section, Spectrum, Stream, Train, stages,
-};
+use records::{Section, stages};
 use store::hash::stamp;
 
 /// Checks pipeline.yaml and writes each resolved section where it changed
@@ -55,13 +53,14 @@ fn run(arguments: &Arguments) -> Result<()> {
         let members = pipeline.members(&experiment)?;
         let names = members.iter().map(|m| format!("{experiment}/{}", m.name)).collect::<Vec<_>>();
         if names.is_empty() {
-            update_all(&pipeline, &experiment, places, &mut list)?;
+            update_all(&pipeline, &experiment, &stages::of_experiment(), places, &mut list)?;
             continue;
         }
         writeln!(list, "FAMILIES += {experiment}\nMEMBERS_OF_{experiment} := {}", names.join(" "))?;
-        names.iter().try_for_each(|name| update_all(&pipeline, name, places, &mut list))?;
-        update::<Family>(&pipeline, &experiment, places, &mut list)?;
-        update::<Report>(&pipeline, &experiment, places, &mut list)?;
+        for name in &names {
+            update_all(&pipeline, name, &stages::of_experiment(), places, &mut list)?;
+        }
+        update_all(&pipeline, &experiment, &stages::of_family(), places, &mut list)?;
     }
     write_changed(&places.artifacts.join("experiments.mk"), &list)
 }
@@ -85,16 +84,23 @@ fn unknown(pipeline: &Pipeline, target: &str) -> Result<Failure> {
     Ok(Failure::config(format!("no experiment, stage or target {target:?}"), hint))
 }
 
-/// Every section of one experiment, or of one member of a family.
-fn update_all(pipeline: &Pipeline, experiment: &str, places: &Places, list: &mut String) -> Result<()> {
-    update::<FetchData>(pipeline, experiment, places, list)?;
-    update::<Train>(pipeline, experiment, places, list)?;
-    update::<Eigen>(pipeline, experiment, places, list)?;
-    update::<MonteCarlo>(pipeline, experiment, places, list)?;
-    update::<Bound>(pipeline, experiment, places, list)?;
-    update::<Spectrum>(pipeline, experiment, places, list)?;
-    update::<Stream>(pipeline, experiment, places, list)?;
-    update::<Report>(pipeline, experiment, places, list)
+/// The sections of `stages` for one experiment, or for one member of a family.
+fn update_all(
+    pipeline: &Pipeline,
+    experiment: &str,
+    stages: &[&str],
+    places: &Places,
+    list: &mut String,
+) -> Result<()> {
+    macro_rules! update_one {
+        ($section:ty) => {
+            if stages.contains(&<$section>::STAGE) {
+                update::<$section>(pipeline, experiment, places, list)?;
+            }
+        };
+    }
+    records::for_each_section!(update_one);
+    Ok(())
 }
 
 fn update<S: Section>(

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use marked_yaml::Node;
-use records::{Family, Member, Section};
+use records::{Family, Member, Section, Unfit, ranges};
 use serde::Serialize;
 use serde_yaml::{Mapping, Value};
 
@@ -142,14 +142,17 @@ impl Pipeline {
     /// The section of `experiment` for the stage of `S`, over its defaults, checked.
     pub fn section<S: Section>(&self, experiment: &str) -> Result<S> {
         let merged = self.merged(experiment, S::STAGE)?;
+        let unfit = |u: Unfit| self.unfit(experiment, S::STAGE, &u.key, &u.reason);
+        finite("", &merged).map_err(unfit)?;
         let section: S = serde_path_to_error::deserialize(merged).map_err(|e| {
             let key = e.path().to_string();
             let key = if key == "." { String::new() } else { key };
             self.unfit(experiment, S::STAGE, &key, &e.into_inner().to_string())
         })?;
-        let checked =
-            section.check().and_then(|()| section.check_experiments(experiment, &self.experiments()));
-        checked.map_err(|u| self.unfit(experiment, S::STAGE, &u.key, &u.reason))?;
+        ranges::check(&section)
+            .and_then(|()| section.check())
+            .and_then(|()| section.check_experiments(experiment, &self.experiments()))
+            .map_err(unfit)?;
         Ok(section)
     }
 
@@ -285,6 +288,27 @@ fn read_yaml(text: &str) -> Result<Mapping, serde_yaml::Error> {
     serde_yaml::from_value(root)
 }
 
+/// An error that names the first number below `key` that is none, or infinite: YAML has such, and no key can use them.
+fn finite(key: &str, value: &Value) -> Result<(), Unfit> {
+    match value {
+        Value::Number(x) => {
+            let finite = x.as_f64().is_none_or(f64::is_finite);
+            Unfit::unless(finite, key, || {
+                format!("{}; a finite number is needed", x.as_f64().unwrap_or_default())
+            })
+        }
+        Value::Sequence(entries) => {
+            let mut entries = entries.iter().enumerate();
+            entries.try_for_each(|(i, entry)| finite(&format!("{key}[{i}]"), entry))
+        }
+        Value::Mapping(fields) => fields.iter().try_for_each(|(name, field)| {
+            let name = name.as_str().unwrap_or_default();
+            finite(&if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") }, field)
+        }),
+        _ => Ok(()),
+    }
+}
+
 fn overlay(base: &mut Value, over: &Value) {
     match (base, over) {
         // A choice by `name`, such as an optimizer, brings its own keys: those of another choice do not stay.
@@ -312,18 +336,19 @@ pub fn to_yaml(section: &impl Serialize) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use records::Unfit;
+    use schemars::JsonSchema;
     use serde::Deserialize;
 
-    #[derive(Debug, Deserialize, Serialize)]
+    #[derive(Debug, Deserialize, JsonSchema, Serialize)]
     #[serde(deny_unknown_fields)]
     struct Eigen {
         dim: usize,
         grids: Vec<Grid>,
     }
-    #[derive(Debug, Deserialize, Serialize)]
+    #[derive(Debug, Deserialize, JsonSchema, Serialize)]
     #[serde(deny_unknown_fields)]
     struct Grid {
+        #[schemars(range(min = 2))]
         points: usize,
     }
     impl Section for Eigen {
@@ -429,6 +454,15 @@ experiments:
                 GOOD.replace("points: 3", "points: -3"),
                 "p.yaml:4: eigen.grids[0].points: invalid value: integer `-3`",
             ),
+            (
+                GOOD.replace("points: 3", "points: 1"),
+                "p.yaml:4: eigen.grids[0].points: 1; at least 2 is needed",
+            ),
+            (
+                GOOD.replace("points: 3", "points: .inf"),
+                "p.yaml:4: eigen.grids[0].points: inf; a finite number is needed",
+            ),
+            (GOOD.replace("dim: 2", "dim: .nan"), "p.yaml:8: eigen.dim: NaN; a finite number is needed"),
             (
                 GOOD.replace("    dim: 10\n", "").replace("      dim: 2\n", "      grids: []\n"),
                 "p.yaml:6: eigen: missing field `dim`",

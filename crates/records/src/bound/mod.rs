@@ -1,0 +1,11 @@
+//! What `bound` is told and what it writes.
+
+mod documents;
+mod params;
+
+pub use documents::{
+    AtSigma, Comparison, Exponent, Holds, MethodAtSigma, Pilot, Pilots, PredictedSize, SettingTheory,
+    SizeInterval, Status, Sufficient, SufficientRow, SweepFindings, Theory, TheoryAtSigma, TheoryDocument,
+    Uncertain,
+};
+pub use params::Bound;

@@ -1,0 +1,199 @@
+//! The JSON documents of `family`; `docs/artifacts.md` describes them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use store::artifact::Document;
+
+use super::params::Member;
+use crate::bound::Status;
+use crate::train::{Activation, Polished};
+use crate::units::{Nats, Nats2, Samples};
+
+/// `members.json`
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Members {
+    /// in the order of the family
+    pub members: Vec<MemberResult>,
+}
+
+impl Document for Members {
+    const STAGE: &'static str = "family";
+    const FILE: &'static str = "members.json";
+    const MEANING: &'static str = "what each member found";
+}
+
+/// What one member found.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct MemberResult {
+    /// which
+    #[serde(flatten)]
+    pub member: Member,
+    /// N
+    pub n_samples: Samples,
+    /// 0: regression
+    pub n_classes: usize,
+    /// eigenvalues of `eigen` above their largest gap, and the ratio across it; null without a gap
+    pub outliers: Option<(usize, f64)>,
+    /// at w*
+    pub train_loss: Nats,
+    /// fraction; null for regression
+    pub train_accuracy: Option<f64>,
+    /// null without a test split
+    pub test_loss: Option<Nats>,
+    /// fraction
+    pub test_accuracy: Option<f64>,
+    /// nats per parameter unit
+    pub gradient_norm: f64,
+    /// as `train` recorded it; null without a polish
+    pub polish: Option<Polished>,
+    /// mean squared cosine of the angles to the largest member of the same replica and variant; null for that one
+    pub overlap: Option<f64>,
+    /// the setting of `montecarlo` that these numbers are of: its first
+    pub setting: String,
+    /// d
+    pub dim: usize,
+    /// σ, parameter units
+    pub sigma: f64,
+    /// T
+    pub draws: usize,
+    /// s
+    pub step: Samples,
+    /// widths: [D, hidden…, outputs]
+    pub layers: Vec<usize>,
+    /// after every layer but the last
+    pub activation: Activation,
+    /// p
+    pub n_params: usize,
+    /// where the samples come from
+    pub source: String,
+    /// coverage of every interval
+    pub confidence: f64,
+    /// V of the member's own samples
+    pub variance: Nats2,
+    /// of V over samples and draws
+    pub variance_standard_error: Nats2,
+    /// V of each theory that has one, by name
+    pub theory_variances: Vec<(String, Nats2)>,
+    /// Δ_k by the closed form over the member's own samples, which it was trained on
+    pub delta_seen: Nats2,
+    /// Δ_k over the samples that come next, which it was not; null where none are left
+    pub delta_fresh: Option<Nats2>,
+    /// K by the closed form, per tolerance
+    pub sufficient: Vec<MemberSize>,
+}
+
+/// K by the closed form at one tolerance.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct MemberSize {
+    /// nats²
+    pub tolerance: Nats2,
+    /// null where not reached
+    pub k: Option<Samples>,
+    /// whether the member's samples suffice
+    pub status: Status,
+}
+
+/// `curves.json`
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Curves {
+    /// one per variant
+    pub curves: Vec<Curve>,
+}
+
+impl Document for Curves {
+    const STAGE: &'static str = "family";
+    const FILE: &'static str = "curves.json";
+    const MEANING: &'static str = "means over replicas, per variant and size";
+}
+
+/// Mean over replicas, with the standard deviation over them (null for one replica).
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Spread {
+    /// of the replicas
+    pub mean: f64,
+    /// over them
+    pub deviation: Option<f64>,
+}
+
+/// One variant over its prefix sizes.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Curve {
+    /// its name; null without variants
+    pub variant: Option<String>,
+    /// the setting of `montecarlo` that these numbers are of
+    pub setting: String,
+    /// s
+    pub step: Samples,
+    /// a doubling that takes less than this fraction off the test loss is flat
+    pub flat_gain: f64,
+    /// ascending
+    pub rungs: Vec<Rung>,
+    /// null with fewer than three prefix sizes or without a test split
+    pub fit: Option<Fit>,
+    /// V of each theory at the largest rung, mean over replicas
+    pub theory_variances: Vec<(String, Nats2)>,
+}
+
+/// All replicas of one variant at one prefix size.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Rung {
+    /// prefix size
+    pub k: Samples,
+    /// how many
+    pub replicas: usize,
+    /// nats
+    pub train_loss: Spread,
+    /// nats
+    pub test_loss: Option<Spread>,
+    /// fraction
+    pub test_accuracy: Option<Spread>,
+    /// nats per parameter unit
+    pub gradient_norm: Spread,
+    /// V, nats²
+    pub variance: Spread,
+    /// Δ_k over the samples that were trained on, nats²
+    pub delta_seen: Spread,
+    /// Δ_k over the samples that come next, nats²
+    pub delta_fresh: Option<Spread>,
+    /// mean squared cosine with the directions of the largest network
+    pub overlap: Option<Spread>,
+    /// by rank
+    pub eigenvalues: Vec<Spread>,
+    /// mean cosine by rank; empty at the largest
+    pub cosines: Vec<f64>,
+    /// K by the closed form at each tolerance, as this many samples predict it
+    pub sufficient: Vec<(Nats2, Spread)>,
+}
+
+/// Whether the learning curve becomes flat, by its power law.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Flattening {
+    /// at `flat_k`
+    At,
+    /// at every size
+    Everywhere,
+    /// at none
+    Never,
+}
+
+/// The power law of the test loss: floor + scale · k^−exponent.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Fit {
+    /// loss of infinitely many samples
+    pub floor: Nats,
+    /// of the part that falls
+    pub scale: f64,
+    /// of the fall
+    pub exponent: f64,
+    /// over the fits of single replicas
+    pub exponent_deviation: Option<f64>,
+    /// root mean square of the residuals over the loss
+    pub relative_residual: f64,
+    /// where a doubling takes less than `flat_gain` off the test loss
+    pub flattening: Flattening,
+    /// samples from which it does
+    pub flat_k: Option<f64>,
+    /// V (1/k − 1/(k+s)) there, V of the largest rung
+    pub delta_at_flat: Option<Nats2>,
+}
