@@ -47,8 +47,8 @@ pub fn needed(program: Option<PathBuf>, name: &str, install: &str) -> Option<Pat
         assert!(allowed, "{name} is missing: {install}, or set PLATEAU_ALLOW_SKIPS=1 to skip what needs it");
         // Not `eprintln`, which the test harness keeps to itself.
         let caller = std::panic::Location::caller();
-        let _ =
-            writeln!(std::io::stderr(), "SKIPPED: {name} is missing: {}:{}", caller.file(), caller.line());
+        let line = format!("SKIPPED: {name} is missing: {}:{}\n", caller.file(), caller.line());
+        let _ = std::io::stderr().write_all(line.as_bytes());
     }
     program
 }
