@@ -560,7 +560,7 @@ def check_spectrum(arrays, manifests, subject, root):
     trace = exact_trace(subject, n) if piecewise_linear else None
     if "trace" in facts:
         found = facts["trace"]
-        print(f"trace {found['value']:.4f} +- {found['standard_error']:.1e}, exact {trace}")
+        print(f"trace {found['value']:.4f} +- {found['standard_error']:.1e}" + ("" if trace is None else f", exact {trace:.4f}"))
         # Student's t of 20 probes leaves one in 10,000 beyond five standard errors.
         assert trace is None or abs(found["value"] - trace) <= 5 * found["standard_error"], (found, trace)
     if "density" in facts:
@@ -726,6 +726,7 @@ def check_fresh(member, draws, own, largest, k, step):
     expected = ((s / (k + s)) ** 2 * (spread + (fresh.mean(axis=1) - seen) ** 2)).mean()
     # The join works in f32: a hundred roundings.
     assert abs(member["delta_fresh"] / expected - 1) <= 1e-4, (member["name"], member["delta_fresh"], expected)
+    print(f"{member['name']}: change by fresh samples recomputed")
 
 
 def check_fit(curve):

@@ -47,8 +47,8 @@ pub fn needed(program: Option<PathBuf>, name: &str, install: &str) -> Option<Pat
         assert!(allowed, "{name} is missing: {install}, or set PLATEAU_ALLOW_SKIPS=1 to skip what needs it");
         // Not `eprintln`, which the test harness keeps to itself.
         let caller = std::panic::Location::caller();
-        let _ =
-            writeln!(std::io::stderr(), "SKIPPED: {name} is missing: {}:{}", caller.file(), caller.line());
+        let line = format!("SKIPPED: {name} is missing: {}:{}\n", caller.file(), caller.line());
+        let _ = std::io::stderr().write_all(line.as_bytes());
     }
     program
 }
@@ -62,14 +62,16 @@ pub fn python() -> Option<PathBuf> {
     needed(Some(python).filter(|p| p.exists()), "Python with NumPy", install)
 }
 
-/// Compares the artifacts of an experiment, or the join of a family, with NumPy.
+/// Compares the artifacts of an experiment, or the join of a family, with NumPy, which must report each of `parts`.
 #[track_caller]
-pub fn check_with_numpy(artifacts: &Path) {
+pub fn check_with_numpy(artifacts: &Path, parts: &[&str]) {
     let Some(python) = python() else { return };
     let script = root().join("tests/check_artifacts.py");
     let ran = ran(Command::new(python).arg(script).arg(artifacts).output());
     assert_eq!(ran.code, 0, "{}", ran.said);
-    assert!(ran.said.contains("all checks passed"), "{}", ran.said);
+    for part in parts.iter().chain(&["all checks passed"]) {
+        assert!(ran.said.contains(part), "{part:?} is not in: {}", ran.said);
+    }
 }
 
 /// A folder of its own with a pipeline file.
