@@ -1,8 +1,8 @@
 //! The JSON documents of this stage; `docs/artifacts.md` describes them.
 
-use landscape::decay;
-use landscape::interval::Estimate;
-use landscape::sufficient::SufficientSize;
+use landscape::change::decay;
+use landscape::change::interval::Estimate;
+use landscape::change::sufficient::SufficientSize;
 use records::{BasisName, Sampling};
 use serde::Serialize;
 

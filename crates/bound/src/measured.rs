@@ -1,8 +1,8 @@
 //! What `montecarlo` measured of one setting, and V with its error from it.
 
 use anyhow::Result;
-use landscape::control::adjusted;
-use landscape::interval::{self, Estimate};
+use landscape::change::control_variate::adjusted;
+use landscape::change::interval::{self, Estimate};
 use ndarray::{Array1, Array2, Ix1, Ix2};
 use records::{BasisName, Sampling};
 use serde::Deserialize;

@@ -1,9 +1,9 @@
 //! Over σ: which sampling method knows V soonest, and where each theory holds.
 
 use anyhow::Result;
-use landscape::control::adjusted;
-use landscape::interval::{self, Estimate};
-use landscape::theory::Theory as FixedBasis;
+use landscape::change::control_variate::adjusted;
+use landscape::change::interval::{self, Estimate};
+use landscape::change::theory::Theory as FixedBasis;
 use ndarray::{Array2, Axis, Ix2};
 use pipeline::shell::StageContext;
 use records::Sampling;

@@ -24,7 +24,7 @@ pub fn weights<R: Real>(mlp: &Mlp, initialisation: Initialisation, seed: u64) ->
             }
             Initialisation::Glorot => weights.mapv_inplace(|_| uniform((6.0 / (fan_in + fan_out)).sqrt())),
             Initialisation::He => {
-                let normal = landscape::subspace::gaussian_rows(seed ^ l as u64, 1, weights.len());
+                let normal = landscape::numeric::gaussian::gaussian_rows(seed ^ l as u64, 1, weights.len());
                 let deviation = (2.0 / fan_in).sqrt();
                 weights.zip_mut_with(&normal.row(0), |w, z| *w = R::narrow(z * deviation));
             }

@@ -8,9 +8,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::Result;
-use landscape::optimizer::Optimizer;
-use landscape::samples::Rows;
-use landscape::sampling::Method;
+use landscape::change::sampling::Method;
+use landscape::numeric::samples::Rows;
+use landscape::training::optimizer::Optimizer;
 use landscape::{Activation, Inputs, Loss, Mlp, Real, Samples, Targets};
 use ndarray::{Array1, Array2, ArrayD, ArrayView2, Axis, Dimension, Ix1, Ix2};
 use pipeline::Failure;

@@ -1,7 +1,7 @@
 //! Means and spreads over replicas, per variant and prefix size, and the power law of the learning curve.
 
-use landscape::learning_curve::{Flattening, PowerLaw};
-use landscape::prefix::order_factor;
+use landscape::change::learning_curve::{Flattening, PowerLaw};
+use landscape::change::prefix::order_factor;
 use records::Family;
 use serde::Serialize;
 

@@ -5,16 +5,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use landscape::curvature::{SampleDerivatives, sample_derivatives};
-use landscape::delta::monte_carlo;
-use landscape::draws::{Draws, LossSink};
-use landscape::gradient::{full_gradient, sample_losses};
-use landscape::hvp::{HessianSum, SecondOrder};
-use landscape::lanczos::{Dense, EigenRequest, RitzPairs, Which, lanczos};
-use landscape::operator::{PrefixHessian, SymmetricOperator};
-use landscape::parallel::BLOCK_ROWS;
-use landscape::prefix_spectrum::prefix_spectrum;
-use landscape::vectors::symmetric_eigen;
+use landscape::change::delta::monte_carlo;
+use landscape::numeric::sums::BLOCK_ROWS;
+use landscape::numeric::vectors::symmetric_eigen;
+use landscape::passes::curvature::{SampleDerivatives, sample_derivatives};
+use landscape::passes::draws::{Draws, LossSink};
+use landscape::passes::gradient::{full_gradient, sample_losses};
+use landscape::passes::hvp::{HessianSum, SecondOrder};
+use landscape::spectrum::lanczos::lanczos;
+use landscape::spectrum::operator::{Dense, PrefixHessian, SymmetricOperator};
+use landscape::spectrum::prefixes::prefix_spectrum;
+use landscape::spectrum::ritz::{EigenRequest, RitzPairs, Which};
 use landscape::{Activation, Inputs, Loss, Mlp, Real, Samples, Targets};
 use ndarray::{Array, Array1, Array2, ArrayView2, Axis, Dimension, Ix1, Ix2, Ix3, s};
 
@@ -384,7 +385,7 @@ fn lanczos_on_spectra_with_negative_repeated_and_zero_values() {
     near(found, [9.0, 5.0, third]);
     near(solve(Which::LargestMagnitude), [9.0, -8.0, 5.0]);
     near(solve(Which::SmallestAlgebraic), [-8.0, -3.0, -0.5]);
-    let power = landscape::power::power_iteration(
+    let power = landscape::spectrum::power::power_iteration(
         &Dense(matrix.clone()),
         &EigenRequest { max_products: 10_000, ..request },
         &mut |_| (),

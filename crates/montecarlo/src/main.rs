@@ -6,9 +6,10 @@ mod take;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use landscape::delta::{Landscape, MonteCarlo, MonteCarloRun, landscape};
-use landscape::draws::Draws;
-use landscape::prefix::prefix_sizes;
+use landscape::change::delta::{MonteCarlo, MonteCarloRun};
+use landscape::change::prefix::prefix_sizes;
+use landscape::change::surface::{Landscape, landscape};
+use landscape::passes::draws::Draws;
 use landscape::{Mlp, Real, Samples};
 use ndarray::{Array1, Array2, Array3, Ix2, s};
 use pipeline::Failure;
@@ -30,7 +31,7 @@ impl Stage for MonteCarloStage {
     const CODE: &'static str = env!("CODE");
 
     fn numeric_library() -> Option<String> {
-        Some(landscape::blas::use_one_thread())
+        Some(landscape::numeric::blas::use_one_thread())
     }
 
     fn cost(params: &records::MonteCarlo, ctx: &PlanContext) -> Result<Cost> {

@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 use landscape::Real;
-use landscape::delta::MonteCarloRun;
-use landscape::draws::Draws;
-use landscape::prefix::prefix_sizes;
-use landscape::sampling::Method;
+use landscape::change::delta::MonteCarloRun;
+use landscape::change::prefix::prefix_sizes;
+use landscape::change::sampling::Method;
+use landscape::passes::draws::Draws;
 use ndarray::{Array2, ArrayView2};
 use pipeline::Failure;
 use pipeline::shell::StageContext;

@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 use landscape::Real;
-use landscape::control::{SecondOrderVariance, adjusted};
-use landscape::curvature::SampleDerivatives;
-use landscape::delta::MonteCarloRun;
-use landscape::draws::Draws;
-use landscape::interval;
-use landscape::sampling::Method;
+use landscape::change::control_variate::{SecondOrderVariance, adjusted};
+use landscape::change::delta::MonteCarloRun;
+use landscape::change::interval;
+use landscape::change::sampling::Method;
+use landscape::passes::curvature::SampleDerivatives;
+use landscape::passes::draws::Draws;
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 use pipeline::shell::StageContext;
 

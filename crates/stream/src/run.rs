@@ -2,15 +2,16 @@
 
 use std::collections::VecDeque;
 
-use landscape::draws::{Draws, LossSink};
-use landscape::fresh::{SeenAndFresh, limit, upper_limit};
-use landscape::hvp::{HessianSum, SecondOrder};
-use landscape::lanczos::{EigenRequest, Which, lanczos};
-use landscape::operator::PrefixHessian;
-use landscape::optimizer::Stepper;
-use landscape::prefix::{Moments, order_factor};
-use landscape::subspace::gaussian_rows;
-use landscape::training::epoch;
+use landscape::change::fresh::{SeenAndFresh, limit, upper_limit};
+use landscape::change::prefix::{Moments, order_factor};
+use landscape::numeric::gaussian::gaussian_rows;
+use landscape::passes::draws::{Draws, LossSink};
+use landscape::passes::hvp::{HessianSum, SecondOrder};
+use landscape::spectrum::lanczos::lanczos;
+use landscape::spectrum::operator::PrefixHessian;
+use landscape::spectrum::ritz::{EigenRequest, Which};
+use landscape::training::epoch::epoch;
+use landscape::training::optimizer::Stepper;
 use landscape::{Mlp, Real, Samples};
 use ndarray::{Array1, Array2, Axis};
 use rand::SeedableRng;

@@ -1,9 +1,9 @@
 //! Mini-batch training from the first weights to w*.
 
 use anyhow::Result;
-use landscape::gradient::sample_losses;
-use landscape::optimizer::Stepper;
-use landscape::training::epoch;
+use landscape::passes::gradient::sample_losses;
+use landscape::training::epoch::epoch;
+use landscape::training::optimizer::Stepper;
 use landscape::{Mlp, Real, Samples};
 use ndarray::Array1;
 use pipeline::Failure;

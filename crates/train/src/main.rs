@@ -7,7 +7,7 @@ mod weights;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use landscape::gradient::full_gradient;
+use landscape::passes::gradient::full_gradient;
 use landscape::{Mlp, Real, Samples};
 use ndarray::{Array1, Array2};
 use pipeline::Failure;
@@ -27,7 +27,7 @@ impl Stage for TrainStage {
     const CODE: &'static str = env!("CODE");
 
     fn numeric_library() -> Option<String> {
-        Some(landscape::blas::use_one_thread())
+        Some(landscape::numeric::blas::use_one_thread())
     }
 
     fn cost(params: &Train, ctx: &PlanContext) -> Result<Cost> {
