@@ -69,7 +69,7 @@ impl Measured {
     }
 
     fn groups(&self, values: &[f64]) -> Vec<f64> {
-        experiment::method(self.setting.sampling).group_means(values)
+        self.setting.sampling.group_means(values)
     }
 
     /// V with its error over samples and draws.

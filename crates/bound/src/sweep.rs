@@ -177,7 +177,7 @@ fn estimates(
     mean: f64,
     name: &str,
 ) -> [(String, usize, Estimate); 2] {
-    let groups = |of: &Array2<f64>| experiment::method(sampling).group_means(&of.row(row).to_vec());
+    let groups = |of: &Array2<f64>| sampling.group_means(&of.row(row).to_vec());
     let (plain, control) = (groups(variance), groups(control));
     let with = adjusted(&plain, &control, mean);
     [

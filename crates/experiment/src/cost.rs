@@ -104,7 +104,7 @@ impl<R: Real> Workload<R> {
         let shape = Shape::of(ctx)?;
         let train: records::Train = ctx.section()?;
         let widths = [&[shape.features], &train.hidden[..], &[shape.classes.max(1)]].concat();
-        let mlp = crate::mlp(&widths, train.activation, train.loss);
+        let mlp = Mlp::new(&widths, train.activation, train.loss);
         let n = shape.n.clamp(1, SAMPLES);
         let raw = gaussian_rows(1, n, shape.features).mapv(f32::narrow);
         let targets = if shape.classes == 0 {
@@ -170,7 +170,7 @@ fn part(what: String, flops: f64, seconds: f64) -> Part {
 fn step_seconds<R: Real>(work: &Workload<R>, train: &records::Train) -> f64 {
     let rows = (0..work.samples.len()).collect::<Vec<_>>();
     let mut w = work.w.clone();
-    let mut stepper = Stepper::new(crate::optimizer(train.optimizer), work.mlp.n_params());
+    let mut stepper = Stepper::new(train.optimizer, work.mlp.n_params());
     let once = seconds(|| {
         epoch(&work.mlp, &mut w, &mut stepper, &work.samples, &rows, train.batch_size, &mut |_| ());
     });

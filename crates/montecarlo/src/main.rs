@@ -169,19 +169,19 @@ fn run_setting<R: Real>(
     // Draws of a file count as independent.
     let sampling = if own.is_some() { records::Sampling::Plain } else { params.sampling };
     let plan = Plan {
-        method: experiment::method(sampling),
+        sampling,
         sigma: setting.sigma,
         draws: own.as_ref().map_or(params.draws, Array2::nrows),
         relative_error: params.relative_error.filter(|_| own.is_none()),
         control: controlled.then(|| second_order(ctx, n_samples, setting.dim)).transpose()?,
     };
-    let mut run = MonteCarloRun::new(n_samples, subject.step, plan.method, &pilot_sizes(params, n_samples));
+    let mut run = MonteCarloRun::new(n_samples, subject.step, plan.sampling, &pilot_sizes(params, n_samples));
     let progress = ctx.progress(plan.draws * n_samples, &format!("montecarlo: {}: losses", setting.name));
     let draws = subject.draws(&basis);
     let taken = if let Some(theta) = &own {
         plan.take(&draws, &mut run, &from_file(theta.view()), &mut |n| progress.add(n))
     } else {
-        let next = drawn(plan.method, params.seed, setting.sigma, setting.dim);
+        let next = drawn(plan.sampling, params.seed, setting.sigma, setting.dim);
         plan.take(&draws, &mut run, &next, &mut |n| progress.add(n))
     }?;
     drop(progress);

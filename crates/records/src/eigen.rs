@@ -2,22 +2,11 @@
 
 use std::path::PathBuf;
 
+pub use landscape::spectrum::ritz::Which;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::section::{Precision, Section, Unfit, at_least, positive};
-
-/// Which end of the spectrum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Which {
-    /// largest algebraic
-    LargestAlgebraic,
-    /// largest in magnitude
-    LargestMagnitude,
-    /// smallest algebraic
-    SmallestAlgebraic,
-}
 
 /// The eigensolver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]

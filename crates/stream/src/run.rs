@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use landscape::change::fresh::{SeenAndFresh, limit, upper_limit};
 use landscape::change::prefix::{Moments, order_factor};
+use landscape::network::initialisation::first_weights;
 use landscape::numeric::gaussian::gaussian_rows;
 use landscape::passes::draws::{Draws, LossSink};
 use landscape::passes::hvp::{HessianSum, SecondOrder};
@@ -107,14 +108,13 @@ impl<'a, R: Real> Run<'a, R> {
         let mut order = (0..subject.samples.len()).collect::<Vec<_>>();
         order.shuffle(&mut rng);
         let samples = experiment::gather::<R>(subject.samples, &order);
-        let w = experiment::initial::weights::<R>(subject.mlp, subject.train.initialisation, seed);
-        let optimizer = experiment::optimizer(subject.train.optimizer);
+        let w = first_weights::<R>(subject.mlp, subject.train.initialisation, seed);
         Self {
             subject,
             samples,
             seed,
             w_stop: w.clone(),
-            stepper: Stepper::new(optimizer, subject.mlp.n_params()),
+            stepper: Stepper::new(subject.train.optimizer, subject.mlp.n_params()),
             w,
             rng,
             theta: gaussian_rows(seed.wrapping_add(1 << 32), p.draws, p.dim) * p.sigma,

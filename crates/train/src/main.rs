@@ -96,7 +96,7 @@ fn network(params: &Train, ctx: &StageContext, train: &Samples) -> Result<Mlp> {
         .into());
     }
     let widths = [&[train.n_features()], &params.hidden[..], &[n_classes.max(1)]].concat();
-    Ok(experiment::mlp(&widths, params.activation, params.loss))
+    Ok(Mlp::new(&widths, params.activation, params.loss))
 }
 
 /// Weights trained elsewhere, finite themselves, whose loss is not.

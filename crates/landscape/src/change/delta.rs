@@ -5,7 +5,7 @@ use std::ops::Range;
 use ndarray::{Array1, Array2, ArrayView2, s};
 
 use crate::change::prefix::{Moments, PrefixMean, prefix_sizes};
-use crate::change::sampling::{Method, REPLICATES};
+use crate::change::sampling::{REPLICATES, Sampling};
 use crate::numeric::real::Real;
 use crate::passes::draws::{Draws, LossSink};
 
@@ -67,7 +67,7 @@ impl LossSink for DrawState<'_> {
 
 /// Means over the draws of many values at once, with the standard error that their groups give.
 struct Means {
-    method: Method,
+    sampling: Sampling,
     sum: Vec<f64>,
     /// of the means of groups that are whole
     sum_of_squares: Vec<f64>,
@@ -76,13 +76,13 @@ struct Means {
 }
 
 impl Means {
-    fn new(method: Method, n: usize) -> Self {
-        let open = match method {
-            Method::Plain => 0,
-            Method::Antithetic => 1,
-            Method::Sobol => REPLICATES,
+    fn new(sampling: Sampling, n: usize) -> Self {
+        let open = match sampling {
+            Sampling::Plain => 0,
+            Sampling::Antithetic => 1,
+            Sampling::Sobol => REPLICATES,
         };
-        Self { method, sum: vec![0.0; n], sum_of_squares: vec![0.0; n], open: Array2::zeros((open, n)) }
+        Self { sampling, sum: vec![0.0; n], sum_of_squares: vec![0.0; n], open: Array2::zeros((open, n)) }
     }
 
     /// The values of draw t from place `begin` on. Draws of a pair follow each other.
@@ -90,16 +90,16 @@ impl Means {
         let range = begin..begin + values.len();
         let (sum, squares) = (&mut self.sum[range.clone()], &mut self.sum_of_squares[range.clone()]);
         let mut whole = |i: usize, mean: f64| squares[i] += mean * mean;
-        match (self.method, t % 2) {
-            (Method::Plain, _) => (0..values.len()).for_each(|i| whole(i, values[i])),
-            (Method::Antithetic, 0) => {
+        match (self.sampling, t % 2) {
+            (Sampling::Plain, _) => (0..values.len()).for_each(|i| whole(i, values[i])),
+            (Sampling::Antithetic, 0) => {
                 self.open.slice_mut(s![0, range]).iter_mut().zip(values).for_each(|(open, v)| *open = *v);
             }
-            (Method::Antithetic, _) => {
+            (Sampling::Antithetic, _) => {
                 let first = self.open.slice(s![0, range]);
                 (0..values.len()).for_each(|i| whole(i, f64::midpoint(first[i], values[i])));
             }
-            (Method::Sobol, _) => {
+            (Sampling::Sobol, _) => {
                 let mut own = self.open.slice_mut(s![t % REPLICATES, range]);
                 own.iter_mut().zip(values).for_each(|(own, v)| *own += v);
             }
@@ -110,10 +110,10 @@ impl Means {
     /// Means and standard errors after `t` draws.
     fn finish(&self, t: usize) -> (Array1<f64>, Array1<f64>) {
         let mean = self.sum.iter().map(|sum| sum / t as f64).collect::<Array1<f64>>();
-        let groups = self.method.n_groups(t) as f64;
+        let groups = self.sampling.n_groups(t) as f64;
         let size = t as f64 / groups;
-        let squares = |i: usize| match self.method {
-            Method::Sobol => self.open.column(i).iter().map(|own| (own / size).powi(2)).sum(),
+        let squares = |i: usize| match self.sampling {
+            Sampling::Sobol => self.open.column(i).iter().map(|own| (own / size).powi(2)).sum(),
             _ => self.sum_of_squares[i],
         };
         let error = (0..mean.len()).map(|i| {
@@ -127,7 +127,7 @@ impl Means {
 
 /// A Monte-Carlo estimate that takes draws in as many parts as it needs.
 ///
-/// Memory is O(T + N), and sixteen times N for [`Method::Sobol`]: the values of one block of samples are kept at a time.
+/// Memory is O(T + N), and sixteen times N for [`Sampling::Sobol`]: the values of one block of samples are kept at a time.
 pub struct MonteCarloRun {
     step: usize,
     n_samples: usize,
@@ -144,14 +144,14 @@ pub struct MonteCarloRun {
 
 impl MonteCarloRun {
     /// Nothing drawn yet. `pilot_sizes`: ascending numbers of samples, from 2 to `n_samples`.
-    pub fn new(n_samples: usize, step: usize, method: Method, pilot_sizes: &[usize]) -> Self {
+    pub fn new(n_samples: usize, step: usize, sampling: Sampling, pilot_sizes: &[usize]) -> Self {
         let sizes = prefix_sizes(n_samples, step);
         Self {
             step,
             n_samples,
             pilot_sizes: pilot_sizes.to_vec(),
-            change: Means::new(method, sizes.len()),
-            deviation: Means::new(method, n_samples - 1),
+            change: Means::new(sampling, sizes.len()),
+            deviation: Means::new(sampling, n_samples - 1),
             sample_loss: vec![0.0; n_samples],
             loss_variance: vec![],
             mean_loss: vec![],
@@ -160,7 +160,7 @@ impl MonteCarloRun {
         }
     }
 
-    /// The next draws `theta` (T, d), whole groups of the method. `done` is told of sample-draw pairs.
+    /// The next draws `theta` (T, d), whole groups of its sampling. `done` is told of sample-draw pairs.
     pub fn add<R: Real>(&mut self, draws: &Draws<R>, theta: ArrayView2<f64>, done: &mut impl FnMut(usize)) {
         let (step, pilot_sizes) = (self.step, self.pilot_sizes.clone());
         let before = self.loss_variance.len();
@@ -233,7 +233,7 @@ pub fn monte_carlo<R: Real>(
     step: usize,
     done: &mut impl FnMut(usize),
 ) -> MonteCarlo {
-    let mut run = MonteCarloRun::new(draws.samples.len(), step, Method::Plain, &[]);
+    let mut run = MonteCarloRun::new(draws.samples.len(), step, Sampling::Plain, &[]);
     run.add(draws, theta, done);
     run.finish()
 }
@@ -246,8 +246,8 @@ mod tests {
     fn means_have_the_error_of_their_groups() {
         let value = |t: usize, i: usize| ((t * 7 + i * i) as f64 * 0.9).sin() + 2.0;
         let (draws, n) = (64, 5);
-        for method in [Method::Plain, Method::Antithetic, Method::Sobol] {
-            let mut means = Means::new(method, n);
+        for sampling in [Sampling::Plain, Sampling::Antithetic, Sampling::Sobol] {
+            let mut means = Means::new(sampling, n);
             // Two chunks of draws, each in two blocks of places, as the engine feeds them.
             for chunk in [0..32, 32..draws] {
                 for places in [0..2, 2..n] {
@@ -259,12 +259,12 @@ mod tests {
             }
             let (mean, error) = means.finish(draws);
             for i in 0..n {
-                let groups = method.group_means(&(0..draws).map(|t| value(t, i)).collect::<Vec<_>>());
+                let groups = sampling.group_means(&(0..draws).map(|t| value(t, i)).collect::<Vec<_>>());
                 let groups = Array1::from(groups);
                 let expected = groups.std(1.0) / (groups.len() as f64).sqrt();
                 // Squares are summed before the mean's is taken off: a few digits of the 16.
-                assert!((mean[i] - groups.mean().unwrap()).abs() <= 1e-14 * mean[i], "{method:?}");
-                assert!((error[i] / expected - 1.0).abs() <= 1e-10, "{method:?}: {} {expected}", error[i]);
+                assert!((mean[i] - groups.mean().unwrap()).abs() <= 1e-14 * mean[i], "{sampling:?}");
+                assert!((error[i] / expected - 1.0).abs() <= 1e-10, "{sampling:?}: {} {expected}", error[i]);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! How draws of θ are taken: independent, in antithetic pairs, or as replicates of a scrambled Sobol sequence.
 //!
-//! Each draw is a function of (method, seed, t) alone. Draws of one *group* depend on each other, groups do not: a mean
+//! Each draw is a function of (sampling, seed, t) alone. Draws of one *group* depend on each other, groups do not: a mean
 //! over draws has the standard error of the mean over its groups.
 
 use std::ops::Range;
@@ -12,22 +12,24 @@ use statrs::distribution::{ContinuousCDF, Normal};
 
 use crate::numeric::gaussian::gaussian_row;
 
-/// Independently scrambled sequences of [`Method::Sobol`]: 15 degrees of freedom for the standard error.
+/// Independently Owen-scrambled sequences (Burley 2020) of [`Sampling::Sobol`]: 15 degrees of freedom for the standard error.
 pub const REPLICATES: usize = 16;
 
-/// How standard normal draws are taken.
+/// How draws of θ are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// independent draws
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+pub enum Sampling {
+    /// independent Gaussian draws
     Plain,
-    /// z and −z: what is odd in z cancels
+    /// pairs θ, −θ
     Antithetic,
-    /// [`REPLICATES`] Owen-scrambled Sobol sequences (Burley 2020) through the inverse normal distribution function
+    /// 16 scrambled Sobol sequences through the inverse normal distribution function
     Sobol,
 }
 
-impl Method {
-    /// Directions and draws that [`Method::Sobol`] has, by its library: 256, and 2¹⁶ for each replicate.
+impl Sampling {
+    /// Directions and draws that [`Sampling::Sobol`] has, by its library: 256, and 2¹⁶ for each replicate.
     pub const SOBOL_LIMITS: (usize, usize) = (256, REPLICATES << 16);
 
     /// Draws come in multiples of this.
@@ -83,7 +85,7 @@ impl Method {
     }
 }
 
-/// A seed per replicate, from streams of `seed` that no draw of [`Method::Plain`] takes.
+/// A seed per replicate, from streams of `seed` that no draw of [`Sampling::Plain`] takes.
 fn scrambles(seed: u64) -> [u32; REPLICATES] {
     std::array::from_fn(|replicate| {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
@@ -109,38 +111,43 @@ mod tests {
     use crate::change::prefix::Moments;
     use ndarray::s;
 
-    const ALL: [Method; 3] = [Method::Plain, Method::Antithetic, Method::Sobol];
+    const ALL: [Sampling; 3] = [Sampling::Plain, Sampling::Antithetic, Sampling::Sobol];
 
     #[test]
     fn a_draw_depends_on_method_seed_and_number_alone() {
-        for method in ALL {
-            let (some, many) = (method.standard_normal(7, 32..64, 5), method.standard_normal(7, 0..96, 5));
-            assert_eq!(some, many.slice(s![32..64, ..]), "{method:?}");
-            assert_ne!(many, method.standard_normal(8, 0..96, 5));
+        for sampling in ALL {
+            let (some, many) =
+                (sampling.standard_normal(7, 32..64, 5), sampling.standard_normal(7, 0..96, 5));
+            assert_eq!(some, many.slice(s![32..64, ..]), "{sampling:?}");
+            assert_ne!(many, sampling.standard_normal(8, 0..96, 5));
         }
         assert_eq!(
-            Method::Plain.standard_normal(7, 0..9, 5),
+            Sampling::Plain.standard_normal(7, 0..9, 5),
             crate::numeric::gaussian::gaussian_rows(7, 9, 5)
         );
     }
 
     #[test]
     fn pairs_cancel_and_groups_partition() {
-        let pairs = Method::Antithetic.standard_normal(3, 0..8, 4);
+        let pairs = Sampling::Antithetic.standard_normal(3, 0..8, 4);
         assert!((0..4).all(|j| pairs.row(2 * j) == -&pairs.row(2 * j + 1)));
         let values = (0..64).map(|t| f64::from(t) * 0.1).collect::<Vec<_>>();
-        assert_eq!(Method::Plain.group_means(&values), values);
-        assert_eq!(Method::Antithetic.group_means(&values)[5], f64::midpoint(1.0, 1.1));
+        assert_eq!(Sampling::Plain.group_means(&values), values);
+        assert_eq!(Sampling::Antithetic.group_means(&values)[5], f64::midpoint(1.0, 1.1));
         // Draws 3, 19, 35 and 51.
-        assert!((Method::Sobol.group_means(&values)[3] - 2.7).abs() < 1e-12);
+        assert!((Sampling::Sobol.group_means(&values)[3] - 2.7).abs() < 1e-12);
     }
 
     /// Mean and standard error over groups of f over `n_draws` draws.
-    fn estimate(method: Method, n_draws: usize, f: impl Fn(ndarray::ArrayView1<f64>) -> f64) -> (f64, f64) {
-        let draws = method.standard_normal(11, 0..n_draws, 6);
+    fn estimate(
+        sampling: Sampling,
+        n_draws: usize,
+        f: impl Fn(ndarray::ArrayView1<f64>) -> f64,
+    ) -> (f64, f64) {
+        let draws = sampling.standard_normal(11, 0..n_draws, 6);
         let values = draws.outer_iter().map(f).collect::<Vec<_>>();
         let mut moments = Moments::default();
-        let groups = method.group_means(&values);
+        let groups = sampling.group_means(&values);
         for &mean in &groups {
             moments.push(mean);
         }
@@ -150,7 +157,7 @@ mod tests {
     #[test]
     fn all_methods_are_standard_normal() {
         // E z_1² z_2² = 1, E exp(z_1/2) = e^{1/8}, E z_1⁴ = 3: four standard errors, of 16 groups t_{15} gives one in 900.
-        for method in ALL {
+        for sampling in ALL {
             for (what, f, expected) in [
                 (
                     "product of squares",
@@ -160,23 +167,23 @@ mod tests {
                 ("exponential", |z| (z[0] / 2.0).exp(), 0.125_f64.exp()),
                 ("fourth power", |z| z[5].powi(4), 3.0),
             ] {
-                let (mean, error) = estimate(method, 8192, f);
-                assert!((mean - expected).abs() <= 4.0 * error, "{method:?} {what}: {mean} ± {error}");
-                assert!(error < 0.1 * expected, "{method:?} {what}: {error}");
+                let (mean, error) = estimate(sampling, 8192, f);
+                assert!((mean - expected).abs() <= 4.0 * error, "{sampling:?} {what}: {mean} ± {error}");
+                assert!(error < 0.1 * expected, "{sampling:?} {what}: {error}");
             }
         }
     }
 
     #[test]
     fn methods_beat_plain_draws_where_they_should() {
-        let error = |method, f: fn(ndarray::ArrayView1<f64>) -> f64| estimate(method, 4096, f).1;
+        let error = |sampling, f: fn(ndarray::ArrayView1<f64>) -> f64| estimate(sampling, 4096, f).1;
         // Odd functions cancel in pairs exactly; smooth sums of one variable each are what Sobol points do best.
         let odd = |z: ndarray::ArrayView1<f64>| z[0] + z[1].powi(3);
         let smooth = |z: ndarray::ArrayView1<f64>| z.iter().map(|x| x * x).sum();
-        assert!(error(Method::Antithetic, odd) == 0.0);
-        assert!(error(Method::Sobol, smooth) < 0.2 * error(Method::Plain, smooth));
+        assert!(error(Sampling::Antithetic, odd) == 0.0);
+        assert!(error(Sampling::Sobol, smooth) < 0.2 * error(Sampling::Plain, smooth));
         // Even functions gain nothing from pairs: half as many groups, each as variable as one draw.
-        let ratio = error(Method::Antithetic, smooth) / error(Method::Plain, smooth);
+        let ratio = error(Sampling::Antithetic, smooth) / error(Sampling::Plain, smooth);
         assert!((1.3..1.55).contains(&ratio), "{ratio}");
     }
 }

@@ -1,15 +1,17 @@
-//! The function after every layer but the last, with its first two derivatives.
+//! φ, applied to each pre-activation z of every layer but the last, with φ' and φ''. At the kink of ReLU both are 0.
 
 use crate::numeric::real::Real;
 
-/// φ, applied to each pre-activation z.
+/// The function after every layer but the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 pub enum Activation {
-    /// max(z, 0); slope 0 at the kink, second derivative 0
+    /// max(z, 0)
     Relu,
     /// tanh z
     Tanh,
-    /// z Φ(z) with the normal distribution function Φ, exact
+    /// z Φ(z), exact (erf)
     Gelu,
     /// log(1 + exp z)
     Softplus,

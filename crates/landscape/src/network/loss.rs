@@ -5,12 +5,14 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut3, Axis, Zip};
 use crate::numeric::real::Real;
 use crate::numeric::samples::Targets;
 
-/// ℓ(f, y)
+/// The per-sample loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum Loss {
-    /// `log Σ_c exp f_c − f_y`, in nats
+    /// −log softmax(f)_y, in nats
     SoftmaxCrossEntropy,
-    /// `½ ‖f − y‖²`; a class counts as a one-hot vector
+    /// ½‖f − y‖²; classes as one-hot targets
     SquaredError,
 }
 

@@ -11,10 +11,12 @@ use crate::spectrum::operator::SymmetricOperator;
 
 /// Which end of the spectrum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum Which {
     /// largest algebraic
     LargestAlgebraic,
-    /// largest in magnitude, whatever the sign
+    /// largest in magnitude
     LargestMagnitude,
     /// smallest algebraic
     SmallestAlgebraic,

@@ -7,25 +7,27 @@ use crate::numeric::real::Real;
 use crate::numeric::simd::vectorised;
 use crate::numeric::sums::PARAMETERS_AT_ONCE;
 
-/// A rule with its constants.
+/// How the weights step.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema))]
+#[cfg_attr(feature = "serde", serde(tag = "name", rename_all = "lowercase", deny_unknown_fields))]
 pub enum Optimizer {
     /// Kingma & Ba 2015
     Adam {
-        /// α, parameter units per step
+        /// step length
         learning_rate: f64,
         /// decay of the first moment
         beta1: f64,
         /// decay of the second moment
         beta2: f64,
-        /// added to √v̂
+        /// added to the root of the second moment
         epsilon: f64,
     },
-    /// with heavy-ball momentum
+    /// stochastic gradient descent
     Sgd {
-        /// α, squared parameter units per nat
+        /// step length
         learning_rate: f64,
-        /// decay of the velocity; 0: plain
+        /// 0: none
         momentum: f64,
     },
 }
