@@ -1,15 +1,16 @@
 //! Ritz pairs by thick-restart Lanczos with full reorthogonalisation (Wu & Simon 2000).
 //!
-//! The identity kept throughout is `A Vᵀ = Vᵀ T + β v eₘᵀ` for orthonormal rows V (m, p), the next direction v and
-//! the projected matrix T = V A Vᵀ; hence a Ritz pair `u = yᵀV` has residual `‖Au − μu‖ = β |y_m|`.
+//! The identity kept throughout is `A Vᵀ = Vᵀ T + r eₘᵀ` for orthonormal rows V (m, p), the projected matrix T = V A Vᵀ
+//! and r orthogonal to V, of length β; hence a Ritz pair `u = yᵀV` has residual `‖Au − μu‖ = β |y_m|`. The factorisation
+//! grows by one product, or restarts; [`lanczos`] decides which.
 
-use ndarray::{Array2, Axis, s};
+use ndarray::{Array1, Array2, Axis, s};
 
 use crate::numeric::gaussian::gaussian_row;
 use crate::numeric::real::Real;
 use crate::numeric::vectors::{combine_in_place, norm, orthogonalise, symmetric_eigen};
 use crate::spectrum::operator::SymmetricOperator;
-use crate::spectrum::ritz::{EigenRequest, RitzPairs};
+use crate::spectrum::ritz::{EigenRequest, RitzPairs, Which};
 
 /// The d Ritz pairs that `request` asks for; `step` is told of every product made.
 ///
@@ -24,70 +25,153 @@ pub fn lanczos<R: Real>(
     request: &EigenRequest,
     step: &mut impl FnMut(usize),
 ) -> RitzPairs<R> {
-    let p = a.size();
-    assert!(request.dim <= p, "{} pairs of a matrix with {p} rows", request.dim);
-    let m_max = request.max_subspace.max(request.dim + 2).min(p);
-    let mut v = Array2::<R>::zeros((m_max + 1, p));
-    let mut t = Array2::<f64>::zeros((m_max, m_max));
-    let mut fresh = FreshDirections { seed: request.seed, used: 0 };
-    fresh.fill(&mut v, 0);
-    let (mut m, mut n_products) = (0, 0);
+    let (p, d) = (a.size(), request.dim);
+    assert!(d <= p, "{d} pairs of a matrix with {p} rows");
+    let m_max = request.max_subspace.max(d + 2).min(p);
+    let mut krylov = Factorisation::new(p, m_max, request.seed);
+    let mut n_products = 0;
     loop {
-        let mut w = a.apply(v.slice(s![m..=m, ..]));
+        krylov.expand(a);
         n_products += 1;
         step(1);
-        let h = orthogonalise(w.row_mut(0), v.slice(s![..=m, ..]));
-        for i in 0..=m {
-            (t[[i, m]], t[[m, i]]) = (h[i], h[i]);
+        let found = krylov.eigen(request.which);
+        let spent = n_products >= request.max_products || krylov.m == p;
+        if spent || krylov.converged(&found, d, request.residual_tolerance) {
+            return krylov.finish(a, &found, request, n_products);
         }
-        let beta = norm(w.row(0));
-        m += 1;
-        let (values, y) = symmetric_eigen(&t.slice(s![..m, ..m]).to_owned());
-        let order = request.which.order(&values);
-        let scale = values.iter().fold(0.0_f64, |s, x| s.max(x.abs()));
-        let negligible = beta <= R::epsilon().wide() * scale * m as f64;
-        let wanted_converged = m >= request.dim && {
-            let top = request.which.order(&values)[..request.dim]
-                .iter()
-                .map(|&i| values[i].abs())
-                .fold(0.0, f64::max);
-            order[..request.dim]
-                .iter()
-                .all(|&i| beta * y[[m - 1, i]].abs() <= request.residual_tolerance * top)
+        // Nothing is left outside of V: it is invariant under A, and with fewer than d pairs a new direction goes on.
+        let invariant = krylov.beta <= R::epsilon().wide() * found.largest(krylov.m) * krylov.m as f64;
+        if krylov.m == m_max {
+            krylov.restart(&found, d + (m_max - d) / 2);
+        }
+        if invariant { krylov.append_random() } else { krylov.append_residual() }
+    }
+}
+
+/// `A Vᵀ = Vᵀ T + r eₘᵀ` with orthonormal rows V, T = V A Vᵀ and r orthogonal to V.
+struct Factorisation<R> {
+    /// V, and the direction that is multiplied next, (m_max + 1, p); the first m + 1 rows are in use
+    basis: Array2<R>,
+    /// T, (m_max, m_max); m rows and columns are in use
+    projected: Array2<f64>,
+    /// products that V knows
+    m: usize,
+    /// r, (1, p)
+    residual: Array2<R>,
+    /// β = ‖r‖
+    beta: f64,
+    seed: u64,
+    /// random directions so far
+    n_random: usize,
+}
+
+/// Eigenpairs of T.
+struct Projected {
+    values: Array1<f64>,
+    /// a column each, (m, m)
+    y: Array2<f64>,
+    /// positions of the values, the wanted first
+    order: Vec<usize>,
+}
+
+impl Projected {
+    /// Largest |value| of the first `n`.
+    fn largest(&self, n: usize) -> f64 {
+        self.order[..n].iter().map(|&i| self.values[i].abs()).fold(0.0, f64::max)
+    }
+}
+
+impl<R: Real> Factorisation<R> {
+    /// No products yet, and a random direction to begin with.
+    fn new(p: usize, m_max: usize, seed: u64) -> Self {
+        let mut krylov = Self {
+            basis: Array2::zeros((m_max + 1, p)),
+            projected: Array2::zeros((m_max, m_max)),
+            m: 0,
+            residual: Array2::zeros((1, 0)),
+            beta: 0.0,
+            seed,
+            n_random: 0,
         };
-        // An invariant subspace ends the iteration only once it holds d pairs; else go on in a new direction.
-        if (wanted_converged && (!negligible || m >= request.dim))
-            || n_products >= request.max_products
-            || m == p
-        {
-            let wanted = &order[..request.dim.min(m)];
-            combine_in_place(y.select(Axis(1), wanted).view(), v.slice_mut(s![..m, ..]));
-            let coefficients = y.row(m - 1).select(Axis(0), wanted);
-            let mut pairs = RitzPairs {
-                values: values.select(Axis(0), wanted),
-                vectors: first_rows(v, wanted.len()),
-                residuals: coefficients.mapv(|y| beta * y.abs()),
-                n_products,
-                n_check_products: 0,
-            };
-            pairs.confirm(a, w.row(0), &coefficients, request.seed);
-            return pairs;
+        krylov.append_random();
+        krylov
+    }
+
+    /// One product more: what of it lies in V goes to T, the rest is r.
+    fn expand(&mut self, a: &impl SymmetricOperator<R>) {
+        let m = self.m;
+        self.residual = a.apply(self.basis.slice(s![m..=m, ..]));
+        let h = orthogonalise(self.residual.row_mut(0), self.basis.slice(s![..=m, ..]));
+        for i in 0..=m {
+            (self.projected[[i, m]], self.projected[[m, i]]) = (h[i], h[i]);
         }
-        let next = if negligible { None } else { Some(w.row(0).mapv(|x| x / R::narrow(beta))) };
-        if m == m_max {
-            let keep = request.dim + (m_max - request.dim) / 2;
-            let kept = y.select(Axis(1), &order[..keep]);
-            combine_in_place(kept.view(), v.slice_mut(s![..m, ..]));
-            t.fill(0.0);
-            for (i, &column) in order[..keep].iter().enumerate() {
-                t[[i, i]] = values[column];
-            }
-            m = keep;
+        self.beta = norm(self.residual.row(0));
+        self.m += 1;
+    }
+
+    fn eigen(&self, which: Which) -> Projected {
+        let (values, y) = symmetric_eigen(&self.projected.slice(s![..self.m, ..self.m]).to_owned());
+        let order = which.order(&values);
+        Projected { values, y, order }
+    }
+
+    /// Whether `β |y_m|` of each of the d wanted pairs is within the tolerance of their largest |value|.
+    fn converged(&self, found: &Projected, d: usize, residual_tolerance: f64) -> bool {
+        self.m >= d && {
+            let limit = residual_tolerance * found.largest(d);
+            found.order[..d].iter().all(|&i| self.beta * found.y[[self.m - 1, i]].abs() <= limit)
         }
-        match next {
-            Some(next) => v.row_mut(m).assign(&next),
-            None => fresh.fill(&mut v, m),
+    }
+
+    /// Thick restart: V becomes the first `keep` Ritz vectors, T their values; r stays.
+    fn restart(&mut self, found: &Projected, keep: usize) {
+        let kept = &found.order[..keep];
+        combine_in_place(found.y.select(Axis(1), kept).view(), self.basis.slice_mut(s![..self.m, ..]));
+        self.projected.fill(0.0);
+        for (i, &column) in kept.iter().enumerate() {
+            self.projected[[i, i]] = found.values[column];
         }
+        self.m = keep;
+    }
+
+    /// `r/β` is multiplied next.
+    fn append_residual(&mut self) {
+        let beta = R::narrow(self.beta);
+        self.basis.row_mut(self.m).zip_mut_with(&self.residual.row(0), |v, &r| *v = r / beta);
+    }
+
+    /// A random direction orthogonal to V is multiplied next.
+    fn append_random(&mut self) {
+        let random = gaussian_row(self.seed, self.n_random, self.basis.ncols()).mapv(R::narrow);
+        self.n_random += 1;
+        let (done, mut rest) = self.basis.view_mut().split_at(Axis(0), self.m);
+        let mut row = rest.row_mut(0);
+        row.assign(&random);
+        orthogonalise(row.view_mut(), done.view());
+        let length = R::narrow(norm(row.view()));
+        row.mapv_inplace(|x| x / length);
+    }
+
+    /// The wanted pairs in the place of V, with the residuals that one product more confirms.
+    fn finish(
+        mut self,
+        a: &impl SymmetricOperator<R>,
+        found: &Projected,
+        request: &EigenRequest,
+        n_products: usize,
+    ) -> RitzPairs<R> {
+        let wanted = &found.order[..request.dim.min(self.m)];
+        combine_in_place(found.y.select(Axis(1), wanted).view(), self.basis.slice_mut(s![..self.m, ..]));
+        let coefficients = found.y.row(self.m - 1).select(Axis(0), wanted);
+        let mut pairs = RitzPairs {
+            values: found.values.select(Axis(0), wanted),
+            vectors: first_rows(self.basis, wanted.len()),
+            residuals: coefficients.mapv(|y| self.beta * y.abs()),
+            n_products,
+            n_check_products: 0,
+        };
+        pairs.confirm(a, self.residual.row(0), &coefficients, request.seed);
+        pairs
     }
 }
 
@@ -100,21 +184,42 @@ fn first_rows<R>(rows: Array2<R>, n: usize) -> Array2<R> {
     Array2::from_shape_vec((n, width), data).expect("C order")
 }
 
-/// Random unit vectors, each orthogonal to the rows before it.
-struct FreshDirections {
-    seed: u64,
-    used: usize,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spectrum::operator::Dense;
+    use crate::spectrum::subspace::{orthonormality_error, random_basis};
 
-impl FreshDirections {
-    fn fill<R: Real>(&mut self, v: &mut Array2<R>, m: usize) {
-        let random = gaussian_row(self.seed, self.used, v.ncols()).mapv(R::narrow);
-        self.used += 1;
-        let (done, mut rest) = v.view_mut().split_at(Axis(0), m);
-        let mut row = rest.row_mut(0);
-        row.assign(&random);
-        orthogonalise(row.view_mut(), done.view());
-        let length = R::narrow(norm(row.view()));
-        row.mapv_inplace(|x| x / length);
+    #[test]
+    fn the_identity_lasts_through_restarts_and_invariant_subspaces() {
+        // Four different values: the Krylov space of any vector ends after four products.
+        let values = Array1::from_iter((0..12).map(|i| [3.0, -1.0, 0.0, 0.5][i % 4]));
+        let q = random_basis::<f64>(3, 12, 12);
+        let a = q.t().dot(&(&values.insert_axis(Axis(1)) * &q));
+        let mut krylov = Factorisation::<f64>::new(12, 6, 1);
+        let (mut restarts, mut anew) = (0, 0);
+        for _ in 0..20 {
+            krylov.expand(&Dense(a.clone()));
+            let (m, v) = (krylov.m, krylov.basis.slice(s![..krylov.m, ..]));
+            let mut error = v.dot(&a) - krylov.projected.slice(s![..m, ..m]).dot(&v);
+            let mut last = error.row_mut(m - 1);
+            last -= &krylov.residual.row(0);
+            // Rounding of 12 terms of size 3, and of as many restarts.
+            assert!(error.iter().all(|e| e.abs() <= 1e-13), "{m} rows: {error}");
+            assert!(orthonormality_error(v) <= 1e-13);
+            assert!(v.dot(&krylov.residual.row(0)).iter().all(|e| e.abs() <= 1e-13));
+            let found = krylov.eigen(Which::LargestAlgebraic);
+            if m == 6 {
+                krylov.restart(&found, 4);
+                restarts += 1;
+            }
+            if krylov.beta <= 1e-12 {
+                krylov.append_random();
+                anew += 1;
+            } else {
+                krylov.append_residual();
+            }
+        }
+        assert!(restarts >= 3 && anew >= 1, "{restarts} {anew}");
     }
 }

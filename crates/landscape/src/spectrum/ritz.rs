@@ -135,3 +135,37 @@ impl<R: Real> RitzPairs<R> {
         self.residuals.iter().filter(|&&r| r <= residual_tolerance * scale).count()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::s;
+
+    use super::*;
+    use crate::spectrum::operator::Dense;
+
+    #[test]
+    fn one_product_confirms_the_residuals_exactly_where_deviations_are_orthogonal() {
+        // A u_i = μ_i u_i + ε u_{3+i}, so ‖Σ ±ε u_{3+i}‖ / √3 is ε whatever the signs.
+        let (d, epsilon, own) = (3, 1e-3, [2e-3, 0.0, 1e-4]);
+        let values = Array1::from(vec![7.0, -2.0, 0.5]);
+        let mut a = Array2::zeros((2 * d + 1, 2 * d + 1));
+        for i in 0..d {
+            a[[i, i]] = values[i];
+            (a[[i, d + i]], a[[d + i, i]]) = (epsilon, epsilon);
+            (a[[i, 2 * d]], a[[2 * d, i]]) = (own[i], own[i]);
+        }
+        // The iteration knows of own_i u_6, its y_i r; of ε it knows nothing.
+        let vectors = Array2::eye(2 * d + 1).slice(s![..d, ..]).to_owned();
+        let (residual, y) = (Array2::<f64>::eye(2 * d + 1).row(2 * d).to_owned(), Array1::from(own.to_vec()));
+        for seed in 0..8 {
+            let (vectors, values, residuals) = (vectors.clone(), values.clone(), y.clone());
+            let mut pairs = RitzPairs { values, vectors, residuals, n_products: 0, n_check_products: 0 };
+            pairs.confirm(&Dense(a.clone()), residual.view(), &y, seed);
+            let direct = RitzPairs::in_order(&Dense(a.clone()), pairs.vectors.clone(), 0);
+            // Differences of products of size 7 that leave 1e-3.
+            let off = (&pairs.residuals / &direct.residuals - 1.0).mapv(f64::abs);
+            assert!(off.iter().all(|&e| e <= 1e-11), "{} {}", pairs.residuals, direct.residuals);
+            assert_eq!(pairs.n_check_products, 1);
+        }
+    }
+}
