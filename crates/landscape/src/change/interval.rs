@@ -108,15 +108,20 @@ pub fn of_variance(
     deviation_error: &[f64],
     control: Option<(&[f64], f64)>,
 ) -> Estimate {
-    let g = groups.len() as f64;
-    let n = deviation.len() as f64;
-    let raw = moments(groups.iter().copied()).variance();
     let (quiet, spent) = control.unwrap_or((groups, 0.0));
-    let within = g * moments(deviation_error.iter().map(|e| e * e)).mean();
-    let interaction = (within - raw).max(0.0) * n / (n - 1.0);
     let mut samples = Part::of_mean(deviation, 0.0);
-    samples.variance = (samples.variance - interaction / (n * g)).max(0.0);
-    Estimate::new(quiet.iter().sum::<f64>() / g, Part::of_mean(quiet, spent), samples)
+    // Estimates of variances may fall below 0; the variances do not.
+    samples.variance = added_by_samples(groups, deviation, deviation_error).min(samples.variance).max(0.0);
+    Estimate::new(quiet.iter().sum::<f64>() / groups.len() as f64, Part::of_mean(quiet, spent), samples)
+}
+
+/// `B/N − C/(TN)`: what the choice of the samples adds to Var V̂, without bias, so below 0 at times.
+fn added_by_samples(groups: &[f64], deviation: &[f64], deviation_error: &[f64]) -> f64 {
+    let (g, n) = (groups.len() as f64, deviation.len() as f64);
+    let raw = moments(groups.iter().copied()).variance();
+    let within = g * moments(deviation_error.iter().map(|e| e * e)).mean();
+    let interaction = (within - raw) * n / (n - 1.0);
+    Part::of_mean(deviation, 0.0).variance - interaction / (n * g)
 }
 
 /// A mean over draws alone, the samples held fixed: `groups` as above, `spent` coefficients fitted to them.
@@ -180,17 +185,17 @@ mod tests {
         q
     }
 
-    fn estimate(losses: &Array2<f64>) -> Estimate {
+    /// Means over the samples of each draw, and over the draws of each sample with their standard errors.
+    fn margins(losses: &Array2<f64>) -> [Vec<f64>; 3] {
         let q = residuals(losses);
-        let groups = q.mean_axis(Axis(1)).unwrap();
-        let deviation = q.mean_axis(Axis(0)).unwrap();
         let error = q.std_axis(Axis(0), 1.0) / (q.nrows() as f64).sqrt();
-        of_variance(
-            groups.as_slice().unwrap(),
-            deviation.as_slice().unwrap(),
-            error.as_slice().unwrap(),
-            None,
-        )
+        let (groups, deviation) = (q.mean_axis(Axis(1)).unwrap(), q.mean_axis(Axis(0)).unwrap());
+        [groups.to_vec(), deviation.to_vec(), error.to_vec()]
+    }
+
+    fn estimate(losses: &Array2<f64>) -> Estimate {
+        let [groups, deviation, error] = margins(losses);
+        of_variance(&groups, &deviation, &error, None)
     }
 
     #[test]
@@ -238,13 +243,10 @@ mod tests {
             let draws = [draws % 2, draws / 2];
             let samples = [samples % 6, samples / 6 % 6, samples / 36];
             let losses = Array2::from_shape_fn((2, 3), |(t, i)| beta[draws[t]] * x[samples[i]]);
-            let q = residuals(&losses);
-            let (groups, deviation) = (q.mean_axis(Axis(1)).unwrap(), q.mean_axis(Axis(0)).unwrap());
-            let a = moments(groups.iter().copied()).variance();
-            let b = moments(deviation.iter().copied()).variance();
-            let within = q.var_axis(Axis(0), 1.0).mean().unwrap();
-            // The formula without its guards against negative parts, which a mean over all choices must hold.
-            errors.push(a / 2.0 + b / 2.0 - (within - a) * 2.0 / (2.0 - 1.0) / 4.0);
+            let [groups, deviation, error] = margins(&losses);
+            // Without the guards against negative parts, which a mean over all choices must contain.
+            let draws = Part::of_mean(&groups, 0.0).variance;
+            errors.push(draws + added_by_samples(&groups, &deviation, &error));
             values.push(estimate(&losses).value);
         }
         let variance = values.variance() * 863.0 / 864.0;
