@@ -125,7 +125,7 @@ fn same_bytes_for_any_number_of_threads_and_again() {
 #[test]
 fn same_bytes_where_parameters_are_shared_among_threads() {
     const HIDDEN: usize = 512;
-    const { assert!(64 * HIDDEN + HIDDEN + HIDDEN * 10 + 10 > landscape::parallel::PARAMETERS_AT_ONCE) };
+    const { assert!(64 * HIDDEN + HIDDEN + HIDDEN * 10 + 10 > landscape::numeric::sums::PARAMETERS_AT_ONCE) };
     let wide = |p: &mut Value| {
         set(p, "train.hidden", vec![HIDDEN as u64]);
         set(p, "train.epochs", 3);

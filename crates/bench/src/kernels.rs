@@ -3,17 +3,21 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use landscape::curvature::sample_derivatives;
-use landscape::delta::{landscape, monte_carlo};
-use landscape::draws::Draws;
-use landscape::hvp::{HessianSum, SecondOrder};
-use landscape::lanczos::{EigenRequest, Which, lanczos};
-use landscape::operator::PrefixHessian;
-use landscape::optimizer::{Optimizer, Stepper};
-use landscape::prefix_spectrum::prefix_spectrum;
-use landscape::subspace::{gaussian_rows, random_basis};
-use landscape::training::epoch;
-use landscape::{Mlp, Samples, blas};
+use landscape::change::delta::monte_carlo;
+use landscape::change::surface::landscape;
+use landscape::numeric::blas;
+use landscape::numeric::gaussian::gaussian_rows;
+use landscape::passes::curvature::sample_derivatives;
+use landscape::passes::draws::Draws;
+use landscape::passes::hvp::{HessianSum, SecondOrder};
+use landscape::spectrum::lanczos::lanczos;
+use landscape::spectrum::operator::PrefixHessian;
+use landscape::spectrum::prefixes::prefix_spectrum;
+use landscape::spectrum::ritz::{EigenRequest, Which};
+use landscape::spectrum::subspace::random_basis;
+use landscape::training::epoch::epoch;
+use landscape::training::optimizer::{Optimizer, Stepper};
+use landscape::{Mlp, Samples};
 use ndarray::{Array1, Array2, s};
 use store::artifact::Inputs;
 

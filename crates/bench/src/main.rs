@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use landscape::blas;
+use landscape::numeric::blas;
 use measure::Row;
 use serde::Serialize;
 use store::artifact::Inputs;

@@ -10,12 +10,13 @@ mod sweep;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use landscape::decay;
-use landscape::delta::order_average;
-use landscape::interval::{self, Estimate};
-use landscape::prefix::order_factor;
-use landscape::sufficient::{SufficientSize, Uncountable, of_curve, of_order_average, order_average_size};
-use landscape::theory::Theory as FixedBasis;
+use landscape::change::decay;
+use landscape::change::interval::{self, Estimate};
+use landscape::change::prefix::{order_average, order_factor};
+use landscape::change::sufficient::{
+    SufficientSize, Uncountable, of_curve, of_order_average, order_average_size,
+};
+use landscape::change::theory::Theory as FixedBasis;
 use ndarray::Array1;
 use pipeline::Failure;
 use pipeline::shell::{Stage, StageContext};

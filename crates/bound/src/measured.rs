@@ -1,8 +1,8 @@
 //! What `montecarlo` measured of one setting, and V with its error from it.
 
 use anyhow::Result;
-use landscape::control::adjusted;
-use landscape::interval::{self, Estimate};
+use landscape::change::control_variate::adjusted;
+use landscape::change::interval::{self, Estimate};
 use ndarray::{Array1, Array2, Ix1, Ix2};
 use records::montecarlo::SettingFact;
 use store::artifact::Inputs;
@@ -55,7 +55,7 @@ impl Measured {
     }
 
     fn groups(&self, values: &[f64]) -> Vec<f64> {
-        experiment::method(self.setting.sampling).group_means(values)
+        self.setting.sampling.group_means(values)
     }
 
     /// V with its error over samples and draws.

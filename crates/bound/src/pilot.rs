@@ -1,8 +1,8 @@
 //! V and K as a pilot predicts them: from the first n samples, with w* and basis of all samples or of the pilot's own.
 
 use anyhow::Result;
-use landscape::interval::Estimate;
-use landscape::sufficient::order_average_size;
+use landscape::change::interval::Estimate;
+use landscape::change::sufficient::order_average_size;
 use pipeline::Failure;
 use pipeline::shell::StageContext;
 use records::bound::{Pilot, PredictedSize, SizeInterval};

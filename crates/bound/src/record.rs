@@ -1,8 +1,8 @@
 //! What the kernels return, as the documents of this stage have it.
 
-use landscape::decay;
-use landscape::interval::Estimate;
-use landscape::sufficient::SufficientSize;
+use landscape::change::decay;
+use landscape::change::interval::Estimate;
+use landscape::change::sufficient::SufficientSize;
 use records::bound::{Exponent, Status, SufficientRow, Uncertain};
 
 /// A tolerance for Δ_k.

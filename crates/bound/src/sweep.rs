@@ -1,9 +1,9 @@
 //! Over σ: which sampling method knows V soonest, and where each theory holds.
 
 use anyhow::Result;
-use landscape::control::adjusted;
-use landscape::interval::{self, Estimate};
-use landscape::theory::Theory as FixedBasis;
+use landscape::change::control_variate::adjusted;
+use landscape::change::interval::{self, Estimate};
+use landscape::change::theory::Theory as FixedBasis;
 use ndarray::{Array2, Axis, Ix2};
 use pipeline::shell::StageContext;
 use records::bound::{AtSigma, Holds, MethodAtSigma, SweepFindings, TheoryAtSigma};
@@ -98,7 +98,7 @@ fn estimates(
     mean: f64,
     name: &str,
 ) -> [(String, usize, Estimate); 2] {
-    let groups = |of: &Array2<f64>| experiment::method(sampling).group_means(&of.row(row).to_vec());
+    let groups = |of: &Array2<f64>| sampling.group_means(&of.row(row).to_vec());
     let (plain, control) = (groups(variance), groups(control));
     let with = adjusted(&plain, &control, mean);
     [

@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use landscape::curvature::sample_derivatives;
-use landscape::hvp::{HessianSum, SecondOrder};
-use landscape::lanczos::{EigenRequest, RitzPairs, Which, lanczos};
-use landscape::operator::PrefixHessian;
-use landscape::power::power_iteration;
-use landscape::prefix_spectrum::{PrefixSpectrum, prefix_pairs, prefix_spectrum};
-use landscape::subspace::{filter_normalised_basis, orthonormality_error, random_basis};
+use landscape::passes::curvature::sample_derivatives;
+use landscape::passes::hvp::{HessianSum, SecondOrder};
+use landscape::spectrum::lanczos::lanczos;
+use landscape::spectrum::operator::PrefixHessian;
+use landscape::spectrum::power::power_iteration;
+use landscape::spectrum::prefixes::{PrefixSpectrum, prefix_pairs, prefix_spectrum};
+use landscape::spectrum::ritz::{EigenRequest, RitzPairs, Which};
+use landscape::spectrum::subspace::{filter_normalised_basis, orthonormality_error, random_basis};
 use landscape::{Mlp, Real};
 use ndarray::{Array1, Array2, Ix2};
 use pipeline::Failure;
@@ -29,7 +30,7 @@ impl Stage for EigenStage {
     const CODE: &'static str = env!("CODE");
 
     fn numeric_library() -> Option<String> {
-        Some(landscape::blas::use_one_thread())
+        Some(landscape::numeric::blas::use_one_thread())
     }
 
     fn cost(params: &Eigen, ctx: &PlanContext) -> Result<Cost> {

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use landscape::curvature::sample_derivatives;
-use landscape::delta::monte_carlo;
-use landscape::draws::Draws;
-use landscape::hvp::{HessianSum, SecondOrder};
-use landscape::optimizer::Stepper;
-use landscape::prefix_spectrum::prefix_pairs;
-use landscape::subspace::{gaussian_rows, random_basis};
-use landscape::training::epoch;
+use landscape::change::delta::monte_carlo;
+use landscape::numeric::gaussian::gaussian_rows;
+use landscape::passes::curvature::sample_derivatives;
+use landscape::passes::draws::Draws;
+use landscape::passes::hvp::{HessianSum, SecondOrder};
+use landscape::spectrum::prefixes::prefix_pairs;
+use landscape::spectrum::subspace::random_basis;
+use landscape::training::epoch::epoch;
+use landscape::training::optimizer::Stepper;
 use landscape::{Inputs, Mlp, Real, Samples, Targets};
 use ndarray::{Array1, Array2};
 use pipeline::shell::cost::{Cost, Part, PlanContext};
@@ -107,7 +108,7 @@ impl<R: Real> Workload<R> {
         let shape = Shape::of(ctx)?;
         let train: records::Train = ctx.section()?;
         let widths = [&[shape.features], &train.hidden[..], &[shape.classes.max(1)]].concat();
-        let mlp = crate::mlp(&widths, train.activation, train.loss);
+        let mlp = Mlp::new(&widths, train.activation, train.loss);
         let n = shape.n.clamp(1, SAMPLES);
         let raw = gaussian_rows(1, n, shape.features).mapv(f32::narrow);
         let targets = if shape.classes == 0 {
@@ -173,7 +174,7 @@ fn part(what: String, flops: f64, seconds: f64) -> Part {
 fn step_seconds<R: Real>(work: &Workload<R>, train: &records::Train) -> f64 {
     let rows = (0..work.samples.len()).collect::<Vec<_>>();
     let mut w = work.w.clone();
-    let mut stepper = Stepper::new(crate::optimizer(train.optimizer), work.mlp.n_params());
+    let mut stepper = Stepper::new(train.optimizer, work.mlp.n_params());
     let once = seconds(|| {
         epoch(&work.mlp, &mut w, &mut stepper, &work.samples, &rows, train.batch_size, &mut |_| ());
     });

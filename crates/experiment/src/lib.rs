@@ -2,16 +2,13 @@
 //! files of `pipeline` become the arrays of `landscape`.
 
 pub mod cost;
-pub mod initial;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::Result;
-use landscape::optimizer::Optimizer;
-use landscape::samples::Rows;
-use landscape::sampling::Method;
-use landscape::{Activation, Inputs, Loss, Mlp, Real, Samples, Targets};
+use landscape::numeric::samples::Rows;
+use landscape::{Inputs, Mlp, Real, Samples, Targets};
 use ndarray::{Array1, Array2, ArrayD, ArrayView2, Axis, Dimension, Ix1, Ix2};
 use pipeline::Failure;
 use records::{fetch_data, train};
@@ -90,46 +87,10 @@ pub fn gather<R: Real>(samples: &Samples, rows: &[usize]) -> Samples {
     Samples::new(inputs, batch.targets, (1.0, 0.0, 1.0))
 }
 
-/// A network of widths `layers` as `pipeline.yaml` describes it.
-pub fn mlp(layers: &[usize], activation: records::Activation, loss: records::Loss) -> Mlp {
-    let activation = match activation {
-        records::Activation::Relu => Activation::Relu,
-        records::Activation::Tanh => Activation::Tanh,
-        records::Activation::Gelu => Activation::Gelu,
-        records::Activation::Softplus => Activation::Softplus,
-        records::Activation::Sigmoid => Activation::Sigmoid,
-        records::Activation::Identity => Activation::Identity,
-    };
-    let loss = match loss {
-        records::Loss::SoftmaxCrossEntropy => Loss::SoftmaxCrossEntropy,
-        records::Loss::SquaredError => Loss::SquaredError,
-    };
-    Mlp::new(layers, activation, loss)
-}
-
-/// A sampling method as `pipeline.yaml` names it.
-pub fn method(sampling: records::Sampling) -> Method {
-    match sampling {
-        records::Sampling::Plain => Method::Plain,
-        records::Sampling::Antithetic => Method::Antithetic,
-        records::Sampling::Sobol => Method::Sobol,
-    }
-}
-
-/// An optimizer as `pipeline.yaml` describes it.
-pub fn optimizer(params: records::Optimizer) -> Optimizer {
-    match params {
-        records::Optimizer::Adam { learning_rate, beta1, beta2, epsilon } => {
-            Optimizer::Adam { learning_rate, beta1, beta2, epsilon }
-        }
-        records::Optimizer::Sgd { learning_rate, momentum } => Optimizer::Sgd { learning_rate, momentum },
-    }
-}
-
 /// The network that `train` trained.
 pub fn network(inputs: &artifact::Inputs) -> Result<Mlp> {
     let facts: train::Facts = inputs.facts()?;
-    Ok(mlp(&facts.layers, facts.activation, facts.loss))
+    Ok(Mlp::new(&facts.layers, facts.activation, facts.loss))
 }
 
 /// w* in the precision of the stage, (p,).

@@ -1,7 +1,7 @@
 //! Means and spreads over replicas, per variant and prefix size, and the power law of the learning curve.
 
-use landscape::learning_curve::{self, PowerLaw};
-use landscape::prefix::order_factor;
+use landscape::change::learning_curve::{self, PowerLaw};
+use landscape::change::prefix::order_factor;
 use records::family::{Curve, Fit, Flattening, Rung, Spread};
 use records::{Family, name_of};
 

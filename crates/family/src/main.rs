@@ -24,7 +24,7 @@ impl Stage for FamilyStage {
     const CODE: &'static str = env!("CODE");
 
     fn numeric_library() -> Option<String> {
-        Some(landscape::blas::use_one_thread())
+        Some(landscape::numeric::blas::use_one_thread())
     }
 
     fn cost(params: &Family, ctx: &PlanContext) -> Result<Cost> {

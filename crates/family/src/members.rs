@@ -1,11 +1,11 @@
 //! What each member found, and how its directions and its surface stand to those of the largest member of its replica.
 
 use anyhow::Result;
-use landscape::angles::{outliers, overlap, principal_cosines};
-use landscape::draws::Draws;
-use landscape::fresh::SeenAndFresh;
-use landscape::prefix::order_factor;
-use landscape::subspace::gaussian_rows;
+use landscape::change::fresh::SeenAndFresh;
+use landscape::change::prefix::order_factor;
+use landscape::numeric::gaussian::gaussian_rows;
+use landscape::passes::draws::Draws;
+use landscape::spectrum::angles::{outliers, overlap, principal_cosines};
 use ndarray::{Array2, Ix1, s};
 use pipeline::Failure;
 use pipeline::shell::StageContext;

@@ -5,16 +5,18 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use landscape::curvature::sample_derivatives;
-use landscape::delta::monte_carlo;
-use landscape::draws::Draws;
-use landscape::gradient::full_gradient;
-use landscape::hvp::{HessianSum, SecondOrder};
-use landscape::lanczos::{EigenRequest, Which, lanczos};
-use landscape::operator::PrefixHessian;
-use landscape::optimizer::{Optimizer, Stepper};
-use landscape::subspace::{gaussian_rows, random_basis, rounded_gaussian_rows};
-use landscape::training::epoch;
+use landscape::change::delta::monte_carlo;
+use landscape::numeric::gaussian::{gaussian_rows, rounded_gaussian_rows};
+use landscape::passes::curvature::sample_derivatives;
+use landscape::passes::draws::Draws;
+use landscape::passes::gradient::full_gradient;
+use landscape::passes::hvp::{HessianSum, SecondOrder};
+use landscape::spectrum::lanczos::lanczos;
+use landscape::spectrum::operator::PrefixHessian;
+use landscape::spectrum::ritz::{EigenRequest, Which};
+use landscape::spectrum::subspace::random_basis;
+use landscape::training::epoch::epoch;
+use landscape::training::optimizer::{Optimizer, Stepper};
 use landscape::{Activation, Inputs, Loss, Mlp, Real, Samples, Targets};
 use ndarray::Array1;
 
@@ -32,7 +34,7 @@ struct Subject {
 impl Subject {
     /// The network of `mnist` at random weights, on random samples: the same work as on real ones.
     fn new() -> Self {
-        landscape::blas::use_one_thread();
+        landscape::numeric::blas::use_one_thread();
         let mlp = Mlp::new(&[784, 256, 256, 10], Activation::Relu, Loss::SoftmaxCrossEntropy);
         let x = rounded_gaussian_rows::<f32>(1, N, 784);
         let classes = (0..N).map(|i| [3, 1, 4, 9, 5, 2, 6, 8, 7, 0][i % 10]).collect();

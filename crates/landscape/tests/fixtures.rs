@@ -5,16 +5,18 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use landscape::curvature::{SampleDerivatives, sample_derivatives};
-use landscape::delta::monte_carlo;
-use landscape::draws::{Draws, LossSink};
-use landscape::gradient::{full_gradient, sample_losses};
-use landscape::hvp::{HessianSum, SecondOrder};
-use landscape::lanczos::{Dense, EigenRequest, RitzPairs, Which, lanczos};
-use landscape::operator::{PrefixHessian, SymmetricOperator};
-use landscape::parallel::BLOCK_ROWS;
-use landscape::prefix_spectrum::prefix_spectrum;
-use landscape::vectors::symmetric_eigen;
+use landscape::change::delta::monte_carlo;
+use landscape::numeric::blas::use_one_thread;
+use landscape::numeric::sums::BLOCK_ROWS;
+use landscape::numeric::vectors::symmetric_eigen;
+use landscape::passes::curvature::{SampleDerivatives, sample_derivatives};
+use landscape::passes::draws::{Draws, LossSink};
+use landscape::passes::gradient::{full_gradient, sample_losses};
+use landscape::passes::hvp::{HessianSum, SecondOrder};
+use landscape::spectrum::lanczos::lanczos;
+use landscape::spectrum::operator::{Dense, PrefixHessian, SymmetricOperator};
+use landscape::spectrum::prefixes::prefix_spectrum;
+use landscape::spectrum::ritz::{EigenRequest, RitzPairs, Which};
 use landscape::{Activation, Inputs, Loss, Mlp, Real, Samples, Targets};
 use ndarray::{Array, Array1, Array2, ArrayView2, Axis, Dimension, Ix1, Ix2, Ix3, s};
 
@@ -27,6 +29,7 @@ struct Fixture {
 
 impl Fixture {
     fn all() -> Vec<Self> {
+        use_one_thread();
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
         let mut dirs = std::fs::read_dir(root).unwrap().map(|e| e.unwrap().path()).collect::<Vec<_>>();
         dirs.sort();
@@ -199,14 +202,20 @@ impl LossSink for Keep {
 fn losses_at_draws_and_delta() {
     for f in Fixture::all() {
         let basis = f.basis();
+        // The fixture's draws again and again, so that they are more than two of the smallest groups.
         let theta = f.load::<Ix2>("theta");
-        let expected = f.load::<Ix2>("losses_theta");
-        // One byte of memory: a single group of draws goes through the samples at a time.
-        for weights_bytes in [1, usize::MAX] {
+        let n = 33_usize.next_multiple_of(theta.nrows());
+        let again = (0..n).map(|t| t % theta.nrows()).collect::<Vec<_>>();
+        let theta = theta.select(Axis(0), &again);
+        let expected = f.load::<Ix2>("losses_theta").select(Axis(0), &again);
+        // With one byte of memory the smallest group of draws goes through the samples at a time, else all.
+        for (weights_bytes, parts) in [(1, vec![16, 16, n - 32]), (usize::MAX, vec![n])] {
             let draws =
                 Draws { mlp: &f.mlp, w: f.w.view(), basis: basis.view(), samples: &f.samples, weights_bytes };
             let mut sinks = (0..theta.nrows()).map(|_| Keep(vec![])).collect::<Vec<_>>();
-            draws.evaluate(theta.view(), &mut sinks, &mut |_, _| ());
+            let mut seen = vec![];
+            draws.evaluate(theta.view(), &mut sinks, &mut |sinks: &mut [Keep], _| seen.push(sinks.len()));
+            assert_eq!(seen, parts, "draws that go through the samples together");
             let found = Array2::from_shape_fn(expected.dim(), |(t, i)| sinks[t].0[i]);
             assert_close(&found, &expected, 1e-12, "losses at draws");
 
@@ -304,12 +313,17 @@ fn a_residual_below_single_precision_is_not_claimed() {
             max_products: 40,
             seed: 1,
         };
-        let pairs = lanczos(&hessian, &request, &mut |_| ());
-        let direct = RitzPairs::in_order(&hessian, pairs.vectors.clone(), 0);
-        assert_eq!(pairs.n_converged(request.residual_tolerance), 0, "{:?}", f.dir);
-        // One combination tells the mean square over the pairs, of which it is a sample.
-        let (told, true_one) = (pairs.largest_relative_residual(), direct.largest_relative_residual());
-        assert!((0.2..5.0).contains(&(told / true_one)), "{:?}: {told:.1e} for {true_one:.1e}", f.dir);
+        // One product with a random combination estimates the mean square of the errors of all pairs; over 50 seeds the
+        // root of that mean was within 14 % of the direct residuals on all six networks. A factor of √2 fails.
+        let (mut told, mut direct) = (0.0, 0.0);
+        for seed in 0..50 {
+            let pairs = lanczos(&hessian, &EigenRequest { seed, ..request }, &mut |_| ());
+            assert_eq!(pairs.n_converged(request.residual_tolerance), 0, "{:?}", f.dir);
+            told += pairs.residuals.mapv(|r| r * r).sum();
+            direct += RitzPairs::in_order(&hessian, pairs.vectors, 0).residuals.mapv(|r| r * r).sum();
+        }
+        let ratio = (told / direct).sqrt();
+        assert!((0.75..1.33).contains(&ratio), "{:?}: {ratio}", f.dir);
     }
 }
 
@@ -326,22 +340,6 @@ fn single_precision_follows_double() {
         let v = f.load::<Ix1>("v").insert_axis(Axis(0)).mapv(f32::narrow);
         let hv = sum.product(0..n, v.view(), SecondOrder::Hessian).row(0).mapv(f64::from) / n as f64;
         assert_close(&hv, &f.load::<Ix1>("Hv"), 5e-4, "Hv");
-    }
-}
-
-#[test]
-fn a_cache_and_threads_change_no_byte() {
-    for f in Fixture::all() {
-        let v = f.load::<Ix1>("v").insert_axis(Axis(0));
-        let n = f.samples.len();
-        let product = |cache_bytes: usize, threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| {
-                let sum = HessianSum::new(&f.mlp, f.w.view(), &f.samples, cache_bytes);
-                sum.product(0..n, v.view(), SecondOrder::Hessian)
-            })
-        };
-        assert_eq!(product(0, 1), product(usize::MAX, 2));
     }
 }
 
@@ -384,7 +382,7 @@ fn lanczos_on_spectra_with_negative_repeated_and_zero_values() {
     near(found, [9.0, 5.0, third]);
     near(solve(Which::LargestMagnitude), [9.0, -8.0, 5.0]);
     near(solve(Which::SmallestAlgebraic), [-8.0, -3.0, -0.5]);
-    let power = landscape::power::power_iteration(
+    let power = landscape::spectrum::power::power_iteration(
         &Dense(matrix.clone()),
         &EigenRequest { max_products: 10_000, ..request },
         &mut |_| (),

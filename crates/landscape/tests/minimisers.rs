@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
-use landscape::hvp::{HessianSum, SecondOrder};
-use landscape::lanczos::{EigenRequest, Which, lanczos};
-use landscape::operator::{PrefixHessian, SymmetricOperator};
-use landscape::polish::{MeanLoss, Request, Status, polish};
-use landscape::slq::quadrature;
-use landscape::subspace::gaussian_rows;
-use landscape::trace::hutch_pp;
-use landscape::vectors::symmetric_eigen;
+use landscape::numeric::gaussian::gaussian_rows;
+use landscape::numeric::vectors::symmetric_eigen;
+use landscape::passes::hvp::{HessianSum, SecondOrder};
+use landscape::spectrum::lanczos::lanczos;
+use landscape::spectrum::operator::{PrefixHessian, SymmetricOperator};
+use landscape::spectrum::ritz::{EigenRequest, Which};
+use landscape::spectrum::slq::quadrature;
+use landscape::spectrum::trace::hutch_pp;
+use landscape::training::polish::{MeanLoss, Request, Status, polish};
 use landscape::{Activation, Inputs, Loss, Mlp, Samples, Targets};
 use ndarray::{Array1, Array2, ArrayView1};
 
@@ -40,7 +41,7 @@ fn taught() -> (Mlp, Samples, Array1<f64>, Array1<f64>) {
     let mlp = Mlp::new(&[4, 3, 3], Activation::Tanh, Loss::SquaredError);
     let x = gaussian_rows(1, 60, 4);
     let teacher = gaussian_rows(2, 1, mlp.n_params()).row(0).to_owned();
-    let y = landscape::primal::outputs(&mlp, &teacher.view(), x.view());
+    let y = landscape::passes::primal::outputs(&mlp, &teacher.view(), x.view());
     let samples = Samples::new(Inputs::F64(Arc::new(x)), Targets::Values(y), (1.0, 0.0, 1.0));
     let start = &teacher + &(gaussian_rows(3, 1, mlp.n_params()).row(0).mapv(|z| 0.7 * z));
     (mlp, samples, teacher, start)
@@ -69,7 +70,7 @@ fn the_polish_ends_at_the_teacher() {
     // The spectrum of the teacher's own Hessian, whatever order the hidden units took: w is off by at most ‖∇L‖ / λ_min.
     let off = 10.0 * REQUEST.gradient_norm / at_teacher[0];
     assert!((&after - &at_teacher).iter().all(|e| e.abs() <= off), "{after} {at_teacher} {off:.1e}");
-    let gradient = landscape::gradient::full_gradient(&mlp, &found.w.view(), &samples, &|_| ());
+    let gradient = landscape::passes::gradient::full_gradient(&mlp, &found.w.view(), &samples, &|_| ());
     assert!(gradient.dot(&gradient).sqrt() <= REQUEST.gradient_norm);
     // Half of off² λ_max at most.
     assert!(found.path[found.path.len() - 1].value <= 10.0 * off * off, "{:?}", found.path.last());

@@ -6,9 +6,10 @@ mod take;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use landscape::delta::{Landscape, MonteCarlo, MonteCarloRun, landscape};
-use landscape::draws::Draws;
-use landscape::prefix::prefix_sizes;
+use landscape::change::delta::{MonteCarlo, MonteCarloRun};
+use landscape::change::prefix::prefix_sizes;
+use landscape::change::surface::{Landscape, landscape};
+use landscape::passes::draws::Draws;
 use landscape::{Mlp, Real, Samples};
 use ndarray::{Array1, Array2, Array3, Ix2, s};
 use pipeline::Failure;
@@ -30,7 +31,7 @@ impl Stage for MonteCarloStage {
     const CODE: &'static str = env!("CODE");
 
     fn numeric_library() -> Option<String> {
-        Some(landscape::blas::use_one_thread())
+        Some(landscape::numeric::blas::use_one_thread())
     }
 
     fn cost(params: &records::MonteCarlo, ctx: &PlanContext) -> Result<Cost> {
@@ -180,19 +181,19 @@ fn run_setting<R: Real>(
     // Draws of a file count as independent.
     let sampling = if own.is_some() { records::Sampling::Plain } else { params.sampling };
     let plan = Plan {
-        method: experiment::method(sampling),
+        sampling,
         sigma: setting.sigma,
         draws: own.as_ref().map_or(params.draws, Array2::nrows),
         relative_error: params.relative_error.filter(|_| own.is_none()),
         control: controlled.then(|| second_order(ctx, n_samples, setting.dim)).transpose()?,
     };
-    let mut run = MonteCarloRun::new(n_samples, subject.step, plan.method, &pilot_sizes(params, n_samples));
+    let mut run = MonteCarloRun::new(n_samples, subject.step, plan.sampling, &pilot_sizes(params, n_samples));
     let progress = ctx.progress(plan.draws * n_samples, &format!("montecarlo: {}: losses", setting.name));
     let draws = subject.draws(&basis);
     let taken = if let Some(theta) = &own {
         plan.take(&draws, &mut run, &from_file(theta.view()), &mut |n| progress.add(n))
     } else {
-        let next = drawn(plan.method, params.seed, setting.sigma, setting.dim);
+        let next = drawn(plan.sampling, params.seed, setting.sigma, setting.dim);
         plan.take(&draws, &mut run, &next, &mut |n| progress.add(n))
     }?;
     drop(progress);

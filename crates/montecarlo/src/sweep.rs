@@ -2,10 +2,9 @@
 
 use anyhow::Result;
 use landscape::Real;
-use landscape::delta::MonteCarloRun;
-use landscape::draws::Draws;
-use landscape::prefix::prefix_sizes;
-use landscape::sampling::Method;
+use landscape::change::delta::MonteCarloRun;
+use landscape::change::prefix::prefix_sizes;
+use landscape::passes::draws::Draws;
 use ndarray::{Array2, ArrayView2};
 use pipeline::Failure;
 use pipeline::shell::StageContext;
@@ -30,7 +29,7 @@ pub fn run<R: Real>(
         let message = format!("montecarlo.sweep.n_samples: {n} samples, but one step has {step}");
         return Err(Failure::config(message, "at least two steps are needed").into());
     }
-    let most = Method::SOBOL_LIMITS.0;
+    let most = Sampling::SOBOL_LIMITS.0;
     if dim > most && sweep.methods.contains(&Sampling::Sobol) {
         let message = format!("montecarlo.sweep: {dim} directions, but Sobol sequences have {most} at most");
         return Err(
@@ -43,12 +42,11 @@ pub fn run<R: Real>(
     let mut delta = Array2::zeros((m, sizes.len()));
     let mut delta_error = Array2::zeros((m, sizes.len()));
     for &sampling in &sweep.methods {
-        let method = experiment::method(sampling);
         let (mut variances, mut controls) =
             (Array2::zeros((m, sweep.draws)), Array2::zeros((m, sweep.draws)));
         for (row, &sigma) in sweep.sigmas.iter().enumerate() {
-            let theta = drawn(method, seed, sigma, dim)(0..sweep.draws);
-            let mut run = MonteCarloRun::new(n, step, method, &[]);
+            let theta = drawn(sampling, seed, sigma, dim)(0..sweep.draws);
+            let mut run = MonteCarloRun::new(n, step, sampling, &[]);
             run.add(draws, theta.view(), &mut |n| progress.add(n));
             let found = run.finish();
             refuse_infinite(&found.loss_variance.view().insert_axis(ndarray::Axis(0)), sigma)?;

@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 use landscape::Real;
-use landscape::control::{SecondOrderVariance, adjusted};
-use landscape::curvature::SampleDerivatives;
-use landscape::delta::MonteCarloRun;
-use landscape::draws::Draws;
-use landscape::interval;
-use landscape::sampling::Method;
+use landscape::change::control_variate::{SecondOrderVariance, adjusted};
+use landscape::change::delta::MonteCarloRun;
+use landscape::change::interval;
+use landscape::change::sampling::Sampling;
+use landscape::passes::curvature::SampleDerivatives;
+use landscape::passes::draws::Draws;
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 use pipeline::shell::StageContext;
 
@@ -19,7 +19,7 @@ const ROWS_AT_ONCE: usize = 65_536;
 /// Where draws come from, and when there are enough.
 pub struct Plan {
     /// of the draws
-    pub method: Method,
+    pub sampling: Sampling,
     /// σ
     pub sigma: f64,
     /// all there are, or all there may be
@@ -58,7 +58,7 @@ impl Plan {
             run.add(draws, more.view(), done);
             theta = concatenate(Axis(0), &[theta.view(), more.view()])?;
             let control = self.control.as_ref().map(|c| (c.at(theta.view()), c.mean(self.sigma)));
-            let relative_error = relative_error(self.method, run.loss_variance(), control.as_ref());
+            let relative_error = relative_error(self.sampling, run.loss_variance(), control.as_ref());
             let enough = self.relative_error.is_some_and(|wanted| relative_error <= wanted);
             if enough || theta.nrows() == self.draws {
                 return Ok(Taken { theta, control, relative_error });
@@ -68,12 +68,12 @@ impl Plan {
 }
 
 /// Standard error of V over the draws, as a fraction of V.
-fn relative_error(method: Method, loss_variance: &[f64], control: Option<&(Array1<f64>, f64)>) -> f64 {
-    let groups = method.group_means(loss_variance);
+fn relative_error(sampling: Sampling, loss_variance: &[f64], control: Option<&(Array1<f64>, f64)>) -> f64 {
+    let groups = sampling.group_means(loss_variance);
     let estimate = match control {
         None => interval::of_draws(&groups, 0.0),
         Some((control, mean)) => {
-            let control = method.group_means(control.as_slice().expect("one axis"));
+            let control = sampling.group_means(control.as_slice().expect("one axis"));
             interval::of_draws(&adjusted(&groups, &control, *mean), 1.0)
         }
     };
@@ -98,14 +98,14 @@ pub fn second_order(ctx: &StageContext, n_samples: usize, dim: usize) -> Result<
     Ok(control)
 }
 
-/// Draws σz of a method.
+/// The draws σz of `range`, (T, d).
 pub fn drawn(
-    method: Method,
+    sampling: Sampling,
     seed: u64,
     sigma: f64,
     dim: usize,
 ) -> impl Fn(std::ops::Range<usize>) -> Array2<f64> {
-    move |range| method.standard_normal(seed, range, dim) * sigma
+    move |range| sampling.standard_normal(seed, range, dim) * sigma
 }
 
 /// Draws that a file holds.

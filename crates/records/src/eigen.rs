@@ -2,24 +2,13 @@
 
 use std::path::PathBuf;
 
+pub use landscape::spectrum::ritz::Which;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ranges::positive;
 use crate::section::{Precision, Section, Unfit};
 use crate::units::Samples;
-
-/// Which end of the spectrum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Which {
-    /// largest algebraic
-    LargestAlgebraic,
-    /// largest in magnitude
-    LargestMagnitude,
-    /// smallest algebraic
-    SmallestAlgebraic,
-}
 
 /// The eigensolver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]

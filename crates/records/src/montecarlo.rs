@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+pub use landscape::change::sampling::Sampling;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,29 +10,6 @@ use crate::eigen::BasisName;
 use crate::ranges::positive;
 use crate::section::{Precision, Section, Unfit, at_least, unique_names};
 use crate::units::{Nats2, Samples};
-
-/// How draws of θ are taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Sampling {
-    /// independent Gaussian draws
-    Plain,
-    /// pairs θ, −θ
-    Antithetic,
-    /// 16 scrambled Sobol sequences through the inverse normal distribution function
-    Sobol,
-}
-
-impl Sampling {
-    /// Draws come in multiples of this.
-    pub fn multiple(self) -> usize {
-        match self {
-            Self::Plain => 1,
-            Self::Antithetic => 2,
-            Self::Sobol => 16,
-        }
-    }
-}
 
 /// Monte Carlo of V over a grid of σ by every sampling method, in the first directions of the Hessian basis.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]

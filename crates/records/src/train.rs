@@ -2,82 +2,16 @@
 
 use std::path::PathBuf;
 
+pub use landscape::network::activation::Activation;
+pub use landscape::network::initialisation::Initialisation;
+pub use landscape::network::loss::Loss;
+pub use landscape::training::optimizer::Optimizer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ranges::positive;
 use crate::section::{Precision, Section, Unfit};
 use crate::units::{Nats, Samples};
-
-/// The function after every layer but the last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Activation {
-    /// max(z, 0)
-    Relu,
-    /// tanh z
-    Tanh,
-    /// z Φ(z), exact (erf)
-    Gelu,
-    /// log(1 + exp z)
-    Softplus,
-    /// 1 / (1 + exp −z)
-    Sigmoid,
-    /// z
-    Identity,
-}
-
-/// The per-sample loss.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Loss {
-    /// −log softmax(f)_y, in nats
-    SoftmaxCrossEntropy,
-    /// ½‖f − y‖²; classes as one-hot targets
-    SquaredError,
-}
-
-/// How the weights step.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(tag = "name", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Optimizer {
-    /// Kingma & Ba 2015
-    Adam {
-        /// step length
-        #[schemars(transform = positive)]
-        learning_rate: f64,
-        /// decay of the first moment
-        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
-        beta1: f64,
-        /// decay of the second moment
-        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
-        beta2: f64,
-        /// added to the root of the second moment
-        #[schemars(transform = positive)]
-        epsilon: f64,
-    },
-    /// stochastic gradient descent
-    Sgd {
-        /// step length
-        #[schemars(transform = positive)]
-        learning_rate: f64,
-        /// 0: none
-        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
-        momentum: f64,
-    },
-}
-
-/// Distribution of the weights before training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Initialisation {
-    /// W and b uniform in ±1/√fan-in, as `torch.nn.Linear` does.
-    FanInUniform,
-    /// W ~ N(0, 2/fan-in), b = 0 (He et al. 2015).
-    He,
-    /// W uniform in ±√(6/(fan-in + fan-out)), b = 0 (Glorot & Bengio 2010).
-    Glorot,
-}
 
 /// From where training stopped to a minimiser of the loss over all samples, in f64.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]

@@ -3,15 +3,16 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use landscape::angles::{outliers, overlap, principal_cosines};
-use landscape::gradient::{batch_gradient, full_gradient};
-use landscape::hvp::{HessianSum, SecondOrder};
-use landscape::lanczos::{EigenRequest, RitzPairs, Which, lanczos};
-use landscape::operator::PrefixHessian;
-use landscape::prefix_spectrum::prefix_pairs;
-use landscape::slq::quadrature;
-use landscape::trace::hutch_pp;
-use landscape::vectors::project;
+use landscape::numeric::vectors::project;
+use landscape::passes::gradient::{batch_gradient, full_gradient};
+use landscape::passes::hvp::{HessianSum, SecondOrder};
+use landscape::spectrum::angles::{outliers, overlap, principal_cosines};
+use landscape::spectrum::lanczos::lanczos;
+use landscape::spectrum::operator::PrefixHessian;
+use landscape::spectrum::prefixes::prefix_pairs;
+use landscape::spectrum::ritz::{EigenRequest, RitzPairs, Which};
+use landscape::spectrum::slq::quadrature;
+use landscape::spectrum::trace::hutch_pp;
 use landscape::{Mlp, Real, Samples, Targets};
 use ndarray::{Array1, Array2, ArrayView1, s};
 use pipeline::shell::cost::{Cost, PlanContext};
@@ -31,7 +32,7 @@ impl Stage for SpectrumStage {
     const CODE: &'static str = env!("CODE");
 
     fn numeric_library() -> Option<String> {
-        Some(landscape::blas::use_one_thread())
+        Some(landscape::numeric::blas::use_one_thread())
     }
 
     fn cost(params: &Spectrum, ctx: &PlanContext) -> Result<Cost> {

@@ -26,7 +26,7 @@ impl Stage for StreamStage {
     const CODE: &'static str = env!("CODE");
 
     fn numeric_library() -> Option<String> {
-        Some(landscape::blas::use_one_thread())
+        Some(landscape::numeric::blas::use_one_thread())
     }
 
     fn cost(params: &Stream, ctx: &PlanContext) -> Result<Cost> {

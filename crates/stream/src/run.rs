@@ -2,15 +2,17 @@
 
 use std::collections::VecDeque;
 
-use landscape::draws::{Draws, LossSink};
-use landscape::fresh::{SeenAndFresh, limit, upper_limit};
-use landscape::hvp::{HessianSum, SecondOrder};
-use landscape::lanczos::{EigenRequest, Which, lanczos};
-use landscape::operator::PrefixHessian;
-use landscape::optimizer::Stepper;
-use landscape::prefix::{Moments, order_factor};
-use landscape::subspace::gaussian_rows;
-use landscape::training::epoch;
+use landscape::change::fresh::{SeenAndFresh, limit, upper_limit};
+use landscape::change::prefix::{Moments, order_factor};
+use landscape::network::initialisation::first_weights;
+use landscape::numeric::gaussian::gaussian_rows;
+use landscape::passes::draws::{Draws, LossSink};
+use landscape::passes::hvp::{HessianSum, SecondOrder};
+use landscape::spectrum::lanczos::lanczos;
+use landscape::spectrum::operator::PrefixHessian;
+use landscape::spectrum::ritz::{EigenRequest, Which};
+use landscape::training::epoch::epoch;
+use landscape::training::optimizer::Stepper;
 use landscape::{Mlp, Real, Samples};
 use ndarray::{Array1, Array2, Axis};
 use rand::SeedableRng;
@@ -106,14 +108,13 @@ impl<'a, R: Real> Run<'a, R> {
         let mut order = (0..subject.samples.len()).collect::<Vec<_>>();
         order.shuffle(&mut rng);
         let samples = experiment::gather::<R>(subject.samples, &order);
-        let w = experiment::initial::weights::<R>(subject.mlp, subject.train.initialisation, seed);
-        let optimizer = experiment::optimizer(subject.train.optimizer);
+        let w = first_weights::<R>(subject.mlp, subject.train.initialisation, seed);
         Self {
             subject,
             samples,
             seed,
             w_stop: w.clone(),
-            stepper: Stepper::new(optimizer, subject.mlp.n_params()),
+            stepper: Stepper::new(subject.train.optimizer, subject.mlp.n_params()),
             w,
             rng,
             theta: gaussian_rows(seed.wrapping_add(1 << 32), p.draws, p.dim) * p.sigma,

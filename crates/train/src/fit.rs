@@ -1,9 +1,10 @@
 //! Mini-batch training from the first weights to w*.
 
 use anyhow::Result;
-use landscape::gradient::sample_losses;
-use landscape::optimizer::Stepper;
-use landscape::training::epoch;
+use landscape::network::initialisation::first_weights;
+use landscape::passes::gradient::sample_losses;
+use landscape::training::epoch::epoch;
+use landscape::training::optimizer::Stepper;
 use landscape::{Mlp, Real, Samples};
 use ndarray::Array1;
 use pipeline::Failure;
@@ -46,8 +47,8 @@ pub fn fit<R: Real>(
     train: &Samples,
     test: Option<&Samples>,
 ) -> Result<Fitted<R>> {
-    let mut w = experiment::initial::weights::<R>(mlp, params.initialisation, params.seed);
-    let mut stepper = Stepper::new(experiment::optimizer(params.optimizer), mlp.n_params());
+    let mut w = first_weights::<R>(mlp, params.initialisation, params.seed);
+    let mut stepper = Stepper::new(params.optimizer, mlp.n_params());
     let (mut history, mut checkpoints) = (vec![], vec![]);
     let mut order = (0..train.len()).collect::<Vec<_>>();
     // Layers have taken streams 1 to L.

@@ -7,7 +7,7 @@ mod weights;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use landscape::gradient::full_gradient;
+use landscape::passes::gradient::full_gradient;
 use landscape::{Mlp, Real, Samples};
 use ndarray::{Array1, Array2};
 use pipeline::Failure;
@@ -28,7 +28,7 @@ impl Stage for TrainStage {
     const CODE: &'static str = env!("CODE");
 
     fn numeric_library() -> Option<String> {
-        Some(landscape::blas::use_one_thread())
+        Some(landscape::numeric::blas::use_one_thread())
     }
 
     fn cost(params: &Train, ctx: &PlanContext) -> Result<Cost> {
@@ -98,7 +98,7 @@ fn network(params: &Train, ctx: &StageContext, train: &Samples) -> Result<Mlp> {
         .into());
     }
     let widths = [&[train.n_features()], &params.hidden[..], &[n_classes.max(1)]].concat();
-    Ok(experiment::mlp(&widths, params.activation, params.loss))
+    Ok(Mlp::new(&widths, params.activation, params.loss))
 }
 
 /// Weights trained elsewhere, finite themselves, whose loss is not.

@@ -1,7 +1,7 @@
 //! After training: to a minimiser, with what that changed.
 
 use anyhow::Result;
-use landscape::polish::{MeanLoss, Request, Status, polish};
+use landscape::training::polish::{MeanLoss, Request, Status, polish};
 use landscape::{Mlp, Real, Samples};
 use ndarray::{Array1, Array2};
 use pipeline::shell::StageContext;

@@ -1,0 +1,271 @@
+//! `Δ_k = E_θ (L_{k+s} − L_k)²` by Monte Carlo, for all prefixes k from one pass over the samples per draw.
+
+use std::ops::Range;
+
+use ndarray::{Array1, Array2, ArrayView2, s};
+
+use crate::change::prefix::{Moments, PrefixMean, prefix_sizes};
+use crate::change::sampling::{REPLICATES, Sampling};
+use crate::numeric::real::Real;
+use crate::passes::draws::{Draws, LossSink};
+
+/// Δ_k for every prefix size from one pass per draw, with what draws and samples say of its uncertainty.
+#[derive(Clone, Debug)]
+pub struct MonteCarlo {
+    /// k, samples, (n,)
+    pub prefix_sizes: Vec<usize>,
+    /// `Δ_k = mean_t D_k(θ_t)²`, (n,), nats²
+    pub delta: Array1<f64>,
+    /// standard error of that mean over the draws, (n,), nats²
+    pub standard_error: Array1<f64>,
+    /// `S²(θ_t)`: variance of ℓ_i over the samples (N − 1), (T,), nats²
+    pub loss_variance: Array1<f64>,
+    /// `L_N(θ_t)`, (T,), nats
+    pub mean_loss: Array1<f64>,
+    /// mean over the draws of `(i−1)/i (ℓ_i − L_{i−1})²` for samples 2 to N, (N − 1,), nats²; its mean is that of S²
+    pub deviation: Array1<f64>,
+    /// standard error of each over the draws, (N − 1,), nats²
+    pub deviation_error: Array1<f64>,
+    /// mean of ℓ_i over the draws, (N,), nats
+    pub sample_loss: Array1<f64>,
+    /// S² of the first n samples for each pilot size n, (m, T), nats²
+    pub pilot_variance: Array2<f64>,
+}
+
+/// One draw on its way through the samples.
+struct DrawState<'a> {
+    /// number of the draw
+    t: usize,
+    prefix: PrefixMean,
+    moments: Moments,
+    /// D² of the prefixes that the last block of samples completed
+    squares: Vec<f64>,
+    /// what each sample of the last block added to the sum of squared deviations
+    added: Vec<f64>,
+    /// the losses of the last block
+    losses: Vec<f64>,
+    pilot_sizes: &'a [usize],
+    /// S² at the pilot sizes so far
+    pilots: Vec<f64>,
+}
+
+impl LossSink for DrawState<'_> {
+    fn take(&mut self, first: usize, losses: &[f64]) {
+        self.squares.clear();
+        self.added.clear();
+        self.losses.clear();
+        self.losses.extend(losses);
+        for (i, &loss) in losses.iter().enumerate() {
+            self.added.push(self.moments.push(loss));
+            self.squares.extend(self.prefix.push(loss).map(|i| i.change * i.change));
+            if self.pilot_sizes.get(self.pilots.len()) == Some(&(first + i + 1)) {
+                self.pilots.push(self.moments.variance());
+            }
+        }
+    }
+}
+
+/// Means over the draws of many values at once, with the standard error that their groups give.
+struct Means {
+    sampling: Sampling,
+    sum: Vec<f64>,
+    /// of the means of groups that are whole
+    sum_of_squares: Vec<f64>,
+    /// the first half of a pair, or a row for each replicate
+    open: Array2<f64>,
+}
+
+impl Means {
+    fn new(sampling: Sampling, n: usize) -> Self {
+        let open = match sampling {
+            Sampling::Plain => 0,
+            Sampling::Antithetic => 1,
+            Sampling::Sobol => REPLICATES,
+        };
+        Self { sampling, sum: vec![0.0; n], sum_of_squares: vec![0.0; n], open: Array2::zeros((open, n)) }
+    }
+
+    /// The values of draw t from place `begin` on. Draws of a pair follow each other.
+    fn add(&mut self, t: usize, begin: usize, values: &[f64]) {
+        let range = begin..begin + values.len();
+        let (sum, squares) = (&mut self.sum[range.clone()], &mut self.sum_of_squares[range.clone()]);
+        let mut whole = |i: usize, mean: f64| squares[i] += mean * mean;
+        match (self.sampling, t % 2) {
+            (Sampling::Plain, _) => (0..values.len()).for_each(|i| whole(i, values[i])),
+            (Sampling::Antithetic, 0) => {
+                self.open.slice_mut(s![0, range]).iter_mut().zip(values).for_each(|(open, v)| *open = *v);
+            }
+            (Sampling::Antithetic, _) => {
+                let first = self.open.slice(s![0, range]);
+                (0..values.len()).for_each(|i| whole(i, f64::midpoint(first[i], values[i])));
+            }
+            (Sampling::Sobol, _) => {
+                let mut own = self.open.slice_mut(s![t % REPLICATES, range]);
+                own.iter_mut().zip(values).for_each(|(own, v)| *own += v);
+            }
+        }
+        sum.iter_mut().zip(values).for_each(|(sum, v)| *sum += v);
+    }
+
+    /// Means and standard errors after `t` draws.
+    fn finish(&self, t: usize) -> (Array1<f64>, Array1<f64>) {
+        let mean = self.sum.iter().map(|sum| sum / t as f64).collect::<Array1<f64>>();
+        let groups = self.sampling.n_groups(t) as f64;
+        let size = t as f64 / groups;
+        let squares = |i: usize| match self.sampling {
+            Sampling::Sobol => self.open.column(i).iter().map(|own| (own / size).powi(2)).sum(),
+            _ => self.sum_of_squares[i],
+        };
+        let error = (0..mean.len()).map(|i| {
+            let variance = (squares(i) / groups - mean[i] * mean[i]).max(0.0) * groups / (groups - 1.0);
+            (variance / groups).sqrt()
+        });
+        let error = error.collect();
+        (mean, error)
+    }
+}
+
+/// A Monte-Carlo estimate that takes draws in as many parts as it needs.
+///
+/// Memory is O(T + N), and sixteen times N for [`Sampling::Sobol`]: the values of one block of samples are kept at a time.
+pub struct MonteCarloRun {
+    step: usize,
+    n_samples: usize,
+    sizes: Vec<usize>,
+    pilot_sizes: Vec<usize>,
+    change: Means,
+    deviation: Means,
+    sample_loss: Vec<f64>,
+    loss_variance: Vec<f64>,
+    mean_loss: Vec<f64>,
+    /// (T, m), flat
+    pilot_variance: Vec<f64>,
+}
+
+impl MonteCarloRun {
+    /// Nothing drawn yet. `pilot_sizes`: ascending numbers of samples, from 2 to `n_samples`.
+    pub fn new(n_samples: usize, step: usize, sampling: Sampling, pilot_sizes: &[usize]) -> Self {
+        let sizes = prefix_sizes(n_samples, step);
+        Self {
+            step,
+            n_samples,
+            pilot_sizes: pilot_sizes.to_vec(),
+            change: Means::new(sampling, sizes.len()),
+            deviation: Means::new(sampling, n_samples - 1),
+            sample_loss: vec![0.0; n_samples],
+            loss_variance: vec![],
+            mean_loss: vec![],
+            pilot_variance: vec![],
+            sizes,
+        }
+    }
+
+    /// The next draws `theta` (T, d), whole groups of its sampling. `done` is told of sample-draw pairs.
+    pub fn add<R: Real>(&mut self, draws: &Draws<R>, theta: ArrayView2<f64>, done: &mut impl FnMut(usize)) {
+        let (step, pilot_sizes) = (self.step, self.pilot_sizes.clone());
+        let before = self.loss_variance.len();
+        let new = |t| DrawState {
+            t: before + t,
+            prefix: PrefixMean::new(step),
+            moments: Moments::default(),
+            squares: vec![],
+            added: vec![],
+            losses: vec![],
+            pilot_sizes: &pilot_sizes,
+            pilots: vec![],
+        };
+        let mut states = (0..theta.nrows()).map(new).collect::<Vec<_>>();
+        draws.evaluate(theta, &mut states, &mut |states: &mut [DrawState], range: Range<usize>| {
+            // Prefix k is completed by sample k + s: the first of this block follows from where it ends.
+            let completed = states[0].squares.len();
+            let begin = (range.end / step).saturating_sub(1).min(self.sizes.len()) - completed;
+            // The first sample of all adds nothing and has no place among the deviations.
+            let skipped = usize::from(range.start == 0);
+            for state in states.iter() {
+                self.change.add(state.t, begin, &state.squares);
+                self.deviation.add(state.t, range.start + skipped - 1, &state.added[skipped..]);
+                let own = &mut self.sample_loss[range.clone()];
+                own.iter_mut().zip(&state.losses).for_each(|(sum, loss)| *sum += loss);
+            }
+            done(range.len() * states.len());
+        });
+        for state in states {
+            self.loss_variance.push(state.moments.variance());
+            self.mean_loss.push(state.moments.mean());
+            self.pilot_variance.extend(state.pilots);
+        }
+    }
+
+    /// `S²(θ_t)` of the draws so far, (T,), nats².
+    pub fn loss_variance(&self) -> &[f64] {
+        &self.loss_variance
+    }
+
+    /// The samples of each draw.
+    pub fn n_samples(&self) -> usize {
+        self.n_samples
+    }
+
+    /// The estimate from all draws so far, two groups at least.
+    pub fn finish(self) -> MonteCarlo {
+        let t = self.loss_variance.len();
+        let (delta, standard_error) = self.change.finish(t);
+        let (deviation, deviation_error) = self.deviation.finish(t);
+        let by_draw = Array2::from_shape_vec((t, self.pilot_sizes.len()), self.pilot_variance);
+        MonteCarlo {
+            prefix_sizes: self.sizes,
+            delta,
+            standard_error,
+            loss_variance: self.loss_variance.into(),
+            mean_loss: self.mean_loss.into(),
+            deviation,
+            deviation_error,
+            sample_loss: Array1::from(self.sample_loss) / t as f64,
+            pilot_variance: by_draw.expect("m values a draw").t().as_standard_layout().into_owned(),
+        }
+    }
+}
+
+/// Monte-Carlo estimate of `Δ_k = E_θ (L_{k+s} − L_k)²` over the independent draws `theta` (T, d), for all k at once.
+pub fn monte_carlo<R: Real>(
+    draws: &Draws<R>,
+    theta: ArrayView2<f64>,
+    step: usize,
+    done: &mut impl FnMut(usize),
+) -> MonteCarlo {
+    let mut run = MonteCarloRun::new(draws.samples.len(), step, Sampling::Plain, &[]);
+    run.add(draws, theta, done);
+    run.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_have_the_error_of_their_groups() {
+        let value = |t: usize, i: usize| ((t * 7 + i * i) as f64 * 0.9).sin() + 2.0;
+        let (draws, n) = (64, 5);
+        for sampling in [Sampling::Plain, Sampling::Antithetic, Sampling::Sobol] {
+            let mut means = Means::new(sampling, n);
+            // Two chunks of draws, each in two blocks of places, as the engine feeds them.
+            for chunk in [0..32, 32..draws] {
+                for places in [0..2, 2..n] {
+                    for t in chunk.clone() {
+                        let values = places.clone().map(|i| value(t, i)).collect::<Vec<_>>();
+                        means.add(t, places.start, &values);
+                    }
+                }
+            }
+            let (mean, error) = means.finish(draws);
+            for i in 0..n {
+                let groups = sampling.group_means(&(0..draws).map(|t| value(t, i)).collect::<Vec<_>>());
+                let groups = Array1::from(groups);
+                let expected = groups.std(1.0) / (groups.len() as f64).sqrt();
+                // Squares are summed before the mean's is taken off: a few digits of the 16.
+                assert!((mean[i] - groups.mean().unwrap()).abs() <= 1e-14 * mean[i], "{sampling:?}");
+                assert!((error[i] / expected - 1.0).abs() <= 1e-10, "{sampling:?}: {} {expected}", error[i]);
+            }
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! How the loss changes as samples arrive: `L_k`, Δ_k, its theory, V and its interval, the sufficient size K.
+
+pub mod control_variate;
+pub mod decay;
+pub mod delta;
+pub mod fresh;
+pub mod interval;
+pub mod learning_curve;
+pub mod prefix;
+pub mod sampling;
+pub mod sufficient;
+pub mod surface;
+pub mod theory;

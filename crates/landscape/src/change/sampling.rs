@@ -1,0 +1,189 @@
+//! How draws of θ are taken: independent, in antithetic pairs, or as replicates of a scrambled Sobol sequence.
+//!
+//! Each draw is a function of (sampling, seed, t) alone. Draws of one *group* depend on each other, groups do not: a mean
+//! over draws has the standard error of the mean over its groups.
+
+use std::ops::Range;
+
+use ndarray::{Array1, Array2};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+use statrs::distribution::{ContinuousCDF, Normal};
+
+use crate::numeric::gaussian::gaussian_row;
+
+/// Independently Owen-scrambled sequences (Burley 2020) of [`Sampling::Sobol`]: 15 degrees of freedom for the standard error.
+pub const REPLICATES: usize = 16;
+
+/// How draws of θ are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+pub enum Sampling {
+    /// independent Gaussian draws
+    Plain,
+    /// pairs θ, −θ
+    Antithetic,
+    /// 16 scrambled Sobol sequences through the inverse normal distribution function
+    Sobol,
+}
+
+impl Sampling {
+    /// Directions and draws that [`Sampling::Sobol`] has, by its library: 256, and 2¹⁶ for each replicate.
+    pub const SOBOL_LIMITS: (usize, usize) = (256, REPLICATES << 16);
+
+    /// Draws come in multiples of this.
+    pub fn multiple(self) -> usize {
+        match self {
+            Self::Plain => 1,
+            Self::Antithetic => 2,
+            Self::Sobol => REPLICATES,
+        }
+    }
+
+    /// How many independent groups `n_draws` draws form.
+    pub fn n_groups(self, n_draws: usize) -> usize {
+        match self {
+            Self::Plain => n_draws,
+            Self::Antithetic => n_draws / 2,
+            Self::Sobol => REPLICATES,
+        }
+    }
+
+    /// The group of draw t. A replicate takes every sixteenth draw, so that more draws make its sequence longer.
+    pub fn group(self, t: usize) -> usize {
+        match self {
+            Self::Plain => t,
+            Self::Antithetic => t / 2,
+            Self::Sobol => t % REPLICATES,
+        }
+    }
+
+    /// Mean of a value per draw over each group, (G,). All groups have the same number of draws.
+    pub fn group_means(self, values: &[f64]) -> Vec<f64> {
+        let n_groups = self.n_groups(values.len());
+        let mut means = vec![0.0; n_groups];
+        for (t, value) in values.iter().enumerate() {
+            means[self.group(t)] += value;
+        }
+        let size = (values.len() / n_groups) as f64;
+        means.iter().map(|sum| sum / size).collect()
+    }
+
+    /// The standard normal draws of `range`, rows (T, d).
+    pub fn standard_normal(self, seed: u64, range: Range<usize>, dim: usize) -> Array2<f64> {
+        let mut rows = Array2::zeros((range.len(), dim));
+        let scrambles = scrambles(seed);
+        for (t, mut row) in range.zip(rows.outer_iter_mut()) {
+            row.assign(&match self {
+                Self::Plain => gaussian_row(seed, t, dim),
+                Self::Antithetic => gaussian_row(seed, t / 2, dim) * if t % 2 == 0 { 1.0 } else { -1.0 },
+                Self::Sobol => sobol_row(&scrambles, t, dim),
+            });
+        }
+        rows
+    }
+}
+
+/// A seed per replicate, from streams of `seed` that no draw of [`Sampling::Plain`] takes.
+fn scrambles(seed: u64) -> [u32; REPLICATES] {
+    std::array::from_fn(|replicate| {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        rng.set_stream(u64::MAX - replicate as u64);
+        rng.next_u32()
+    })
+}
+
+#[allow(clippy::cast_possible_truncation)] // within SOBOL_LIMITS
+fn sobol_row(scrambles: &[u32; REPLICATES], t: usize, dim: usize) -> Array1<f64> {
+    let normal = Normal::standard();
+    // Points are multiples of 2⁻²⁴ in [0, 1): the middle of their cell is never 0.
+    let middle = 2.0_f64.powi(-25);
+    let (point, scramble) = ((t / REPLICATES) as u32, scrambles[t % REPLICATES]);
+    let at = |j| f64::from(sobol_burley::sample(point, j as u32, scramble)) + middle;
+    (0..dim).map(|j| normal.inverse_cdf(at(j))).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::float_cmp)] // exact where the arithmetic is
+mod tests {
+    use super::*;
+    use crate::change::prefix::Moments;
+    use ndarray::s;
+
+    const ALL: [Sampling; 3] = [Sampling::Plain, Sampling::Antithetic, Sampling::Sobol];
+
+    #[test]
+    fn a_draw_depends_on_method_seed_and_number_alone() {
+        for sampling in ALL {
+            let (some, many) =
+                (sampling.standard_normal(7, 32..64, 5), sampling.standard_normal(7, 0..96, 5));
+            assert_eq!(some, many.slice(s![32..64, ..]), "{sampling:?}");
+            assert_ne!(many, sampling.standard_normal(8, 0..96, 5));
+        }
+        assert_eq!(
+            Sampling::Plain.standard_normal(7, 0..9, 5),
+            crate::numeric::gaussian::gaussian_rows(7, 9, 5)
+        );
+    }
+
+    #[test]
+    fn pairs_cancel_and_groups_partition() {
+        let pairs = Sampling::Antithetic.standard_normal(3, 0..8, 4);
+        assert!((0..4).all(|j| pairs.row(2 * j) == -&pairs.row(2 * j + 1)));
+        let values = (0..64).map(|t| f64::from(t) * 0.1).collect::<Vec<_>>();
+        assert_eq!(Sampling::Plain.group_means(&values), values);
+        assert_eq!(Sampling::Antithetic.group_means(&values)[5], f64::midpoint(1.0, 1.1));
+        // Draws 3, 19, 35 and 51.
+        assert!((Sampling::Sobol.group_means(&values)[3] - 2.7).abs() < 1e-12);
+    }
+
+    /// Mean and standard error over groups of f over `n_draws` draws.
+    fn estimate(
+        sampling: Sampling,
+        n_draws: usize,
+        f: impl Fn(ndarray::ArrayView1<f64>) -> f64,
+    ) -> (f64, f64) {
+        let draws = sampling.standard_normal(11, 0..n_draws, 6);
+        let values = draws.outer_iter().map(f).collect::<Vec<_>>();
+        let mut moments = Moments::default();
+        let groups = sampling.group_means(&values);
+        for &mean in &groups {
+            moments.push(mean);
+        }
+        (moments.mean(), (moments.variance() / groups.len() as f64).sqrt())
+    }
+
+    #[test]
+    fn all_methods_are_standard_normal() {
+        // E z_1² z_2² = 1, E exp(z_1/2) = e^{1/8}, E z_1⁴ = 3: four standard errors, of 16 groups t_{15} gives one in 900.
+        for sampling in ALL {
+            for (what, f, expected) in [
+                (
+                    "product of squares",
+                    (|z| z[0] * z[0] * z[1] * z[1]) as fn(ndarray::ArrayView1<f64>) -> f64,
+                    1.0,
+                ),
+                ("exponential", |z| (z[0] / 2.0).exp(), 0.125_f64.exp()),
+                ("fourth power", |z| z[5].powi(4), 3.0),
+            ] {
+                let (mean, error) = estimate(sampling, 8192, f);
+                assert!((mean - expected).abs() <= 4.0 * error, "{sampling:?} {what}: {mean} ± {error}");
+                assert!(error < 0.1 * expected, "{sampling:?} {what}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn methods_beat_plain_draws_where_they_should() {
+        let error = |sampling, f: fn(ndarray::ArrayView1<f64>) -> f64| estimate(sampling, 4096, f).1;
+        // Odd functions cancel in pairs exactly; smooth sums of one variable each are what Sobol points do best.
+        let odd = |z: ndarray::ArrayView1<f64>| z[0] + z[1].powi(3);
+        let smooth = |z: ndarray::ArrayView1<f64>| z.iter().map(|x| x * x).sum();
+        assert!(error(Sampling::Antithetic, odd) == 0.0);
+        assert!(error(Sampling::Sobol, smooth) < 0.2 * error(Sampling::Plain, smooth));
+        // Even functions gain nothing from pairs: half as many groups, each as variable as one draw.
+        let ratio = error(Sampling::Antithetic, smooth) / error(Sampling::Plain, smooth);
+        assert!((1.3..1.55).contains(&ratio), "{ratio}");
+    }
+}

@@ -1,0 +1,142 @@
+//! The per-sample loss of the outputs f: its value, gradient and Hessian in f. A new loss function goes here.
+
+use ndarray::{Array2, ArrayView2, ArrayViewMut3, Axis, Zip};
+
+use crate::numeric::real::Real;
+use crate::numeric::samples::Targets;
+
+/// The per-sample loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+pub enum Loss {
+    /// −log softmax(f)_y, in nats
+    SoftmaxCrossEntropy,
+    /// ½‖f − y‖²; classes as one-hot targets
+    SquaredError,
+}
+
+impl Loss {
+    /// Value for every row of the outputs `f` (B, C), in nats or squared units of f.
+    pub fn values<R: Real>(self, f: ArrayView2<R>, targets: &Targets) -> Vec<f64> {
+        let rows = f.outer_iter().enumerate();
+        match self {
+            Self::SoftmaxCrossEntropy => rows
+                .map(|(i, f)| cross_entropy(f.to_slice().expect("C order"), class(targets, i)).wide())
+                .collect(),
+            Self::SquaredError => rows
+                .map(|(i, f)| {
+                    let square = |(c, &f): (usize, &R)| (f - R::narrow(targets.value(i, c))).powi(2);
+                    0.5 * f.iter().enumerate().map(square).sum::<R>().wide()
+                })
+                .collect(),
+        }
+    }
+
+    /// `δ_L = ∇_f ℓ` for every row: softmax(f) − onehot(y), or f − y. (B, C)
+    pub fn gradient<R: Real>(self, f: ArrayView2<R>, targets: &Targets) -> Array2<R> {
+        match self {
+            Self::SoftmaxCrossEntropy => {
+                let mut delta = softmax(f);
+                for (i, mut row) in delta.outer_iter_mut().enumerate() {
+                    let y = class(targets, i);
+                    // 1 − p_y as the sum of the others keeps its digits where p_y is near 1.
+                    row[y] = R::zero();
+                    row[y] = -row.sum();
+                }
+                delta
+            }
+            Self::SquaredError => {
+                Array2::from_shape_fn(f.dim(), |(i, c)| f[[i, c]] - R::narrow(targets.value(i, c)))
+            }
+        }
+    }
+
+    /// What [`Loss::apply_hessian`] needs to know of the outputs `f` (B, C): softmax(f), or nothing.
+    pub fn hessian_factor<R: Real>(self, f: ArrayView2<R>) -> Array2<R> {
+        match self {
+            Self::SoftmaxCrossEntropy => softmax(f),
+            Self::SquaredError => Array2::zeros((0, 0)),
+        }
+    }
+
+    /// `∇²_f ℓ · t` in place, for d tangents `t` (B, d, C) of the outputs: `p∘t − p (p·t)`, or t itself.
+    ///
+    /// `p` is the [`Loss::hessian_factor`] of the outputs. Neither Hessian depends on the target.
+    pub fn apply_hessian<R: Real>(self, p: ArrayView2<R>, mut t: ArrayViewMut3<R>) {
+        match self {
+            Self::SoftmaxCrossEntropy => {
+                Zip::from(t.outer_iter_mut()).and(p.rows()).for_each(|mut tangents, p| {
+                    for mut t in tangents.outer_iter_mut() {
+                        let mean = p.dot(&t);
+                        Zip::from(&mut t).and(p).for_each(|t, &p| *t = p * (*t - mean));
+                    }
+                });
+            }
+            Self::SquaredError => {}
+        }
+    }
+
+    /// Whether row `i` of the outputs puts the class first; `None` for targets that are not classes.
+    pub fn is_correct<R: Real>(f: ArrayView2<R>, targets: &Targets, i: usize) -> Option<bool> {
+        let Targets::Classes(classes) = targets else { return None };
+        let f = f.index_axis(Axis(0), i);
+        let best = (0..f.len()).fold(0, |best, c| if f[c] > f[best] { c } else { best });
+        Some(best == classes[i] as usize)
+    }
+}
+
+fn class(targets: &Targets, i: usize) -> usize {
+    match targets {
+        Targets::Classes(classes) => classes[i] as usize,
+        Targets::Values(_) => panic!("cross-entropy needs classes"),
+    }
+}
+
+/// `log Σ_c exp f_c − f_y = m + log(e^{−m} + Σ_{c≠y} e^{f_c − f_y − m})`, `m = max(0, max_c f_c − f_y)`.
+///
+/// For a well-classified sample m = 0 and the logarithm is `log1p` of a small sum: small losses keep their digits.
+fn cross_entropy<R: Real>(f: &[R], y: usize) -> R {
+    let fy = f[y];
+    let m = f.iter().fold(R::zero(), |m, &fc| m.max(fc - fy));
+    let others = f.iter().enumerate().filter(|&(c, _)| c != y).map(|(_, &fc)| (fc - fy - m).exp()).sum::<R>();
+    if m == R::zero() { others.ln_1p() } else { m + ((-m).exp() + others).ln() }
+}
+
+/// Softmax of every row, shifted by the maximum of that row.
+fn softmax<R: Real>(f: ArrayView2<R>) -> Array2<R> {
+    let mut p = f.to_owned();
+    for mut row in p.outer_iter_mut() {
+        let max = row.fold(R::neg_infinity(), |m, &v| m.max(v));
+        row.mapv_inplace(|v| (v - max).exp());
+        let sum = row.sum();
+        row.mapv_inplace(|e| e / sum);
+    }
+    p
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn cross_entropy_keeps_its_digits_at_both_ends() {
+        let targets = Targets::Classes(vec![0, 1, 2]);
+        let f = array![[40.0, 0.0, 0.0], [40.0, 0.0, 0.0], [0.0, 0.0, 0.0_f64]];
+        let found = Loss::SoftmaxCrossEntropy.values(f.view(), &targets);
+        // log(1 + 2e⁻⁴⁰), 40 + log(1 + 2e⁻⁴⁰), log 3
+        let expected = [2.0 * (-40.0_f64).exp(), 40.0, 3.0_f64.ln()];
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() <= 4.0 * f64::EPSILON * expected, "{found} {expected}");
+        }
+    }
+
+    #[test]
+    fn a_prediction_that_ties_goes_to_the_first_class() {
+        let f = array![[1.0, 1.0], [0.0, 2.0_f64]];
+        let targets = Targets::Classes(vec![1, 1]);
+        assert_eq!(Loss::is_correct(f.view(), &targets, 0), Some(false));
+        assert_eq!(Loss::is_correct(f.view(), &targets, 1), Some(true));
+    }
+}

@@ -1,0 +1,32 @@
+//! Buffers that are used again: a fresh large array costs a page fault for every 4 KiB of it.
+
+use std::sync::Mutex;
+
+use ndarray::{Array, Dimension};
+
+use crate::numeric::real::Real;
+
+/// Buffers that tasks borrow and give back; there are never more than tasks at one time.
+#[derive(Debug, Default)]
+pub struct Pool<T> {
+    free: Mutex<Vec<T>>,
+}
+
+impl<T: Default> Pool<T> {
+    /// Runs `task` with a buffer, in whatever state the last borrower left it.
+    pub fn with<U>(&self, task: impl FnOnce(&mut T) -> U) -> U {
+        let free = || self.free.lock().expect("no task panics while it holds the lock");
+        let mut buffer = free().pop().unwrap_or_default();
+        let result = task(&mut buffer);
+        free().push(buffer);
+        result
+    }
+}
+
+/// `array` with the given shape: untouched if it has it, else zeros.
+pub fn shaped<R: Real, D: Dimension>(array: &mut Array<R, D>, shape: D) -> &mut Array<R, D> {
+    if array.raw_dim() != shape {
+        *array = Array::zeros(shape);
+    }
+    array
+}

@@ -1,0 +1,212 @@
+//! Losses at `w* + Pθ` for many θ at once, at a quarter of the cost of forward passes (`docs/method.md`, 1.6).
+//!
+//! `X(W_1 + Σθ_jV_1^j)ᵀ = XW_1ᵀ + Σθ_j X(V_1^j)ᵀ`: the products with X are formed once per block of samples, so that each
+//! draw costs 2(d+1)n₁ + 2p₂ flops per sample. Blocks of samples outside, draws inside, groups of draws in parallel.
+
+use std::ops::Range;
+
+use ndarray::linalg::general_mat_mul;
+use ndarray::parallel::prelude::*;
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Dim, s};
+use rayon::prelude::ParallelSliceMut;
+
+use crate::network::activation::activate;
+use crate::network::layers::Mlp;
+use crate::numeric::real::Real;
+use crate::numeric::samples::{Samples, Targets};
+use crate::numeric::scratch::{Pool, shaped};
+use crate::numeric::simd::vectorised;
+use crate::numeric::sums::blocks_of;
+use crate::passes::primal::add_bias_and_activate;
+
+/// Draws whose state one task holds, at least and at most: few draws are more tasks, many share the packing of layer 1.
+const DRAWS_PER_GROUP: (usize, usize) = (16, 64);
+/// Most samples of a block: as many share the packing of a draw's weights.
+const MOST_ROWS: usize = 256;
+/// Bytes of layer 1 along all directions for a block of samples.
+const FIRST_LAYER_BYTES: usize = 128 << 20;
+
+/// What becomes of the losses of one draw, sample by sample in order.
+pub trait LossSink: Send {
+    /// `losses`: ℓ_i(w* + Pθ) in nats for the samples from `first` on.
+    fn take(&mut self, first: usize, losses: &[f64]);
+}
+
+/// A point and directions, over samples.
+pub struct Draws<'a, R> {
+    /// the network
+    pub mlp: &'a Mlp,
+    /// w*, (p,)
+    pub w: ArrayView1<'a, R>,
+    /// P, rows (d, p)
+    pub basis: ArrayView2<'a, R>,
+    /// the samples in their order
+    pub samples: &'a Samples,
+    /// memory for perturbed weights; decides how many draws go through the samples together
+    pub weights_bytes: usize,
+}
+
+impl<R: Real> Draws<'_, R> {
+    /// Feeds the losses at `w* + Pθ_t` of every draw, rows of `theta` (T, d), to `sinks[t]`.
+    ///
+    /// `after_block` sees the sinks of the draws in hand whenever they have had another block of samples.
+    pub fn evaluate<S: LossSink>(
+        &self,
+        theta: ArrayView2<f64>,
+        sinks: &mut [S],
+        after_block: &mut impl FnMut(&mut [S], Range<usize>),
+    ) {
+        assert_eq!((theta.nrows(), theta.ncols()), (sinks.len(), self.basis.nrows()), "draws and directions");
+        let (group, at_once) = (self.draws_per_group(), self.draws_at_once());
+        let (mut first, pool) = (FirstLayer::default(), Pool::default());
+        for (theta, sinks) in theta.axis_chunks_iter(Axis(0), at_once).zip(sinks.chunks_mut(at_once)) {
+            let theta = with_a_one_before(theta);
+            let upper = self.upper_layers(theta.view());
+            for range in blocks_of(0..self.samples.len(), self.rows_of_a_block()) {
+                let batch = self.samples.block::<R>(range.clone());
+                first.fill(self, batch.x.view());
+                let groups = sinks.par_chunks_mut(group).zip(
+                    theta
+                        .axis_chunks_iter(Axis(0), group)
+                        .into_par_iter()
+                        .zip(upper.axis_chunks_iter(Axis(0), group).into_par_iter()),
+                );
+                groups.for_each(|(sinks, (theta, upper))| {
+                    let group = Group { draws: self, first: &first, theta, upper };
+                    pool.with(|buffers| group.pass(&batch.targets, range.start, sinks, buffers));
+                });
+                after_block(sinks, range);
+            }
+        }
+    }
+
+    /// As many as there are directions: the more of these, the more draws must share the packing of their products with X.
+    fn draws_per_group(&self) -> usize {
+        self.basis.nrows().clamp(DRAWS_PER_GROUP.0, DRAWS_PER_GROUP.1)
+    }
+
+    /// As many as the perturbed weights of the upper layers allow, in whole groups.
+    fn draws_at_once(&self) -> usize {
+        let (group, per_draw) = (self.draws_per_group(), self.upper_range().len() * size_of::<R>());
+        (self.weights_bytes / per_draw.max(1) / group).max(1) * group
+    }
+
+    /// Samples that all draws pass before the next.
+    fn rows_of_a_block(&self) -> usize {
+        let per_row = (self.basis.nrows() + 1) * self.mlp.layers()[1] * size_of::<R>();
+        (FIRST_LAYER_BYTES / per_row).clamp(32, MOST_ROWS)
+    }
+
+    /// Parameters after those of layer 1.
+    fn upper_range(&self) -> Range<usize> {
+        self.mlp.offsets(1).1.end..self.mlp.n_params()
+    }
+
+    /// `w* + Pθ_t` of all layers but the first, (T, p − p of layer 1); `theta` with a one before, (T, d + 1).
+    fn upper_layers(&self, theta: ArrayView2<R>) -> Array2<R> {
+        let upper = self.upper_range();
+        let base = self.w.slice(s![upper.clone()]);
+        let basis = self.basis.slice(s![.., upper.clone()]);
+        let mut perturbed = Array2::zeros((theta.nrows(), upper.len()));
+        perturbed
+            .axis_chunks_iter_mut(Axis(0), self.draws_per_group())
+            .into_par_iter()
+            .zip(theta.axis_chunks_iter(Axis(0), self.draws_per_group()).into_par_iter())
+            .for_each(|(mut out, theta)| {
+                out.assign(&base);
+                general_mat_mul(R::one(), &theta.slice(s![.., 1..]), &basis, R::one(), &mut out);
+            });
+        perturbed
+    }
+}
+
+/// `[1 θ]` of every draw, (T, d + 1).
+fn with_a_one_before<R: Real>(theta: ArrayView2<f64>) -> Array2<R> {
+    let mut out = Array2::ones((theta.nrows(), theta.ncols() + 1));
+    out.slice_mut(s![.., 1..]).assign(&theta.mapv(R::narrow));
+    out
+}
+
+/// Pre-activations of layer 1 of one block of samples, at w* and along each direction.
+#[derive(Default)]
+struct FirstLayer<R> {
+    /// `XW_1ᵀ + b_1, X(V_1^1)ᵀ + c_1^1, …`, (d + 1, B·n_1)
+    parts: Array2<R>,
+}
+
+impl<R: Real> FirstLayer<R> {
+    /// 2(d+1)p₁ flops per sample, whatever the number of draws.
+    fn fill(&mut self, draws: &Draws<R>, x: ArrayView2<R>) {
+        let shape = (x.nrows(), draws.mlp.layers()[1]);
+        let parts = shaped(&mut self.parts, Dim((draws.basis.nrows() + 1, shape.0 * shape.1)));
+        parts.outer_iter_mut().into_par_iter().enumerate().for_each(|(j, z)| {
+            let mut z = z.into_shape_with_order(shape).expect("B·n_1 values");
+            let v = if j == 0 { draws.w } else { draws.basis.row(j - 1) };
+            let layer = draws.mlp.layer(&v, 1);
+            general_mat_mul(R::one(), &x, &layer.weights.t(), R::zero(), &mut z);
+            z += &layer.bias;
+        });
+    }
+}
+
+/// Draws that go through a block of samples together.
+struct Group<'a, 'b, R> {
+    draws: &'a Draws<'b, R>,
+    first: &'a FirstLayer<R>,
+    /// `[1 θ]` of each, (g, d + 1)
+    theta: ArrayView2<'a, R>,
+    /// parameters after layer 1, (g, …)
+    upper: ArrayView2<'a, R>,
+}
+
+/// What a group writes to.
+#[derive(Default)]
+struct Buffers<R> {
+    /// z_1, then h_1, of every draw, (g, B·n_1)
+    first: Array2<R>,
+    /// z_l, then h_l, of one draw for l = 2..L, (B, n_l)
+    layers: Vec<Array2<R>>,
+}
+
+impl<R: Real> Group<'_, '_, R> {
+    /// The losses of a block of samples that begins with sample `begin` of all.
+    fn pass<S: LossSink>(&self, targets: &Targets, begin: usize, sinks: &mut [S], buffers: &mut Buffers<R>) {
+        let mlp = self.draws.mlp;
+        let rows = targets.len();
+        let Buffers { first, layers } = buffers;
+        layers.resize_with(mlp.depth() - 1, || Array2::zeros((0, 0)));
+        let first = shaped(first, Dim((sinks.len(), self.first.parts.ncols())));
+        general_mat_mul(R::one(), &self.theta, &self.first.parts, R::zero(), first);
+        for (t, sink) in sinks.iter_mut().enumerate() {
+            let mut first = first.row_mut(t);
+            if mlp.depth() > 1 {
+                let z = first.as_slice_mut().expect("C order");
+                vectorised(
+                    #[inline(always)]
+                    || activate(mlp.activation, z),
+                );
+            }
+            let first = first.into_shape_with_order((rows, mlp.layers()[1])).expect("B·n_1 values");
+            for l in 2..=mlp.depth() {
+                let (below, z) = layers.split_at_mut(l - 2);
+                let h = below.last().map_or(first.view(), |h| h.view());
+                let z = shaped(&mut z[0], Dim((rows, mlp.layers()[l])));
+                let (weights, bias) = self.layer(l, t);
+                general_mat_mul(R::one(), &h, &weights.t(), R::zero(), z);
+                add_bias_and_activate(mlp, l, bias, z.view_mut());
+            }
+            let outputs = layers.last().map_or(first.view(), |f| f.view());
+            sink.take(begin, &mlp.loss.values(outputs, targets));
+        }
+    }
+
+    /// `W_l` (out, in) and `b_l` of draw t, for l ≥ 2.
+    fn layer(&self, l: usize, t: usize) -> (ArrayView2<'_, R>, ArrayView1<'_, R>) {
+        let mlp = self.draws.mlp;
+        let offset = self.draws.upper_range().start;
+        let (weights, bias) = mlp.offsets(l);
+        let part = |range: Range<usize>| self.upper.slice(s![t, range.start - offset..range.end - offset]);
+        let shape = (mlp.layers()[l], mlp.layers()[l - 1]);
+        (part(weights).into_shape_with_order(shape).expect("length of the range"), part(bias))
+    }
+}

@@ -1,0 +1,119 @@
+//! Losses and the gradient of their mean.
+
+use std::ops::Range;
+
+use ndarray::{Array1, ArrayView1, Axis};
+use rayon::prelude::*;
+
+use crate::network::layers::Mlp;
+use crate::network::loss::Loss;
+use crate::numeric::real::Real;
+use crate::numeric::samples::{Batch, Samples};
+use crate::numeric::sums::{PARAMETERS_AT_ONCE, blocks, sum};
+use crate::passes::primal::{Primal, outputs};
+
+/// `Σ_i ∇ℓ_i(w)` over the rows of a block: `∂/∂W_l = δ_lᵀ h_{l−1}`, `∂/∂b_l = Σ δ_l`. (p,)
+pub fn block_gradient<R: Real>(mlp: &Mlp, primal: &Primal<R>) -> Array1<R> {
+    let mut gradient = Array1::zeros(mlp.n_params());
+    for l in 1..=mlp.depth() {
+        let (weights, bias) = mlp.offsets(l);
+        let delta = &primal.adjoint[l - 1];
+        let (mut w_part, mut b_part) =
+            gradient.slice_mut(ndarray::s![weights.start..bias.end]).split_at(Axis(0), weights.len());
+        let shape = (mlp.layers()[l], mlp.layers()[l - 1]);
+        let mut w_part = w_part.view_mut().into_shape_with_order(shape).expect("length of the range");
+        ndarray::linalg::general_mat_mul(R::one(), &delta.t(), &primal.input_of(l), R::zero(), &mut w_part);
+        b_part.assign(&delta.sum_axis(Axis(0)));
+    }
+    gradient
+}
+
+/// Sum of the losses (nats), how many rows are classified right, and `Σ_i ∇ℓ_i(w)` (p,) over a batch.
+pub struct BatchGradient<R> {
+    /// nats
+    pub loss: f64,
+    /// rows whose class comes first
+    pub correct: usize,
+    /// (p,)
+    pub gradient: Array1<R>,
+}
+
+/// Loss and gradient of the rows of `batches`, each a part of one mini-batch, in parallel and in a fixed tree.
+pub fn batch_gradient<R: Real>(
+    mlp: &Mlp,
+    w: &ArrayView1<R>,
+    samples: &Samples,
+    parts: &[&[usize]],
+) -> BatchGradient<R> {
+    let part = |rows: &&[usize]| one_gradient(mlp, w, samples.rows(rows));
+    sum(parts, &part, &|a, b| {
+        a.loss += b.loss;
+        a.correct += b.correct;
+        add(&mut a.gradient, &b.gradient);
+    })
+    .expect("a mini-batch has rows")
+}
+
+/// `a += b` (p,), in parallel: the other threads of a step would wait for it.
+fn add<R: Real>(a: &mut Array1<R>, b: &Array1<R>) {
+    a.axis_chunks_iter_mut(Axis(0), PARAMETERS_AT_ONCE)
+        .into_par_iter()
+        .zip(b.axis_chunks_iter(Axis(0), PARAMETERS_AT_ONCE).into_par_iter())
+        .for_each(|(mut a, b)| a += &b);
+}
+
+fn one_gradient<R: Real>(mlp: &Mlp, w: &ArrayView1<R>, batch: Batch<R>) -> BatchGradient<R> {
+    let primal = Primal::new(mlp, w, batch);
+    let losses = mlp.loss.values(primal.outputs.view(), &primal.targets);
+    BatchGradient {
+        loss: losses.iter().sum(),
+        correct: count_correct(&primal),
+        gradient: block_gradient(mlp, &primal),
+    }
+}
+
+fn count_correct<R: Real>(primal: &Primal<R>) -> usize {
+    (0..primal.n_rows())
+        .filter(|&i| Loss::is_correct(primal.outputs.view(), &primal.targets, i) == Some(true))
+        .count()
+}
+
+/// `∇L(w)` over all samples, (p,), nats per parameter unit; `done` is told how many more samples are.
+pub fn full_gradient<R: Real>(
+    mlp: &Mlp,
+    w: &ArrayView1<R>,
+    samples: &Samples,
+    done: &(impl Fn(usize) + Sync),
+) -> Array1<f64> {
+    let block = |range: &Range<usize>| {
+        let gradient = block_gradient(mlp, &Primal::new(mlp, w, samples.block(range.clone())));
+        done(range.len());
+        gradient.mapv(R::wide)
+    };
+    let total = sum(&blocks(0..samples.len()), &block, &|a, b| *a += &b).expect("at least one sample");
+    total / samples.len() as f64
+}
+
+/// `ℓ_i(w)` of all samples in nats, and whether each is classified right (`None` for targets that are not classes);
+/// `done` is told how many more samples are.
+pub fn sample_losses<R: Real>(
+    mlp: &Mlp,
+    w: &ArrayView1<R>,
+    samples: &Samples,
+    done: &(impl Fn(usize) + Sync),
+) -> (Array1<f64>, Option<usize>) {
+    let parts = blocks(0..samples.len())
+        .into_par_iter()
+        .map(|range| {
+            let batch = samples.block::<R>(range.clone());
+            let f = outputs(mlp, w, batch.x.view());
+            let losses = mlp.loss.values(f.view(), &batch.targets);
+            let correct =
+                (0..f.nrows()).map(|i| Loss::is_correct(f.view(), &batch.targets, i).map(usize::from));
+            done(range.len());
+            (losses, correct.sum::<Option<usize>>())
+        })
+        .collect::<Vec<_>>();
+    let correct = parts.iter().map(|(_, correct)| *correct).sum();
+    (parts.into_iter().flat_map(|(losses, _)| losses).collect(), correct)
+}

@@ -1,0 +1,111 @@
+//! Threads, caches and the parts in which work is done change no byte.
+
+use std::sync::Arc;
+
+use landscape::change::delta::monte_carlo;
+use landscape::network::initialisation::{Initialisation, first_weights};
+use landscape::numeric::blas::use_one_thread;
+use landscape::numeric::gaussian::gaussian_rows;
+use landscape::numeric::sums::{BLOCK_ROWS, PARAMETERS_AT_ONCE};
+use landscape::passes::curvature::sample_derivatives;
+use landscape::passes::draws::Draws;
+use landscape::passes::gradient::{batch_gradient, full_gradient};
+use landscape::passes::hvp::{HessianSum, SecondOrder};
+use landscape::spectrum::subspace::random_basis;
+use landscape::training::epoch::epoch;
+use landscape::training::optimizer::{Optimizer, Stepper};
+use landscape::{Activation, Inputs, Loss, Mlp, Real, Samples, Targets};
+use ndarray::{Array1, Array2};
+
+/// More parameters than one task updates, three blocks of samples of which one is short, more directions than one pass takes.
+struct Subject {
+    mlp: Mlp,
+    samples: Samples,
+    w: Array1<f32>,
+    directions: Array2<f32>,
+}
+
+const ADAM: Optimizer = Optimizer::Adam { learning_rate: 1e-2, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+
+impl Subject {
+    fn new() -> Self {
+        use_one_thread();
+        let mlp = Mlp::new(&[60, 300, 120, 5], Activation::Tanh, Loss::SoftmaxCrossEntropy);
+        assert!(mlp.n_params() > PARAMETERS_AT_ONCE);
+        let n = 2 * BLOCK_ROWS + 77;
+        let classes = Targets::Classes((0..n).map(|i| [2, 0, 4, 1, 3, 0][i % 6]).collect());
+        let x = gaussian_rows(1, n, 60).mapv(f32::narrow);
+        let samples = Samples::new(Inputs::F32(Arc::new(x)), classes, (1.0, 0.0, 1.0));
+        let w = first_weights(&mlp, Initialisation::Glorot, 2);
+        let directions = random_basis(3, 5, mlp.n_params());
+        Self { mlp, samples, w, directions }
+    }
+
+    /// Every pass, one after the other, as bits.
+    fn bits(&self, cache_bytes: usize) -> Vec<(&'static str, Vec<u64>)> {
+        let (mlp, samples, n) = (&self.mlp, &self.samples, self.samples.len());
+        let sum = HessianSum::new(mlp, self.w.view(), samples, cache_bytes);
+        let product =
+            |range| sum.product(range, self.directions.view(), SecondOrder::Hessian).mapv(f64::from);
+        let mut curvature = vec![];
+        sample_derivatives(&sum, self.directions.view(), &mut |some| {
+            curvature.extend(some.curvature.iter().map(|c| c.to_bits()));
+            Ok::<_, ()>(())
+        })
+        .expect("nothing fails");
+        let mut w = self.w.clone();
+        let mut stepper = Stepper::new(ADAM, w.len());
+        let rows = (0..n).rev().collect::<Vec<_>>();
+        epoch(mlp, &mut w, &mut stepper, samples, &rows, 200, &mut |_| ());
+        let basis = self.directions.view();
+        let draws = Draws { mlp, w: self.w.view(), basis, samples, weights_bytes: 1 };
+        let drawn = monte_carlo(&draws, gaussian_rows(4, 70, 5).view(), 1, &mut |_| ());
+        let bits = |values: &mut dyn Iterator<Item = f64>| values.map(f64::to_bits).collect::<Vec<_>>();
+        vec![
+            ("product with all samples", bits(&mut product(0..n).into_iter())),
+            // Cut inside of the first block and inside of the last.
+            ("product with some samples", bits(&mut product(5..n - 7).into_iter())),
+            ("curvature", curvature),
+            ("gradient", bits(&mut full_gradient(mlp, &self.w.view(), samples, &|_| ()).into_iter())),
+            ("epoch", bits(&mut w.into_iter().map(f64::from))),
+            ("delta", bits(&mut drawn.delta.into_iter())),
+            ("loss variance", bits(&mut drawn.loss_variance.into_iter())),
+        ]
+    }
+}
+
+#[test]
+fn every_pass_has_the_same_bytes_on_any_number_of_threads_with_or_without_a_cache() {
+    let subject = Subject::new();
+    let on = |threads: usize, cache_bytes: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+        pool.install(|| subject.bits(cache_bytes))
+    };
+    let expected = on(1, 0);
+    for (threads, cache_bytes) in [(1, usize::MAX), (2, 0), (3, usize::MAX)] {
+        for ((what, found), (_, expected)) in on(threads, cache_bytes).iter().zip(&expected) {
+            assert!(found == expected, "{what}: other bytes on {threads} threads, cache {cache_bytes}");
+        }
+    }
+}
+
+/// Gradients and steps of many parameters are made in parts: all of them, each once.
+#[test]
+fn parts_of_many_parameters_join_without_a_seam() {
+    let subject = Subject::new();
+    let (n, w) = (subject.samples.len(), subject.w.mapv(f64::from));
+    let rows = (0..n).collect::<Vec<_>>();
+    let parts = rows.chunks(100).collect::<Vec<_>>();
+    let found = batch_gradient(&subject.mlp, &w.view(), &subject.samples, &parts).gradient / n as f64;
+    let whole = full_gradient(&subject.mlp, &w.view(), &subject.samples, &|_| ());
+    let scale = whole.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
+    // The same 845 terms in another order.
+    assert!((&found - &whole).iter().all(|e| e.abs() <= 1e-12 * scale));
+    // The first step of Adam moves every parameter by the rate, against its gradient.
+    let mut moved = w.clone();
+    Stepper::new(ADAM, w.len()).step(&mut moved, &whole, 1.0);
+    for ((moved, w), g) in moved.iter().zip(&w).zip(&whole) {
+        let expected = -1e-2 * g / (g.abs() + 1e-8);
+        assert!((moved - w - expected).abs() <= 1e-15, "{moved} {w} {g}");
+    }
+}
