@@ -301,8 +301,8 @@ pub fn eigen<R: Real>(params: &records::Eigen, ctx: &PlanContext) -> Result<Cost
         ),
     ];
     let kept = params.max_subspace.unwrap_or((4 * params.dim).max(20)) as f64;
-    // Directions and the newest product; pairs and one random basis; pairs, their basis with its products and residuals.
-    let most = (kept + 2.0).max(d + params.random_dim as f64).max(d + 2.0 * (2.0 * d + 4.0) + 2.0 * d);
+    // Directions, the newest product and the pairs in whose complement they lie; pairs and one random basis; pairs, their basis with its products and residuals.
+    let most = (kept + 2.0 + d).max(d + params.random_dim as f64).max(d + 2.0 * (2.0 * d + 4.0) + 2.0 * d);
     let vectors = most * work.mlp.n_params() as f64;
     let memory = work.shape.inputs_bytes(work.shape.n) + cached + Workload::<R>::bytes(vectors);
     Ok(work.finish(parts, memory))
