@@ -12,7 +12,7 @@ use ndarray::{Array1, Array2, Axis, concatenate, s};
 use crate::numeric::real::Real;
 use crate::spectrum::krylov::{Factorisation, Projected};
 use crate::spectrum::operator::SymmetricOperator;
-use crate::spectrum::ritz::{EigenRequest, RitzPairs, rounding};
+use crate::spectrum::ritz::{EigenRequest, RitzPairs, rounding, scale};
 
 /// Random streams of this seed from here on are starts of the search: beyond those of the directions.
 const FIRST_STREAM: usize = usize::MAX / 2;
@@ -106,11 +106,16 @@ fn look<R: Real>(
         step(1);
         let found = krylov.eigen(which);
         pairs.norm = pairs.norm.max(krylov.norm);
-        polynomials.iter_mut().for_each(|q| q.expand(&krylov));
+        for q in &mut polynomials {
+            q.expand(&krylov);
+        }
         let beyond = found.order.iter().take_while(|&&i| which.rank(found.values[i]) > border).count();
         let beyond = beyond.min(request.dim);
         let (complete, invariant) = (krylov.m == n, krylov.invariant(&found));
         if beyond > 0 {
+            // Half, for what is not orthogonal to the residuals of the pairs in hand.
+            let own = request.residual_tolerance * scale::<R>(found.largest(beyond), pairs.norm);
+            let limit = limit.min(own) / 2.0;
             if complete || invariant || krylov.converged(&found, beyond, limit) {
                 let (values, vectors) = krylov.into_wanted(&found, beyond);
                 return Look::Missing(values, vectors);
@@ -129,7 +134,9 @@ fn look<R: Real>(
         if krylov.m == m_max {
             let wanted = beyond.clamp(1, m_max - 1);
             let keep = wanted + (m_max - wanted) / 2;
-            polynomials.iter_mut().for_each(|q| q.restart(&found, keep));
+            for q in &mut polynomials {
+                q.restart(&found, keep);
+            }
             krylov.restart(&found, keep);
         }
         krylov.append_residual();
@@ -219,7 +226,7 @@ mod tests {
 
     /// As many of each value as `copies`, the last of them to fill up n.
     fn repeated(n: usize, copies: usize) -> Vec<f64> {
-        (0..n).map(|i| 10.0 * 0.7_f64.powi(i32::try_from((i / copies).min(40)).unwrap()) - 2.0).collect()
+        (0..n).map(|i| 10.0 * 0.7_f64.powi(i32::try_from((i / copies).min(12)).unwrap()) - 2.0).collect()
     }
 
     // The first start is an eigenvector: it and the basis of the matrix have the same seed.
