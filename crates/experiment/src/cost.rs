@@ -318,6 +318,9 @@ pub fn montecarlo<R: Real>(params: &records::MonteCarlo, ctx: &PlanContext) -> R
         let losses = draws as f64 * n;
         part(what, losses * work.flops_of_draw(dim), losses * each)
     };
+    for left_out in params.grids.iter().filter_map(|g| g.left_out(work.shape.n, params.step)) {
+        tracing::warn!("{left_out}");
+    }
     let mut parts = vec![];
     for s in &params.settings {
         let what = format!("{}: losses of {} draws at {n} samples", s.name, params.draws);
