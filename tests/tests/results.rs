@@ -333,6 +333,8 @@ fn every_copy_of_a_repeated_eigenvalue_is_found() {
             set(p, "train", yaml("{hidden: [], loss: squared-error, epochs: 3}"));
             set(p, "eigen", yaml("{dim: 10, random_dim: 0, prefix_count: 0}"));
             set(p, "eigen.which", which);
+            set(p, "montecarlo.settings", yaml("[{name: top, basis: hessian, dim: 10, sigma: 1}]"));
+            set(p, "montecarlo.grids", yaml("[]"));
             if let Some(n) = n {
                 set(p, "fetch-data.n_samples", n);
             }
