@@ -42,7 +42,7 @@ full:
 quick: man digits
 ## make <experiment>   one experiment, such as: make mnist
 $(EXPERIMENTS) $(MEMBERS): %: $(A)/%/report/manifest.json
-	@echo "$@: up to date; open $(A)/$@/report/index.html"
+	@echo "$@: $$(cat $(A)/$@/report/answer.txt) Open $(A)/$@/report/index.html"
 ## make <family>/<member>       one member of a family, such as: make digits-ladder/k100-r1
 ## make <stage>        one stage of every experiment, such as: make eigen
 $(STAGES): %: $(SUBJECTS:=/%)
@@ -111,7 +111,7 @@ setup:
 ## make status         each experiment and stage: fresh, stale because of what, missing, running; make status EXPERIMENTS=mnist
 status: $(BINARIES)
 	@$(BIN)/status $(places) $(if $(filter command,$(origin EXPERIMENTS)),$(EXPERIMENTS))
-## make dry-run        what would run, its flops, memory and estimated time; make dry-run EXPERIMENTS=mnist
+## make dry-run        what would run, its flops, memory and estimated time; make dry-run EXPERIMENTS=mnist (make -n builds all the same)
 dry-run: $(BINARIES)
 	@for e in $(SUBJECTS); do for s in $(STAGES); do \
 	  $(BIN)/$$s $(places) --experiment $$e --dry-run || exit; done; done; \

@@ -199,9 +199,14 @@ impl Place {
 
     /// Runs `make` on this place's pipeline file.
     pub fn make(&self, arguments: &[&str]) -> Ran {
+        self.make_with("pipeline.yaml", arguments)
+    }
+
+    /// Runs `make` on another pipeline file of this place.
+    pub fn make_with(&self, file: &str, arguments: &[&str]) -> Ran {
         let mut command = Command::new("make");
         command.current_dir(root()).args(arguments);
-        command.arg(format!("PIPELINE={}", self.path("pipeline.yaml").display()));
+        command.arg(format!("PIPELINE={}", self.path(file).display()));
         command.arg(format!("A={}", self.path("artifacts").display()));
         // A make above this one would hand down its own flags.
         command.env_remove("MAKEFLAGS").env_remove("MAKELEVEL").env_remove("MFLAGS");

@@ -13,6 +13,7 @@ use landscape::passes::draws::Draws;
 use landscape::{Mlp, Real, Samples};
 use ndarray::{Array1, Array2, Array3, Ix2, s};
 use pipeline::Failure;
+use pipeline::log::count;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext};
 use records::montecarlo::{Facts, GridFact, SettingFact, SweepFact};
@@ -116,10 +117,10 @@ fn run<R: Real + Element>(params: &records::MonteCarlo, ctx: &mut StageContext) 
     }
     let sweep = params.sweep.as_ref().map(|sweep| run_sweep(params, ctx, &subject, sweep)).transpose()?;
     let line = format!(
-        "{} settings and {} landscapes over {} prefixes of {n_samples} samples",
-        settings.len(),
-        grids.len(),
-        sizes.len()
+        "{} and {} over {} of {n_samples} samples",
+        count(settings.len(), "setting"),
+        count(grids.len(), "landscape"),
+        count(sizes.len(), "prefix size")
     );
     ctx.outputs.facts(&Facts {
         sweep,

@@ -70,6 +70,19 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// The error and its causes in one line; a cause that the message before it ends with is not said again.
+pub fn words(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if said.is_empty() {
+            said = cause;
+        } else if !said.ends_with(&cause) {
+            said = format!("{said}: {cause}");
+        }
+    }
+    said
+}
+
 /// The exit code of an error and what to do about it, if the user can do something.
 pub fn cure(error: &anyhow::Error) -> (u8, Option<&str>) {
     for cause in error.chain() {
@@ -81,4 +94,18 @@ pub fn cure(error: &anyhow::Error) -> (u8, Option<&str>) {
         }
     }
     (1, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let source = std::io::Error::other("no such file");
+        let store = store::Error::Unreadable { path: "x.npy".into(), source, hint: "check it" };
+        assert_eq!(words(&anyhow::Error::from(store)), "x.npy: no such file");
+        let told = anyhow::Error::from(std::io::Error::other("disk full")).context("cannot write x");
+        assert_eq!(words(&told), "cannot write x: disk full");
+    }
 }

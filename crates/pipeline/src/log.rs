@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 use tracing::Level;
 
-use crate::failure::cure;
+use crate::failure::{cure, words};
 
 /// Messages from `level` up go to stderr, a line each; errors begin with `error:`, in red on a terminal unless
 /// `NO_COLOR` is set.
@@ -58,6 +58,11 @@ where
     }
 }
 
+/// A number of things in words: `1 setting`, `2 settings`; for a noun whose plural takes an s.
+pub fn count(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
 /// One line on stdout, for programs.
 pub(crate) fn print_json(value: &Value) {
     print_text(&value.to_string());
@@ -76,7 +81,7 @@ pub fn print_text(text: &str) {
 
 /// Prints the error and its cure once; gives the exit code.
 pub fn report(stage: &str, error: &anyhow::Error) -> ExitCode {
-    tracing::error!("{stage}: {error:#}");
+    tracing::error!("{stage}: {}", words(error));
     let (exit_code, hint) = cure(error);
     if let Some(hint) = hint {
         tracing::error!("hint: {hint}");
@@ -91,7 +96,7 @@ pub(crate) fn error_json(stage: &str, experiment: &str, error: &anyhow::Error) -
         "stage": stage,
         "experiment": experiment,
         "status": "error",
-        "error": format!("{error:#}"),
+        "error": words(error),
         "hint": hint,
         "exit_code": exit_code,
     })

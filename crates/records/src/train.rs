@@ -125,6 +125,9 @@ pub struct Facts {
     /// names of the layers in that file, from input to output; empty where it names none
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub brought_layers: Vec<String>,
+    /// of a network with squared error
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fit: Option<Fit>,
     /// what looks wrong with weights trained elsewhere, each a sentence
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -132,6 +135,19 @@ pub struct Facts {
 
 impl store::manifest::Facts for Facts {
     const STAGE: &'static str = "train";
+}
+
+/// How well outputs fit their targets; the loss ½‖f − y‖² is in squared units of the target.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Fit {
+    /// root of the mean of (f − y)² over samples and outputs, in units of the target
+    pub train_rmse: f64,
+    /// 1 − the sum of (f − y)² over that of the mean target as answer; null where all targets are the same
+    pub train_r_squared: Option<f64>,
+    /// the same on the test split; null without one
+    pub test_rmse: Option<f64>,
+    /// the same on the test split, against its own mean
+    pub test_r_squared: Option<f64>,
 }
 
 /// Where an array lies in w*.

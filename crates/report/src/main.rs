@@ -75,8 +75,15 @@ fn experiment(params: &Report, ctx: &mut StageContext) -> Result<String> {
         let file = format!("surfaces/{}.vts", grid.name);
         out.write_bytes(&file, vtk::structured_grid(grid).as_bytes(), "landscape for ParaView")?;
     }
+    let line = answer_file(ctx, &summary.headline)?;
     overview::write(&ctx.artifacts, summary, Some(curve))?;
-    Ok(format!("{} figures, index.html of {:.1} MB", figures.len(), html.len() as f64 / 1e6))
+    Ok(line)
+}
+
+/// Writes the answer in one line, with which `make <experiment>` ends, and returns it.
+fn answer_file(ctx: &mut StageContext, answer: &str) -> Result<String> {
+    ctx.outputs.write_bytes("answer.txt", format!("{answer}\n").as_bytes(), "the answer in one line")?;
+    Ok(answer.trim_end_matches('.').to_owned())
 }
 
 fn family(params: &Report, ctx: &mut StageContext) -> Result<String> {
@@ -88,6 +95,7 @@ fn family(params: &Report, ctx: &mut StageContext) -> Result<String> {
     ctx.outputs.write_bytes("index.html", html.as_bytes(), "the report")?;
     let summary = summary::of_family(params, &ctx.experiment, answer, &family, &figures);
     ctx.outputs.write_json("summary.json", &summary, "the report in numbers")?;
+    let line = answer_file(ctx, &format!("{} {}", summary.headline, summary.answer.join(" ")))?;
     overview::write(&ctx.artifacts, summary, None)?;
-    Ok(format!("{} members, {} figures", family.members.len(), figures.len()))
+    Ok(line)
 }

@@ -56,6 +56,9 @@ pub struct Run {
     pub wall_seconds: f64,
     /// largest resident set, in bytes
     pub peak_memory_bytes: Option<u64>,
+    /// the line with numbers that the user saw
+    #[serde(default)]
+    pub summary: String,
 }
 
 /// The record of a finished stage.

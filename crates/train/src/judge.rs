@@ -3,6 +3,7 @@
 use landscape::numeric::samples::Targets;
 use landscape::{Mlp, Samples};
 use records::Loss;
+use records::train::Fit;
 
 /// Arrays of the file that no layer took.
 pub fn unused(name: &str, arrays: &[String]) -> Option<String> {
@@ -44,6 +45,24 @@ pub fn chance(
              layers in another order (train.weights_layers) and another activation (train.activation)",
             found.join(", and ")
         )
+    })
+}
+
+/// RMSE and R² of a network with squared error, whose losses these are; `None` for another loss.
+pub fn fit(mlp: &Mlp, train: (f64, &Samples), test: Option<(f64, &Samples)>) -> Option<Fit> {
+    if mlp.loss != Loss::SquaredError {
+        return None;
+    }
+    let rmse = |loss: f64| (2.0 * loss / mlp.n_outputs() as f64).sqrt();
+    let r_squared = |(loss, samples): (f64, &Samples)| {
+        let constant = constant_loss(mlp.loss, mlp.n_outputs(), samples.targets());
+        (constant > 0.0).then(|| 1.0 - loss / constant)
+    };
+    Some(Fit {
+        train_rmse: rmse(train.0),
+        train_r_squared: r_squared(train),
+        test_rmse: test.map(|t| rmse(t.0)),
+        test_r_squared: test.and_then(r_squared),
     })
 }
 
@@ -96,5 +115,8 @@ mod tests {
         let targets = samples(Targets::Values(y));
         assert!(chance("w", &mlp, (2.01, None), &targets).unwrap().contains("= 2.0000"));
         assert_eq!(chance("w", &mlp, (1.99, None), &targets), None);
+        // ½ · 0.5² off each target on average: R² = 1 − 0.25/4.
+        let found = fit(&mlp, (0.125, &targets), None).unwrap();
+        assert_eq!((found.train_rmse, found.train_r_squared, found.test_rmse), (0.5, Some(0.9375), None));
     }
 }

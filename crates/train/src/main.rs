@@ -213,6 +213,7 @@ fn facts<R: Real>(
         gradient_norm,
         brought_layers: vec![],
         warnings: vec![],
+        fit: judge::fit(mlp, (train_loss, train), test_loss.zip(test)),
         origin: params.weights.as_ref().map_or("trained".to_owned(), |path| path.display().to_string()),
     })
 }
@@ -220,12 +221,23 @@ fn facts<R: Real>(
 /// What the user sees when the stage ends.
 fn line(facts: &Facts) -> String {
     let percent = |a: Option<f64>| a.map_or("-".to_owned(), |a| format!("{:.2} %", 100.0 * a));
+    let number = |v: Option<f64>| v.map_or("-".to_owned(), |v| format!("{v:.4}"));
+    let quality = match &facts.fit {
+        Some(fit) if facts.train_accuracy.is_none() => format!(
+            "RMSE {} train, {} test, R^2 {} train, {} test (the loss is half the mean squared error, in squared units of the target)",
+            number(Some(fit.train_rmse)),
+            number(fit.test_rmse),
+            number(fit.train_r_squared),
+            number(fit.test_r_squared)
+        ),
+        _ => {
+            format!("accuracy {} train, {} test", percent(facts.train_accuracy), percent(facts.test_accuracy))
+        }
+    };
     format!(
-        "loss {:.3e}, |grad| {:.2e}, accuracy {} train, {} test, {} parameters{}",
+        "loss {:.3e}, |grad| {:.2e}, {quality}, {} parameters{}",
         facts.train_loss,
         facts.gradient_norm,
-        percent(facts.train_accuracy),
-        percent(facts.test_accuracy),
         facts.n_params,
         facts.polish.as_ref().map_or(String::new(), minimiser::line)
     )

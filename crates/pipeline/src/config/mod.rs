@@ -37,8 +37,13 @@ impl Pipeline {
             )
         })?;
         let mut pipeline = Self::parse(&file, &text)?;
-        if let Some(shared) = pipeline.defaults_from.take() {
-            let shared = path.parent().unwrap_or(Path::new("")).join(shared);
+        if let Some(named) = pipeline.defaults_from.take() {
+            let shared = path.parent().unwrap_or(Path::new("")).join(&named);
+            if !shared.exists() {
+                let what = format!("{} does not exist", shared.display());
+                let hint = "give the way from the folder of this file to the repository's pipeline.yaml";
+                return Err(pipeline.error(&["defaults_from"], &what, hint));
+            }
             // Its own defaults lie over those of the other file.
             let mut defaults = Value::Mapping(Self::read(&shared)?.defaults);
             overlay(&mut defaults, &Value::Mapping(pipeline.defaults));
@@ -50,14 +55,7 @@ impl Pipeline {
 
     /// Parses `text`, which messages call `file`.
     pub fn parse(file: &str, text: &str) -> Result<Self> {
-        let root = read_yaml(text).map_err(|e| {
-            let hint = if text.lines().any(|line| line.trim_start_matches(' ').starts_with('\t')) {
-                "YAML indents with spaces; a line begins with a tab"
-            } else {
-                "`defaults:` and `experiments:` are needed, each a mapping whose entries are indented by the same spaces"
-            };
-            Failure::config(format!("{file}: {e}"), hint)
-        })?;
+        let root = read_yaml(text).map_err(|e| not_yaml(file, text, &e))?;
         let mut pipeline = Self {
             file: file.to_owned(),
             marks: marked_yaml::parse_yaml(0, text).ok(),
@@ -118,10 +116,19 @@ impl Pipeline {
     /// An error if a section, of the defaults or of an experiment, is not one of `stages`.
     pub fn check_sections(&self, stages: &[&str]) -> Result<()> {
         let known = format!("sections are stages: {}", stages.join(", "));
+        let is_stage = |key: &Value| key.as_str().is_some_and(|k| stages.contains(&k));
         let check = |path: &[&str], sections: &Mapping| {
-            for key in sections.keys().map(|k| k.as_str().unwrap_or_default()) {
+            for (key, value) in sections.iter().map(|(k, v)| (k.as_str().unwrap_or_default(), v)) {
                 if !stages.contains(&key) {
-                    let hint = suggest::question(key, stages.iter().copied()) + &known;
+                    let experiment = value.as_mapping().is_some_and(|m| m.keys().any(is_stage));
+                    let hint = if experiment {
+                        let above = path.last().unwrap_or(&"experiments");
+                        format!(
+                            "it looks like an experiment: begin its line where that of `{above}` begins, not deeper"
+                        )
+                    } else {
+                        suggest::question(key, stages.iter().copied()) + &known
+                    };
                     return Err(self.error(&[path, &[key]].concat(), "unknown section", &hint));
                 }
             }
@@ -310,6 +317,25 @@ impl Pipeline {
         }
         found
     }
+}
+
+/// An error that names the line, and what to do about it.
+fn not_yaml(file: &str, text: &str, error: &serde_yaml::Error) -> Failure {
+    let tab = text.lines().position(|line| line.trim_start_matches(' ').starts_with('\t'));
+    let place = tab.map(|i| i + 1).or_else(|| error.location().map(|l| l.line()));
+    let Some(n) = place else {
+        let hint = "`defaults:` and `experiments:` are needed, each a mapping";
+        return Failure::config(format!("{file}: {error}"), hint);
+    };
+    let hint = if tab.is_some() {
+        format!("YAML indents with spaces, and line {n} begins with a tab")
+    } else {
+        let line = text.lines().nth(n - 1).unwrap_or_default();
+        format!(
+            "look at line {n}, `{line}`, and the one before it: keys beside each other begin below each other, and each (, [, {{ and quote is closed"
+        )
+    };
+    Failure::config(format!("{file}:{n}: not YAML: {error}"), hint)
 }
 
 /// The file, with `<<: *anchor` merged in.
@@ -504,6 +530,12 @@ experiments:
             ),
             (GOOD.replace("defaults:", "default:"), "p.yaml:1: default: unknown key"),
             (GOOD.replace("dim: 2", "dim: 2\n      dim: 3"), "duplicate entry"),
+            (GOOD.replace("      dim: 2", "\tdim: 2"), "p.yaml:8: not YAML: "),
+            (GOOD.replace("      dim: 2", "       grids: []\n      dim: 2"), "p.yaml:9: not YAML: "),
+            (
+                GOOD.replace("  big:", "    big: {eigen: {dim: 1}}\n  other:"),
+                "p.yaml:9: experiments.small.big: unknown section",
+            ),
             (GOOD.replace("  big:", "  2024:"), "p.yaml:9: experiments.2024: 2024 is a number, not a name"),
             (GOOD.replace("  big:", "  ../up:"), "experiments.../up: \"../up\" cannot be the name"),
             (GOOD.replace("small:", "tiny:"), "p.yaml: no experiment \"small\""),

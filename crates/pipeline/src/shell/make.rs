@@ -24,10 +24,13 @@ pub(crate) fn up_to_date<S: Stage>(arguments: &Arguments, subject: &Subject<S>) 
     let manifest = Manifest::path(&subject.experiment_dir(), name);
     let touched = File::options().write(true).open(&manifest).and_then(|f| f.set_modified(SystemTime::now()));
     touched.with_context(|| format!("cannot touch {}", manifest.display()))?;
+    let summary = Manifest::read(&subject.experiment_dir(), name)?.run.summary;
     if arguments.json {
-        print_json(&json!({"stage": name, "experiment": experiment, "status": "up to date"}));
+        print_json(
+            &json!({"stage": name, "experiment": experiment, "status": "up to date", "summary": summary}),
+        );
     }
-    tracing::info!("{name}: {experiment} is up to date");
+    tracing::info!("{name}: {experiment} is up to date: {summary}");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -68,6 +71,7 @@ pub(crate) fn make<S: Stage>(arguments: &Arguments, subject: Subject<S>) -> Resu
         blas,
         wall_seconds: begun.elapsed().as_secs_f64(),
         peak_memory_bytes: peak_memory_bytes(),
+        summary: summary.clone(),
     };
     let manifest = Manifest {
         format: FORMAT,

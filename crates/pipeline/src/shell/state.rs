@@ -130,7 +130,13 @@ mod tests {
             inputs: inputs.clone(),
             outputs: BTreeMap::from([("a.npy".to_owned(), output)]),
             facts: serde_json::Map::new(),
-            run: Run { threads: 1, blas: None, wall_seconds: 0.0, peak_memory_bytes: None },
+            run: Run {
+                threads: 1,
+                blas: None,
+                wall_seconds: 0.0,
+                peak_memory_bytes: None,
+                summary: String::new(),
+            },
         };
         let state = |params: &Value, kernel: &str, inputs: &BTreeMap<String, String>, fingerprint: &str| {
             State::of(Some(&manifest), dir.path(), &Now { fingerprint, params, code: &parts(kernel), inputs })
