@@ -12,6 +12,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use pipeline::log::count;
 use pipeline::shell::{Stage, StageContext};
 use records::Report;
 
@@ -75,15 +76,14 @@ fn experiment(params: &Report, ctx: &mut StageContext) -> Result<String> {
         let file = format!("surfaces/{}.vts", grid.name);
         out.write_bytes(&file, vtk::structured_grid(grid).as_bytes(), "landscape for ParaView")?;
     }
-    let line = answer_file(ctx, &summary.headline)?;
+    write_answer(ctx, &summary.headline)?;
     overview::write(&ctx.artifacts, summary, Some(curve))?;
-    Ok(line)
+    Ok(format!("{}, index.html of {:.1} MB", count(figures.len(), "figure"), html.len() as f64 / 1e6))
 }
 
-/// Writes the answer in one line, with which `make <experiment>` ends, and returns it.
-fn answer_file(ctx: &mut StageContext, answer: &str) -> Result<String> {
-    ctx.outputs.write_bytes("answer.txt", format!("{answer}\n").as_bytes(), "the answer in one line")?;
-    Ok(answer.trim_end_matches('.').to_owned())
+/// Writes the answer in one line, with which `make <experiment>` ends.
+fn write_answer(ctx: &mut StageContext, answer: &str) -> Result<()> {
+    Ok(ctx.outputs.write_bytes("answer.txt", format!("{answer}\n").as_bytes(), "the answer in one line")?)
 }
 
 fn family(params: &Report, ctx: &mut StageContext) -> Result<String> {
@@ -95,7 +95,7 @@ fn family(params: &Report, ctx: &mut StageContext) -> Result<String> {
     ctx.outputs.write_bytes("index.html", html.as_bytes(), "the report")?;
     let summary = summary::of_family(params, &ctx.experiment, answer, &family, &figures);
     ctx.outputs.write_json("summary.json", &summary, "the report in numbers")?;
-    let line = answer_file(ctx, &format!("{} {}", summary.headline, summary.answer.join(" ")))?;
+    write_answer(ctx, &format!("{} {}", summary.headline, summary.answer.join(" ")))?;
     overview::write(&ctx.artifacts, summary, None)?;
-    Ok(line)
+    Ok(format!("{}, {}", count(family.members.len(), "member"), count(figures.len(), "figure")))
 }
