@@ -39,6 +39,12 @@ np.savez(folder + "/weights.npz", **state(["0", "2", "4"]))
 np.savez(folder + "/numbers-apart.npz", **state(["embed", "middle", "last_hidden"]), temperature=np.float32(1))
 np.savez(folder + "/alphabet.npz", **dict(sorted(state(["2", "10", "20"]).items())))
 np.savez(folder + "/short.npz", x=x[:500], y=y[:500])
+np.savez(folder + "/named.npz", **dict(reversed(state(["embed", "middle", "out"]).items())))
+np.save(folder + "/order.npy", np.arange(2400)[::-1])
+np.save(folder + "/basis.npy", np.eye(5, sum(w.size + b.size for w, b in layers)))
+np.save(folder + "/theta.npy", 0.1 * rng.normal(size=(64, 5)))
+np.save(folder + "/x.npy", x[:300])
+np.save(folder + "/y.npy", y[:300].astype("u1"))
 print(np.mean(np.logaddexp.reduce(f, axis=1) - f[np.arange(2400), y]))
 "#;
 
@@ -88,6 +94,36 @@ fn the_section_of_readme_leads_from_arrays_to_k() {
     }
     let again = place.make_with("my.yaml", &["mine"]);
     assert_eq!((again.code, last(&again.said)), (0, answer));
+}
+
+/// The keys in README's table of what can be brought, all at once, and a test split in files of its own.
+#[test]
+fn all_that_readme_says_can_be_brought() {
+    let Some(python) = python() else { return };
+    let place = Place::new(|_| ());
+    let loss = elsewhere(&python, &place);
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let table = readme.split("| to bring | set |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let mut pipeline: serde_yaml::Value = serde_yaml::from_str(&printed()).unwrap();
+    let (mut section, mut n_keys) = (String::new(), 0);
+    for (key, value) in table.split('`').skip(1).step_by(2).filter_map(|span| span.split_once(": ")) {
+        let (of, key) = key.split_once('.').unwrap_or((&section, key));
+        let (of, key) = (of.to_owned(), key.to_owned());
+        pipeline["experiments"]["mine"][&*of][&*key] = serde_yaml::from_str(value).unwrap();
+        (section, n_keys) = (of, n_keys + 1);
+    }
+    assert_eq!(n_keys, 5, "weights_layers, order, order_file, basis and settings: {table}");
+    let text = serde_yaml::to_string(&pipeline).unwrap().replace("weights.npz", "named.npz");
+    let text = text.replace("train_y:", "test_x: my/x.npy\n        test_y: my/y.npy\n        train_y:");
+    std::fs::write(place.path("my.yaml"), text).unwrap();
+    for stage in pipeline_tests::STAGES {
+        let mut command = Command::new(pipeline_tests::binary(stage));
+        command.arg("--pipeline").arg(place.path("my.yaml")).args(["--experiment", "mine"]);
+        let ran = ran(command.arg("--artifacts").arg(place.path("artifacts")).output());
+        assert_eq!(ran.code, 0, "{stage}: {}", ran.said);
+    }
+    assert!((train_loss(&place) - loss).abs() < 1e-6);
+    assert!(place.path("artifacts/mine/montecarlo/mine/delta.npy").exists());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The numbers of a whole run on `digits`, held against NumPy and against themselves.
 
 use ndarray::{Ix1, Ix2};
-use pipeline_tests::{FINISHED, Place, STAGES, check_with_numpy, ran, root, set, small};
+use pipeline_tests::{FINISHED, Place, STAGES, check_with_numpy, set, small};
 use serde_json::Value;
 use store::{npy, npz, rows};
 
@@ -161,42 +161,6 @@ fn everything_can_be_brought() {
         assert!(page.contains(told), "{told}");
     }
     assert!(place.artifact("report/figures/rayleigh-quotients.svg").exists());
-}
-
-/// The example of the README, word for word, on the files it names.
-#[test]
-fn the_example_of_the_readme_runs() {
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let block = readme.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
-    let example: serde_yaml::Value = serde_yaml::from_str(block).unwrap();
-    let place = Place::new(|p| p["experiments"]["mine"] = example["experiments"]["mine"].clone());
-    let mine = |file: &str| place.path("my").join(file);
-    std::fs::create_dir(place.path("my")).unwrap();
-    let finished = |file: &str| FINISHED.artifact(file);
-    for (from, to) in [
-        ("fetch-data/train_images.npy", "x_train.npy"),
-        ("fetch-data/train_labels.npy", "y_train.npy"),
-        ("train/weights.npz", "weights.npz"),
-    ] {
-        std::fs::copy(finished(from), mine(to)).unwrap();
-    }
-    let n = i64::try_from(npy::read::<i64, Ix1>(&mine("y_train.npy")).unwrap().len()).unwrap();
-    rows::write(&mine("order.npy"), &(0..n).rev().collect::<ndarray::Array1<i64>>()).unwrap();
-    let test_x = npy::read::<u8, Ix2>(&finished("fetch-data/test_images.npy")).unwrap();
-    let test_y = npy::read::<i64, Ix1>(&finished("fetch-data/test_labels.npy")).unwrap();
-    let test_y = test_y.mapv(|y| u8::try_from(y).unwrap());
-    let test = [("x".to_owned(), test_x.into_dyn()), ("y".to_owned(), test_y.into_dyn())];
-    npz::write(&mine("test.npz"), &test).unwrap();
-    let p = npy::read::<f32, Ix1>(&finished("train/w_star.npy")).unwrap().len();
-    let unit = ndarray::Array2::from_shape_fn((5, p), |(i, j)| f64::from(u8::from(j == 7 * i + 3)));
-    rows::write(&mine("basis.npy"), &unit).unwrap();
-    let theta = ndarray::Array2::from_shape_fn((64, 5), |(t, i)| 0.1 * ((t * 5 + i) as f64).sin());
-    rows::write(&mine("theta.npy"), &theta).unwrap();
-    for stage in STAGES {
-        let ran = ran(place.command(stage, "mine").output());
-        assert_eq!(ran.code, 0, "{stage}: {}", ran.said);
-    }
-    assert!(place.path("artifacts/mine/report/index.html").exists());
 }
 
 /// Widths, losses and activations other than the usual ones, and regression, go through every stage.
