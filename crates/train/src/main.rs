@@ -1,5 +1,6 @@
 //! `train`: from samples to w*, the parameters where training stopped, or the user's own weights.
 
+mod cost;
 mod fit;
 mod minimiser;
 mod weights;
@@ -33,8 +34,8 @@ impl Stage for TrainStage {
 
     fn cost(params: &Train, ctx: &PlanContext) -> Result<Cost> {
         match params.precision {
-            Precision::F32 => experiment::cost::train::<f32>(params, ctx),
-            Precision::F64 => experiment::cost::train::<f64>(params, ctx),
+            Precision::F32 => cost::of::<f32>(params, ctx),
+            Precision::F64 => cost::of::<f64>(params, ctx),
         }
     }
 
