@@ -94,13 +94,6 @@ const WRONG: &[[&str; 4]] = &[
         "a test split needs both test_x and test_y",
     ],
     ["eigen", "eigen.max_subspace", "4", "eigen.max_subspace: 4; more than dim + 1 = 4 is needed"],
-    ["eigen", "eigen", "{dim: 2411, max_products: 9999}", "eigen.dim: 2411 pairs, but the network has 2410"],
-    [
-        "montecarlo",
-        "eigen.random_dim",
-        "0",
-        "montecarlo.settings[2].basis: eigen has not written basis_random.npy",
-    ],
     [
         "montecarlo",
         "montecarlo.settings",
@@ -141,29 +134,37 @@ const WRONG: &[[&str; 4]] = &[
         "[{name: a/b, basis: hessian, dim: 1, sigma: 1.0}]",
         "name \"a/b\"",
     ],
-    [
-        "montecarlo",
-        "montecarlo.settings",
-        "[{name: a, basis: hessian, dim: 7, sigma: 1.0}]",
-        "settings[0]: 7 directions, but basis.npy has 3",
-    ],
-    [
-        "montecarlo",
-        "montecarlo.grids",
-        "[{name: a, basis: random, points: 5, extent: 1.0, prefix_sizes: [2000]}]",
-        "prefix_sizes: 2000, but k + step may be at most 1437",
-    ],
-    ["montecarlo", "montecarlo", "{step: 1000, grids: []}", "1000 samples, but there are 1437"],
-    ["bound", "montecarlo.step", "2", "eigen.step is 1, but montecarlo.step is 2"],
     ["bound", "bound.confidence", "1.0", "bound.confidence: 1; a number above 0 and below 1"],
-    ["montecarlo", "montecarlo.sweep.dim", "4", "montecarlo.sweep: 4 directions, but basis.npy has 3"],
-    ["stream", "stream.first", "1430", "stream.first: 1430 samples at the start and 32 an arrival"],
     ["stream", "stream.dim", "2411", "stream.dim: 2411 directions, but the network has 2410 parameters"],
-    ["report", "report.answer", "nothing", "it has: hessian-d10-s1, small-sigma"],
 ];
 
 /// Key, value that cannot work, and what the message says of it, of all that `params` can see in the file alone.
 const IMPOSSIBLE: &[[&str; 3]] = &[
+    // Values of several sections: each was refused by the stage that met it, after those before it had worked.
+    ["report.answer", "nothing", "no setting \"nothing\"; it has: hessian-d10-s1, small-sigma"],
+    [
+        "montecarlo",
+        "{step: 1000, grids: [], settings: [{name: a, basis: hessian, dim: 3, sigma: 1.0}]}",
+        "montecarlo.step: 1000, but there are 1437 samples in all",
+    ],
+    [
+        "montecarlo.sweep.dim",
+        "4",
+        "4 directions are needed, but eigen.dim is 3; set eigen.dim to 4 or more, or lower this",
+    ],
+    [
+        "montecarlo.settings",
+        "[{name: a, basis: hessian, dim: 7, sigma: 1.0}]",
+        "[0].dim: 7 directions are needed",
+    ],
+    [
+        "montecarlo.settings",
+        "[{name: a, basis: filter, dim: 3, sigma: 1.0}]",
+        "but eigen.random_dim is 2; set",
+    ],
+    ["eigen.step", "2", "2, but montecarlo.step is 1; set both to the same step, or eigen.prefix_count to 0"],
+    ["stream.first", "1430", "1430 samples at the start and 32 an arrival, but there are 1437 in all"],
+    ["train.weights_layers", "[a, b]", "goes with `weights`, and only with it"],
     ["montecarlo.sampling", "latin", "unknown variant `latin`"],
     ["montecarlo.control_variate", "perhaps", "invalid type: string \"perhaps\""],
     ["montecarlo.relative_error", "0", "0; a number above 0"],
@@ -289,12 +290,74 @@ fn impossible_values_are_told_with_line_and_key() {
     }
 }
 
+/// A stage that needs nothing of what is wrong, and a dry run, refuse an experiment that a later stage could not finish.
+#[test]
+fn the_whole_experiment_is_checked_before_any_work() {
+    let place = Place::new(|p| {
+        small(p);
+        set(p, "report.answer", "nothing");
+    });
+    for flags in [&[][..], &["--dry-run"]] {
+        let ran = pipeline_tests::ran(place.command("fetch-data", "digits").args(flags).output());
+        assert!(ran.code == 2 && ran.said.contains("montecarlo has no setting \"nothing\""), "{}", ran.said);
+    }
+    assert!(!place.artifact("fetch-data").exists());
+    // The number of samples, from the header of the user's file.
+    let short = |p: &mut Value| {
+        set(
+            p,
+            "montecarlo",
+            yaml(
+                "{step: 31, grids: [], sweep: null, settings: [{name: a, basis: hessian, dim: 3, sigma: 1.0}]}",
+            ),
+        );
+    };
+    let ran = own(short, |_| ());
+    assert!(
+        ran.code == 2 && ran.said.contains("montecarlo.step: 31, but there are 60 samples"),
+        "{}",
+        ran.said
+    );
+}
+
+/// Members that could not differ: twelve times one network gave "k^-0.02, flat everywhere".
+#[test]
+fn a_family_of_one_brought_network_is_refused() {
+    let said = |family: &str, weights: &str| {
+        let place = Place::new(|p| {
+            small(p);
+            set(p, "train.weights", yaml(weights));
+            set(p, "family", yaml(family));
+        });
+        let mut command = std::process::Command::new(pipeline_tests::binary("params"));
+        command.arg("--pipeline").arg(place.path("pipeline.yaml"));
+        let ran = pipeline_tests::ran(command.arg("--artifacts").arg(place.path("artifacts")).output());
+        (ran.code, ran.said)
+    };
+    let (code, text) = said("{ladder: [100, 200]}", "w.npy");
+    let part = "family.ladder: a member is trained on 100 samples, but train.weights is w.npy: every member would be that one network";
+    assert!(code == 2 && text.contains(part) && text.contains("set `weights: null`"), "{text}");
+    let (code, text) = said("{replicas: 2, reseed: [train]}", "w.npy");
+    assert!(
+        code == 2 && text.contains("family.replicas: 2 members differ in the seed of training alone"),
+        "{text}"
+    );
+    assert_eq!(said("{replicas: 2, reseed: [fetch-data]}", "w.npy").0, 0);
+    let (code, text) = said("{ladder: [100, 200]}", "null");
+    assert_eq!(code, 0, "{text}");
+}
+
 #[test]
 fn configuration() {
     for [stage, key, value, part] in WRONG {
         fails(stage, |p| set(p, key, yaml(value)), 2, &[part]);
     }
     fails("train", |p| set(p, "train.epoch", 3), 2, &["pipeline.yaml:"]);
+    let many = |p: &mut Value| {
+        set(p, "eigen", yaml("{dim: 2411, max_products: 9999}"));
+        set(p, "montecarlo.sweep", Value::Null); // Sobol sequences have not as many directions
+    };
+    fails("eigen", many, 2, &["eigen.dim: 2411 pairs, but the network has 2410"]);
 }
 
 /// V of the measured draws can be counted where that of a theory, or of a pilot, cannot.
@@ -524,6 +587,10 @@ fn files_of_the_user() {
         ran.said
     );
     rows /= 2.0;
+    rows::write(&place.path("basis.npy"), &rows.slice(ndarray::s![..2, ..])).unwrap();
+    place.stages(&["eigen"]);
+    let ran = place.stage("montecarlo");
+    assert!(ran.said.contains("montecarlo.settings[0]: 3 directions, but basis.npy has 2"), "{}", ran.said);
     rows::write(&place.path("basis.npy"), &rows).unwrap();
     place.stages(&["eigen"]);
     let ran = place.stage("montecarlo");
@@ -538,6 +605,7 @@ fn own(edit: impl FnOnce(&mut Value), write: impl FnOnce(&Place)) -> pipeline_te
         set(p, "fetch-data.dataset", "files");
         set(p, "fetch-data.files", yaml("{train_x: x.npy, train_y: y.npy}"));
         set(p, "fetch-data.normalisation", yaml("{scale: 16, mean: 0, std: 1}"));
+        set(p, "stream.seeds", 0); // it begins with more samples than there are
         edit(p);
     });
     let x = ndarray::Array2::from_shape_fn((60, 3), |(i, j)| ((i * (j + 2)) as f64 * 0.37).sin());

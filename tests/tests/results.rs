@@ -322,3 +322,26 @@ fn eigenvalues_in_single_precision_are_those_in_double() {
         assert!(single != double, "{file}: the precision acts");
     }
 }
+
+/// spectra #144, KrylovKit.jl #38 and #125: H is a matrix of the inputs times I₁₀, so that every eigenvalue is there ten
+/// times; of three samples most are 0.
+#[test]
+fn every_copy_of_a_repeated_eigenvalue_is_found() {
+    let yaml = |text| serde_yaml::from_str::<serde_yaml::Value>(text).unwrap();
+    let solve = |n: Option<usize>, which: &str| {
+        let place = Place::new(|p| {
+            set(p, "train", yaml("{hidden: [], loss: squared-error, epochs: 3}"));
+            set(p, "eigen", yaml("{dim: 10, random_dim: 0, prefix_count: 0}"));
+            set(p, "eigen.which", which);
+            if let Some(n) = n {
+                set(p, "fetch-data.n_samples", n);
+            }
+        });
+        place.stages(&["fetch-data", "train", "eigen"]);
+        npy::read::<f64, ndarray::Ix1>(&place.path("artifacts/digits/eigen/eigenvalues.npy")).unwrap()
+    };
+    let top = solve(None, "largest-algebraic");
+    assert!(top.iter().all(|v| (v - 11.408).abs() <= 1e-3), "{top}");
+    let least = solve(Some(3), "smallest-algebraic");
+    assert!(least.iter().all(|v| v.abs() <= 1e-5), "{least}");
+}

@@ -116,6 +116,7 @@ impl Bench {
             dim,
             which: Which::LargestAlgebraic,
             residual_tolerance: 1e-3,
+            miss_probability: 1.0,
             max_subspace: 4 * dim,
             max_products: n,
             seed: 3,

@@ -64,7 +64,7 @@ impl Products {
     fn of(params: &Eigen, ctx: &PlanContext, n: usize) -> Result<Self> {
         let d = params.dim as f64;
         let known = ctx.manifest("eigen").filter(|m| {
-            let same = |key: &str, value: f64| m.params.get(key).and_then(|v| v.as_f64()) == Some(value);
+            let same = |key: &str, value: f64| m.params[key].as_f64() == Some(value);
             same("dim", d) && same("residual_tolerance", params.residual_tolerance)
         });
         let known = known.map(|m| m.facts::<Facts>()).transpose().context("facts of eigen")?;
@@ -91,10 +91,10 @@ fn derivative_seconds<R: Real>(sum: &HessianSum<R>, dim: usize) -> f64 {
     once / sum.samples.len() as f64
 }
 
-/// Vectors of p numbers in memory at once: directions and the newest product; pairs and one random basis; or pairs, their
-/// basis with its products and residuals.
+/// Vectors of p numbers in memory at once: directions, the newest product and the pairs in whose complement they lie; pairs
+/// and one random basis; or pairs, their basis with its products and residuals.
 fn most_vectors(params: &Eigen) -> f64 {
     let d = params.dim as f64;
     let kept = params.max_subspace.unwrap_or((4 * params.dim).max(20)) as f64;
-    (kept + 2.0).max(d + params.random_dim as f64).max(d + 2.0 * (2.0 * d + 4.0) + 2.0 * d)
+    (kept + 2.0 + d).max(d + params.random_dim as f64).max(d + 2.0 * (2.0 * d + 4.0) + 2.0 * d)
 }

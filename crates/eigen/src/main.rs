@@ -11,7 +11,7 @@ use landscape::spectrum::lanczos::lanczos;
 use landscape::spectrum::operator::PrefixHessian;
 use landscape::spectrum::power::power_iteration;
 use landscape::spectrum::prefixes::{PrefixSpectrum, prefix_pairs, prefix_spectrum};
-use landscape::spectrum::ritz::{EigenRequest, RitzPairs, Which};
+use landscape::spectrum::ritz::{EigenRequest, MISS_PROBABILITY, RitzPairs, Which};
 use landscape::spectrum::subspace::{filter_normalised_basis, orthonormality_error, random_basis};
 use landscape::{Mlp, Real};
 use ndarray::{Array1, Array2, Ix2};
@@ -66,7 +66,8 @@ fn run<R: Real + Element>(params: &Eigen, ctx: &mut StageContext) -> Result<Stri
         None => solve(params, ctx, &sum, &request)?,
     };
     write_pairs(ctx, &pairs)?;
-    write_random_bases(params, ctx, &mlp, &w)?;
+    let random_dim = random_dim(params, &mlp);
+    write_random_bases(params, ctx, &mlp, &w, random_dim)?;
 
     write_derivatives(ctx, &sum, &pairs)?;
     let prefix = prefixes(params, ctx, &sum, &request, &pairs)?;
@@ -78,7 +79,8 @@ fn run<R: Real + Element>(params: &Eigen, ctx: &mut StageContext) -> Result<Stri
         n_check_products: pairs.n_check_products,
         largest_relative_residual: pairs.largest_relative_residual(),
         basis_origin: params.basis.as_ref().map_or(solver, |path| path.display().to_string()),
-        bases: Bases { filter: params.random_dim, hessian: pairs.values.len(), random: params.random_dim },
+        miss_probability: (pairs.miss_probability < 1.0).then_some(pairs.miss_probability),
+        bases: Bases { filter: random_dim, hessian: pairs.values.len(), random: random_dim },
         n_prefix_products: prefix.n_products,
     })?;
     Ok(format!(
@@ -110,6 +112,7 @@ fn request(params: &Eigen, mlp: &Mlp) -> Result<EigenRequest> {
             records::Which::SmallestAlgebraic => Which::SmallestAlgebraic,
         },
         residual_tolerance: params.residual_tolerance,
+        miss_probability: MISS_PROBABILITY,
         max_subspace: params.max_subspace.unwrap_or((4 * params.dim).max(20)),
         max_products: params.max_products,
         seed: params.seed,
@@ -144,6 +147,12 @@ fn solve<R: Real>(
         )
         .into());
     }
+    if params.solver == Solver::Lanczos && pairs.miss_probability > MISS_PROBABILITY {
+        tracing::warn!(
+            "the products are spent before the search for further copies of repeated eigenvalues has ended: more wanted ones than those returned may be missing (probability at most {:.1e}); raise eigen.max_products or eigen.residual_tolerance",
+            pairs.miss_probability
+        );
+    }
     Ok(pairs)
 }
 
@@ -151,6 +160,17 @@ fn solve<R: Real>(
 fn own_basis<R: Real>(path: &std::path::Path, sum: &HessianSum<R>) -> Result<RitzPairs<R>> {
     let name = path.display().to_string();
     let basis = experiment::to_real::<R, Ix2>(npy::read_any(path)?, &name)?;
+    if basis.ncols() != sum.mlp.n_params() && basis.nrows() == sum.mlp.n_params() {
+        return Err(Failure::input(
+            format!(
+                "{name}: shape {:?} looks transposed: eigenvectors are its rows, (d, {})",
+                basis.dim(),
+                basis.nrows()
+            ),
+            "save V.T",
+        )
+        .into());
+    }
     experiment::check_params(&name, basis.ncols(), sum.mlp)?;
     let error = orthonormality_error(basis.view());
     let allowed = 100.0 * R::epsilon().wide() * basis.nrows() as f64;
@@ -203,13 +223,25 @@ fn write_derivatives<R: Real>(
     Ok(out.end(curvature, "nats / parameter unit^2", "curvature in the basis, (N, d, d)")?)
 }
 
+/// Rows of the random bases: as many as asked for, or as there are parameters.
+fn random_dim(params: &Eigen, mlp: &Mlp) -> usize {
+    let p = mlp.n_params();
+    if params.random_dim > p {
+        tracing::warn!(
+            "eigen.random_dim: {} directions, but the network has {p} parameters: {p} are written",
+            params.random_dim
+        );
+    }
+    params.random_dim.min(p)
+}
+
 fn write_random_bases<R: Real + Element>(
     params: &Eigen,
     ctx: &mut StageContext,
     mlp: &Mlp,
     w: &Array1<R>,
+    r: usize,
 ) -> Result<()> {
-    let r = params.random_dim;
     if r == 0 {
         return Ok(());
     }

@@ -81,6 +81,7 @@ fn solve(c: &mut Criterion) {
         dim: 10,
         which: Which::LargestAlgebraic,
         residual_tolerance: 0.0,
+        miss_probability: 1.0,
         max_subspace: 40,
         max_products: 40,
         seed: 3,

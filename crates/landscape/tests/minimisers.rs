@@ -119,6 +119,7 @@ fn density_trace_and_ends_are_those_of_the_dense_hessian() {
             dim: 3,
             which,
             residual_tolerance: 1e-9,
+            miss_probability: 1.0,
             max_subspace: 27,
             max_products: 200,
             seed: 6,

@@ -10,6 +10,9 @@ use records::{Eigen, MonteCarlo, Sweep};
 pub fn of<R: Real>(params: &MonteCarlo, ctx: &PlanContext) -> Result<Cost> {
     let work = Workload::<R>::new(ctx)?;
     let n = work.shape.n;
+    for left_out in params.grids.iter().filter_map(|g| g.left_out(n, params.step)) {
+        tracing::warn!("{left_out}");
+    }
     let mut parts = vec![];
     for s in &params.settings {
         let what = format!("{}: losses of {} draws at {n} samples", s.name, params.draws);

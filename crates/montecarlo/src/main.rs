@@ -17,7 +17,7 @@ use pipeline::Failure;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext};
 use records::montecarlo::{Facts, GridFact, SettingFact, SweepFact};
-use records::{Grid, Precision, Setting, Sweep, eigen};
+use records::{BasisName, Grid, Precision, Setting, Sweep, eigen};
 use store::npy;
 use store::npy::Element;
 
@@ -90,6 +90,14 @@ fn run<R: Real + Element>(params: &records::MonteCarlo, ctx: &mut StageContext) 
         return Err(Failure::config(message, "at least two steps are needed; lower montecarlo.step").into());
     }
     let n_samples = samples.len();
+    check_directions(params, ctx)?;
+    if let Some(sweep) = &params.sweep {
+        sweep::check(sweep, n_samples, sweep_dim(sweep, ctx)?, params.step)?;
+    }
+    let own = params.settings.iter().map(|s| own_draws(ctx, s)).collect::<Result<Vec<_>>>()?;
+    for left_out in params.grids.iter().filter_map(|g| g.left_out(n_samples, params.step)) {
+        tracing::warn!("{left_out}");
+    }
     let subject = Subject { mlp, w, samples, step: params.step, weights_bytes: params.weights_mib << 20 };
 
     ctx.outputs.write_sizes(
@@ -99,11 +107,11 @@ fn run<R: Real + Element>(params: &records::MonteCarlo, ctx: &mut StageContext) 
         "prefix sizes k: Delta_k compares k with k + s",
     )?;
     let (mut settings, mut grids) = (vec![], vec![]);
-    for (i, setting) in params.settings.iter().enumerate() {
-        settings.push(run_setting(params, ctx, &subject, i, setting)?);
+    for (setting, own) in params.settings.iter().zip(own) {
+        settings.push(run_setting(params, ctx, &subject, setting, own)?);
     }
-    for (i, grid) in params.grids.iter().enumerate() {
-        run_grid(ctx, &subject, i, grid)?;
+    for grid in &params.grids {
+        run_grid(ctx, &subject, grid)?;
         let Grid { name, basis, points, extent, .. } = grid.clone();
         grids.push(GridFact { name, basis, points, extent });
     }
@@ -132,33 +140,42 @@ fn run_sweep<R: Real>(
     subject: &Subject<R>,
     sweep: &Sweep,
 ) -> Result<SweepFact> {
-    let dim = sweep.dim.map_or_else(|| Ok(ctx.inputs.facts::<eigen::Facts>()?.dim), anyhow::Ok)?;
-    let basis = directions(ctx, &subject.mlp, records::BasisName::Hessian, dim, "sweep")?;
+    let dim = sweep_dim(sweep, ctx)?;
+    let basis = directions(ctx, &subject.mlp, BasisName::Hessian, dim)?;
     let samples = subject.samples.first(sweep.n_samples);
     sweep::run(ctx, sweep, &subject.draws_over(&basis, &samples), params.step, params.seed)
 }
 
-/// The first `dim` directions of a basis, or an error at `key` if it has fewer.
-fn directions<R: Real>(
-    ctx: &StageContext,
-    mlp: &Mlp,
-    name: records::BasisName,
-    dim: usize,
-    key: &str,
-) -> Result<Array2<R>> {
-    let file = name.file();
-    if !ctx.inputs.has("eigen", file) {
-        let message = format!("montecarlo.{key}.basis: eigen has not written {file}");
-        return Err(Failure::config(message, format!("set eigen.random_dim to {dim} or more")).into());
+/// Directions of the sweep: so many, or all.
+fn sweep_dim(sweep: &Sweep, ctx: &StageContext) -> Result<usize> {
+    sweep.dim.map_or_else(|| Ok(ctx.inputs.facts::<eigen::Facts>()?.dim), anyhow::Ok)
+}
+
+/// An error at the first setting, grid or sweep that needs more directions than `eigen` wrote.
+fn check_directions(params: &records::MonteCarlo, ctx: &StageContext) -> Result<()> {
+    let bases = ctx.inputs.facts::<eigen::Facts>()?.bases;
+    let settings =
+        params.settings.iter().enumerate().map(|(i, s)| (format!("settings[{i}]"), s.basis, s.dim));
+    let grids = params.grids.iter().enumerate().map(|(i, g)| (format!("grids[{i}]"), g.basis, 2));
+    let sweep = params.sweep.iter().filter_map(|s| Some(("sweep".to_owned(), BasisName::Hessian, s.dim?)));
+    for (key, basis, dim) in settings.chain(grids).chain(sweep) {
+        let has = match basis {
+            BasisName::Hessian => bases.hessian,
+            BasisName::Random => bases.random,
+            BasisName::Filter => bases.filter,
+        };
+        if dim > has {
+            let message = format!("montecarlo.{key}: {dim} directions, but {} has {has}", basis.file());
+            let hint = "lower it, or raise eigen.dim (Hessian) or eigen.random_dim (random, filter), or bring more rows in eigen.basis";
+            return Err(Failure::config(message, hint).into());
+        }
     }
-    let basis = experiment::basis::<R>(&ctx.inputs, file, mlp)?;
-    if basis.nrows() < dim {
-        return Err(Failure::config(
-            format!("montecarlo.{key}: {dim} directions, but {file} has {}", basis.nrows()),
-            "lower it, or raise eigen.dim (Hessian) or eigen.random_dim (random, filter)",
-        )
-        .into());
-    }
+    Ok(())
+}
+
+/// The first `dim` directions of a basis, which has as many.
+fn directions<R: Real>(ctx: &StageContext, mlp: &Mlp, name: BasisName, dim: usize) -> Result<Array2<R>> {
+    let basis = experiment::basis::<R>(&ctx.inputs, name.file(), mlp)?;
     Ok(basis.slice(s![..dim, ..]).to_owned())
 }
 
@@ -172,13 +189,12 @@ fn run_setting<R: Real>(
     params: &records::MonteCarlo,
     ctx: &mut StageContext,
     subject: &Subject<R>,
-    i: usize,
     setting: &Setting,
+    own: Option<Array2<f64>>,
 ) -> Result<SettingFact> {
-    let basis = directions(ctx, &subject.mlp, setting.basis, setting.dim, &format!("settings[{i}]"))?;
+    let basis = directions(ctx, &subject.mlp, setting.basis, setting.dim)?;
     let n_samples = subject.samples.len();
-    let own = setting.theta.as_ref().map(|path| own_draws(&ctx.resolve(path), setting.dim)).transpose()?;
-    let controlled = params.control_variate && setting.basis == records::BasisName::Hessian && own.is_none();
+    let controlled = params.control_variate && setting.basis == BasisName::Hessian && own.is_none();
     // Draws of a file count as independent.
     let sampling = if own.is_some() { records::Sampling::Plain } else { params.sampling };
     let plan = Plan {
@@ -243,10 +259,11 @@ fn write_setting(ctx: &mut StageContext, name: &str, found: &MonteCarlo, taken: 
     Ok(out.write(&format!("{name}/pilot_variance.npy"), &found.pilot_variance, "nats^2", meaning)?)
 }
 
-/// Draws of another program.
-fn own_draws(path: &std::path::Path, dim: usize) -> Result<Array2<f64>> {
-    let name = path.display().to_string();
-    let theta = experiment::to_real::<f64, Ix2>(npy::read_any(path)?, &name)?;
+/// Draws of another program, (T, d), where the setting names such.
+fn own_draws(ctx: &StageContext, setting: &Setting) -> Result<Option<Array2<f64>>> {
+    let Some(path) = setting.theta.as_ref().map(|path| ctx.resolve(path)) else { return Ok(None) };
+    let (name, dim) = (path.display().to_string(), setting.dim);
+    let theta = experiment::to_real::<f64, Ix2>(npy::read_any(&path)?, &name)?;
     if theta.ncols() != dim || theta.nrows() < 2 || !theta.iter().all(|v| v.is_finite()) {
         return Err(Failure::input(
             format!(
@@ -257,7 +274,7 @@ fn own_draws(path: &std::path::Path, dim: usize) -> Result<Array2<f64>> {
         )
         .into());
     }
-    Ok(theta)
+    Ok(Some(theta))
 }
 
 fn refuse_infinite(found: &MonteCarlo, setting: &Setting) -> Result<()> {
@@ -275,9 +292,9 @@ fn refuse_infinite(found: &MonteCarlo, setting: &Setting) -> Result<()> {
 }
 
 /// One landscape.
-fn run_grid<R: Real>(ctx: &mut StageContext, subject: &Subject<R>, i: usize, grid: &Grid) -> Result<()> {
-    let basis = directions(ctx, &subject.mlp, grid.basis, 2, &format!("grids[{i}]"))?;
-    let sizes = grid_sizes(subject, i, grid)?;
+fn run_grid<R: Real>(ctx: &mut StageContext, subject: &Subject<R>, grid: &Grid) -> Result<()> {
+    let basis = directions(ctx, &subject.mlp, grid.basis, 2)?;
+    let sizes = grid_sizes(subject.samples.len(), subject.step, grid);
     let g = grid.points;
     let axis = Array1::linspace(-grid.extent, grid.extent, g);
     let theta = Array2::from_shape_fn((g * g, 2), |(t, j)| axis[if j == 0 { t / g } else { t % g }]);
@@ -308,26 +325,16 @@ fn run_grid<R: Real>(ctx: &mut StageContext, subject: &Subject<R>, i: usize, gri
     )?)
 }
 
-/// The prefix sizes of a grid, ascending, with the largest that has an increment.
-fn grid_sizes<R>(subject: &Subject<R>, i: usize, grid: &Grid) -> Result<Vec<usize>> {
-    let all = prefix_sizes(subject.samples.len(), subject.step);
+/// The prefix sizes of a grid that the samples have, ascending, with the largest that has an increment.
+fn grid_sizes(n_samples: usize, step: usize, grid: &Grid) -> Vec<usize> {
+    let all = prefix_sizes(n_samples, step);
     let largest = all[all.len() - 1];
-    let mut sizes = grid.prefix_sizes.clone();
-    if let Some(k) = sizes.iter().find(|&&k| k > largest) {
-        return Err(Failure::config(
-            format!(
-                "montecarlo.grids[{i}].prefix_sizes: {k}, but k + step may be at most {}",
-                subject.samples.len()
-            ),
-            format!("the largest k is {largest}, and is always kept"),
-        )
-        .into());
-    }
-    sizes.extend(geometric_sizes(subject.step, largest, grid.prefix_count));
+    let (mut sizes, _) = grid.fitting(n_samples, step);
+    sizes.extend(geometric_sizes(step, largest, grid.prefix_count));
     sizes.push(largest);
     sizes.sort_unstable();
     sizes.dedup();
-    Ok(sizes)
+    sizes
 }
 
 /// `count` multiples of `step` in geometric steps from `step` to `largest`; fewer where they meet.
@@ -343,6 +350,18 @@ fn geometric_sizes(step: usize, largest: usize, count: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// skll #624, scikit-learn #7370: a default that the data do not reach. It was refused, after all draws of all settings.
+    #[test]
+    fn a_landscape_keeps_the_prefixes_that_the_samples_have() {
+        let text = r#"{"name": "hessian", "basis": "hessian", "points": 3, "extent": 1.0, "prefix_sizes": [10, 1000]}"#;
+        let grid: Grid = serde_json::from_str(text).unwrap();
+        assert_eq!(grid_sizes(60, 1, &grid), [10, 59]);
+        assert_eq!(grid_sizes(1001, 1, &grid), [10, 1000]);
+        assert_eq!(grid_sizes(1000, 1, &grid), [10, 999]);
+        assert!(grid.left_out(60, 1).unwrap().contains("[1000] are left out, as there are 60 samples"));
+        assert_eq!(grid.left_out(1001, 1), None);
+    }
 
     #[test]
     fn sizes_of_the_slider_run_from_the_step_to_the_largest() {

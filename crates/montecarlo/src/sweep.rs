@@ -13,6 +13,23 @@ use records::{Sampling, Sweep, name_of};
 
 use crate::take::{drawn, second_order};
 
+/// An error where the sweep cannot run over so many samples and directions.
+pub fn check(sweep: &Sweep, n_samples: usize, dim: usize, step: usize) -> Result<()> {
+    let n = sweep.n_samples.min(n_samples);
+    if prefix_sizes(n, step).is_empty() {
+        let message = format!("montecarlo.sweep.n_samples: {n} samples, but one step has {step}");
+        return Err(Failure::config(message, "at least two steps are needed").into());
+    }
+    let most = Sampling::SOBOL_LIMITS.0;
+    if dim > most && sweep.methods.contains(&Sampling::Sobol) {
+        let message = format!("montecarlo.sweep: {dim} directions, but Sobol sequences have {most} at most");
+        return Err(
+            Failure::config(message, "set montecarlo.sweep.dim, or take sobol from its methods").into()
+        );
+    }
+    Ok(())
+}
+
 /// Runs the sweep and writes it; returns what the manifest says of it. All σ share their standard normal draws, so that curves over σ are smooth.
 ///
 /// `draws`: over the first samples, those of the sweep.
@@ -25,17 +42,6 @@ pub fn run<R: Real>(
 ) -> Result<SweepFact> {
     let (n, m) = (draws.samples.len(), sweep.sigmas.len());
     let (sizes, dim) = (prefix_sizes(n, step), draws.basis.nrows());
-    if sizes.is_empty() {
-        let message = format!("montecarlo.sweep.n_samples: {n} samples, but one step has {step}");
-        return Err(Failure::config(message, "at least two steps are needed").into());
-    }
-    let most = Sampling::SOBOL_LIMITS.0;
-    if dim > most && sweep.methods.contains(&Sampling::Sobol) {
-        let message = format!("montecarlo.sweep: {dim} directions, but Sobol sequences have {most} at most");
-        return Err(
-            Failure::config(message, "set montecarlo.sweep.dim, or take sobol from its methods").into()
-        );
-    }
     let control = second_order(ctx, n, dim)?;
     let total = m * sweep.methods.len() * sweep.draws * n;
     let progress = ctx.progress(total, "montecarlo: sweep over sigma: losses");

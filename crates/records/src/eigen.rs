@@ -120,10 +120,13 @@ pub struct Facts {
     pub dim: usize,
     /// s between the two Hessians of a pair
     pub step: Samples,
-    /// Hessian-vector products of the solve
+    /// Hessian-vector products of the solve and of the search for copies
     pub n_products: usize,
-    /// and of the check of its residuals
+    /// and of the check of residuals
     pub n_check_products: usize,
+    /// most that the probability is of a pair being missing among the wanted ones; null: none was looked for, or nothing is known
+    #[serde(default)]
+    pub miss_probability: Option<f64>,
     /// largest residual over |μ_1|
     pub largest_relative_residual: f64,
     /// `lanczos`, `power`, or the file of the basis

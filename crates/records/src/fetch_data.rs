@@ -1,9 +1,10 @@
 //! What `fetch-data` is told and what it records.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use store::{npy, npz};
 
 pub use catalogue::{Dataset, Normalisation};
 
@@ -87,6 +88,24 @@ pub struct FetchData {
 }
 
 impl FetchData {
+    /// How many training samples there are at most, from the headers of files below `base`; `None` where it is not known.
+    pub fn most_samples(&self, base: &Path) -> Option<Samples> {
+        let of_file = |x: &Path| {
+            if x.extension().is_some_and(|e| e == "npz") {
+                let entries = npz::entries(x).ok()?;
+                return entries.into_iter().find(|(name, ..)| name == "x")?.1.first().copied();
+            }
+            npy::peek(x).ok()?.0.first().copied()
+        };
+        let all = match self.dataset.entry() {
+            // So many kept aside are refused by `fetch-data`, which says what is possible.
+            Some(entry) if entry.n_test == 0 && self.n_test + 2 > entry.n_train => None,
+            Some(entry) => Some(entry.sizes(self.n_test).0),
+            None => of_file(&base.join(&self.files.as_ref()?.train_x)),
+        };
+        all.map_or(self.n_samples, |all| Some(self.n_samples.unwrap_or(all).min(all)))
+    }
+
     /// How raw values become inputs: as given, or as belongs to the data set.
     pub fn normalisation(&self) -> Normalisation {
         let of_set = self.dataset.entry().map(|entry| entry.normalisation);

@@ -17,6 +17,7 @@ pub mod stages;
 pub mod stream;
 pub mod train;
 pub mod units;
+pub mod whole;
 
 pub use bound::Bound;
 pub use eigen::{BasisName, Eigen, Solver, Which};
@@ -28,3 +29,4 @@ pub use section::{Precision, Section, Unfit, name_of};
 pub use spectrum::Spectrum;
 pub use stream::Stream;
 pub use train::{Activation, Initialisation, Loss, Optimizer, Polish, Train};
+pub use whole::Whole;

@@ -97,13 +97,31 @@ pub struct Grid {
     /// The axes run from −extent to extent, in parameter units.
     #[schemars(transform = positive)]
     pub extent: f64,
-    /// Prefix sizes k whose surfaces are kept, in samples; multiples of `step`.
+    /// Prefix sizes k whose surfaces are kept, in samples; multiples of `step`. Those beyond the samples are left out.
     /// The largest k with k + step ≤ N is always kept too.
     #[schemars(inner(range(min = 1)))]
     pub prefix_sizes: Vec<Samples>,
     /// So many more, in geometric steps from `step` to that: the places of the slider in the report.
     #[serde(default)]
     pub prefix_count: usize,
+}
+
+impl Grid {
+    /// Its prefix sizes that `n_samples` samples have, and those that they do not.
+    pub fn fitting(&self, n_samples: Samples, step: Samples) -> (Vec<Samples>, Vec<Samples>) {
+        self.prefix_sizes.iter().partition(|&&k| k + step <= n_samples)
+    }
+
+    /// What is said of those that are left out; `None` where none are.
+    pub fn left_out(&self, n_samples: Samples, step: Samples) -> Option<String> {
+        let (_, beyond) = self.fitting(n_samples, step);
+        (!beyond.is_empty()).then(|| {
+            format!(
+                "montecarlo: landscape {}: prefix sizes {beyond:?} are left out, as there are {n_samples} samples; its largest prefix is kept always",
+                self.name
+            )
+        })
+    }
 }
 
 /// Parameters of `montecarlo`.

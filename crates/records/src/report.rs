@@ -12,8 +12,9 @@ use crate::section::Section;
 pub struct Report {
     /// Heading of the page.
     pub title: String,
-    /// The setting whose K is the answer at the top; one of `montecarlo.settings`.
-    pub answer: String,
+    /// The setting whose K is the answer at the top; null: the first of `montecarlo.settings`.
+    #[serde(default)]
+    pub answer: Option<String>,
     /// Whether the page sets its numbers beside those that the paper printed.
     pub compare_with_paper: bool,
     /// Pixels of the PNG per unit of the SVG.

@@ -63,6 +63,11 @@ pub struct Train {
     /// Weights trained elsewhere, instead of training: a `.safetensors` or `.npz` with W1, b1, W2, … or the names of a
     /// PyTorch `state_dict`; a flat `.npy` (p,); or a directory with W1.npy, b1.npy, …
     pub weights: Option<PathBuf>,
+    /// Names of the layers in that file from input to output, such as `embed` for `embed.weight` and `embed.bias`; null: as
+    /// their shapes and names say, which is refused where more than one order fits.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub weights_layers: Option<Vec<String>>,
     /// To a minimiser after training; null: w* is where training stopped.
     pub polish: Option<Polish>,
 }
@@ -71,6 +76,9 @@ impl Section for Train {
     const STAGE: &'static str = "train";
 
     fn check(&self) -> Result<(), Unfit> {
+        Unfit::unless(self.weights.is_some() || self.weights_layers.is_none(), "weights_layers", || {
+            "goes with `weights`, and only with it".into()
+        })?;
         let beyond = self.checkpoint_epochs.iter().find(|&&epoch| epoch > self.epochs);
         beyond.map_or(Ok(()), |epoch| {
             Err(Unfit::new("checkpoint_epochs", format!("{epoch}; epochs count from 1 to {}", self.epochs)))
@@ -114,6 +122,12 @@ pub struct Facts {
     pub gradient_norm: f64,
     /// `trained`, or the file of the weights
     pub origin: String,
+    /// names of the layers in that file, from input to output; empty where it names none
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub brought_layers: Vec<String>,
+    /// what looks wrong with weights trained elsewhere, each a sentence
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 impl store::manifest::Facts for Facts {

@@ -135,7 +135,8 @@ fn facts_of_every_stage() {
     facts::<eigen::Facts>(
         "eigen",
         r#"
-        {"dim": 3, "step": 1, "n_products": 10, "n_check_products": 1, "largest_relative_residual": 7.15e-5,
+        {"dim": 3, "step": 1, "n_products": 10, "n_check_products": 1, "miss_probability": 0.001,
+        "largest_relative_residual": 7.15e-5,
         "basis_origin": "lanczos", "bases": {"filter": 2, "hessian": 3, "random": 2}, "n_prefix_products": 16.8}"#,
     );
     facts::<montecarlo::Facts>(

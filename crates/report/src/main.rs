@@ -11,8 +11,7 @@ mod text;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Result;
-use pipeline::Failure;
+use anyhow::{Context, Result};
 use pipeline::shell::{Stage, StageContext};
 use records::Report;
 
@@ -51,14 +50,9 @@ fn main() -> ExitCode {
 
 fn experiment(params: &Report, ctx: &mut StageContext) -> Result<String> {
     let experiment = Experiment::read(ctx)?;
-    let names = experiment.settings.iter().map(|s| s.name.as_str()).collect::<Vec<_>>();
-    let Some(answer) = experiment.settings.iter().find(|s| s.name == params.answer) else {
-        return Err(Failure::config(
-            format!("report.answer: montecarlo has no setting {:?}", params.answer),
-            format!("it has: {}", names.join(", ")),
-        )
-        .into());
-    };
+    let asked = |name: &str| params.answer.as_deref().is_none_or(|answer| answer == name);
+    let answer = experiment.settings.iter().find(|s| asked(&s.name));
+    let answer = answer.context("report.answer: checked with the whole experiment")?;
     let figures = figures::experiment::draw(&experiment, answer, params.compare_with_paper)?;
     figures::figure::write(params, ctx, &figures)?;
     let html = page::experiment::html(params, &experiment, answer, &figures)?;

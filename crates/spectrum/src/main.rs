@@ -12,7 +12,7 @@ use landscape::spectrum::angles::{outliers, overlap, principal_cosines};
 use landscape::spectrum::lanczos::lanczos;
 use landscape::spectrum::operator::PrefixHessian;
 use landscape::spectrum::prefixes::prefix_pairs;
-use landscape::spectrum::ritz::{EigenRequest, RitzPairs, Which};
+use landscape::spectrum::ritz::{EigenRequest, MISS_PROBABILITY, RitzPairs, Which};
 use landscape::spectrum::slq::quadrature;
 use landscape::spectrum::trace::hutch_pp;
 use landscape::{Mlp, Real, Samples, Targets};
@@ -166,6 +166,7 @@ fn solve<R: Real>(p: &Spectrum, sum: &HessianSum<R>, k: usize, which: Which, dim
         dim,
         which,
         residual_tolerance: p.residual_tolerance,
+        miss_probability: MISS_PROBABILITY,
         max_subspace: (3 * dim).max(40),
         max_products: p.max_products,
         seed: p.seed.wrapping_add(2),

@@ -10,7 +10,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use crate::error::{Error, Result};
-use crate::npy::{AnyArray, Element, open, read_any_from};
+use crate::npy::{AnyArray, Element, header, open, read_any_from, shape_of, type_of};
 
 /// Reads one array of an `.npz` archive.
 pub fn read(path: &Path, array: &str) -> Result<AnyArray> {
@@ -22,9 +22,20 @@ pub fn read(path: &Path, array: &str) -> Result<AnyArray> {
     read_any_from(&mut file, &format!("{}[{array}]", path.display()))
 }
 
-/// Names of the arrays in an `.npz` archive.
-pub fn names(path: &Path) -> Result<Vec<String>> {
-    sorted_names(path, &open_npz(path)?)
+/// Name, shape and type of each array of an `.npz` archive, in the order of the file, from their headers alone. One whose
+/// header cannot be read has no axes and no type: it does no harm to those that are asked for.
+pub fn entries(path: &Path) -> Result<Vec<(String, Vec<usize>, String)>> {
+    let mut archive = open_npz(path)?;
+    let mut entries = vec![];
+    for i in 0..archive.len() {
+        let mut file = archive.by_index(i).map_err(|e| not_npz(path, &e))?;
+        let name = file.name().map_err(|e| not_npz(path, &e))?;
+        let Some(name) = name.strip_suffix(".npy").map(str::to_owned) else { continue };
+        let header = header(&mut file, &name).ok();
+        let (shape, dtype) = header.map_or_else(Default::default, |h| (shape_of(h.shape()), type_of(&h)));
+        entries.push((name, shape, dtype));
+    }
+    Ok(entries)
 }
 
 /// Writes named arrays into one `.npz` archive that `numpy.load` reads.
@@ -52,12 +63,20 @@ fn open_npz(path: &Path) -> Result<ZipArchive<BufReader<File>>> {
     ZipArchive::new(open(path)?).map_err(|e| not_npz(path, &e))
 }
 
+/// Names of the files in a zip archive, whatever they are.
+pub fn members(path: &Path) -> Result<Vec<String>> {
+    members_of(path, &open_npz(path)?)
+}
+
+fn members_of(path: &Path, archive: &ZipArchive<BufReader<File>>) -> Result<Vec<String>> {
+    let name = |name: Result<_, _>| name.map_err(|e| not_npz(path, &e));
+    archive.file_names().map(|n| Ok(name(n)?.into_owned())).collect()
+}
+
 fn sorted_names(path: &Path, archive: &ZipArchive<BufReader<File>>) -> Result<Vec<String>> {
-    let mut names = vec![];
-    for name in archive.file_names() {
-        let name = name.map_err(|e| not_npz(path, &e))?;
-        names.extend(name.strip_suffix(".npy").map(str::to_owned));
-    }
+    let members = members_of(path, archive)?;
+    let mut names =
+        members.iter().filter_map(|n| Some(n.strip_suffix(".npy")?.to_owned())).collect::<Vec<_>>();
     names.sort();
     Ok(names)
 }
@@ -81,8 +100,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("w.npz");
         let w = array![[1.0_f32, 2.0]].into_dyn();
-        write(&path, &[("W1".into(), w.clone()), ("b1".into(), array![3.0_f32].into_dyn())]).unwrap();
-        assert_eq!(names(&path).unwrap(), ["W1", "b1"]);
+        let b = array![3.0_f32].into_dyn();
+        write(&path, &[("b1".into(), b), ("W1".into(), w.clone())]).unwrap();
+        let of_file = |name: &str, shape: &[usize]| (name.to_owned(), shape.to_vec(), "<f4".to_owned());
+        assert_eq!(entries(&path).unwrap(), [of_file("b1", &[1]), of_file("W1", &[1, 2])]);
         assert_eq!(read(&path, "W1").unwrap().to_f64(), w.mapv(f64::from));
         let error = read(&path, "W2").unwrap_err().to_string();
         assert!(error.contains("no array \"W2\"; it holds W1, b1"), "{error}");

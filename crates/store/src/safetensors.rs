@@ -10,8 +10,16 @@ use ndarray::{ArrayD, IxDyn};
 use crate::error::{Error, Result};
 use crate::npy::{AnyArray, Element};
 
-/// Every array of the file, by name. F32 and F64 are read.
-pub fn read(path: &Path) -> Result<BTreeMap<String, AnyArray>> {
+/// An array of a file: its shape, and its numbers or why they cannot be read.
+pub struct Tensor {
+    /// Lengths of the axes.
+    pub shape: Vec<usize>,
+    /// F32 and F64 are read; of another type, an error that does no harm to the other arrays.
+    pub values: Result<AnyArray>,
+}
+
+/// Every array of the file, by name.
+pub fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let name = path.display().to_string();
     let hint = "check the path in pipeline.yaml";
     let bytes =
@@ -22,7 +30,11 @@ pub fn read(path: &Path) -> Result<BTreeMap<String, AnyArray>> {
         reason: e.to_string(),
         hint: "write it with safetensors.torch.save_file(model.state_dict(), path)",
     })?;
-    tensors.iter().map(|(array, view)| Ok((array.to_owned(), convert(&name, array, &view)?))).collect()
+    let one = |(array, view): (&str, TensorView)| {
+        let tensor = Tensor { shape: view.shape().to_vec(), values: convert(&name, array, &view) };
+        (array.to_owned(), tensor)
+    };
+    Ok(tensors.iter().map(one).collect())
 }
 
 fn convert(file: &str, array: &str, view: &TensorView) -> Result<AnyArray> {
@@ -74,12 +86,12 @@ mod tests {
         let path = dir.path().join("w.safetensors");
         let w = array![[1.5_f32, -2.0, 3.0]].into_dyn();
         write(&path, &[("0.weight".into(), w.clone())]).unwrap();
-        assert_eq!(read(&path).unwrap()["0.weight"].to_f64(), w.mapv(f64::from));
+        assert_eq!(read(&path).unwrap()["0.weight"].values.as_ref().unwrap().to_f64(), w.mapv(f64::from));
         let half = TensorView::new(Dtype::F16, vec![1], &[0, 60]).unwrap();
         serialize_to_file([("a", half)], None, &path).unwrap();
-        let error = read(&path).unwrap_err().to_string();
+        let error = read(&path).unwrap()["a"].values.as_ref().unwrap_err().to_string();
         assert!(error.contains("a: holds F16, but F32 or F64 is needed"), "{error}");
         std::fs::write(&path, b"hello").unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("not a safetensors file"));
+        assert!(read(&path).err().unwrap().to_string().contains("not a safetensors file"));
     }
 }

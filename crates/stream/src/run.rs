@@ -173,6 +173,7 @@ impl<'a, R: Real> Run<'a, R> {
             dim: p.dim,
             which: Which::LargestAlgebraic,
             residual_tolerance: p.residual_tolerance,
+            miss_probability: 1.0,
             max_subspace: (4 * p.dim).max(20),
             max_products: (20 * p.dim).max(200),
             seed: self.seed,

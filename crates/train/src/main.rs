@@ -1,7 +1,9 @@
 //! `train`: from samples to w*, the parameters where training stopped, or the user's own weights.
 
+mod brought;
 mod cost;
 mod fit;
+mod judge;
 mod minimiser;
 mod weights;
 
@@ -55,13 +57,21 @@ fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<Stri
     let train = experiment::train_samples(&ctx.inputs)?;
     let test = experiment::split(&ctx.inputs, "test")?;
     let mlp = network(params, ctx, &train)?;
+    let mut brought_layers = vec![];
+    let mut warnings = vec![];
     let fitted = match &params.weights {
-        Some(path) => Fitted::brought(weights::read::<R>(&ctx.resolve(path), &mlp)?),
+        Some(path) => {
+            let brought = brought::read::<R>(&ctx.resolve(path), &mlp, params.weights_layers.as_deref())?;
+            let name = path.display().to_string();
+            let loss = usable_loss(&name, ctx, &mlp, &brought.w, &train)?;
+            warnings.extend(judge::unused(&name, &brought.unused));
+            warnings.extend(judge::chance(&name, &mlp, loss, &train));
+            say(&name, &mlp, &brought.layers, &warnings);
+            brought_layers = brought.layers;
+            Fitted::brought(brought.w)
+        }
         None => fit::fit::<R>(params, ctx, &mlp, &train, test.as_ref())?,
     };
-    if let Some(path) = &params.weights {
-        refuse_unusable(&path.display().to_string(), ctx, &mlp, &fitted.w, &train)?;
-    }
     write_history(ctx, &fitted)?;
     let splits = (&train, test.as_ref());
     let (at_w, polish) = match &params.polish {
@@ -76,7 +86,7 @@ fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<Stri
         }
     };
     let checkpoint_epochs = fitted.checkpoints.iter().map(|c| c.0).collect();
-    let facts = Facts { checkpoint_epochs, polish, ..at_w };
+    let facts = Facts { checkpoint_epochs, polish, brought_layers, warnings, ..at_w };
     ctx.outputs.facts(&facts)?;
     Ok(line(&facts))
 }
@@ -102,17 +112,33 @@ fn network(params: &Train, ctx: &StageContext, train: &Samples) -> Result<Mlp> {
     Ok(Mlp::new(&widths, params.activation, params.loss))
 }
 
-/// Weights trained elsewhere, finite themselves, whose loss is not.
-fn refuse_unusable<R: Real>(
+/// Which array of the file is which layer, and what looks wrong.
+fn say(name: &str, mlp: &Mlp, layers: &[String], warnings: &[String]) {
+    let place = |(l, layer): (usize, &String)| {
+        format!("{layer} -> layer {} ({} x {})", l + 1, mlp.layers()[l + 1], mlp.layers()[l])
+    };
+    if !layers.is_empty() {
+        tracing::info!(
+            "train: {name}: {}",
+            layers.iter().enumerate().map(place).collect::<Vec<_>>().join(", ")
+        );
+    }
+    for warning in warnings {
+        tracing::warn!("train: {warning}");
+    }
+}
+
+/// Loss and accuracy of weights trained elsewhere; an error if they are finite and their loss is not.
+fn usable_loss<R: Real>(
     name: &str,
     ctx: &StageContext,
     mlp: &Mlp,
     w: &Array1<R>,
     train: &Samples,
-) -> Result<()> {
-    let (loss, _) = fit::evaluate_aloud(ctx, mlp, w, train);
+) -> Result<(f64, Option<f64>)> {
+    let (loss, accuracy) = fit::evaluate_aloud(ctx, mlp, w, train);
     if loss.is_finite() {
-        return Ok(());
+        return Ok((loss, accuracy));
     }
     Err(Failure::input(
         format!("{name}: the loss of these weights is {loss} nats"),
@@ -186,6 +212,8 @@ fn facts<R: Real>(
         test_loss,
         test_accuracy: test_accuracy.flatten(),
         gradient_norm,
+        brought_layers: vec![],
+        warnings: vec![],
         origin: params.weights.as_ref().map_or("trained".to_owned(), |path| path.display().to_string()),
     })
 }

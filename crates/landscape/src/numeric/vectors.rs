@@ -102,9 +102,10 @@ pub fn orthogonalise<R: Real>(mut w: ArrayViewMut1<R>, rows: ArrayView2<R>) -> A
 }
 
 /// Makes the rows from `done` on orthonormal, to each other and to the orthonormal rows before them; a row that depends
-/// on those before it to the fraction `drop` is left out, and the next takes its place. Returns how many rows there are then.
+/// on those before it to the fraction `drop`, or but for rounding, is left out, and the next takes its place. Returns how many
+/// rows there are then.
 pub fn orthonormalise<R: Real>(mut rows: ArrayViewMut2<R>, mut done: usize, drop: f64) -> usize {
-    let first = done;
+    let (first, drop) = (done, drop.max(100.0 * R::epsilon().wide()));
     for candidate in first..rows.nrows() {
         if candidate > done {
             let (mut before, after) = rows.view_mut().split_at(Axis(0), candidate);
@@ -115,7 +116,7 @@ pub fn orthonormalise<R: Real>(mut rows: ArrayViewMut2<R>, mut done: usize, drop
         let before = norm(w.view());
         orthogonalise(w.view_mut(), orthonormal.view());
         let after = norm(w.view());
-        if after > drop * before && after > 0.0 {
+        if after > drop * before {
             w.mapv_inplace(|x| x / R::narrow(after));
             done += 1;
         }

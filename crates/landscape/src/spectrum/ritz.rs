@@ -26,13 +26,26 @@ impl Which {
     /// Positions of `values`, the wanted ones first.
     pub(crate) fn order(self, values: &Array1<f64>) -> Vec<usize> {
         let mut order = (0..values.len()).collect::<Vec<_>>();
-        let key = |i: usize| match self {
-            Self::LargestAlgebraic => values[i],
-            Self::LargestMagnitude => values[i].abs(),
-            Self::SmallestAlgebraic => -values[i],
-        };
-        order.sort_by(|&a, &b| key(b).total_cmp(&key(a)));
+        order.sort_by(|&a, &b| self.rank(values[b]).total_cmp(&self.rank(values[a])));
         order
+    }
+
+    /// The larger, the more wanted.
+    pub(crate) fn rank(self, value: f64) -> f64 {
+        match self {
+            Self::LargestAlgebraic => value,
+            Self::LargestMagnitude => value.abs(),
+            Self::SmallestAlgebraic => -value,
+        }
+    }
+
+    /// The values of a rank: one, or two of opposite sign.
+    pub(crate) fn of_rank(self, rank: f64) -> Vec<f64> {
+        match self {
+            Self::LargestAlgebraic => vec![rank],
+            Self::LargestMagnitude => vec![rank, -rank],
+            Self::SmallestAlgebraic => vec![-rank],
+        }
     }
 }
 
@@ -43,14 +56,32 @@ pub struct EigenRequest {
     pub dim: usize,
     /// which end of the spectrum
     pub which: Which,
-    /// residual over the largest |μ| at which a pair counts as converged
+    /// residual over the [scale](RitzPairs::scale) of the pairs at which one counts as converged
     pub residual_tolerance: f64,
+    /// most that the probability may be of returning while a wanted pair is missing; 1: none is looked for
+    pub miss_probability: f64,
     /// directions kept before a restart
     pub max_subspace: usize,
     /// matrix-vector products after which the solve gives up
     pub max_products: usize,
     /// of the first direction
     pub seed: u64,
+}
+
+/// Probability of a missing pair that the stages allow: far below other errors, and products grow with its logarithm only.
+pub const MISS_PROBABILITY: f64 = 1e-3;
+
+/// Residuals, over ‖A‖ and the epsilon of R, that are rounding of a product with A.
+const ROUNDING: f64 = 16.0;
+
+/// [`RitzPairs::scale`] of pairs with that largest |μ|.
+pub(crate) fn scale<R: Real>(largest: f64, norm: f64) -> f64 {
+    if largest > rounding::<R>(norm) { largest } else { norm }
+}
+
+/// The size of rounding in a product with a matrix of that norm.
+pub(crate) fn rounding<R: Real>(norm: f64) -> f64 {
+    ROUNDING * R::epsilon().wide() * norm
 }
 
 /// Ritz pairs, the wanted first, with what they cost. Nothing here is promised to have converged: ask.
@@ -66,6 +97,10 @@ pub struct RitzPairs<R> {
     pub n_products: usize,
     /// products that confirmed the residuals
     pub n_check_products: usize,
+    /// largest |Ritz value| met, at most ‖A‖
+    pub norm: f64,
+    /// most that the probability is of a wanted pair being missing; 1 where none was looked for
+    pub miss_probability: f64,
 }
 
 impl<R: Real> RitzPairs<R> {
@@ -81,7 +116,8 @@ impl<R: Real> RitzPairs<R> {
             norm(r.view())
         });
         let residuals = residuals.collect();
-        Self { values, vectors, residuals, n_products, n_check_products: n }
+        let norm = values.iter().fold(0.0_f64, |largest, v| largest.max(v.abs()));
+        Self { values, vectors, residuals, n_products, n_check_products: n, norm, miss_probability: 1.0 }
     }
 
     /// The same, the wanted first.
@@ -123,16 +159,22 @@ impl<R: Real> RitzPairs<R> {
         self.n_check_products += 1;
     }
 
-    /// Largest residual over the largest |μ|.
+    /// What residuals are compared with: the largest |μ|, or the norm of A where that is rounding, as at the smallest end of
+    /// a singular matrix.
+    pub fn scale(&self) -> f64 {
+        scale::<R>(self.values.iter().fold(0.0_f64, |s, v| s.max(v.abs())), self.norm)
+    }
+
+    /// Largest residual over the [scale](Self::scale); 0 for the zero matrix.
     pub fn largest_relative_residual(&self) -> f64 {
-        let scale = self.values.iter().fold(0.0_f64, |s, v| s.max(v.abs()));
-        self.residuals.iter().fold(0.0_f64, |worst, r| worst.max(r / scale))
+        let (scale, worst) = (self.scale(), self.residuals.iter().fold(0.0_f64, |worst, &r| worst.max(r)));
+        if worst > 0.0 { worst / scale } else { 0.0 }
     }
 
     /// How many pairs meet the tolerance.
     pub fn n_converged(&self, residual_tolerance: f64) -> usize {
-        let scale = self.values.iter().fold(0.0_f64, |s, v| s.max(v.abs()));
-        self.residuals.iter().filter(|&&r| r <= residual_tolerance * scale).count()
+        let limit = residual_tolerance * self.scale();
+        self.residuals.iter().filter(|&&r| r <= limit).count()
     }
 }
 
@@ -159,7 +201,15 @@ mod tests {
         let (residual, y) = (Array2::<f64>::eye(2 * d + 1).row(2 * d).to_owned(), Array1::from(own.to_vec()));
         for seed in 0..8 {
             let (vectors, values, residuals) = (vectors.clone(), values.clone(), y.clone());
-            let mut pairs = RitzPairs { values, vectors, residuals, n_products: 0, n_check_products: 0 };
+            let mut pairs = RitzPairs {
+                values,
+                vectors,
+                residuals,
+                n_products: 0,
+                n_check_products: 0,
+                norm: 7.0,
+                miss_probability: 1.0,
+            };
             pairs.confirm(&Dense(a.clone()), residual.view(), &y, seed);
             let direct = RitzPairs::in_order(&Dense(a.clone()), pairs.vectors.clone(), 0);
             // Differences of products of size 7 that leave 1e-3.

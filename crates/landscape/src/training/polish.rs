@@ -177,6 +177,7 @@ fn smallest(
             dim: 1,
             which: Which::SmallestAlgebraic,
             residual_tolerance: 1e-3,
+            miss_probability: 1.0,
             max_subspace: request.eigen_products.max(20),
             max_products: request.eigen_products,
             seed: request.seed,

@@ -52,6 +52,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     for experiment in pipeline.experiments() {
         let members = pipeline.members(&experiment)?;
         let names = members.iter().map(|m| format!("{experiment}/{}", m.name)).collect::<Vec<_>>();
+        let base = places.pipeline.parent().unwrap_or(Path::new(""));
+        let alone = names.is_empty().then_some(&experiment);
+        alone.into_iter().chain(&names).try_for_each(|name| pipeline.check_whole(name, base))?;
         if names.is_empty() {
             update_all(&pipeline, &experiment, &stages::of_experiment(), places, &mut list)?;
             continue;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use marked_yaml::Node;
-use records::{Family, Member, Section, Unfit, ranges};
+use records::{Family, Member, MonteCarlo, Section, Unfit, Whole, ranges};
 use serde::Serialize;
 use serde_yaml::{Mapping, Value};
 
@@ -154,6 +154,37 @@ impl Pipeline {
             .and_then(|()| section.check_experiments(experiment, &self.experiments()))
             .map_err(unfit)?;
         Ok(section)
+    }
+
+    /// Checks the sections of an experiment, or of a member of a family, against each other; `base`: the folder of the file. A
+    /// section that is wrong in itself is no concern of this.
+    pub fn check_whole(&self, experiment: &str, base: &Path) -> Result<()> {
+        let Ok(whole) = self.whole(experiment) else { return Ok(()) };
+        let fault = |(stage, u): (&str, Unfit)| self.unfit(experiment, stage, &u.key, &u.reason);
+        if let Some((family, member)) = experiment.split_once('/') {
+            let params = self.section::<Family>(family)?;
+            if let Some(member) = params.members().iter().find(|m| m.name == member) {
+                whole.check_member(&params, member).map_err(fault)?;
+            }
+        }
+        for (i, name) in whole.bound.pilots.iter().enumerate() {
+            if let Ok(pilot) = self.section::<MonteCarlo>(name) {
+                whole.check_pilot(i, name, &pilot).map_err(fault)?;
+            }
+        }
+        whole.check(whole.fetch_data.most_samples(base)).map_err(fault)
+    }
+
+    fn whole(&self, experiment: &str) -> Result<Whole> {
+        Ok(Whole {
+            fetch_data: self.section(experiment)?,
+            train: self.section(experiment)?,
+            eigen: self.section(experiment)?,
+            montecarlo: self.section(experiment)?,
+            bound: self.section(experiment)?,
+            stream: self.section(experiment)?,
+            report: self.section(experiment)?,
+        })
     }
 
     fn merged(&self, experiment: &str, stage: &str) -> Result<Value> {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::FromArgMatches;
-use records::{Section, stages};
+use records::{Member, Section, stages};
 use tracing::Level;
 
 use crate::config::Pipeline;
@@ -57,6 +57,7 @@ fn run<S: Stage>(arguments: &Arguments) -> Result<ExitCode> {
     pipeline.check_sections(&stages::names())?;
     let params: S::Params = pipeline.section(arguments.experiment())?;
     let members = members_of::<S>(&pipeline, arguments.experiment())?;
+    check_whole(&pipeline, arguments, &members)?;
     if arguments.dry_run {
         return dry_run::<S>(arguments, (&pipeline, &members), params);
     }
@@ -68,6 +69,15 @@ fn run<S: Stage>(arguments: &Arguments) -> Result<ExitCode> {
         return up_to_date(arguments, &subject);
     }
     make(arguments, subject)
+}
+
+/// Checks the experiment, or every member of the family that it is, as a whole.
+fn check_whole(pipeline: &Pipeline, arguments: &Arguments, members: &[Member]) -> Result<()> {
+    let (experiment, base) = (arguments.experiment(), arguments.base());
+    if members.is_empty() {
+        return pipeline.check_whole(experiment, &base);
+    }
+    members.iter().try_for_each(|m| pipeline.check_whole(&format!("{experiment}/{}", m.name), &base))
 }
 
 /// A bar for the hashing of a file that takes about a second or more; for others it would only flicker.

@@ -211,7 +211,8 @@ mod tests {
 
     fn page(e: &Experiment) -> String {
         let answer = "hessian-d1-s1".to_owned();
-        let params = Report { title: "T".into(), answer, compare_with_paper: false, png_scale: 1.0 };
+        let params =
+            Report { title: "T".into(), answer: Some(answer), compare_with_paper: false, png_scale: 1.0 };
         let figures = crate::figures::experiment::draw(e, &e.settings[0], false).unwrap();
         html(&params, e, &e.settings[0], &figures).unwrap()
     }

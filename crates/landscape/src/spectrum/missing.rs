@@ -1,0 +1,304 @@
+//! Whether an eigenvalue is missing among converged pairs: a copy of a repeated one, which a single start cannot find.
+//!
+//! Lanczos runs in the complement of the pairs from a random start v. A Ritz value beyond the smallest one in hand proves
+//! that a pair is missing, and gives it. That none is missing is a matter of probability. The next direction is q(A) v for
+//! a polynomial q with all zeros among Ritz values that were met, and has length 1. An eigenvalue λ beyond them has |q(λ)|
+//! above that at a limit τ in between, so its eigenvector has at most 1/|q(τ)| in common with v; for a start that is
+//! uniform on the sphere in n dimensions the probability of that is at most √(2n/π) / |q(τ)| (Hochstenbach 2013, after
+//! Kuczyński & Woźniakowski 1992). It holds for all steps at once, so the search may end at the first that is enough.
+
+use ndarray::{Array1, Array2, Axis, concatenate, s};
+
+use crate::numeric::real::Real;
+use crate::spectrum::krylov::{Factorisation, Projected};
+use crate::spectrum::operator::SymmetricOperator;
+use crate::spectrum::ritz::{EigenRequest, RitzPairs, rounding, scale};
+
+/// Random streams of this seed from here on are starts of the search: beyond those of the directions.
+const FIRST_STREAM: usize = usize::MAX / 2;
+
+/// What a run in the complement has found.
+enum Look<R> {
+    /// values and orthonormal rows of pairs that are missing
+    Missing(Array1<f64>, Array2<R>),
+    /// nothing; the probability that there is something
+    Nothing(f64),
+}
+
+/// Puts what is missing among the converged `pairs` in the place of the least wanted, until nothing is missing but with
+/// the probability asked for, or the products are spent. Residuals of changed pairs are measured anew, by d products.
+pub(crate) fn find_missing<R: Real>(
+    a: &impl SymmetricOperator<R>,
+    request: &EigenRequest,
+    pairs: &mut RitzPairs<R>,
+    step: &mut impl FnMut(usize),
+) {
+    let mut changed = false;
+    for round in 1_usize.. {
+        // Over all rounds these add up to what is allowed.
+        let allowed = request.miss_probability / (round * (round + 1)) as f64;
+        match look(a, request, pairs, FIRST_STREAM + round, allowed, step) {
+            Look::Missing(values, vectors) => {
+                merge(request, pairs, &values, &vectors);
+                changed = true;
+            }
+            Look::Nothing(probability) => {
+                // Earlier rounds could have ended in error too, had they not proved the contrary.
+                let enough = probability <= allowed && probability > 0.0;
+                pairs.miss_probability = if enough { request.miss_probability } else { probability };
+                break;
+            }
+        }
+    }
+    if changed {
+        let vectors = std::mem::replace(&mut pairs.vectors, Array2::zeros((0, 0)));
+        let measured = RitzPairs::measure(a, vectors, request.which, pairs.n_products);
+        *pairs = RitzPairs {
+            n_check_products: pairs.n_check_products + measured.n_check_products,
+            norm: pairs.norm,
+            miss_probability: pairs.miss_probability,
+            ..measured
+        };
+    }
+}
+
+/// The d most wanted of the pairs in hand and those found.
+fn merge<R: Real>(
+    request: &EigenRequest,
+    pairs: &mut RitzPairs<R>,
+    values: &Array1<f64>,
+    vectors: &Array2<R>,
+) {
+    let all = concatenate![Axis(0), pairs.values, *values];
+    let best = &request.which.order(&all)[..pairs.values.len()];
+    pairs.vectors = concatenate![Axis(0), pairs.vectors, *vectors].select(Axis(0), best);
+    pairs.values = all.select(Axis(0), best);
+}
+
+/// One run of Lanczos in the complement of the pairs.
+fn look<R: Real>(
+    a: &impl SymmetricOperator<R>,
+    request: &EigenRequest,
+    pairs: &mut RitzPairs<R>,
+    stream: usize,
+    allowed: f64,
+    step: &mut impl FnMut(usize),
+) -> Look<R> {
+    let n = a.size() - pairs.values.len();
+    if n == 0 {
+        return Look::Nothing(0.0);
+    }
+    let which = request.which;
+    let limit = request.residual_tolerance * pairs.scale();
+    let smallest = pairs.values.iter().fold(f64::INFINITY, |least, &v| least.min(which.rank(v)));
+    let border = smallest + limit.max(rounding::<R>(pairs.norm));
+    let mut polynomials = which.of_rank(border).into_iter().map(Polynomial::new).collect::<Vec<_>>();
+
+    let vectors = pairs.vectors.view();
+    let m_max = request.max_subspace.max(request.dim + 2).min(n);
+    let mut krylov = Factorisation::new(vectors, m_max, request.seed, stream);
+    loop {
+        if pairs.n_products >= request.max_products {
+            return Look::Nothing(1.0);
+        }
+        krylov.expand(a);
+        pairs.n_products += 1;
+        step(1);
+        let found = krylov.eigen(which);
+        pairs.norm = pairs.norm.max(krylov.norm);
+        for q in &mut polynomials {
+            q.expand(&krylov);
+        }
+        let beyond = found.order.iter().take_while(|&&i| which.rank(found.values[i]) > border).count();
+        let beyond = beyond.min(request.dim);
+        let (complete, invariant) = (krylov.m == n, krylov.invariant(&found));
+        if beyond > 0 {
+            // Half, for what is not orthogonal to the residuals of the pairs in hand.
+            let own = request.residual_tolerance * scale::<R>(found.largest(beyond), pairs.norm);
+            let limit = limit.min(own) / 2.0;
+            if complete || invariant || krylov.converged(&found, beyond, limit) {
+                let (values, vectors) = krylov.into_wanted(&found, beyond);
+                return Look::Missing(values, vectors);
+            }
+        } else if complete {
+            return Look::Nothing(0.0);
+        } else {
+            let probability = polynomials.iter().map(|q| q.miss_probability(n)).sum::<f64>().min(1.0);
+            if invariant {
+                return Look::Nothing(allowed); // a start without any part in an eigenspace has probability 0, but for rounding
+            }
+            if probability <= allowed || pairs.n_products >= request.max_products {
+                return Look::Nothing(probability);
+            }
+        }
+        if krylov.m == m_max {
+            let wanted = beyond.clamp(1, m_max - 1);
+            let keep = wanted + (m_max - wanted) / 2;
+            for q in &mut polynomials {
+                q.restart(&found, keep);
+            }
+            krylov.restart(&found, keep);
+        }
+        krylov.append_residual();
+    }
+}
+
+/// Values at one point of the polynomials q_j with v_j = q_j(A) v, for the rows v_j of V and the next direction.
+struct Polynomial {
+    point: f64,
+    values: Vec<f64>,
+}
+
+impl Polynomial {
+    fn new(point: f64) -> Self {
+        Self { point, values: vec![1.0] }
+    }
+
+    /// `A v_m = Σ T_im v_i + β v_{m+1}`, read at the point.
+    fn expand<R: Real>(&mut self, krylov: &Factorisation<R>) {
+        let last = krylov.m - 1;
+        let column = krylov.projected.slice(s![..=last, last]);
+        let known = column.iter().zip(&self.values).map(|(t, q)| t * q).sum::<f64>();
+        self.values.push((self.point * self.values[last] - known) / krylov.beta);
+    }
+
+    /// V becomes the first `keep` Ritz vectors; the next direction stays.
+    fn restart(&mut self, found: &Projected, keep: usize) {
+        let next = self.values.pop();
+        let old = Array1::from(std::mem::take(&mut self.values));
+        self.values = found.order[..keep].iter().map(|&i| found.y.column(i).dot(&old)).chain(next).collect();
+    }
+
+    /// That an eigenvalue lies at the point or beyond, in n dimensions.
+    fn miss_probability(&self, n: usize) -> f64 {
+        let next = self.values[self.values.len() - 1].abs();
+        (2.0 * n as f64 / std::f64::consts::PI).sqrt() / next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spectrum::lanczos::lanczos;
+    use crate::spectrum::operator::Dense;
+    use crate::spectrum::ritz::{MISS_PROBABILITY, Which};
+    use crate::spectrum::subspace::{orthonormality_error, random_basis};
+
+    const ALL: [Which; 3] = [Which::LargestAlgebraic, Which::LargestMagnitude, Which::SmallestAlgebraic];
+
+    fn request(dim: usize, which: Which, residual_tolerance: f64, seed: u64) -> EigenRequest {
+        EigenRequest {
+            dim,
+            which,
+            residual_tolerance,
+            miss_probability: MISS_PROBABILITY,
+            max_subspace: (4 * dim).max(20),
+            max_products: 4000,
+            seed,
+        }
+    }
+
+    fn dense<R: Real>(values: &[f64], seed: u64) -> Dense<R> {
+        let q = random_basis::<f64>(seed, values.len(), values.len());
+        let a = q.t().dot(&(&Array1::from(values.to_vec()).insert_axis(Axis(1)) * &q));
+        Dense(((&a + &a.t()) / 2.0).mapv(R::narrow))
+    }
+
+    fn assert_finds<R: Real>(values: &[f64], request: &EigenRequest, matrix_seed: u64) -> RitzPairs<R> {
+        let mut products = 0;
+        let found = lanczos(&dense::<R>(values, matrix_seed), request, &mut |n| products += n);
+        assert_eq!(found.n_products, products);
+        assert_eq!(found.n_converged(request.residual_tolerance), request.dim, "{values:?} {request:?}");
+        assert!(found.miss_probability <= MISS_PROBABILITY, "{request:?}");
+        let error = orthonormality_error(found.vectors.view());
+        assert!(error <= 100.0 * R::epsilon().wide() * request.dim as f64, "{error:.1e} {request:?}");
+        let exact = Array1::from(values.to_vec());
+        let order = request.which.order(&exact);
+        // By Weyl's theorem: the residuals, and the margin of the search.
+        let limit =
+            2.0 * request.residual_tolerance * found.scale() + 64.0 * R::epsilon().wide() * found.norm;
+        for (i, &value) in found.values.iter().enumerate() {
+            let off = request.which.rank(value) - request.which.rank(exact[order[i]]);
+            assert!(off.abs() <= limit, "{i}: {} of {values:?} {request:?}", found.values);
+        }
+        found
+    }
+
+    /// As many of each value as `copies`, the last of them to fill up n.
+    fn repeated(n: usize, copies: usize) -> Vec<f64> {
+        (0..n).map(|i| 10.0 * 0.7_f64.powi(i32::try_from((i / copies).min(12)).unwrap()) - 2.0).collect()
+    }
+
+    // The first start is an eigenvector: it and the basis of the matrix have the same seed.
+    // spectra #144, ArnoldiMethod.jl #112, rARPACK #6, KrylovKit.jl #38 and #125: one of several copies was found.
+    #[test]
+    fn all_copies_of_repeated_eigenvalues_are_found() {
+        for n in [5, 12, 60, 200] {
+            for copies in (1..=12).filter(|&c| c <= n) {
+                for (i, which) in ALL.into_iter().enumerate() {
+                    let dim = [1, 4, 10][(i + copies) % 3].min(n);
+                    let (values, seed) = (repeated(n, copies), (n + copies) as u64);
+                    assert_finds::<f64>(&values, &request(dim, which, 1e-8, seed), seed);
+                    assert_finds::<f32>(&values, &request(dim, which, 1e-4, seed), seed);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn copies_of_opposite_sign_zero_identity_and_rank_one() {
+        let signs = (0..50).map(|i| [3.0, -3.0, 1.0, 0.5, -0.2][i.min(30) % 5]).collect::<Vec<_>>();
+        let mut singular = vec![0.0; 40];
+        singular[..3].copy_from_slice(&[2.0, 1.5, 0.7]);
+        let mut rank_one = vec![0.0; 30];
+        rank_one[0] = 5.0;
+        for values in [signs, vec![0.0; 20], vec![1.0; 20], singular, rank_one] {
+            for which in ALL {
+                for dim in [1, 3, 10, values.len()] {
+                    assert_finds::<f64>(&values, &request(dim, which, 1e-8, 1), 2);
+                    assert_finds::<f32>(&values, &request(dim, which, 1e-4, 1), 2);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn without_copies_the_pairs_keep_their_bytes() {
+        for which in ALL {
+            let values = (0..60).map(|i| (f64::from(i) / 30.0 - 0.97).powi(3)).collect::<Vec<_>>();
+            let request = request(5, which, 1e-6, 3);
+            let a = dense::<f32>(&values, 1);
+            let plain = lanczos(&a, &EigenRequest { miss_probability: 1.0, ..request }, &mut |_| ());
+            let found = lanczos(&a, &request, &mut |_| ());
+            assert_eq!(
+                (plain.values, plain.vectors, plain.residuals),
+                (found.values, found.vectors, found.residuals)
+            );
+            assert!(found.n_products > plain.n_products);
+        }
+    }
+
+    #[test]
+    fn spent_products_are_no_certificate() {
+        let request = EigenRequest { max_products: 16, ..request(4, Which::LargestAlgebraic, 1e-2, 1) };
+        let found = lanczos(&dense::<f64>(&repeated(200, 3), 1), &request, &mut |_| ());
+        assert_eq!(found.n_products, 16);
+        assert!(found.miss_probability > MISS_PROBABILITY, "{found:?}");
+    }
+
+    #[test]
+    fn a_loose_certificate_errs_no_more_often_than_it_says() {
+        let values = [vec![2.0, 2.0], (0..98).map(|i| f64::from(i) / 98.0).collect::<Vec<_>>()].concat();
+        let a = dense::<f64>(&values, 7);
+        let allowed = 0.2;
+        let missed = |seed: &u64| {
+            let request = EigenRequest {
+                miss_probability: allowed,
+                ..request(2, Which::LargestAlgebraic, 1e-3, *seed)
+            };
+            lanczos(&a, &request, &mut |_| ()).values[1] < 1.9
+        };
+        let n = (0..400).filter(missed).count();
+        assert!(n as f64 <= allowed * 400.0, "{n}");
+    }
+}

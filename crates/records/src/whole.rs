@@ -1,0 +1,168 @@
+//! What no section can check alone: values of several sections that do not go together. Known before any work.
+
+use crate::{
+    BasisName, Bound, Eigen, Family, FetchData, Member, MonteCarlo, Report, Sampling, Section, Setting,
+    Stream, Train, Unfit,
+};
+
+/// The sections of one experiment.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)] // each is the section of that name
+pub struct Whole {
+    pub fetch_data: FetchData,
+    pub train: Train,
+    pub eigen: Eigen,
+    pub montecarlo: MonteCarlo,
+    pub bound: Bound,
+    pub stream: Stream,
+    pub report: Report,
+}
+
+/// A fault, with the stage whose section has it.
+pub type Fault = (&'static str, Unfit);
+
+impl Whole {
+    /// The first fault; `n`: how many samples there are at most, where that is known.
+    ///
+    /// # Errors
+    /// If a stage would fail, after those before it have worked.
+    pub fn check(&self, n: Option<usize>) -> Result<(), Fault> {
+        self.check_directions().map_err(|u| (MonteCarlo::STAGE, u))?;
+        if let Some(n) = n {
+            self.check_samples(n).map_err(|u| (MonteCarlo::STAGE, u))?;
+            self.check_arrivals(n).map_err(|u| (Stream::STAGE, u))?;
+        }
+        self.check_steps().map_err(|u| (Eigen::STAGE, u))?;
+        self.check_answer().map_err(|u| (Report::STAGE, u))
+    }
+
+    /// Directions that `eigen` has of a basis; `None` where a file of the user says it.
+    fn directions(&self, basis: BasisName) -> Option<usize> {
+        match basis {
+            BasisName::Hessian => self.eigen.basis.is_none().then_some(self.eigen.dim),
+            BasisName::Random | BasisName::Filter => Some(self.eigen.random_dim),
+        }
+    }
+
+    fn check_directions(&self) -> Result<(), Unfit> {
+        let enough = |key: &str, basis: BasisName, dim: usize, advice: &str| {
+            let source = if basis == BasisName::Hessian { "eigen.dim" } else { "eigen.random_dim" };
+            let has = self.directions(basis).unwrap_or(dim);
+            Unfit::unless(has >= dim, key, || {
+                format!(
+                    "{dim} directions are needed, but {source} is {has}; set {source} to {dim} or more, or {advice}"
+                )
+            })
+        };
+        for (i, s) in self.montecarlo.settings.iter().enumerate() {
+            enough(&format!("settings[{i}].dim"), s.basis, s.dim, "lower this")?;
+        }
+        for (i, g) in self.montecarlo.grids.iter().enumerate() {
+            enough(&format!("grids[{i}].basis"), g.basis, 2, "take this landscape from montecarlo.grids")?;
+        }
+        let Some(sweep) = &self.montecarlo.sweep else { return Ok(()) };
+        if let Some(dim) = sweep.dim {
+            enough("sweep.dim", BasisName::Hessian, dim, "lower this")?;
+        }
+        let dim = sweep.dim.or(self.directions(BasisName::Hessian)).unwrap_or_default();
+        let most = Sampling::SOBOL_LIMITS.0;
+        Unfit::unless(dim <= most || !sweep.methods.contains(&Sampling::Sobol), "sweep.methods", || {
+            format!(
+                "sobol in {dim} directions; Sobol sequences have {most} at most: set sweep.dim, or take sobol from the methods"
+            )
+        })
+    }
+
+    fn check_steps(&self) -> Result<(), Unfit> {
+        let (own, other) = (self.eigen.step, self.montecarlo.step);
+        Unfit::unless(own == other || self.eigen.prefix_count == 0, "step", || {
+            format!(
+                "{own}, but montecarlo.step is {other}; set both to the same step, or eigen.prefix_count to 0"
+            )
+        })
+    }
+
+    fn check_answer(&self) -> Result<(), Unfit> {
+        let names = self.montecarlo.settings.iter().map(|s| s.name.as_str()).collect::<Vec<_>>();
+        let known = self.report.answer.as_deref().is_none_or(|answer| names.contains(&answer));
+        Unfit::unless(known, "answer", || {
+            let answer = self.report.answer.as_deref().unwrap_or_default();
+            format!(
+                "montecarlo has no setting {answer:?}; it has: {}; null takes the first",
+                names.join(", ")
+            )
+        })
+    }
+
+    fn check_samples(&self, n: usize) -> Result<(), Unfit> {
+        let step = self.montecarlo.step;
+        Unfit::unless(n / step >= 2, "step", || {
+            format!(
+                "{step}, but there are {n} samples in all; at least two steps are needed: {} or less",
+                n / 2
+            )
+        })?;
+        let sweep = self.montecarlo.sweep.as_ref().map_or(n, |sweep| sweep.n_samples.min(n));
+        Unfit::unless(sweep / step >= 2, "sweep.n_samples", || {
+            format!("{sweep} samples, but one step has {step}; at least two steps are needed")
+        })
+    }
+
+    fn check_arrivals(&self, n: usize) -> Result<(), Unfit> {
+        let Stream { seeds, first, batch, .. } = self.stream;
+        Unfit::unless(seeds == 0 || first + batch <= n, "first", || {
+            format!(
+                "{first} samples at the start and {batch} an arrival, but there are {n} in all; lower `first` or `batch`"
+            )
+        })
+    }
+
+    /// Weights trained elsewhere in a member of a family: they are one network, whatever the member's samples or seed are.
+    ///
+    /// # Errors
+    /// If the members could not differ as the family means it.
+    pub fn check_member(&self, family: &Family, member: &Member) -> Result<(), Fault> {
+        let Some(weights) = self.train.weights.as_deref() else { return Ok(()) };
+        let fault = |key: &str, what: &str| {
+            let reason = format!(
+                "{what}, but train.weights is {}: every member would be that one network; set `weights: null`, so that each is trained, \
+                 or name a file per member in `family.variants`",
+                weights.display()
+            );
+            Err((Family::STAGE, Unfit::new(key, reason)))
+        };
+        if let Some(k) = member.k {
+            return fault("ladder", &format!("a member is trained on {k} samples"));
+        }
+        if family.replicas > 1 && family.reseed.iter().all(|s| s == Train::STAGE) {
+            return fault(
+                "replicas",
+                &format!("{} members differ in the seed of training alone", family.replicas),
+            );
+        }
+        Ok(())
+    }
+
+    /// Settings of `self` that a pilot must have, to predict V and K of them.
+    ///
+    /// # Errors
+    /// If one is missing or is another.
+    pub fn check_pilot(&self, place: usize, name: &str, pilot: &MonteCarlo) -> Result<(), Fault> {
+        let same = |a: &Setting, b: &Setting| {
+            (a.basis, a.dim, a.sigma.to_bits()) == (b.basis, b.dim, b.sigma.to_bits())
+        };
+        for own in &self.montecarlo.settings {
+            let found = pilot.settings.iter().find(|s| s.name == own.name);
+            let fault = |what: &str| {
+                let reason =
+                    format!("{name} has {what} {:?}; give it the settings of this experiment", own.name);
+                (Bound::STAGE, Unfit::new(format!("pilots[{place}]"), reason))
+            };
+            let found = found.ok_or_else(|| fault("no setting"))?;
+            if !same(own, found) {
+                return Err(fault("other directions or another sigma in its setting"));
+            }
+        }
+        Ok(())
+    }
+}

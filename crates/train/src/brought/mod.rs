@@ -1,0 +1,78 @@
+//! Weights trained elsewhere: from a file of the user to the flat vector w.
+
+mod archive;
+mod order;
+mod unsupported;
+
+use std::path::Path;
+
+use anyhow::Result;
+use landscape::{Mlp, Real};
+use ndarray::{Array1, Ix1, IxDyn, s};
+use pipeline::Failure;
+use store::npy;
+
+use archive::{Archive, Kind};
+use order::Pair;
+
+/// Weights of the user, and how they were read.
+#[derive(Debug)]
+pub struct Brought<R> {
+    /// (p,)
+    pub w: Array1<R>,
+    /// names of the layers in the file, from input to output; none for a flat vector
+    pub layers: Vec<String>,
+    /// arrays of the file that no layer took, with their shapes
+    pub unused: Vec<String>,
+}
+
+/// Weights from a flat `.npy` (p,), or by layer from a `.safetensors`, an `.npz` or a folder of `.npy` files. Which array is
+/// which layer is decided by [`order::layers`], or by `given`: the names of the layers from input to output.
+pub fn read<R: Real>(path: &Path, mlp: &Mlp, given: Option<&[String]>) -> Result<Brought<R>> {
+    let name = path.display().to_string();
+    let kind = Kind::of(path)?;
+    let brought = if kind == Kind::Flat {
+        refuse_names_of_flat(&name, given)?;
+        let w = experiment::to_real::<R, Ix1>(npy::read_any(path)?, &name)?;
+        experiment::check_params(&name, w.len(), mlp)?;
+        Brought { w, layers: vec![], unused: vec![] }
+    } else {
+        by_layer(&Archive::open(path, kind)?, mlp, given)?
+    };
+    match brought.w.iter().position(|v| !v.is_finite()) {
+        None => Ok(brought),
+        Some(i) => Err(Failure::input(
+            format!("{name}: parameter {i} is {}", brought.w[i]),
+            "finite weights are needed",
+        )
+        .into()),
+    }
+}
+
+fn refuse_names_of_flat(name: &str, given: Option<&[String]>) -> Result<()> {
+    if given.is_none() {
+        return Ok(());
+    }
+    let message = format!("train.weights_layers: {name} is one flat array without names");
+    Err(Failure::config(message, "set weights_layers: null; a flat array is in the order W1, b1, W2, ...")
+        .into())
+}
+
+fn by_layer<R: Real>(archive: &Archive, mlp: &Mlp, given: Option<&[String]>) -> Result<Brought<R>> {
+    let pairs = order::layers(mlp, archive, given)?;
+    let mut w = Array1::zeros(mlp.n_params());
+    for (l, pair) in (1..).zip(&pairs) {
+        let (weights, bias) = mlp.offsets(l);
+        for (array, range) in [(&pair.weights, weights), (&pair.bias, bias)] {
+            let place = format!("{}: {array}", archive.name);
+            let found = experiment::to_real::<R, IxDyn>(archive.read(array)?, &place)?;
+            w.slice_mut(s![range]).assign(&found.flatten());
+        }
+    }
+    let taken = |name: &String| pairs.iter().any(|p| p.weights == *name || p.bias == *name);
+    let unused = archive.entries.iter().filter(|e| !taken(&e.name)).map(ToString::to_string).collect();
+    Ok(Brought { w, layers: pairs.iter().map(Pair::label).collect(), unused })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,320 @@
+//! Which array is which layer. A wrong order can fit by its shapes, and nothing would show it: so it is certain, given, or refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+use landscape::Mlp;
+use pipeline::Failure;
+
+use super::archive::{Archive, Entry};
+use super::unsupported;
+
+/// The arrays of a layer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Pair {
+    /// name of the weights, (out, in)
+    pub weights: String,
+    /// name of the bias, (out,)
+    pub bias: String,
+}
+
+impl Pair {
+    /// Those of `W1` and `b1`, for 1.
+    fn own(l: usize) -> Self {
+        Self { weights: format!("W{l}"), bias: format!("b{l}") }
+    }
+
+    /// Those of `0.weight` and `0.bias`, for `0.`.
+    fn of_prefix(prefix: &str) -> Self {
+        Self { weights: format!("{prefix}weight"), bias: format!("{prefix}bias") }
+    }
+
+    /// The name of the layer: `0` of `0.weight`; `W1` of itself.
+    pub fn label(&self) -> String {
+        let prefix = self.weights.strip_suffix("weight").unwrap_or(&self.weights);
+        prefix.trim_end_matches(['.', '_', '/']).to_owned()
+    }
+}
+
+/// The arrays of each layer, from input to output.
+///
+/// By the names `given`; else W1, b1, W2, …; else the arrays `<layer>.weight` and `<layer>.bias` of a `state_dict`, each layer
+/// at the place that its shape fits. Among layers of one shape the numbers in their names decide, then the order of an `.npz`.
+///
+/// # Errors
+/// If arrays are missing, do not fit, or fit in more than one order.
+pub fn layers(mlp: &Mlp, archive: &Archive, given: Option<&[String]>) -> Result<Vec<Pair>> {
+    let pairs = match given {
+        Some(given) => of_names(mlp, archive, given)?,
+        None if archive.find("W1").is_some() => own(mlp, archive)?,
+        None => {
+            unsupported::refuse(archive)?;
+            by_shape(mlp, archive)?
+        }
+    };
+    check_shapes(mlp, archive, &pairs)?;
+    Ok(pairs)
+}
+
+/// Shape of the weights of layer `l`.
+fn needed(mlp: &Mlp, l: usize) -> [usize; 2] {
+    [mlp.layers()[l], mlp.layers()[l - 1]]
+}
+
+fn own(mlp: &Mlp, archive: &Archive) -> Result<Vec<Pair>> {
+    let numbered = |e: &&Entry| e.name.strip_prefix('W').is_some_and(|n| n.parse::<usize>().is_ok());
+    let found = archive.entries.iter().filter(numbered).count();
+    let pairs = (1..=mlp.depth()).map(Pair::own).collect::<Vec<_>>();
+    if found != mlp.depth() || pairs.iter().any(|p| archive.find(&p.weights).is_none()) {
+        return Err(other_depth(mlp, archive, found, "W1, W2, ..., from the input on"));
+    }
+    Ok(pairs)
+}
+
+fn of_names(mlp: &Mlp, archive: &Archive, given: &[String]) -> Result<Vec<Pair>> {
+    let known = candidates(archive);
+    let pair = |name: &String| {
+        let mut own =
+            (1..=archive.entries.len()).map(Pair::own).filter(|p| archive.find(&p.weights).is_some());
+        known
+            .iter()
+            .find(|p| p.label() == *name)
+            .cloned()
+            .or_else(|| own.find(|p| p.label() == *name))
+            .ok_or_else(|| {
+                let labels = known.iter().map(Pair::label).collect::<Vec<_>>().join(", ");
+                let message = format!("train.weights_layers: {} has no layer {name:?}", archive.name);
+                Failure::config(message, format!("it has the layers: {labels}"))
+            })
+    };
+    let pairs = given.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
+    let once = given.iter().collect::<BTreeSet<_>>().len();
+    if once != mlp.depth() || pairs.len() != once {
+        let message = format!(
+            "train.weights_layers: {} names, {once} of them unlike, but layers {:?} need {}",
+            pairs.len(),
+            mlp.layers(),
+            mlp.depth()
+        );
+        let hint = "name each layer once, from input to output; train.hidden sets the widths between them";
+        return Err(Failure::config(message, hint).into());
+    }
+    Ok(pairs)
+}
+
+/// The layers of a `state_dict`, in the order of the archive.
+fn candidates(archive: &Archive) -> Vec<Pair> {
+    let weights = archive.entries.iter().filter(|e| e.shape.len() == 2);
+    weights.filter_map(|e| e.name.strip_suffix("weight")).map(Pair::of_prefix).collect()
+}
+
+fn by_shape(mlp: &Mlp, archive: &Archive) -> Result<Vec<Pair>> {
+    let found = candidates(archive);
+    if found.len() != mlp.depth() {
+        let names = "0.weight, 0.bias, 2.weight, ... as the state_dict of nn.Linear layers has";
+        return Err(other_depth(mlp, archive, found.len(), names));
+    }
+    let shape = |p: &Pair| archive.find(&p.weights).map(|e| e.shape.clone()).unwrap_or_default();
+    // Layers of one shape, and the places that need it.
+    let mut places = BTreeMap::<Vec<usize>, Vec<usize>>::new();
+    for l in 1..=mlp.depth() {
+        places.entry(needed(mlp, l).to_vec()).or_default().push(l);
+    }
+    let mut pairs = vec![None; mlp.depth()];
+    for (needed, places) in places {
+        let fitting = found.iter().filter(|p| shape(p) == needed).cloned().collect::<Vec<_>>();
+        if fitting.len() != places.len() {
+            return Err(other_widths(mlp, archive, &found));
+        }
+        for (place, pair) in places.iter().zip(in_order(archive, fitting, &places)?) {
+            pairs[place - 1] = Some(pair);
+        }
+    }
+    Ok(pairs.into_iter().flatten().collect())
+}
+
+/// Layers of one shape in their order: by the numbers in their names, else as in the file.
+fn in_order(archive: &Archive, layers: Vec<Pair>, places: &[usize]) -> Result<Vec<Pair>> {
+    if layers.len() < 2 {
+        return Ok(layers);
+    }
+    let labels = layers.iter().map(Pair::label).collect::<Vec<_>>();
+    // The archive lists a sorted file by its names: 10 before 2.
+    let sorted = labels.is_sorted();
+    let Some(numbered) = by_number(&layers) else {
+        if archive.has_order && !sorted {
+            return Ok(layers);
+        }
+        if archive.has_order {
+            tracing::warn!(
+                "train: {}: {} have one shape and are taken in the order of the file, which is that of the alphabet; \
+                 if the network has another, give it: train.weights_layers",
+                archive.name,
+                labels.join(", ")
+            );
+            return Ok(layers);
+        }
+        let why = "the file does not keep the order in which they were saved";
+        return Err(ambiguous(archive, &labels, places, why));
+    };
+    if archive.has_order && !sorted && numbered != layers {
+        let by_number = numbered.iter().map(Pair::label).collect::<Vec<_>>().join(", ");
+        let why = format!("their numbers say {by_number}, the file {}", labels.join(", "));
+        return Err(ambiguous(archive, &labels, places, &why));
+    }
+    Ok(numbered)
+}
+
+/// The layers by the numbers in their names, so that 10 follows 2; `None` where they differ in more than those.
+fn by_number(layers: &[Pair]) -> Option<Vec<Pair>> {
+    let mut keyed = layers.iter().map(|p| (numbers(&p.label()), p.clone())).collect::<Vec<_>>();
+    let words = keyed[0].0.0.clone();
+    if keyed.iter().any(|((w, _), _)| *w != words) {
+        return None;
+    }
+    keyed.sort_by(|a, b| a.0.1.cmp(&b.0.1));
+    let unlike = keyed.windows(2).all(|w| w[0].0.1 != w[1].0.1);
+    unlike.then(|| keyed.into_iter().map(|(_, p)| p).collect())
+}
+
+/// What is no number in a name, and its numbers.
+fn numbers(name: &str) -> (Vec<String>, Vec<u64>) {
+    let digit = |c: char| c.is_ascii_digit();
+    let words = name.split(digit).filter(|w| !w.is_empty()).map(str::to_owned).collect();
+    (words, name.split(|c| !digit(c)).filter_map(|n| n.parse().ok()).collect())
+}
+
+fn ambiguous(archive: &Archive, labels: &[String], places: &[usize], why: &str) -> anyhow::Error {
+    let n = labels.len();
+    let orders = if n == 2 {
+        format!("{}, {} and {}, {}", labels[0], labels[1], labels[1], labels[0])
+    } else {
+        format!("{} orders of {}", (1..=n).map(|i| i as f64).product::<f64>(), labels.join(", "))
+    };
+    let places = places.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let message = format!("{}: layers {places} have one shape, and {orders} fit; {why}", archive.name);
+    let all = candidates(archive).iter().map(Pair::label).collect::<Vec<_>>();
+    let hint = format!(
+        "name the layers from input to output, as your forward() calls them, such as train.weights_layers: {all:?}"
+    );
+    Failure::input(message, hint).into()
+}
+
+/// As many layers as there are not.
+fn other_depth(mlp: &Mlp, archive: &Archive, found: usize, names: &str) -> anyhow::Error {
+    let needed = mlp.depth();
+    let message = format!(
+        "{}: {found} layers among {}; layers {:?} need {needed}",
+        archive.name,
+        archive.list(),
+        mlp.layers()
+    );
+    let chain = chain(mlp, archive, &shapes(archive, &candidates(archive)));
+    let hint = chain.unwrap_or_else(|| {
+        format!("one pair of arrays per layer of train.hidden and the output, named {names}; train.weights_layers names some of more")
+    });
+    Failure::input(message, hint).into()
+}
+
+/// Layers whose shapes do not fit.
+fn other_widths(mlp: &Mlp, archive: &Archive, found: &[Pair]) -> anyhow::Error {
+    let list = found.iter().filter_map(|p| archive.find(&p.weights)).map(ToString::to_string);
+    let needed = (1..=mlp.depth()).map(|l| format!("{:?}", needed(mlp, l))).collect::<Vec<_>>().join(", ");
+    let message = format!(
+        "{}: {}, but layers {:?} need {needed}",
+        archive.name,
+        list.collect::<Vec<_>>().join(", "),
+        mlp.layers()
+    );
+    Failure::input(message, advice(mlp, archive, &shapes(archive, found))).into()
+}
+
+fn shapes(archive: &Archive, pairs: &[Pair]) -> Vec<[usize; 2]> {
+    let shape = |p: &Pair| archive.find(&p.weights).and_then(|e| e.shape.as_slice().try_into().ok());
+    pairs.iter().filter_map(shape).collect()
+}
+
+/// What to do about shapes that do not fit: other widths, or transposed arrays.
+fn advice(mlp: &Mlp, archive: &Archive, shapes: &[[usize; 2]]) -> String {
+    let mut transposed = shapes.iter().map(|[a, b]| [*b, *a]).collect::<Vec<_>>();
+    let mut wanted = (1..=mlp.depth()).map(|l| needed(mlp, l)).collect::<Vec<_>>();
+    transposed.sort_unstable();
+    wanted.sort_unstable();
+    if transposed == wanted {
+        return "the weights are (in, out), as Keras and JAX keep them; save their transposes, array.T: (out, in) is needed".into();
+    }
+    let unlike = "weights are (out, in), as torch.nn.Linear keeps them; train.hidden sets the widths between input and output";
+    chain(mlp, archive, shapes).unwrap_or_else(|| unlike.into())
+}
+
+/// The widths with which the layers of the file follow one another from the samples to the classes, as advice.
+fn chain(mlp: &Mlp, archive: &Archive, shapes: &[[usize; 2]]) -> Option<String> {
+    fn follow(widths: &mut Vec<usize>, rest: &[[usize; 2]], last: usize) -> bool {
+        let from = widths[widths.len() - 1];
+        if rest.is_empty() {
+            return from == last;
+        }
+        let mut tried = vec![];
+        for (i, &[to, _]) in rest.iter().enumerate().filter(|(_, shape)| shape[1] == from) {
+            if tried.contains(&to) {
+                continue;
+            }
+            tried.push(to);
+            widths.push(to);
+            let others = [&rest[..i], &rest[i + 1..]].concat();
+            if follow(widths, &others, last) {
+                return true;
+            }
+            widths.pop();
+        }
+        false
+    }
+    let (first, last) = (mlp.layers()[0], mlp.layers()[mlp.depth()]);
+    let mut widths = vec![first];
+    // More layers than these are no chain that a message would show.
+    if shapes.is_empty() || shapes.len() > 12 || !follow(&mut widths, shapes, last) {
+        return None;
+    }
+    let hidden = &widths[1..widths.len() - 1];
+    Some(format!(
+        "the layers of {} follow one another as {widths:?}: set train.hidden: {hidden:?}",
+        archive.name
+    ))
+}
+
+/// An error unless each layer has weights and bias of its shape.
+fn check_shapes(mlp: &Mlp, archive: &Archive, pairs: &[Pair]) -> Result<()> {
+    for (l, pair) in (1..).zip(pairs) {
+        let [n, below] = needed(mlp, l);
+        let Some(bias) = archive.find(&pair.bias) else {
+            return Err(without_bias(archive, pair, n));
+        };
+        let weights = archive.find(&pair.weights).map(|e| e.shape.clone()).unwrap_or_default();
+        for (array, shape, needed) in
+            [(&pair.weights, &weights, vec![n, below]), (&pair.bias, &bias.shape, vec![n])]
+        {
+            if *shape != needed {
+                let message = format!(
+                    "{}: {array} is {shape:?}, but layer {l} of {:?} needs {needed:?}",
+                    archive.name,
+                    mlp.layers()
+                );
+                return Err(Failure::input(message, advice(mlp, archive, &shapes(archive, pairs))).into());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn without_bias(archive: &Archive, pair: &Pair, n: usize) -> anyhow::Error {
+    let Pair { weights, bias } = pair;
+    let message = format!(
+        "{}: no array {bias:?} beside {weights:?}: layers without bias are not supported",
+        archive.name
+    );
+    let hint = format!(
+        "store zeros under that name, and the losses are those of your network: in PyTorch state[{bias:?}] = torch.zeros({n}), in NumPy \
+         numpy.zeros({n}, \"float32\"); but the biases then count as parameters, so the directions may differ"
+    );
+    Failure::input(message, hint).into()
+}

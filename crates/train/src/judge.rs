@@ -1,0 +1,100 @@
+//! What looks wrong with weights trained elsewhere: they may be right, so it is said and not refused.
+
+use landscape::numeric::samples::Targets;
+use landscape::{Mlp, Samples};
+use records::Loss;
+
+/// Arrays of the file that no layer took.
+pub fn unused(name: &str, arrays: &[String]) -> Option<String> {
+    let all = arrays.join(", ");
+    let them = if arrays.len() == 1 { "it is" } else { "they are" };
+    (!arrays.is_empty()).then(|| {
+        format!("{name}: not used: {all}; if your network computes with what {them}, this is another network")
+    })
+}
+
+/// Outputs that are no better than the same answer for every sample, given mean loss and accuracy over `samples`.
+pub fn chance(
+    name: &str,
+    mlp: &Mlp,
+    (loss, accuracy): (f64, Option<f64>),
+    samples: &Samples,
+) -> Option<String> {
+    let n_outputs = mlp.n_outputs();
+    let baseline = constant_loss(mlp.loss, n_outputs, samples.targets());
+    let lost = (loss > baseline).then(|| {
+        let (unit, which) = match mlp.loss {
+            Loss::SoftmaxCrossEntropy => {
+                (" nats", format!("equal scores for all classes give ln {n_outputs}"))
+            }
+            Loss::SquaredError => ("", "the mean of the targets as answer to every sample gives".to_owned()),
+        };
+        format!("the loss is {loss:.4}{unit}, where {which} = {baseline:.4}{unit}")
+    });
+    // Two standard errors of a guess among so many classes.
+    let guess = 1.0 / n_outputs as f64;
+    let limit = guess + 2.0 * (guess * (1.0 - guess) / samples.len() as f64).sqrt();
+    let missed = accuracy
+        .filter(|&a| a <= limit)
+        .map(|a| format!("the accuracy is {:.2} %, where guessing gives {:.2} %", 100.0 * a, 100.0 * guess));
+    let found = [lost, missed].into_iter().flatten().collect::<Vec<_>>();
+    (!found.is_empty()).then(|| {
+        format!(
+            "{name}: {}: usual causes are a normalisation other than in training (fetch-data.normalisation), \
+             layers in another order (train.weights_layers) and another activation (train.activation)",
+            found.join(", and ")
+        )
+    })
+}
+
+/// Mean loss of the best output that is the same for every sample; for classes and cross-entropy that of equal scores.
+fn constant_loss(loss: Loss, n_outputs: usize, targets: &Targets) -> f64 {
+    if loss == Loss::SoftmaxCrossEntropy {
+        return (n_outputs as f64).ln();
+    }
+    let n = targets.len() as f64;
+    let of_output = |c: usize| {
+        let mean = (0..targets.len()).map(|i| targets.value(i, c)).sum::<f64>() / n;
+        (0..targets.len()).map(|i| (targets.value(i, c) - mean).powi(2)).sum::<f64>() / n
+    };
+    0.5 * (0..n_outputs).map(of_output).sum::<f64>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use landscape::{Activation, Inputs};
+    use ndarray::{Array1, Array2, Axis};
+    use std::sync::Arc;
+
+    fn samples(targets: Targets) -> Samples {
+        let x = Array2::<f64>::zeros((targets.len(), 2));
+        Samples::new(Inputs::F64(Arc::new(x)), targets, (1.0, 0.0, 1.0))
+    }
+
+    /// From a first hour with a tabular set of three classes: loss 1.776 and 33.79 % were taken without a word.
+    #[test]
+    fn chance_is_named_with_its_usual_causes_and_a_trained_network_is_not() {
+        let mlp = Mlp::new(&[2, 3], Activation::Relu, Loss::SoftmaxCrossEntropy);
+        let classes = samples(Targets::Classes((0..2400).map(|i| i % 3).collect()));
+        let said = chance("w", &mlp, (1.776, Some(0.3379)), &classes).unwrap();
+        for part in
+            ["1.7760 nats", "ln 3 = 1.0986", "33.79 %", "33.33 %", "normalisation", "order", "activation"]
+        {
+            assert!(said.contains(part), "{part:?} is not in: {said}");
+        }
+        assert_eq!(chance("w", &mlp, (0.384, Some(0.83)), &classes), None);
+        assert!(chance("w", &mlp, (1.05, Some(0.34)), &classes).unwrap().contains("accuracy"));
+        assert!(!chance("w", &mlp, (1.2, Some(0.6)), &classes).unwrap().contains("accuracy"));
+    }
+
+    #[test]
+    fn a_regression_is_compared_with_the_mean_of_its_targets() {
+        let mlp = Mlp::new(&[2, 1], Activation::Relu, Loss::SquaredError);
+        // Variance 4 about a mean of 10, so ½ · 4.
+        let y = Array1::from(vec![8.0, 12.0, 8.0, 12.0]).insert_axis(Axis(1));
+        let targets = samples(Targets::Values(y));
+        assert!(chance("w", &mlp, (2.01, None), &targets).unwrap().contains("= 2.0000"));
+        assert_eq!(chance("w", &mlp, (1.99, None), &targets), None);
+    }
+}
