@@ -1,5 +1,7 @@
 //! `eigen`: the dominant directions of the Hessian at w*, what each sample does in them, and the eigenvalues of prefixes.
 
+mod cost;
+
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -35,8 +37,8 @@ impl Stage for EigenStage {
 
     fn cost(params: &Eigen, ctx: &PlanContext) -> Result<Cost> {
         match params.precision {
-            Precision::F32 => experiment::cost::eigen::<f32>(params, ctx),
-            Precision::F64 => experiment::cost::eigen::<f64>(params, ctx),
+            Precision::F32 => cost::of::<f32>(params, ctx),
+            Precision::F64 => cost::of::<f64>(params, ctx),
         }
     }
 

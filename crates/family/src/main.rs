@@ -1,6 +1,7 @@
 //! `family`: joins the members of a family: mean spectrum, learning curve, angles between subspaces, Δ_k at retrained
 //! minimisers, and K beside the point where the learning curve is flat.
 
+mod cost;
 mod curves;
 mod members;
 
@@ -28,7 +29,7 @@ impl Stage for FamilyStage {
     }
 
     fn cost(params: &Family, ctx: &PlanContext) -> Result<Cost> {
-        experiment::cost::family(params, ctx)
+        cost::of(params, ctx)
     }
 
     fn run(params: &Family, ctx: &mut StageContext) -> Result<String> {

@@ -1,5 +1,6 @@
 //! `montecarlo`: Δ_k of every prefix for each setting of (basis, d, σ), and landscapes over two directions.
 
+mod cost;
 mod sweep;
 mod take;
 
@@ -37,8 +38,8 @@ impl Stage for MonteCarloStage {
 
     fn cost(params: &records::MonteCarlo, ctx: &PlanContext) -> Result<Cost> {
         match params.precision {
-            Precision::F32 => experiment::cost::montecarlo::<f32>(params, ctx),
-            Precision::F64 => experiment::cost::montecarlo::<f64>(params, ctx),
+            Precision::F32 => cost::of::<f32>(params, ctx),
+            Precision::F64 => cost::of::<f64>(params, ctx),
         }
     }
 

@@ -1,5 +1,7 @@
 //! `spectrum`: what the Hessian at w* looks like beyond its top eigenvalues.
 
+mod cost;
+
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -37,8 +39,8 @@ impl Stage for SpectrumStage {
 
     fn cost(params: &Spectrum, ctx: &PlanContext) -> Result<Cost> {
         match params.precision {
-            Precision::F32 => experiment::cost::spectrum::<f32>(params, ctx),
-            Precision::F64 => experiment::cost::spectrum::<f64>(params, ctx),
+            Precision::F32 => cost::of::<f32>(params, ctx),
+            Precision::F64 => cost::of::<f64>(params, ctx),
         }
     }
 

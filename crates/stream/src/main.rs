@@ -1,5 +1,6 @@
 //! `stream`: training while samples arrive, and the rules that say when enough have come.
 
+mod cost;
 mod run;
 
 use std::process::ExitCode;
@@ -31,8 +32,8 @@ impl Stage for StreamStage {
 
     fn cost(params: &Stream, ctx: &PlanContext) -> Result<Cost> {
         match params.precision {
-            Precision::F32 => experiment::cost::stream::<f32>(params, ctx),
-            Precision::F64 => experiment::cost::stream::<f64>(params, ctx),
+            Precision::F32 => cost::of::<f32>(params, ctx),
+            Precision::F64 => cost::of::<f64>(params, ctx),
         }
     }
 

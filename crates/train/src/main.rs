@@ -1,6 +1,7 @@
 //! `train`: from samples to w*, the parameters where training stopped, or the user's own weights.
 
 mod brought;
+mod cost;
 mod fit;
 mod judge;
 mod minimiser;
@@ -35,8 +36,8 @@ impl Stage for TrainStage {
 
     fn cost(params: &Train, ctx: &PlanContext) -> Result<Cost> {
         match params.precision {
-            Precision::F32 => experiment::cost::train::<f32>(params, ctx),
-            Precision::F64 => experiment::cost::train::<f64>(params, ctx),
+            Precision::F32 => cost::of::<f32>(params, ctx),
+            Precision::F64 => cost::of::<f64>(params, ctx),
         }
     }
 

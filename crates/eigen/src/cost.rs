@@ -1,0 +1,100 @@
+//! What `eigen` would cost: products for the directions, those for the prefixes, then one pass over the samples.
+
+use anyhow::{Context, Result};
+use experiment::cost::{PRODUCTS_PER_PAIR, Workload, cached_bytes, part, product_seconds, seconds};
+use landscape::Real;
+use landscape::passes::curvature::sample_derivatives;
+use landscape::passes::hvp::HessianSum;
+use landscape::spectrum::prefixes::prefix_pairs;
+use landscape::spectrum::subspace::random_basis;
+use pipeline::shell::cost::{Cost, PlanContext};
+use records::Eigen;
+use records::eigen::Facts;
+
+/// Products over a prefix for each of its eigenvalues, when no earlier run tells. They start from those of its neighbour.
+const PRODUCTS_PER_PAIR_OF_PREFIX: f64 = 2.0;
+
+/// Cost of `eigen`.
+pub fn of<R: Real>(params: &Eigen, ctx: &PlanContext) -> Result<Cost> {
+    let work = Workload::<R>::new(ctx)?;
+    let (first, rest) = work.weights();
+    let (n, d) = (work.shape.n as f64, params.dim as f64);
+    let count = Products::of(params, ctx, work.shape.n)?;
+    let Products { of_all, of_prefixes, n_prefixes, told } = &count;
+
+    let sum = work.hessian(params.primal_cache_mib);
+    let each = product_seconds(&sum);
+    let derivatives = derivative_seconds(&sum, params.dim);
+    let cached = cached_bytes(&sum, n, params.primal_cache_mib);
+    drop(sum);
+    let of_product = n * work.flops_of_product();
+    let parts = vec![
+        part(
+            format!("{of_all:.0} Hessian-vector products over {n} samples ({told})"),
+            of_all * of_product,
+            of_all * n * each,
+        ),
+        part(
+            format!("{of_prefixes:.0} such products for {n_prefixes} prefixes ({told})"),
+            of_prefixes * of_product,
+            of_prefixes * n * each,
+        ),
+        part(
+            format!("slopes and curvatures of {n} samples in {d} directions"),
+            n * d * (2.0 * first + 6.0 * rest),
+            n * derivatives,
+        ),
+    ];
+    let vectors = most_vectors(params) * work.mlp.n_params() as f64;
+    let memory = work.shape.inputs_bytes(work.shape.n) + cached + Workload::<R>::bytes(vectors);
+    Ok(work.finish(parts, memory))
+}
+
+/// How many Hessian-vector products the solves take, in products over all N samples.
+struct Products {
+    of_all: f64,
+    of_prefixes: f64,
+    n_prefixes: usize,
+    /// how that is known
+    told: &'static str,
+}
+
+impl Products {
+    /// As an earlier run with the same solver and tolerance took, else by experience.
+    fn of(params: &Eigen, ctx: &PlanContext, n: usize) -> Result<Self> {
+        let d = params.dim as f64;
+        let known = ctx.manifest("eigen").filter(|m| {
+            let same = |key: &str, value: f64| m.params[key].as_f64() == Some(value);
+            same("dim", d) && same("residual_tolerance", params.residual_tolerance)
+        });
+        let known = known.map(|m| m.facts::<Facts>()).transpose().context("facts of eigen")?;
+        let pairs = prefix_pairs(n, params.step, params.prefix_smallest, params.prefix_count);
+        let share = |&(k, next): &(usize, usize)| (k + next) as f64 / n as f64;
+        let guessed = pairs.iter().map(|pair| share(pair) * d * PRODUCTS_PER_PAIR_OF_PREFIX).sum();
+        Ok(Self {
+            of_all: known.as_ref().map_or(PRODUCTS_PER_PAIR * d, |f| f.n_products as f64) + 1.0,
+            of_prefixes: known.as_ref().map_or(guessed, |f| f.n_prefix_products),
+            n_prefixes: 2 * pairs.len(),
+            told: if known.is_some() { "as the last run took" } else { "by experience" },
+        })
+    }
+}
+
+/// Seconds of slope and curvature in `dim` directions, per sample.
+fn derivative_seconds<R: Real>(sum: &HessianSum<R>, dim: usize) -> f64 {
+    let basis = random_basis::<R>(4, dim, sum.mlp.n_params());
+    let once = seconds(|| {
+        let nothing: Result<(), std::convert::Infallible> =
+            sample_derivatives(sum, basis.view(), &mut |_| Ok(()));
+        nothing.expect("nothing can fail");
+    });
+    once / sum.samples.len() as f64
+}
+
+/// Vectors of p numbers in memory at once: directions, the newest product and the pairs in whose complement they lie; pairs
+/// and one random basis; or pairs, their basis with its products and residuals.
+fn most_vectors(params: &Eigen) -> f64 {
+    let d = params.dim as f64;
+    let kept = params.max_subspace.unwrap_or((4 * params.dim).max(20)) as f64;
+    (kept + 2.0 + d).max(d + params.random_dim as f64).max(d + 2.0 * (2.0 * d + 4.0) + 2.0 * d)
+}

@@ -1,0 +1,78 @@
+//! What `stream` would cost, if every run goes on until all samples have come.
+
+use anyhow::Result;
+use experiment::cost::{PRODUCTS_PER_PAIR, Workload, part, product_seconds};
+use landscape::Real;
+use pipeline::shell::cost::{Cost, PlanContext};
+use records::{Stream, Train};
+
+/// Cost of `stream`.
+pub fn of<R: Real>(params: &Stream, ctx: &PlanContext) -> Result<Cost> {
+    if params.seeds == 0 {
+        return Ok(Cost::default());
+    }
+    let work = Workload::<R>::new(ctx)?;
+    let train: Train = ctx.section()?;
+    let (seeds, dim) = (params.seeds as f64, params.dim.min(work.mlp.n_params()));
+    let run = OfRun::count(params, work.shape.n);
+    let (trained, judged) = (seeds * run.trained as f64, seeds * run.judged as f64);
+    let solved = seeds * run.solved as f64 * PRODUCTS_PER_PAIR * dim as f64;
+    let parts = vec![
+        part(
+            format!("{seeds} runs: steps over {trained:.1e} samples at most"),
+            trained * work.flops_of_step(),
+            trained * work.step_seconds(&train),
+        ),
+        part(
+            format!("losses of {judged:.1e} draws and samples at most"),
+            judged * work.flops_of_draw(dim),
+            judged * work.draw_seconds(dim, params.draws, params.batch, usize::MAX),
+        ),
+        part(
+            format!("Hessian-vector products over {solved:.1e} samples at most (by experience)"),
+            solved * work.flops_of_product(),
+            solved * product_seconds(&work.hessian(0)),
+        ),
+    ];
+    let memory = memory_bytes(&work, params, dim);
+    Ok(work.finish(parts, memory))
+}
+
+/// What one run does at most.
+struct OfRun {
+    /// samples that a gradient step sees
+    trained: usize,
+    /// losses of a draw at a sample
+    judged: usize,
+    /// samples over which a basis is found
+    solved: usize,
+}
+
+impl OfRun {
+    fn count(params: &Stream, n: usize) -> Self {
+        let mut run = Self { trained: params.first_epochs * params.first, judged: 0, solved: 0 };
+        let (mut k, mut of_basis) = (params.first, 0.0);
+        while k + params.batch <= n {
+            if k as f64 >= of_basis * params.basis_growth {
+                of_basis = k as f64;
+                run.solved += k;
+            }
+            run.judged += params.draws * (k + params.batch);
+            k += params.batch;
+            run.trained += params.epochs * k;
+        }
+        // The rules stop at four places at most, each with its truth.
+        run.judged += 4 * params.truth_draws * n;
+        run
+    }
+}
+
+/// Every run keeps the samples in its order and its parameters; those at work keep losses, a basis and draws too.
+fn memory_bytes<R: Real>(work: &Workload<R>, params: &Stream, dim: usize) -> f64 {
+    let at_work = rayon::current_num_threads().min(params.seeds) as f64;
+    let (n, features, p) = (work.shape.n as f64, work.shape.features as f64, work.mlp.n_params() as f64);
+    let perturbed = work.weights().1 * params.draws.max(params.truth_draws) as f64;
+    params.seeds as f64 * (8.0 * n + Workload::<R>::bytes(n * features + 4.0 * p))
+        + at_work * 16.0 * params.draws as f64 * n
+        + at_work * Workload::<R>::bytes((5 * dim) as f64 * p + perturbed)
+}
