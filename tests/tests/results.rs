@@ -366,7 +366,7 @@ fn both_solvers_find_the_copies_of_a_small_network_and_random_directions_fit_int
         ((i * 7 + j * 13 + 1) as f64 * 0.7).sin() + j as f64
     });
     rows::write(&place.path("x.npy"), &x).unwrap();
-    rows::write(&place.path("y.npy"), &ndarray::Array1::from_shape_fn(60, |i| (i % 3) as u8)).unwrap();
+    rows::write(&place.path("y.npy"), &ndarray::Array1::from_shape_fn(60, |i| [0_u8, 1, 2][i % 3])).unwrap();
     place.stages(&["fetch-data", "train"]);
     let solve = |solver: &str| {
         place.edit(|p| set(p, "eigen.solver", solver));

@@ -318,7 +318,7 @@ mod tests {
     }
 
     // Copies that replace larger values lower the scale, and those of a cluster are not orthogonal to the residuals of the
-    // others: merged as they were found, one solve in forty ended above the tolerance.
+    // others: merged as they were found, some of these solves end above the tolerance.
     #[test]
     fn groups_of_equal_and_of_close_values_are_found_and_converge() {
         for seed in 0..300 {
