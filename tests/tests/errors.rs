@@ -587,6 +587,13 @@ fn files_of_the_user() {
         ran.said
     );
     rows /= 2.0;
+    // numpy #5578, Eigenfaces #3: numpy.linalg.eigh has eigenvectors as columns.
+    let columns = rows.t().as_standard_layout().into_owned();
+    rows::write(&place.path("basis.npy"), &columns).unwrap();
+    let ran = place.stage("eigen");
+    assert_eq!(ran.code, 3);
+    let transposed = format!("basis.npy: shape ({}, 3) looks transposed", columns.nrows());
+    assert!(ran.said.contains(&transposed) && ran.said.contains("hint: save V.T"), "{}", ran.said);
     rows::write(&place.path("basis.npy"), &rows.slice(ndarray::s![..2, ..])).unwrap();
     place.stages(&["eigen"]);
     let ran = place.stage("montecarlo");

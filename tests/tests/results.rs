@@ -311,3 +311,44 @@ fn every_copy_of_a_repeated_eigenvalue_is_found() {
     let least = solve(Some(3), "smallest-algebraic");
     assert!(least.iter().all(|v| v.abs() <= 1e-5), "{least}");
 }
+
+/// The same on 60 samples of one's own, by both solvers: p = 15, and each eigenvalue is there three times (KrylovKit.jl #38).
+/// There cannot be 20 orthonormal directions (TensorNetwork #771, hessian-eigenthings #18): 15 are written, and it is said.
+#[test]
+fn both_solvers_find_the_copies_of_a_small_network_and_random_directions_fit_into_it() {
+    let yaml = |text| serde_yaml::from_str::<serde_yaml::Value>(text).unwrap();
+    let place = Place::new(|p| {
+        let files = "{dataset: files, files: {train_x: x.npy, train_y: y.npy}, n_test: 0, normalisation: {scale: 1, mean: 0, std: 1}}";
+        set(p, "fetch-data", yaml(files));
+        set(p, "train", yaml("{hidden: [], loss: squared-error, epochs: 3}"));
+        let eigen = "{dim: 4, which: largest-magnitude, precision: f64, residual_tolerance: 1.0e-8, random_dim: 20, prefix_count: 0}";
+        set(p, "eigen", yaml(eigen));
+        set(p, "montecarlo.settings", yaml("[{name: top, basis: hessian, dim: 4, sigma: 1}]"));
+        set(p, "montecarlo.grids", yaml("[]"));
+    });
+    let x = ndarray::Array2::from_shape_fn((60, 4), |(i, j)| {
+        ((i * 7 + j * 13 + 1) as f64 * 0.7).sin() + j as f64
+    });
+    rows::write(&place.path("x.npy"), &x).unwrap();
+    rows::write(&place.path("y.npy"), &ndarray::Array1::from_shape_fn(60, |i| [0_u8, 1, 2][i % 3])).unwrap();
+    place.stages(&["fetch-data", "train"]);
+    let solve = |solver: &str| {
+        place.edit(|p| set(p, "eigen.solver", solver));
+        let ran = place.stage("eigen");
+        assert_eq!(ran.code, 0, "{}", ran.said);
+        let said = "eigen.random_dim: 20 directions, but the network has 15 parameters: 15 are written";
+        assert!(ran.said.contains(said), "{}", ran.said);
+        npy::read::<f64, Ix1>(&place.artifact("eigen/eigenvalues.npy")).unwrap()
+    };
+    let (lanczos, power) = (solve("lanczos"), solve("power"));
+    let scale = power[0];
+    assert!(
+        power[3] < 0.9 * scale && power.iter().take(3).all(|v| (v - scale).abs() <= 1e-7 * scale),
+        "{power}"
+    );
+    assert!((&lanczos - &power).iter().all(|e| e.abs() <= 1e-7 * scale), "{lanczos} {power}");
+
+    let random = npy::read::<f64, Ix2>(&place.artifact("eigen/basis_random.npy")).unwrap();
+    let error = random.dot(&random.t()) - ndarray::Array2::<f64>::eye(15);
+    assert!(error.iter().all(|e| e.abs() <= 1e-13), "{error}");
+}
