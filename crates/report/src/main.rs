@@ -51,7 +51,7 @@ fn main() -> ExitCode {
 fn experiment(params: &Report, ctx: &mut StageContext) -> Result<String> {
     let experiment = Experiment::read(ctx)?;
     let asked = |name: &str| params.answer.as_deref().is_none_or(|answer| answer == name);
-    let answer = experiment.settings.iter().find(|s| asked(&s.name));
+    let answer = experiment.settings.iter().find(|s| asked(&s.found.name));
     let answer = answer.context("report.answer: checked with the whole experiment")?;
     let figures = figures::experiment::draw(&experiment, answer, params.compare_with_paper)?;
     figures::figure::write(params, ctx, &figures)?;
@@ -62,7 +62,7 @@ fn experiment(params: &Report, ctx: &mut StageContext) -> Result<String> {
     for setting in &experiment.settings {
         let csv = figures::delta::full_curve(&experiment, setting);
         out.write_bytes(
-            &format!("curves/{}.csv", setting.name),
+            &format!("curves/{}.csv", setting.found.name),
             csv.as_bytes(),
             "Delta_k at every prefix size",
         )?;
