@@ -68,9 +68,9 @@ fn experiment(params: &Report, ctx: &mut StageContext) -> Result<String> {
         )?;
     }
     out.write_bytes("index.html", html.as_bytes(), "the report")?;
-    out.write_json("summary.json", &summary, "the report in numbers")?;
+    out.document(&summary)?;
     out.write_bytes("summary.md", markdown::summary(&summary).as_bytes(), "the answer in Markdown")?;
-    out.write_json("curve.json", &curve, "the answer's Delta_k, for the comparison")?;
+    out.document(&curve)?;
     for grid in &experiment.grids {
         let file = format!("surfaces/{}.vts", grid.name);
         out.write_bytes(&file, vtk::structured_grid(grid).as_bytes(), "landscape for ParaView")?;
@@ -87,7 +87,7 @@ fn family(params: &Report, ctx: &mut StageContext) -> Result<String> {
     let html = page::family::html(params, &answer, &family, &figures)?;
     ctx.outputs.write_bytes("index.html", html.as_bytes(), "the report")?;
     let summary = summary::of_family(params, &ctx.experiment, answer, &family, &figures);
-    ctx.outputs.write_json("summary.json", &summary, "the report in numbers")?;
+    ctx.outputs.document(&summary)?;
     overview::write(&ctx.artifacts, summary, None)?;
     Ok(format!("{} members, {} figures", family.members.len(), figures.len()))
 }

@@ -2,6 +2,7 @@
 
 use records::bound::{SufficientRow, Theory};
 use serde::{Deserialize, Serialize};
+use store::artifact::Document;
 
 use crate::plot::panel::thin;
 use crate::read::bound::{Setting, TheoryCurve};
@@ -37,6 +38,12 @@ pub struct Curve {
     pub stairs: Stairs,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub theories: Vec<DrawnTheory>,
+}
+
+impl Document for Curve {
+    const STAGE: &'static str = "report";
+    const FILE: &'static str = "curve.json";
+    const MEANING: &'static str = "the answer's Delta_k, for the comparison";
 }
 
 /// The prefix sizes whose Δ exceeds all later ones: they decide K by Definition 4 at every tolerance.

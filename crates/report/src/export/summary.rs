@@ -6,6 +6,7 @@ use records::bound::SufficientRow;
 use records::{Report, name_of};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use store::artifact::Document;
 
 use crate::figures::figure::Figure;
 use crate::read::bound::Setting;
@@ -76,6 +77,12 @@ pub struct Summary {
     /// what each figure shows in numbers, by the name of its files
     #[serde(default)]
     pub facts: BTreeMap<String, Vec<Fact>>,
+}
+
+impl Document for Summary {
+    const STAGE: &'static str = "report";
+    const FILE: &'static str = "summary.json";
+    const MEANING: &'static str = "the report in numbers";
 }
 
 /// The facts of all figures that have some.
