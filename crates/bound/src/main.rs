@@ -161,7 +161,7 @@ fn describe(params: &Bound, shared: &Shared, measured: &Measured, curves: &[Curv
         control_variate: control_mean.is_some(),
         v: uncertain(&measured.variance(), params.confidence),
         mean_loss: measured.mean_loss(),
-        exponent: decay::exponent(&shared.sizes, delta, params.confidence).map(record::exponent),
+        exponent: decay::exponent(&shared.sizes, delta, params.confidence),
         theories: curves.iter().filter_map(|curve| theory(shared, measured, curve)).collect(),
     }
 }

@@ -1,9 +1,8 @@
 //! What the kernels return, as the documents of this stage have it.
 
-use landscape::change::decay;
 use landscape::change::interval::Estimate;
 use landscape::change::sufficient::SufficientSize;
-use records::bound::{Exponent, Status, SufficientRow, Uncertain};
+use records::bound::{Status, SufficientRow, Uncertain};
 
 /// A tolerance for Δ_k.
 #[derive(Clone, Copy)]
@@ -25,11 +24,6 @@ pub fn uncertain(v: &Estimate, confidence: f64) -> Uncertain {
         low,
         high,
     }
-}
-
-/// A fitted exponent.
-pub fn exponent(e: decay::Exponent) -> Exponent {
-    Exponent { value: e.value, low: e.low, high: e.high, n_bins: e.n_bins }
 }
 
 /// K without interval.

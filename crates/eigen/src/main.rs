@@ -11,7 +11,7 @@ use landscape::spectrum::lanczos::lanczos;
 use landscape::spectrum::operator::PrefixHessian;
 use landscape::spectrum::power::power_iteration;
 use landscape::spectrum::prefixes::{PrefixSpectrum, prefix_pairs, prefix_spectrum};
-use landscape::spectrum::ritz::{EigenRequest, MISS_PROBABILITY, RitzPairs, Which};
+use landscape::spectrum::ritz::{EigenRequest, MISS_PROBABILITY, RitzPairs};
 use landscape::spectrum::subspace::{filter_normalised_basis, orthonormality_error, random_basis};
 use landscape::{Mlp, Real};
 use ndarray::{Array1, Array2, Ix2};
@@ -106,11 +106,7 @@ fn request(params: &Eigen, mlp: &Mlp) -> Result<EigenRequest> {
     }
     Ok(EigenRequest {
         dim: params.dim,
-        which: match params.which {
-            records::Which::LargestAlgebraic => Which::LargestAlgebraic,
-            records::Which::LargestMagnitude => Which::LargestMagnitude,
-            records::Which::SmallestAlgebraic => Which::SmallestAlgebraic,
-        },
+        which: params.which,
         residual_tolerance: params.residual_tolerance,
         miss_probability: MISS_PROBABILITY,
         max_subspace: params.max_subspace.unwrap_or((4 * params.dim).max(20)),

@@ -2,7 +2,7 @@
 
 use landscape::change::learning_curve::{self, PowerLaw};
 use landscape::change::prefix::order_factor;
-use records::family::{Curve, Fit, Flattening, Rung, Spread};
+use records::family::{Fit, Flattening, Ladder, Rung, Spread};
 use records::{Family, name_of};
 
 use crate::members::Found;
@@ -15,11 +15,11 @@ fn spread(values: impl Iterator<Item = f64>) -> Option<Spread> {
     (!values.is_empty()).then(|| Spread { mean, deviation: (n > 1.0).then(|| (squares / (n - 1.0)).sqrt()) })
 }
 
-/// The curve of every variant.
-pub fn of(params: &Family, members: &[Found]) -> Vec<Curve> {
+/// The ladder of every variant.
+pub fn of(params: &Family, members: &[Found]) -> Vec<Ladder> {
     let mut variants = members.iter().map(|m| m.result.member.variant.clone()).collect::<Vec<_>>();
     variants.dedup();
-    let curve = |variant: Option<String>| {
+    let ladder = |variant: Option<String>| {
         let own = members.iter().filter(|m| m.result.member.variant == variant).collect::<Vec<_>>();
         let mut sizes = own.iter().map(|m| m.result.n_samples).collect::<Vec<_>>();
         sizes.sort_unstable();
@@ -30,7 +30,7 @@ pub fn of(params: &Family, members: &[Found]) -> Vec<Curve> {
         let names = largest[0].result.theory_variances.iter().enumerate();
         let mean =
             |i: usize| largest.iter().filter_map(move |m| m.result.theory_variances.get(i)).map(|t| t.1);
-        Curve {
+        Ladder {
             fit: fit(params, &own, &rungs),
             setting: own[0].result.setting.clone(),
             step: own[0].result.step,
@@ -40,7 +40,7 @@ pub fn of(params: &Family, members: &[Found]) -> Vec<Curve> {
             rungs,
         }
     };
-    variants.into_iter().map(curve).collect()
+    variants.into_iter().map(ladder).collect()
 }
 
 fn rung(k: usize, of_variant: &[&Found]) -> Rung {
@@ -105,16 +105,16 @@ fn fit(params: &Family, members: &[&Found], rungs: &[Rung]) -> Option<Fit> {
     })
 }
 
-/// What the user sees of a curve when the stage ends.
-pub fn line(curve: &Curve) -> String {
-    let last = &curve.rungs[curve.rungs.len() - 1];
-    let name = curve.variant.as_ref().map_or(String::new(), |v| format!("{v}: "));
+/// What the user sees of a ladder when the stage ends.
+pub fn line(ladder: &Ladder) -> String {
+    let last = &ladder.rungs[ladder.rungs.len() - 1];
+    let name = ladder.variant.as_ref().map_or(String::new(), |v| format!("{v}: "));
     let test = last.test_loss.map_or(String::new(), |t| format!(", test loss {:.4}", t.mean));
-    let fit = curve.fit.as_ref().map_or(String::new(), |f| {
+    let fit = ladder.fit.as_ref().map_or(String::new(), |f| {
         let flat = f.flat_k.map_or_else(|| name_of(f.flattening), |k| format!("at {k:.0} samples"));
         format!(", loss - {:.3} ~ k^-{:.2}, flat {flat}", f.floor, f.exponent)
     });
-    format!("{name}{} sizes to {}, V {:.4}{test}{fit}", curve.rungs.len(), last.k, last.variance.mean)
+    format!("{name}{} sizes to {}, V {:.4}{test}{fit}", ladder.rungs.len(), last.k, last.variance.mean)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use landscape::spectrum::operator::{PrefixHessian, SymmetricOperator};
 use landscape::spectrum::ritz::{EigenRequest, Which};
 use landscape::spectrum::slq::quadrature;
 use landscape::spectrum::trace::hutch_pp;
-use landscape::training::polish::{MeanLoss, Request, Status, polish};
+use landscape::training::polish::{MeanLoss, PolishEnd, Request, polish};
 use landscape::{Activation, Inputs, Loss, Mlp, Samples, Targets};
 use ndarray::{Array1, Array2, ArrayView1};
 
@@ -55,7 +55,7 @@ fn the_polish_ends_at_the_teacher() {
     let (mlp, samples, teacher, start) = taught();
     let objective = MeanLoss { mlp: &mlp, samples: &samples, cache_bytes: usize::MAX };
     let found = polish(&objective, start.clone(), &REQUEST, &mut |_| ());
-    assert_eq!(found.status, Status::Reached, "{:?}", found.path.last());
+    assert_eq!(found.status, PolishEnd::Reached, "{:?}", found.path.last());
     let (_, before) = dense(&mlp, &samples, start.view());
     let (_, after) = dense(&mlp, &samples, found.w.view());
     // A Ritz value lies above the smallest eigenvalue by at most its residual; rounding of two programs beside it.
@@ -82,7 +82,7 @@ fn a_minimum_at_infinity_is_not_called_reached() {
     let objective = MeanLoss { mlp: &mlp, samples: &samples, cache_bytes: usize::MAX };
     let request = Request { max_products: 4000, ..REQUEST };
     let found = polish(&objective, w.clone(), &request, &mut |_| ());
-    assert_eq!(found.status, Status::Spent);
+    assert_eq!(found.status, PolishEnd::Spent);
     let norm = |w: &Array1<f64>| w.dot(w).sqrt();
     assert!(norm(&found.w) > 10.0 * norm(&w), "{} {}", norm(&w), norm(&found.w));
     assert!(found.path.windows(2).all(|p| p[1].value <= p[0].value), "the loss never rises");

@@ -6,6 +6,7 @@ pub use landscape::network::activation::Activation;
 pub use landscape::network::initialisation::Initialisation;
 pub use landscape::network::loss::Loss;
 pub use landscape::training::optimizer::Optimizer;
+pub use landscape::training::polish::PolishEnd;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -159,19 +160,6 @@ pub struct Placed {
     pub shape: Vec<usize>,
     /// place of its first number
     pub offset: usize,
-}
-
-/// How a polish ended.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PolishEnd {
-    /// gradient and curvature are as asked for
-    Reached,
-    /// no products were left
-    #[serde(rename = "products spent")]
-    Spent,
-    /// no step made it better
-    Stalled,
 }
 
 /// What a polish changed. Gradient norms in nats per parameter unit, eigenvalues in nats per squared parameter unit.

@@ -52,7 +52,7 @@ fn main() -> ExitCode {
 fn experiment(params: &Report, ctx: &mut StageContext) -> Result<String> {
     let experiment = Experiment::read(ctx)?;
     let asked = |name: &str| params.answer.as_deref().is_none_or(|answer| answer == name);
-    let answer = experiment.settings.iter().find(|s| asked(&s.name));
+    let answer = experiment.settings.iter().find(|s| asked(&s.found.name));
     let answer = answer.context("report.answer: checked with the whole experiment")?;
     let figures = figures::experiment::draw(&experiment, answer, params.compare_with_paper)?;
     figures::figure::write(params, ctx, &figures)?;
@@ -63,15 +63,15 @@ fn experiment(params: &Report, ctx: &mut StageContext) -> Result<String> {
     for setting in &experiment.settings {
         let csv = figures::delta::full_curve(&experiment, setting);
         out.write_bytes(
-            &format!("curves/{}.csv", setting.name),
+            &format!("curves/{}.csv", setting.found.name),
             csv.as_bytes(),
             "Delta_k at every prefix size",
         )?;
     }
     out.write_bytes("index.html", html.as_bytes(), "the report")?;
-    out.write_json("summary.json", &summary, "the report in numbers")?;
+    out.document(&summary)?;
     out.write_bytes("summary.md", markdown::summary(&summary).as_bytes(), "the answer in Markdown")?;
-    out.write_json("curve.json", &curve, "the answer's Delta_k, for the comparison")?;
+    out.document(&curve)?;
     for grid in &experiment.grids {
         let file = format!("surfaces/{}.vts", grid.name);
         out.write_bytes(&file, vtk::structured_grid(grid).as_bytes(), "landscape for ParaView")?;
@@ -94,7 +94,7 @@ fn family(params: &Report, ctx: &mut StageContext) -> Result<String> {
     let html = page::family::html(params, &answer, &family, &figures)?;
     ctx.outputs.write_bytes("index.html", html.as_bytes(), "the report")?;
     let summary = summary::of_family(params, &ctx.experiment, answer, &family, &figures);
-    ctx.outputs.write_json("summary.json", &summary, "the report in numbers")?;
+    ctx.outputs.document(&summary)?;
     write_answer(ctx, &format!("{} {}", summary.headline, summary.answer.join(" ")))?;
     overview::write(&ctx.artifacts, summary, None)?;
     Ok(format!("{}, {}", count(family.members.len(), "member"), count(figures.len(), "figure")))

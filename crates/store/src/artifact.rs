@@ -64,24 +64,17 @@ impl Inputs {
 
     /// A document of a stage.
     pub fn document<D: Document>(&self) -> Result<D> {
-        self.read_json(D::STAGE, D::FILE)
+        let path = self.verified(D::STAGE, D::FILE)?;
+        let text = std::fs::read(&path).map_err(Error::system("read", &path))?;
+        serde_json::from_slice(&text).map_err(|source| {
+            let what = format!("{} is not what {} writes", path.display(), D::STAGE);
+            Error::Json { what, source }
+        })
     }
 
     /// A document of a stage; `None` where the stage had no reason to write it.
     pub fn document_if_any<D: Document>(&self) -> Result<Option<D>> {
         self.has(D::STAGE, D::FILE).then(|| self.document()).transpose()
-    }
-
-    /// A fact that `stage` recorded, such as `layers`.
-    pub fn fact<T: DeserializeOwned>(&self, stage: &str, key: &str) -> Result<T> {
-        let value = self.manifest(stage).facts.get(key).cloned();
-        value.and_then(|v| serde_json::from_value(v).ok()).ok_or_else(|| {
-            let path = Manifest::path(&self.experiment_dir, stage);
-            Error::stage(
-                format!("{}: no usable fact {key:?}", path.display()),
-                format!("run `{}` again", make(&self.experiment_dir, stage)),
-            )
-        })
     }
 
     /// The parameters with which `stage` ran.
@@ -153,16 +146,6 @@ impl Inputs {
             Error::stage(format!("{stage}/{file}: {k}; a size is not below 0"), hint)
         };
         sizes.iter().map(|&k| usize::try_from(k).map_err(|_| negative(k))).collect()
-    }
-
-    /// A JSON document that `stage` wrote.
-    pub fn read_json<T: DeserializeOwned>(&self, stage: &str, file: &str) -> Result<T> {
-        let path = self.verified(stage, file)?;
-        let text = std::fs::read(&path).map_err(Error::system("read", &path))?;
-        serde_json::from_slice(&text).map_err(|source| {
-            let what = format!("{} is not what {stage} writes", path.display());
-            Error::Json { what, source }
-        })
     }
 }
 
@@ -241,23 +224,18 @@ impl Outputs {
         self.record(file, None, unit, meaning)
     }
 
-    /// Writes a document: a page, a picture, a table.
+    /// Writes bytes: a page, a picture, a table.
     pub fn write_bytes(&mut self, file: &str, bytes: &[u8], meaning: &str) -> Result<()> {
         let path = self.place(file)?;
         std::fs::write(&path, bytes).map_err(Error::system("write", &path))?;
         self.record(file, None, "", meaning)
     }
 
-    /// Writes a JSON document.
-    pub fn write_json(&mut self, file: &str, value: &impl Serialize, meaning: &str) -> Result<()> {
-        let mut text = serde_json::to_vec_pretty(value).map_err(json(file))?;
-        text.push(b'\n');
-        self.write_bytes(file, &text, meaning)
-    }
-
-    /// Writes a document of the stage.
+    /// Writes a JSON document of the stage.
     pub fn document<D: Document>(&mut self, document: &D) -> Result<()> {
-        self.write_json(D::FILE, document, D::MEANING)
+        let mut text = serde_json::to_vec_pretty(document).map_err(json(D::FILE))?;
+        text.push(b'\n');
+        self.write_bytes(D::FILE, &text, D::MEANING)
     }
 
     /// Records the facts of the stage, once.

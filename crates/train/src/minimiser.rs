@@ -1,11 +1,11 @@
 //! After training: to a minimiser, with what that changed.
 
 use anyhow::Result;
-use landscape::training::polish::{MeanLoss, Request, Status, polish};
+use landscape::training::polish::{MeanLoss, PolishEnd, Request, polish};
 use landscape::{Mlp, Real, Samples};
 use ndarray::{Array1, Array2};
 use pipeline::shell::StageContext;
-use records::train::{PolishEnd, Polished};
+use records::train::Polished;
 use records::{Polish, Train, name_of};
 use store::npy::Element;
 
@@ -48,11 +48,7 @@ pub fn polish_and_write<R: Real + Element>(
     let (first, last) = (found.path[0], found.path[found.path.len() - 1]);
     let moved = &found.w - &w.mapv(R::wide);
     let polished = Polished {
-        status: match found.status {
-            Status::Reached => PolishEnd::Reached,
-            Status::Spent => PolishEnd::Spent,
-            Status::Stalled => PolishEnd::Stalled,
-        },
+        status: found.status,
         path_columns: PATH_COLUMNS.map(str::to_owned).to_vec(),
         gradient_norm_wanted: request.gradient_norm,
         n_steps: found.path.len() - 1,
@@ -69,7 +65,7 @@ pub fn polish_and_write<R: Real + Element>(
         smallest_eigenvalue_after: found.after.value,
         smallest_eigenvalue_after_residual: found.after.residual,
     };
-    if found.status != Status::Reached {
+    if found.status != PolishEnd::Reached {
         tracing::warn!(
             "train: polish: {} at |grad| {:.1e}, smallest eigenvalue {:.1e}; {:.1e} was asked for",
             name_of(polished.status),

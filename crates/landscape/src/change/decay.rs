@@ -4,6 +4,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// Exponent of `Δ_k ~ k^value`, with its confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema))]
 pub struct Exponent {
     /// slope of log Δ against log k
     pub value: f64,

@@ -78,12 +78,15 @@ pub struct Request {
     pub seed: u64,
 }
 
-/// How it ended.
+/// How a polish ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+pub enum PolishEnd {
     /// gradient and curvature are as asked
     Reached,
     /// all products are spent
+    #[cfg_attr(feature = "serde", serde(rename = "products spent"))]
     Spent,
     /// no step lowers the value: a kink of ReLU, or the limit of f64
     Stalled,
@@ -125,7 +128,7 @@ pub struct Polished {
     /// at the end
     pub after: Curvature,
     /// why it ended
-    pub status: Status,
+    pub status: PolishEnd,
     /// moves along the most negative eigenvector at a vanishing gradient
     pub n_escapes: usize,
 }
@@ -153,12 +156,12 @@ pub fn polish(
     let (status, after) = loop {
         let status = walk.descend(request, step);
         let (curvature, direction) = smallest(objective, walk.w.view(), request, step);
-        if status != Status::Reached || curvature.value >= -request.curvature {
+        if status != PolishEnd::Reached || curvature.value >= -request.curvature {
             break (status, curvature);
         }
         n_escapes += 1;
         if !walk.escape(&direction) {
-            break (Status::Stalled, curvature);
+            break (PolishEnd::Stalled, curvature);
         }
     };
     Polished { w: walk.w, path: walk.path, before, after, status, n_escapes }
@@ -224,13 +227,13 @@ impl<'a, O: Objective> Walk<'a, O> {
     }
 
     /// Newton steps until the gradient is small.
-    fn descend(&mut self, request: &Request, told: &mut dyn FnMut(usize)) -> Status {
+    fn descend(&mut self, request: &Request, told: &mut dyn FnMut(usize)) -> PolishEnd {
         loop {
             if length(&self.gradient) <= request.gradient_norm {
-                return Status::Reached;
+                return PolishEnd::Reached;
             }
             if self.n_products >= request.max_products {
-                return Status::Spent;
+                return PolishEnd::Spent;
             }
             let budget = request.max_products - self.n_products;
             // One linearisation serves every radius that is tried at this point.
@@ -248,7 +251,7 @@ impl<'a, O: Objective> Walk<'a, O> {
             });
             if !moved {
                 let spent = self.n_products >= request.max_products;
-                return if spent { Status::Spent } else { Status::Stalled };
+                return if spent { PolishEnd::Spent } else { PolishEnd::Stalled };
             }
         }
     }
@@ -400,7 +403,7 @@ mod tests {
         let x = array![1.0, -2.0, 0.5, 3.0, -1.0, 0.25];
         let objective = Quadratic { b: a.dot(&x), a };
         let found = polish(&objective, Array1::zeros(6), &REQUEST, &mut |_| ());
-        assert_eq!((found.status, found.n_escapes), (Status::Reached, 0));
+        assert_eq!((found.status, found.n_escapes), (PolishEnd::Reached, 0));
         // An error e of w leaves a gradient of at least 0.1 e.
         assert!(length(&(&found.w - &x)) <= 10.0 * REQUEST.gradient_norm, "{found:?}");
         assert!((found.after.value - 0.1).abs() <= 1e-10, "{:?}", found.after);
@@ -411,7 +414,7 @@ mod tests {
     fn a_saddle_is_left_from_its_very_point_and_from_beside_it() {
         for start in [array![0.0, 0.0], array![0.7, 1e-9], array![0.0, -0.2]] {
             let found = polish(&Saddle, start.clone(), &REQUEST, &mut |_| ());
-            assert_eq!(found.status, Status::Reached, "{start}: {found:?}");
+            assert_eq!(found.status, PolishEnd::Reached, "{start}: {found:?}");
             assert!(
                 (found.w[1].abs() - 1.0).abs() <= 1e-9 && found.w[0].abs() <= 1e-9,
                 "{start}: {}",
@@ -429,7 +432,7 @@ mod tests {
         let objective = Quadratic { a: array![[1.0, 0.0], [0.0, -1.0]], b: array![0.0, 1.0] };
         let found =
             polish(&objective, array![1.0, 0.0], &Request { max_products: 60, ..REQUEST }, &mut |_| ());
-        assert_eq!(found.status, Status::Spent);
+        assert_eq!(found.status, PolishEnd::Spent);
         assert!((found.after.value + 1.0).abs() <= 1e-12);
     }
 }

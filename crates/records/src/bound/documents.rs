@@ -1,5 +1,6 @@
 //! The JSON documents of `bound`; `docs/artifacts.md` describes them.
 
+pub use landscape::change::decay::Exponent;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::artifact::Document;
@@ -66,19 +67,6 @@ pub struct SettingTheory {
     pub exponent: Option<Exponent>,
     /// empty for settings on other bases, and where no measured Δ_k is above 0
     pub theories: Vec<Theory>,
-}
-
-/// Exponent of Δ_k ~ k^value with its interval.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
-pub struct Exponent {
-    /// slope of log Δ against log k
-    pub value: f64,
-    /// lower end
-    pub low: f64,
-    /// upper end
-    pub high: f64,
-    /// bins that the line was fitted to
-    pub n_bins: usize,
 }
 
 /// One theory beside Monte Carlo.

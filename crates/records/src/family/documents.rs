@@ -97,7 +97,7 @@ pub struct MemberSize {
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Curves {
     /// one per variant
-    pub curves: Vec<Curve>,
+    pub curves: Vec<Ladder>,
 }
 
 impl Document for Curves {
@@ -117,7 +117,7 @@ pub struct Spread {
 
 /// One variant over its prefix sizes.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
-pub struct Curve {
+pub struct Ladder {
     /// its name; null without variants
     pub variant: Option<String>,
     /// the setting of `montecarlo` that these numbers are of

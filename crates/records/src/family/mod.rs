@@ -3,5 +3,5 @@
 mod documents;
 mod params;
 
-pub use documents::{Curve, Curves, Fit, Flattening, MemberResult, MemberSize, Members, Rung, Spread};
+pub use documents::{Curves, Fit, Flattening, Ladder, MemberResult, MemberSize, Members, Rung, Spread};
 pub use params::{Family, Member, Variant};

@@ -1,9 +1,11 @@
 //! `curve.json`: a Δ_k curve as the interactive chart draws it.
 
+use records::bound::{SufficientRow, Theory};
 use serde::{Deserialize, Serialize};
+use store::artifact::Document;
 
 use crate::plot::panel::thin;
-use crate::read::bound::{Setting, SufficientRow, TheoryCurve};
+use crate::read::bound::{Setting, TheoryCurve};
 use crate::read::experiment::Experiment;
 use crate::text::directions::named;
 
@@ -36,6 +38,12 @@ pub struct Curve {
     pub stairs: Stairs,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub theories: Vec<DrawnTheory>,
+}
+
+impl Document for Curve {
+    const STAGE: &'static str = "report";
+    const FILE: &'static str = "curve.json";
+    const MEANING: &'static str = "the answer's Delta_k, for the comparison";
 }
 
 /// The prefix sizes whose Δ exceeds all later ones: they decide K by Definition 4 at every tolerance.
@@ -83,20 +91,20 @@ impl Curve {
         let (k, delta) = columns(&thin(&e.sizes, |i| s.delta[i]));
         let around =
             |sign: f64| columns(&thin(&e.sizes, |i| s.delta[i] + sign * ERRORS * s.standard_error[i])).1;
-        let (variance_low, variance_high) = variance_interval(absolute(e, &s.name), e.step);
-        let theory = |t: &TheoryCurve| {
-            let (k, delta) = columns(&thin(&t.sizes, |i| t.values[i]));
+        let (variance_low, variance_high) = variance_interval(absolute(e, &s.found.name), e.step);
+        let theory = |(t, curve): (&Theory, &TheoryCurve)| {
+            let (k, delta) = columns(&thin(&curve.sizes, |i| curve.values[i]));
             DrawnTheory { name: t.name.clone(), k, delta }
         };
         Self {
             title: title.to_owned(),
-            family: format!("{}, d = {}", named(s.basis), s.dim),
-            sigma: s.sigma,
+            family: format!("{}, d = {}", named(s.basis), s.found.dim),
+            sigma: s.found.sigma,
             n_samples: e.data.n_samples,
             step: e.step,
             first: e.sizes[0],
             last: e.sizes[e.sizes.len() - 1],
-            variance: s.variance,
+            variance: s.found.v.variance,
             variance_low,
             variance_high,
             low: around(-1.0),
@@ -104,7 +112,7 @@ impl Curve {
             k,
             delta,
             stairs: Stairs::new(&e.sizes, &s.delta.to_vec()),
-            theories: s.theories.iter().map(theory).collect(),
+            theories: s.theories().map(theory).collect(),
         }
     }
 }
@@ -127,6 +135,8 @@ fn variance_interval<'a>(rows: impl Iterator<Item = &'a SufficientRow>, step: us
 
 #[cfg(test)]
 mod tests {
+    use records::bound::Status;
+
     use super::*;
     use crate::read::fixtures::row;
 
@@ -138,8 +148,10 @@ mod tests {
 
     #[test]
     fn the_interval_of_v_gives_the_interval_of_k_back() {
-        let row =
-            |tolerance, low, high| SufficientRow { tolerance, ..row("reached", Some(1), Some((low, high))) };
+        let row = |tolerance, low, high| SufficientRow {
+            tolerance,
+            ..row(Status::Reached, Some(1), Some((low, high)))
+        };
         // V from 80 to 100, s = 1: k (k + 1) > V / tolerance
         let rows = [row(1e-2, 89, 100), row(1e-10, 894_427, 1_000_000)];
         let (low, high) = variance_interval(rows.iter(), 1);

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use records::name_of;
+
 use crate::export::summary::Summary;
 use crate::text::numbers::grouped;
 use crate::text::verdicts::{size, tolerance};
@@ -24,7 +26,7 @@ pub fn summary(s: &Summary) -> String {
     text += "\n| tolerance | method | K (samples) | status |\n|---|---|---|---|\n";
     let mut row = |cells: &[&str]| writeln!(text, "| {} |", cells.join(" | ")).expect("writing to a string");
     for r in &s.sufficient {
-        row(&[&tolerance(r), &r.method, &size(r).unwrap_or_else(|| "–".to_owned()), &r.status]);
+        row(&[&tolerance(r), &r.method, &size(r).unwrap_or_else(|| "–".to_owned()), &name_of(r.status)]);
     }
     text + &format!(
         "\nAll rows are of the setting `{}`; order-average is the closed form of the average over all orders of the samples.\n\n\

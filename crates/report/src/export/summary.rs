@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use records::Report;
+use records::bound::SufficientRow;
+use records::{Report, name_of};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use store::artifact::Document;
 
 use crate::figures::figure::Figure;
-use crate::read::bound::{Setting, SufficientRow};
+use crate::read::bound::Setting;
 use crate::read::experiment::Experiment;
-use crate::read::family::Family;
+use crate::read::family::{Family, ReadLadder};
 use crate::text::fact::Fact;
 use crate::text::numbers::count;
 use crate::text::verdicts::{answers, headline};
@@ -77,6 +79,12 @@ pub struct Summary {
     pub facts: BTreeMap<String, Vec<Fact>>,
 }
 
+impl Document for Summary {
+    const STAGE: &'static str = "report";
+    const FILE: &'static str = "summary.json";
+    const MEANING: &'static str = "the report in numbers";
+}
+
 /// The facts of all figures that have some.
 fn facts_of(figures: &[Figure]) -> BTreeMap<String, Vec<Fact>> {
     let some = figures.iter().filter(|f| !f.facts.is_empty());
@@ -85,6 +93,7 @@ fn facts_of(figures: &[Figure]) -> BTreeMap<String, Vec<Fact>> {
 
 /// The summary of one experiment.
 pub fn of(params: &Report, experiment: &Experiment, answer: &Setting, figures: &[Figure]) -> Summary {
+    let (model, found) = (&experiment.model.facts, &answer.found);
     Summary {
         format: FORMAT,
         experiment: experiment.name.clone(),
@@ -95,23 +104,23 @@ pub fn of(params: &Report, experiment: &Experiment, answer: &Setting, figures: &
         n_features: experiment.data.n_features,
         n_classes: experiment.data.n_classes,
         source: experiment.data.source.clone(),
-        layers: experiment.model.layers.clone(),
-        activation: experiment.model.activation.clone(),
-        n_params: experiment.model.n_params,
-        train_loss: experiment.model.train_loss,
-        train_accuracy: experiment.model.train_accuracy,
-        test_accuracy: experiment.model.test_accuracy,
-        gradient_norm: experiment.model.gradient_norm,
+        layers: model.layers.clone(),
+        activation: name_of(model.activation),
+        n_params: model.n_params,
+        train_loss: model.train_loss,
+        train_accuracy: model.train_accuracy,
+        test_accuracy: model.test_accuracy,
+        gradient_norm: model.gradient_norm,
         eigenvalues: experiment.eigenpairs.eigenvalues.to_vec(),
-        setting: answer.name.clone(),
-        dim: answer.dim,
-        sigma: answer.sigma,
-        draws: answer.draws,
+        setting: found.name.clone(),
+        dim: found.dim,
+        sigma: found.sigma,
+        draws: found.draws,
         step: experiment.step,
         confidence: experiment.confidence,
-        variance: answer.variance,
-        exponent: answer.exponent.as_ref().map(|e| e.value),
-        sufficient: experiment.rows.iter().filter(|r| r.setting == answer.name).cloned().collect(),
+        variance: found.v.variance,
+        exponent: found.exponent.as_ref().map(|e| e.value),
+        sufficient: experiment.rows.iter().filter(|r| r.setting == found.name).cloned().collect(),
         facts: facts_of(figures),
     }
 }
@@ -140,7 +149,7 @@ pub fn of_family(
         n_classes: shape.n_classes,
         source: shape.source.clone(),
         layers: shape.layers.clone(),
-        activation: shape.activation.clone(),
+        activation: name_of(shape.activation),
         n_params: shape.n_params,
         train_loss: last.train_loss.mean,
         train_accuracy: accuracies.map(|a| a.iter().sum::<f64>() / a.len() as f64),

@@ -22,7 +22,7 @@ pub fn draw(e: &Experiment, compare: bool) -> Result<Vec<Figure>> {
     let mut figures = vec![];
     let random = e.settings.iter().filter(|s| s.basis == Basis::Random).collect::<Vec<_>>();
     // Figure 4 varies σ at the dimension that has most, figure 5 varies d at the σ that has most.
-    let (sigma, dim): (Key, Key) = (|s| s.sigma, |s| s.dim as f64);
+    let (sigma, dim): (Key, Key) = (|s| s.found.sigma, |s| s.found.dim as f64);
     for (number, name, key, other) in [("4", "σ", sigma, dim), ("5", "d", dim, sigma)] {
         let mut group = largest_group(&random, other);
         group.sort_by(|a, b| key(a).total_cmp(&key(b)));
@@ -30,7 +30,7 @@ pub fn draw(e: &Experiment, compare: bool) -> Result<Vec<Figure>> {
             let title = format!("Figure {number}: Δ_k in random directions, varying {name}");
             let figure = deltas(e, &format!("figure-{number}"), &title, &group, compare)?;
             let label = format!("V at {name} = {} over V at {}", short(key(last)), short(key(first)));
-            let figure = figure.with([fact(label, last.variance / first.variance, "")]);
+            let figure = figure.with([fact(label, last.found.v.variance / first.found.v.variance, "")]);
             figures.push(if compare { figure.saying(paper::NO_DIFFERENCE) } else { figure });
         }
     }
@@ -60,7 +60,7 @@ fn largest_group<'a>(settings: &[&'a Setting], key: Key) -> Vec<&'a Setting> {
 fn deltas(e: &Experiment, name: &str, title: &str, settings: &[&Setting], compare: bool) -> Result<Figure> {
     let mut panels = [delta_axes("Δ_k", "Δ_k (nats²)"), delta_axes("Δ_k · k²", "Δ_k k² (nats² samples²)")];
     for (colour, s) in settings.iter().enumerate() {
-        let label = format!("d = {}, σ = {}", s.dim, short(s.sigma));
+        let label = format!("d = {}, σ = {}", s.found.dim, short(s.found.sigma));
         // One entry of the legend is for the laws of all settings; the right panel has the colours of the left.
         let law_label = if colour + 1 == settings.len() { "average over orders" } else { "" };
         for (panel, power, label, law_label) in [(0, 0, label.as_str(), law_label), (1, 2, "", "")] {
@@ -72,7 +72,7 @@ fn deltas(e: &Experiment, name: &str, title: &str, settings: &[&Setting], compar
     let caption = format!(
         "{title}. Left Δ_k, right Δ_k·k²: flat where Δ_k decays as 1/k². Dashed: V(1/k − 1/(k+s)), the average over orders. Curves are means over {DRAWN_POINTS} geometric bins of k."
     );
-    let first = settings[0].exponent.as_ref();
+    let first = settings[0].found.exponent.as_ref();
     let figure =
         Figure::of(name, Section::Delta, caption, &panels)?.saying(decay(first)).with(facts(settings));
     if !compare {
@@ -85,7 +85,7 @@ fn deltas(e: &Experiment, name: &str, title: &str, settings: &[&Setting], compar
 fn facts(settings: &[&Setting]) -> Vec<Fact> {
     let mut facts =
         settings.iter().map(|s| variance(&format!("V of {}", describe(s)), s)).collect::<Vec<_>>();
-    facts.extend(settings[0].exponent.as_ref().map(|e| {
+    facts.extend(settings[0].found.exponent.as_ref().map(|e| {
         let fact = exponent(e);
         match settings {
             [_] => fact,
@@ -98,10 +98,14 @@ fn facts(settings: &[&Setting]) -> Vec<Fact> {
 /// Mean of Δ_k m², m = k/64, over the second half of the prefix sizes beside the paper's, where it has such directions.
 fn plateau(e: &Experiment, s: &Setting) -> Option<[Fact; 3]> {
     let paper = match s.basis {
-        basis if basis.is_of_the_paper() && s.dim == 1 && s.sigma.to_bits() == 1.0_f64.to_bits() => {
+        basis
+            if basis.is_of_the_paper()
+                && s.found.dim == 1
+                && s.found.sigma.to_bits() == 1.0_f64.to_bits() =>
+        {
             paper::HESSIAN_CONSTANT
         }
-        Basis::Random if s.sigma <= 1.0 => paper::RANDOM_CONSTANT,
+        Basis::Random if s.found.sigma <= 1.0 => paper::RANDOM_CONSTANT,
         _ => return None,
     };
     let half = e.sizes.len() / 2;
@@ -128,18 +132,18 @@ pub fn full_curve(e: &Experiment, s: &Setting) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::read::fixtures::{experiment, setting};
+    use crate::read::fixtures::{experiment, random, setting};
 
     #[test]
     fn the_plateau_of_the_paper_stands_beside_the_settings_it_has() {
         let e = experiment();
-        let random = |dim, sigma| Setting { basis: Basis::Random, dim, sigma, ..setting() };
         // Δ_k (k/64)² is 1/64² k/(k + 1), which is 2.4e-4.
         let found = plateau(&e, &setting()).unwrap().map(|f| f.text());
         assert_eq!(found, ["2.4e-4", "2.47", "9.8e-5"]);
         assert_eq!(plateau(&e, &random(2, 0.5)).unwrap()[1].text(), "1.1e-4");
-        for without in [random(2, 2.0), Setting { dim: 2, ..setting() }, Setting { sigma: 0.5, ..setting() }]
-        {
+        let (mut two, mut near) = (setting(), setting());
+        (two.found.dim, near.found.sigma) = (2, 0.5);
+        for without in [random(2, 2.0), two, near] {
             assert!(plateau(&e, &without).is_none());
         }
     }
@@ -147,9 +151,10 @@ mod tests {
     #[test]
     fn figures_4_and_5_vary_one_thing() {
         let mut e = experiment();
-        let random =
-            |dim, sigma, variance| Setting { basis: Basis::Random, dim, sigma, variance, ..setting() };
-        e.settings = vec![random(2, 4.0, 8.0), random(2, 1.0, 2.0), random(5, 1.0, 3.0)];
+        e.settings = vec![random(2, 4.0), random(2, 1.0), random(5, 1.0)];
+        for (setting, v) in e.settings.iter_mut().zip([8.0, 2.0, 3.0]) {
+            setting.found.v.variance = v;
+        }
         let figures = draw(&e, true).unwrap();
         let last = |f: &Figure| f.facts.iter().find(|f| f.label.starts_with("V at")).unwrap().clone();
         assert_eq!(figures.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), ["figure-4", "figure-5"]);

@@ -1,6 +1,7 @@
 //! The whole spectrum.
 
 use anyhow::Result;
+use records::spectrum::DensityFact;
 
 use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, axes, line};
@@ -10,12 +11,12 @@ use crate::text::numbers::{count, grouped};
 
 const UNIT: &str = "nats per squared parameter unit";
 
-/// Density of the eigenvalues.
-pub fn density(s: &Spectrum, found: &Density) -> Result<Figure> {
+/// Density of the eigenvalues, estimated `by` that.
+pub fn density(s: &Spectrum, by: &DensityFact, found: &Density) -> Result<Figure> {
     // Ten decades below the peak the curve is the tail of the kernel.
     let floor = found.values.iter().fold(0.0_f64, |m, &v| m.max(v)) * 1e-10;
     let points = found.grid.iter().copied().zip(found.values.iter().map(|v| v.max(floor))).collect();
-    let title = format!("Density of the eigenvalues of H over {} samples", grouped(s.n_samples));
+    let title = format!("Density of the eigenvalues of H over {} samples", grouped(s.facts.n_samples));
     let panel = Panel {
         log_y: true,
         lines: vec![line("", points, Style::Solid, 0)],
@@ -23,25 +24,24 @@ pub fn density(s: &Spectrum, found: &Density) -> Result<Figure> {
     };
     let caption = format!(
         "The whole spectrum at w*, of the Hessian over {}, by stochastic Lanczos quadrature with a Gaussian kernel.",
-        count(s.n_samples, "sample")
+        count(s.facts.n_samples, "sample")
     );
-    Ok(Figure::of("spectral-density", Section::Spectrum, caption, &[panel])?.with(facts(s, found)))
+    Ok(Figure::of("spectral-density", Section::Spectrum, caption, &[panel])?.with(facts(s, by)))
 }
 
 /// How the density was estimated, with the trace and both ends where they were asked for.
-fn facts(s: &Spectrum, found: &Density) -> Vec<Fact> {
-    let f = &found.fact;
+fn facts(s: &Spectrum, by: &DensityFact) -> Vec<Fact> {
     let mut facts = vec![
-        number("random probes", f.probes),
-        number("Lanczos steps of each", f.steps),
-        fact("deviation of the kernel", f.kernel_deviation, UNIT),
-        fact("eigenvalues below minus that", f.fraction_below_minus_kernel, "fraction"),
+        number("random probes", by.probes),
+        number("Lanczos steps of each", by.steps),
+        fact("deviation of the kernel", by.kernel_deviation, UNIT),
+        fact("eigenvalues below minus that", by.fraction_below_minus_kernel, "fraction"),
     ];
-    facts.extend(s.trace.iter().flat_map(|t| {
+    facts.extend(s.facts.trace.iter().flat_map(|t| {
         [
             fact("trace (Hutch++)", t.value, UNIT).with_error(t.standard_error),
             number("Hessian-vector products of the trace", t.n_products),
-            fact("mean eigenvalue", t.value / s.n_params as f64, UNIT),
+            fact("mean eigenvalue", t.value / s.facts.n_params as f64, UNIT),
         ]
     }));
     let largest = s.outliers.as_ref().and_then(|o| Some(o.by_prefix.last()?.largest));
@@ -53,26 +53,26 @@ fn facts(s: &Spectrum, found: &Density) -> Vec<Fact> {
 
 #[cfg(test)]
 mod tests {
+    use records::spectrum::TraceFact;
+
     use super::*;
     use crate::read::fixtures::nothing_else;
-    use crate::read::spectrum::{DensityFact, Trace};
 
     #[test]
     fn the_density_has_trace_and_ends_where_they_are_known() {
-        let found = Density {
-            fact: DensityFact {
-                probes: 1,
-                steps: 30,
-                kernel_deviation: 0.25,
-                fraction_below_minus_kernel: 0.5,
-            },
-            grid: ndarray::array![0.0, 1.0],
-            values: ndarray::array![1.0, 0.0],
+        let by = DensityFact {
+            probes: 1,
+            steps: 30,
+            kernel_deviation: 0.25,
+            mean: 2.0,
+            mean_standard_error: None,
+            fraction_below_minus_kernel: 0.5,
+            fraction_standard_error: None,
         };
         let mut s = nothing_else();
-        let known = |s: &Spectrum| facts(s, &found).iter().map(Fact::text).collect::<Vec<_>>();
+        let known = |s: &Spectrum| facts(s, &by).iter().map(Fact::text).collect::<Vec<_>>();
         assert_eq!(known(&s), ["1", "30", "0.25", "50 %"]);
-        s.trace = Some(Trace { value: 20.0, standard_error: 1.0, n_products: 44 });
+        s.facts.trace = Some(TraceFact { value: 20.0, standard_error: 1.0, n_products: 44 });
         assert_eq!(known(&s)[4..], ["20.0 ± 1.0", "44", "2"]);
     }
 }

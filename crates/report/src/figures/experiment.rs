@@ -13,7 +13,7 @@ use crate::read::experiment::Experiment;
 /// All figures that the artifacts allow.
 pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figure>> {
     let mut figures = vec![sufficient::sufficient(e, answer)?];
-    figures.extend(pilot::pilot(&e.pilots, &answer.name, e.data.n_samples)?);
+    figures.extend(pilot::pilot(&e.pilots, &answer.found.name, e.data.n_samples)?);
     if e.model.history.nrows() > 1 {
         figures.push(training::history(&e.model)?);
     }
@@ -25,18 +25,18 @@ pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figur
         figures.extend(landscape::landscapes(e, grid, compare)?);
     }
     figures.extend(delta::draw(e, compare)?);
-    if !answer.theories.is_empty() {
+    if !answer.found.theories.is_empty() {
         figures.push(theory::theory(e, answer, compare)?);
     }
     if let Some(found) = &e.sweep {
         figures.push(sweep::theories(found)?);
         figures.push(sweep::methods(found)?);
     }
-    if let Some((facts, path)) = &e.model.polish {
+    if let Some((facts, path)) = e.model.facts.polish.as_ref().zip(e.model.polish_path.as_ref()) {
         figures.push(training::polish(facts, path)?);
     }
-    if let Some(found) = &e.spectrum.density {
-        figures.push(density::density(&e.spectrum, found)?);
+    if let Some((by, found)) = e.spectrum.facts.density.as_ref().zip(e.spectrum.density.as_ref()) {
+        figures.push(density::density(&e.spectrum, by, found)?);
     }
     if let Some(found) = &e.spectrum.outliers {
         figures.push(outliers::outliers(found)?);

@@ -13,11 +13,11 @@ use crate::text::fact::fact;
 /// Cumulative share of the squared gradient norm in the directions of `basis`.
 pub fn gradient_share(s: &Spectrum, basis: Basis) -> Result<Figure> {
     let d = s.gradient_share.len();
-    let random = |i: usize| (i + 1) as f64 / s.n_params as f64;
+    let random = |i: usize| (i + 1) as f64 / s.facts.n_params as f64;
     let mut lines = vec![line("full gradient", ranked(s.gradient_share.to_vec()), Style::Solid, 0)];
     let batch = s.batch_share.mean_axis(Axis(0));
     if let Some(mean) = &batch {
-        let label = format!("mini-batches of {}, mean", s.batch_size);
+        let label = format!("mini-batches of {}, mean", s.facts.gradient_batch_size);
         lines.push(line(&label, ranked(mean.to_vec()), Style::Dashed, 1));
     }
     lines.push(line("a random direction, expected", ranked((0..d).map(random)), Style::Dashed, 2));

@@ -1,17 +1,17 @@
 //! Eigenvalues above the largest gap.
 
 use anyhow::Result;
+use records::spectrum::{OutlierCount, Outliers};
 
 use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, axes, line};
-use crate::read::spectrum::{Count, Outliers};
 use crate::text::fact::{Fact, fact, number};
 use crate::text::numbers::grouped;
 
 /// Outliers against k, and against the number of classes where that was varied.
 pub fn outliers(found: &Outliers) -> Result<Figure> {
-    let panel = |title: &str, x_label: &str, counts: &[Count], x: fn(&Count) -> usize| {
-        let points = |y: fn(&Count) -> Option<usize>| {
+    let panel = |title: &str, x_label: &str, counts: &[OutlierCount], x: fn(&OutlierCount) -> usize| {
+        let points = |y: fn(&OutlierCount) -> Option<usize>| {
             counts.iter().filter_map(|c| Some((x(c) as f64, y(c)? as f64))).collect()
         };
         Panel {
@@ -53,16 +53,23 @@ fn facts(found: &Outliers) -> Vec<Fact> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
     fn outliers_without_a_gap_have_no_number() {
         let at = |n_samples: usize, outliers: Option<usize>, overlap| {
-            let gap = outliers.map(|_| 3.0);
-            let json = json!({"n_samples": n_samples, "n_classes": 10, "outliers": outliers, "gap_ratio": gap, "largest": 2.0});
-            Count { overlap, ..serde_json::from_value(json).unwrap() }
+            let gap_ratio = outliers.map(|_| 3.0);
+            let (largest, largest_relative_residual) = (2.0, 1e-4);
+            OutlierCount {
+                n_samples,
+                n_classes: 10,
+                outliers,
+                gap_ratio,
+                largest,
+                largest_relative_residual,
+                n_products: 16,
+                overlap,
+            }
         };
         let known = |outliers, overlap| {
             let by_prefix = vec![at(100, Some(1), overlap), at(2000, outliers, Some(1.0))];

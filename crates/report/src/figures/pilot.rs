@@ -1,10 +1,10 @@
 //! What pilots predict.
 
 use anyhow::Result;
+use records::bound::{Pilot, Pilots};
 
 use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, axes, line};
-use crate::read::bound::{Pilot, PilotDocument};
 use crate::text::fact::number;
 use crate::text::numbers::{grouped, percent};
 
@@ -16,14 +16,14 @@ fn own_minimiser(pilot: &Pilot) -> bool {
 }
 
 /// V predicted by the pilots of `setting`, beside V of all `n_samples`; `None` if there are no pilots.
-pub fn pilot(document: &PilotDocument, setting: &str, n_samples: usize) -> Result<Option<Figure>> {
+pub fn pilot(document: &Pilots, setting: &str, n_samples: usize) -> Result<Option<Figure>> {
     let pilots = document.pilots.iter().filter(|p| p.setting == setting).collect::<Vec<_>>();
     let Some(first) = pilots.first() else { return Ok(None) };
     let of = |own: bool| pilots.iter().filter(move |p| own_minimiser(p) == own);
-    let points = |own: bool| of(own).map(|p| (p.n_samples as f64, p.variance)).collect();
+    let points = |own: bool| of(own).map(|p| (p.n_samples as f64, p.v.variance)).collect();
     let interval = |p: &&Pilot| {
         let n = p.n_samples as f64;
-        line("", vec![(n, p.low), (n, p.high)], Style::Solid, usize::from(own_minimiser(p)))
+        line("", vec![(n, p.v.low), (n, p.v.high)], Style::Solid, usize::from(own_minimiser(p)))
     };
     let smallest = pilots.iter().map(|p| p.n_samples).min().unwrap_or(1) as f64;
     let full = [smallest, n_samples as f64].map(|n| (n, first.full_variance)).to_vec();

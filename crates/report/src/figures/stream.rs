@@ -1,10 +1,11 @@
 //! Data that arrive, and where the rules stop.
 
 use anyhow::Result;
+use records::stream::{RuleStops, Stops};
 
 use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, axes, line};
-use crate::read::stream::{Rule, Stops, Stream};
+use crate::read::stream::Stream;
 use crate::text::fact::{Fact, fact, number};
 use crate::text::numbers::{count, percent, short};
 
@@ -37,8 +38,8 @@ pub fn trajectory(found: &Stream) -> Result<Figure> {
 }
 
 /// How often one rule stopped, and how often falsely.
-fn rule(r: &Rule) -> Vec<Fact> {
-    let of = |what: &str| format!("{}: {what}", r.name);
+fn rule(r: &RuleStops) -> Vec<Fact> {
+    let of = |what: &str| format!("{}: {what}", r.rule);
     let mut facts = vec![number(of("runs stopped"), r.stopped)];
     if r.stopped > 0 {
         let known = |v: Option<f64>| v.unwrap_or(f64::NAN);
@@ -58,7 +59,7 @@ pub fn stops(found: &Stream) -> Result<Figure> {
         let (k, truth) = (found.sizes.column(rule), found.truths.column(rule));
         k.iter().copied().zip(truth.iter().copied()).filter(|p| p.0.is_finite()).collect::<Vec<_>>()
     };
-    let lines = found.stops.rules.iter().enumerate().map(|(i, r)| line(&r.name, of(i), Style::Points, i));
+    let lines = found.stops.rules.iter().enumerate().map(|(i, r)| line(&r.rule, of(i), Style::Points, i));
     let title = format!("Where {} stopped, and Δ there", count(found.stops.seeds, "run"));
     let panel = Panel {
         log_y: true,
@@ -66,8 +67,8 @@ pub fn stops(found: &Stream) -> Result<Figure> {
         levels: vec![tolerance(&found.stops)],
         ..axes(&title, "samples that had come", "Δ at the stop (nats²)")
     };
-    let ratio = |r: &Rule| {
-        let label = format!("{}: median of Δ at the stop over the tolerance", r.name);
+    let ratio = |r: &RuleStops| {
+        let label = format!("{}: median of Δ at the stop over the tolerance", r.rule);
         fact(label, r.median_truth.unwrap_or(f64::NAN) / found.stops.tolerance, "")
     };
     let caption = "Each point is one run; Δ is measured over the samples that had not come, with draws of its own. Above the line a stop is false.";
@@ -81,8 +82,8 @@ mod tests {
 
     #[test]
     fn a_rule_that_never_stopped_has_no_rate() {
-        let mut found = Rule {
-            name: "once".into(),
+        let mut found = RuleStops {
+            rule: "once".into(),
             stopped: 3,
             false_stops: 1,
             false_stop_rate: Some(0.25),
@@ -90,8 +91,9 @@ mod tests {
             high: Some(0.5),
             median_k: Some(12_345.0),
             median_truth: Some(3e-4),
+            largest_truth: Some(5e-4),
         };
-        let known = |r: &Rule| rule(r).iter().map(Fact::text).collect::<Vec<_>>();
+        let known = |r: &RuleStops| rule(r).iter().map(Fact::text).collect::<Vec<_>>();
         assert_eq!(known(&found), ["3", "1", "25 % [12.5 %, 50 %]", "12,345"]);
         found.stopped = 0;
         assert_eq!(known(&found), ["0"]);

@@ -1,10 +1,11 @@
 //! How many samples are enough: K where the law meets each tolerance.
 
 use anyhow::Result;
+use records::bound::{Exponent, SufficientRow};
 
 use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, delta_axes, geometric, line, thin};
-use crate::read::bound::{Exponent, Setting, SufficientRow};
+use crate::read::bound::Setting;
 use crate::read::experiment::Experiment;
 use crate::text::directions::describe;
 use crate::text::fact::{Fact, fact};
@@ -13,10 +14,10 @@ use crate::text::verdicts::{decay, tolerance};
 
 /// Measured curve, law and tolerances of the answer.
 pub fn sufficient(e: &Experiment, answer: &Setting) -> Result<Figure> {
-    let rows = e.rows_of(&answer.name, "order-average").collect::<Vec<_>>();
+    let rows = e.rows_of(&answer.found.name, "order-average").collect::<Vec<_>>();
     let reach = rows.iter().filter_map(|r| r.k).max().unwrap_or(0).max(e.data.n_samples) as f64 * 1.5;
     let s = e.step as f64;
-    let law = geometric(e.sizes[0] as f64, reach, |k| answer.variance * s / (k * (k + s)));
+    let law = geometric(e.sizes[0] as f64, reach, |k| answer.found.v.variance * s / (k * (k + s)));
     let marks = rows.iter().filter_map(|r| r.k.map(|k| (k as f64, r.tolerance))).collect();
     let interval = |r: &&SufficientRow| {
         let ends = [r.low?, r.high?].map(|k| (k as f64, r.tolerance));
@@ -39,14 +40,14 @@ pub fn sufficient(e: &Experiment, answer: &Setting) -> Result<Figure> {
     );
     let figure = Figure::of("sufficient", Section::Answer, caption, &[panel])?;
     Ok(figure
-        .saying(decay(answer.exponent.as_ref()))
+        .saying(decay(answer.found.exponent.as_ref()))
         .with([variance("V", answer)])
-        .with(answer.exponent.as_ref().map(exponent)))
+        .with(answer.found.exponent.as_ref().map(exponent)))
 }
 
 /// V of a setting.
 pub fn variance(label: &str, s: &Setting) -> Fact {
-    fact(label, s.variance, "nats²").with_error(s.variance_standard_error)
+    fact(label, s.found.v.variance, "nats²").with_error(s.found.v.variance_standard_error)
 }
 
 /// The fitted exponent of the measured Δ_k.

@@ -1,10 +1,10 @@
 //! Theories and sampling methods over σ.
 
 use anyhow::Result;
+use records::bound::{AtSigma, Holds, MethodAtSigma, SweepFindings};
 
 use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Line, Panel, Style, axes, line};
-use crate::read::bound::{AtSigma, Holds, Method, Sweep};
 use crate::text::fact::{Fact, fact};
 use crate::text::numbers::{count, grouped, short};
 
@@ -13,7 +13,7 @@ fn log_axes(title: &str, y_label: &str, lines: Vec<Line>) -> Panel {
 }
 
 /// Where the theories leave Monte Carlo.
-pub fn theories(sweep: &Sweep) -> Result<Figure> {
+pub fn theories(sweep: &SweepFindings) -> Result<Figure> {
     let lines = sweep.theories.iter().enumerate().map(|(i, theory)| {
         let points = sweep.sigmas.iter().map(|s| (s.sigma, s.theories[i].ratio));
         let style = if theory.name == "eigenvalue" { Style::Points } else { Style::Solid };
@@ -59,9 +59,9 @@ fn ranges(theory: &Holds) -> Vec<Fact> {
 }
 
 /// Which sampling method knows V soonest.
-pub fn methods(sweep: &Sweep) -> Result<Figure> {
-    let names = sweep.sigmas[0].methods.iter().map(|m| m.name.as_str()).collect::<Vec<_>>();
-    let panel = |title: &str, label: &str, of: fn(&Method) -> f64| {
+pub fn methods(sweep: &SweepFindings) -> Result<Figure> {
+    let names = sweep.sigmas[0].methods.iter().map(|m| m.method.as_str()).collect::<Vec<_>>();
+    let panel = |title: &str, label: &str, of: fn(&MethodAtSigma) -> f64| {
         let lines = names.iter().enumerate().map(|(i, name)| {
             let points = sweep.sigmas.iter().map(|s| (s.sigma, of(&s.methods[i])));
             let style = if name.ends_with("+control") { Style::Dashed } else { Style::Solid };
@@ -92,14 +92,14 @@ fn draws_for_k(sigmas: &[AtSigma]) -> Vec<Fact> {
     if chosen.is_empty() {
         chosen.extend(sigmas.first().into_iter().chain(sigmas.last()));
     }
-    let draws = |s: &AtSigma, m: &Method, fewest: &str| {
-        let label = format!("until K is within 5 % at σ = {}, {}{fewest}", short(s.sigma), m.name);
+    let draws = |s: &AtSigma, m: &MethodAtSigma, fewest: &str| {
+        let label = format!("until K is within 5 % at σ = {}, {}{fewest}", short(s.sigma), m.method);
         fact(label, m.draws_for_k.ceil(), "draws")
     };
     let of = |s: &AtSigma| {
         let best = s.methods.iter().min_by(|a, b| a.draws_for_k.total_cmp(&b.draws_for_k));
-        let plain = s.methods.iter().find(|m| m.name == "plain").map(|m| draws(s, m, ""));
-        let best = best.filter(|m| m.name != "plain").map(|m| draws(s, m, " (fewest)"));
+        let plain = s.methods.iter().find(|m| m.method == "plain").map(|m| draws(s, m, ""));
+        let best = best.filter(|m| m.method != "plain").map(|m| draws(s, m, " (fewest)"));
         plain.into_iter().chain(best).collect::<Vec<_>>()
     };
     chosen.into_iter().flat_map(of).collect()
@@ -108,6 +108,7 @@ fn draws_for_k(sigmas: &[AtSigma]) -> Vec<Fact> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::read::fixtures::at_sigma;
 
     #[test]
     fn a_theory_has_a_fact_for_each_range_and_for_none() {
@@ -124,13 +125,17 @@ mod tests {
 
     #[test]
     fn the_method_with_fewest_draws_is_named_where_one_needs_fewer() {
-        let at = |sigma, sobol| AtSigma {
-            sigma,
+        let method = |(name, draws_for_k): (&str, f64)| MethodAtSigma {
+            method: name.into(),
             variance: 1.0,
-            methods: [("plain", 99.5), ("sobol", sobol)]
-                .map(|(name, draws_for_k)| Method { name: name.into(), efficiency: 1.0, draws_for_k })
-                .into(),
-            theories: vec![],
+            relative_error: 0.1,
+            groups: 8,
+            efficiency: 1.0,
+            draws_for_k,
+        };
+        let at = |sigma, sobol| AtSigma {
+            methods: [("plain", 99.5), ("sobol", sobol)].map(method).into(),
+            ..at_sigma(sigma, vec![])
         };
         let known = |sigmas: &[AtSigma]| {
             let facts = draws_for_k(sigmas).into_iter();

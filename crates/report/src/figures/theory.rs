@@ -1,10 +1,11 @@
 //! Theory beside Monte Carlo.
 
 use anyhow::Result;
+use records::bound::Theory;
 
 use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, delta_axes, line, thin};
-use crate::read::bound::{Comparison, Setting};
+use crate::read::bound::Setting;
 use crate::read::experiment::Experiment;
 use crate::text::directions::describe;
 use crate::text::fact::{Fact, fact, number};
@@ -18,31 +19,35 @@ pub fn theory(e: &Experiment, s: &Setting, compare: bool) -> Result<Figure> {
     let mut panel = Panel {
         lines: vec![line("Monte Carlo", thin(&e.sizes, |i| s.delta[i]), Style::Solid, 0)],
         band: edge(-1.0).into_iter().zip(edge(1.0)).map(|(l, h)| (l.0, l.1, h.1)).collect(),
-        ..delta_axes(&format!("Theory and Monte Carlo, d = {}, σ = {}", s.dim, short(s.sigma)), "Δ_k (nats²)")
+        ..delta_axes(
+            &format!("Theory and Monte Carlo, d = {}, σ = {}", s.found.dim, short(s.found.sigma)),
+            "Δ_k (nats²)",
+        )
     };
-    for (i, theory) in s.theories.iter().enumerate() {
+    for (i, (theory, curve)) in s.theories().enumerate() {
         let style = if theory.name == "eigenvalue" { Style::Points } else { Style::Dashed };
-        panel.lines.push(line(&theory.name, thin(&theory.sizes, |i| theory.values[i]), style, i + 1));
+        panel.lines.push(line(&theory.name, thin(&curve.sizes, |i| curve.values[i]), style, i + 1));
     }
     let caption = format!(
         "Figure 9: theory and Monte Carlo for {}; the band is ±1.96 standard errors over the draws.",
         describe(s)
     );
     let mut figure = Figure::of("figure-9", Section::Theory, caption, &[panel])?;
-    for theory in &s.theories {
-        figure = figure.saying(bound(&theory.comparison)).with(facts(&theory.comparison));
+    for theory in &s.found.theories {
+        figure = figure.saying(bound(theory)).with(facts(theory));
     }
-    let criterion = compare && s.theories.iter().any(|t| t.name == "eigenvalue");
+    let criterion = compare && s.found.theories.iter().any(|t| t.name == "eigenvalue");
     Ok(if criterion { figure.saying(paper::CRITERION) } else { figure })
 }
 
 /// Theory over Monte Carlo.
-fn facts(c: &Comparison) -> [Fact; 4] {
+fn facts(theory: &Theory) -> [Fact; 4] {
+    let (name, c) = (&theory.name, &theory.comparison);
     [
-        number(format!("{}: prefix sizes compared", c.name), c.n_compared),
-        fact(format!("{}: fraction of them above", c.name), c.fraction_above, "fraction"),
-        fact(format!("{}: geometric mean of the ratio", c.name), c.geometric_mean_ratio, ""),
-        fact(format!("{}: smallest ratio", c.name), c.smallest_ratio, ""),
+        number(format!("{name}: prefix sizes compared"), c.n_compared),
+        fact(format!("{name}: fraction of them above"), c.fraction_above, "fraction"),
+        fact(format!("{name}: geometric mean of the ratio"), c.geometric_mean_ratio, ""),
+        fact(format!("{name}: smallest ratio"), c.smallest_ratio, ""),
     ]
 }
 
@@ -54,10 +59,7 @@ mod tests {
     #[test]
     fn the_criterion_of_the_paper_is_recalled_where_it_was_computed() {
         let e = fixtures::experiment();
-        let with = |name: &str, compare| {
-            let theories = vec![fixtures::theory(name, 1.0)];
-            theory(&e, &Setting { theories, ..fixtures::setting() }, compare).unwrap()
-        };
+        let with = |name: &str, compare| theory(&e, &fixtures::with_theory(name, 1.0), compare).unwrap();
         assert!(with("eigenvalue", true).verdict.ends_with(paper::CRITERION));
         for without in [with("eigenvalue", false), with("quadratic", true)] {
             assert!(without.verdict.ends_with("an upper bound here."), "{}", without.verdict);

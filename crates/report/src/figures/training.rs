@@ -2,10 +2,11 @@
 
 use anyhow::Result;
 use ndarray::Array2;
+use records::train::{Facts, Polished};
 
 use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, axes, line};
-use crate::read::train::{Model, Polish};
+use crate::read::train::Model;
 use crate::text::fact::{Fact, fact, number};
 use crate::text::verdicts;
 
@@ -25,15 +26,15 @@ pub fn history(model: &Model) -> Result<Figure> {
     };
     let mut panels = vec![Panel { log_y: true, ..panel("Loss", "loss (nats)", [1, 3]) }];
     let mut caption = "Loss while training.";
-    if model.train_accuracy.is_some() {
+    if model.facts.train_accuracy.is_some() {
         panels.push(Panel { rises: true, ..panel("Accuracy", "fraction classified right", [2, 4]) });
         caption = "Loss and accuracy while training.";
     }
-    Ok(Figure::of("training", Section::Model, caption, &panels)?.with(fit(model)))
+    Ok(Figure::of("training", Section::Model, caption, &panels)?.with(fit(&model.facts)))
 }
 
 /// How well the network fits.
-pub fn fit(model: &Model) -> Vec<Fact> {
+pub fn fit(model: &Facts) -> Vec<Fact> {
     let maybe = |label: &str, value: Option<f64>, unit: &str| value.map(|v| fact(label, v, unit));
     let facts = [
         maybe("training loss", Some(model.train_loss), "nats"),
@@ -46,7 +47,7 @@ pub fn fit(model: &Model) -> Vec<Fact> {
 }
 
 /// The way from where training stopped towards a minimiser.
-pub fn polish(facts: &Polish, path: &Array2<f64>) -> Result<Figure> {
+pub fn polish(facts: &Polished, path: &Array2<f64>) -> Result<Figure> {
     let panel = |title: &str, y: &str, c: usize| Panel {
         log_y: true,
         lines: vec![line("", column(path, c), Style::Solid, 0)],
@@ -61,7 +62,7 @@ pub fn polish(facts: &Polish, path: &Array2<f64>) -> Result<Figure> {
 }
 
 /// What a polish did.
-pub fn polished(p: &Polish) -> [Fact; 11] {
+pub fn polished(p: &Polished) -> [Fact; 11] {
     let eigenvalue = "nats per squared parameter unit";
     [
         number("steps", p.n_steps),
@@ -80,8 +81,10 @@ pub fn polished(p: &Polish) -> [Fact; 11] {
 
 #[cfg(test)]
 mod tests {
+    use records::train::PolishEnd;
+
     use super::*;
-    use crate::read::fixtures::{experiment, polished_facts};
+    use crate::read::fixtures::{self, experiment};
 
     #[test]
     fn training_has_an_accuracy_where_there_are_classes() {
@@ -89,16 +92,16 @@ mod tests {
         model.history = Array2::from_shape_fn((3, 5), |(i, j)| if j < 2 { i as f64 } else { f64::NAN });
         let alt = |model: &Model| history(model).unwrap().alt;
         assert_eq!(alt(&model), "Loss and accuracy while training. (Loss; Accuracy)");
-        model.train_accuracy = None;
+        model.facts.train_accuracy = None;
         assert_eq!(alt(&model), "Loss while training. (Loss)");
     }
 
     #[test]
     fn a_polish_reports_how_it_ended() {
         let path = Array2::from_shape_fn((2, 3), |(i, j)| (i + j) as f64);
-        let figure = |status| polish(&polished_facts(status), &path).unwrap();
-        assert!(figure("reached").verdict.starts_with("The polish reached the gradient norm"));
-        assert!(figure("stalled").verdict.starts_with("The polish stalled"));
-        assert!(figure("products spent").facts.iter().any(|f| f.text() == "−6.6e-8"));
+        let figure = |status| polish(&fixtures::polished(status), &path).unwrap();
+        assert!(figure(PolishEnd::Reached).verdict.starts_with("The polish reached the gradient norm"));
+        assert!(figure(PolishEnd::Stalled).verdict.starts_with("The polish stalled"));
+        assert!(figure(PolishEnd::Spent).facts.iter().any(|f| f.text() == "−6.6e-8"));
     }
 }

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use askama::Template;
+use records::bound::SufficientRow;
 use serde_json::json;
 
 use crate::export::curve::Curve;
@@ -11,7 +12,6 @@ use crate::page::interactive::embedded;
 use crate::page::shell::{self, Table, widths};
 use crate::plot::chart;
 use crate::plot::panel::{Style, axes, delta_axes, line, ranked};
-use crate::read::bound::SufficientRow;
 use crate::text::numbers::{decimals, grouped, share, short};
 use crate::text::verdicts;
 

@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use askama::Template;
-use records::Report;
+use records::bound::{SufficientRow, SweepFindings};
+use records::{Report, name_of};
 use serde_json::Value;
 use store::manifest::Manifest;
 
@@ -10,7 +11,7 @@ use crate::figures::figure::{Figure, Section};
 use crate::figures::training;
 use crate::page::interactive::{self, embedded};
 use crate::page::shell::{self, Table};
-use crate::read::bound::{Setting, SufficientRow, Sweep};
+use crate::read::bound::Setting;
 use crate::read::eigen::Basis;
 use crate::read::experiment::Experiment;
 use crate::text::directions;
@@ -113,7 +114,7 @@ impl Page<'_> {
 
     /// K by every method, a column per tolerance.
     fn sufficient(&self) -> Table {
-        let rows = self.e.rows.iter().filter(|r| r.setting == self.answer.name).collect::<Vec<_>>();
+        let rows = self.e.rows.iter().filter(|r| r.setting == self.answer.found.name).collect::<Vec<_>>();
         let first = rows.first().map_or("", |r| &r.method);
         let tolerances = rows.iter().filter(|r| r.method == first).collect::<Vec<_>>();
         let head = tolerances.iter().map(|r| format!("K at {}", tolerance(r)));
@@ -133,15 +134,17 @@ impl Page<'_> {
 
     /// V and K that each pilot predicts at full size, if there are pilots.
     fn pilots(&self) -> Option<Table> {
-        let pilots = self.e.pilots.pilots.iter().filter(|p| p.setting == self.answer.name);
+        let pilots = self.e.pilots.pilots.iter().filter(|p| p.setting == self.answer.found.name);
         let pilots = pilots.collect::<Vec<_>>();
         let first = pilots.first()?;
         let head = ["samples", "w* and basis of", "V (nats²)"].map(str::to_owned).into_iter();
         let head = head.chain(first.sizes.iter().map(|s| format!("K at {} nats²", short(s.tolerance))));
         let rows = pilots.iter().map(|p| {
-            let v = format!("{} [{}, {}]", short(p.variance), short(p.low), short(p.high));
+            let v = format!("{} [{}, {}]", short(p.v.variance), short(p.v.low), short(p.v.high));
             let sizes = p.sizes.iter();
-            let sizes = sizes.map(|s| format!("{} [{}, {}]", grouped(s.k), grouped(s.low), grouped(s.high)));
+            let sizes = sizes.map(|s| {
+                format!("{} [{}, {}]", grouped(s.k), grouped(s.interval.low), grouped(s.interval.high))
+            });
             [grouped(p.n_samples), p.minimiser.clone(), v].into_iter().chain(sizes).collect()
         });
         let all = ["all".to_owned(), "all-samples".to_owned(), short(first.full_variance)].into_iter();
@@ -151,11 +154,12 @@ impl Page<'_> {
 
     /// Every theory of every setting beside Monte Carlo.
     fn theories(&self) -> Table {
-        let all = self.e.settings.iter().flat_map(|s| s.theories.iter().map(move |t| (s, &t.comparison)));
-        let rows = all.map(|(s, c)| {
+        let all = self.e.settings.iter().flat_map(|s| s.found.theories.iter().map(move |t| (&s.found, t)));
+        let rows = all.map(|(s, t)| {
+            let c = &t.comparison;
             vec![
                 s.name.clone(),
-                c.name.clone(),
+                t.name.clone(),
                 grouped(c.n_compared),
                 share(c.fraction_above, 1),
                 short(c.smallest_ratio),
@@ -186,15 +190,18 @@ impl Page<'_> {
 
 /// K with interval and status.
 pub fn size_and_status(row: &SufficientRow) -> String {
-    size(row).map_or_else(|| row.status.clone(), |k| format!("{k} ({})", row.status))
+    size(row).map_or_else(|| name_of(row.status), |k| format!("{k} ({})", name_of(row.status)))
 }
 
 /// V over σ, with the ratio of each theory and the fraction of prefix sizes where it is above.
-fn over_sigma(sweep: &Sweep) -> Table {
+fn over_sigma(sweep: &SweepFindings) -> Table {
     let head = sweep.theories.iter().map(|t| format!("{} / Monte Carlo (above)", t.name));
     let head = ["σ", "V (nats²)"].map(str::to_owned).into_iter().chain(head);
     let rows = sweep.sigmas.iter().map(|s| {
-        let cells = s.theories.iter().map(|t| format!("{} ({})", short(t.ratio), share(t.fraction_above, 0)));
+        let cells = s
+            .theories
+            .iter()
+            .map(|t| format!("{} ({})", short(t.ratio), share(t.comparison.fraction_above, 0)));
         [short(s.sigma), short(s.variance)].into_iter().chain(cells).collect()
     });
     Table::of(head, rows)
@@ -206,6 +213,8 @@ fn pretty(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use records::bound::Status;
+
     use super::*;
     use crate::read::fixtures::{self, pilots, row};
 
@@ -232,8 +241,8 @@ mod tests {
             classified
                 .contains("<h2 id=\"arriving\">Data that arrive</h2>\n<p>No run was trained on arriving")
         );
-        (e.data.n_classes, e.model.train_accuracy, e.model.test_loss) = (0, None, Some(0.75));
-        e.model.origin = "a<b>.npz".into();
+        (e.data.n_classes, e.model.facts.train_accuracy, e.model.facts.test_loss) = (0, None, Some(0.75));
+        e.model.facts.origin = "a<b>.npz".into();
         let regression = page(&e);
         assert!(
             regression.contains("of 4 features, regression: files")
@@ -248,7 +257,7 @@ mod tests {
     #[test]
     fn tables_have_what_is_known() {
         let mut e = fixtures::experiment();
-        e.settings[0].theories = vec![fixtures::theory("quadratic", 1.0 - 1.0 / 59_999.0)];
+        e.settings = vec![fixtures::with_theory("quadratic", 1.0 - 1.0 / 59_999.0)];
         e.pilots = pilots();
         e.pilots.pilots.iter_mut().for_each(|p| p.setting = "hessian-d1-s1".into());
         let html = page(&e);
@@ -260,11 +269,11 @@ mod tests {
             assert!(html.contains(cells), "{cells} in {html}");
         }
         assert_eq!(
-            size_and_status(&row("reached", Some(1050), Some((900, 1300)))),
+            size_and_status(&row(Status::Reached, Some(1050), Some((900, 1300)))),
             "1,050 [900, 1,300] (reached)"
         );
-        assert_eq!(size_and_status(&row("extrapolated", Some(1050), None)), "1,050 (extrapolated)");
-        assert_eq!(size_and_status(&row("not reached", None, None)), "not reached");
+        assert_eq!(size_and_status(&row(Status::Extrapolated, Some(1050), None)), "1,050 (extrapolated)");
+        assert_eq!(size_and_status(&row(Status::NotReached, None, None)), "not reached");
     }
 
     #[test]

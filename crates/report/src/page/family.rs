@@ -3,10 +3,11 @@
 use anyhow::Result;
 use askama::Template;
 use records::Report;
+use records::family::{Ladder, MemberResult, Rung, Spread};
 
 use crate::figures::figure::Figure;
 use crate::page::shell::{self, Table};
-use crate::read::family::{Family, Ladder, Member, Rung, Spread};
+use crate::read::family::{Family, ReadLadder};
 use crate::text::fact::spread;
 use crate::text::numbers::{count, grouped, short};
 use crate::text::verdicts::{flat, polish};
@@ -34,7 +35,7 @@ fn text(s: Spread) -> String {
 /// Where each learning curve is flat and how each polish ended; else V.
 pub fn answer(family: &Family) -> Vec<String> {
     let flat = family.ladders.iter().filter(|l| l.fit.is_some()).map(|l| l.label(&flat(l)));
-    let ended = |m: &Member| Some(format!("{}: {}", m.name, polish(m.polish.as_ref()?.status)));
+    let ended = |m: &MemberResult| Some(format!("{}: {}", m.member.name, polish(m.polish.as_ref()?.status)));
     let answer = flat.chain(family.members.iter().filter_map(ended)).collect::<Vec<_>>();
     if !answer.is_empty() {
         return answer;
@@ -65,7 +66,7 @@ impl Page<'_> {
 
     /// A row per network.
     fn members(&self) -> Table {
-        let row = |m: &Member| MEMBERS.map(|(_, cell)| cell(m).unwrap_or_default()).to_vec();
+        let row = |m: &MemberResult| MEMBERS.map(|(_, cell)| cell(m).unwrap_or_default()).to_vec();
         Table::of(MEMBERS.map(|(head, _)| head), self.family.members.iter().map(row))
     }
 }
@@ -84,8 +85,8 @@ const SIZES: [Column<Rung>; 8] = [
     ("overlap", |r| r.overlap.map(text)),
 ];
 
-const MEMBERS: [Column<Member>; 9] = [
-    ("member", |m| Some(m.name.clone())),
+const MEMBERS: [Column<MemberResult>; 9] = [
+    ("member", |m| Some(m.member.name.clone())),
     ("samples", |m| Some(grouped(m.n_samples))),
     ("train loss", |m| Some(short(m.train_loss))),
     ("test loss", |m| m.test_loss.map(short)),
@@ -101,9 +102,11 @@ const MEMBERS: [Column<Member>; 9] = [
 
 #[cfg(test)]
 mod tests {
+    use records::family::Flattening;
+    use records::train::PolishEnd;
+
     use super::*;
-    use crate::read::family::Flattening;
-    use crate::read::fixtures::{curve, member, polished_facts, unfitted};
+    use crate::read::fixtures::{curve, member, polished, unfitted};
 
     #[test]
     fn a_family_answers_with_what_it_has() {
@@ -116,9 +119,9 @@ mod tests {
         );
         let fitted = of(vec![curve(Flattening::Never, None), unfitted()], plain());
         assert!(fitted.len() == 1 && fitted[0].starts_with("The fitted floor is 0"), "{fitted:?}");
-        let polished = of(vec![unfitted()], vec![member("a/1", Some(polished_facts("stalled")))]);
+        let ended = of(vec![unfitted()], vec![member("a/1", Some(polished(PolishEnd::Stalled)))]);
         assert_eq!(
-            polished,
+            ended,
             ["a/1: The polish stalled before it reached the gradient norm that was asked for."]
         );
     }

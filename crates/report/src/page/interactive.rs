@@ -14,8 +14,8 @@ use crate::text::directions::plane;
 /// Data of the Δ_k chart of one experiment.
 pub fn delta(e: &Experiment, answer: &Setting) -> Value {
     let curves = e.settings.iter().map(|s| Curve::of(e, s, "")).collect::<Vec<_>>();
-    let visible = e.settings.iter().position(|s| s.name == answer.name).unwrap_or(0);
-    let tolerances = absolute(e, &answer.name).map(|r| r.tolerance).collect::<Vec<_>>();
+    let visible = e.settings.iter().position(|s| s.found.name == answer.found.name).unwrap_or(0);
+    let tolerances = absolute(e, &answer.found.name).map(|r| r.tolerance).collect::<Vec<_>>();
     json!({
         "label": "Δ_k over the prefix size k on logarithmic axes, with tolerance lines",
         "many": false,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use store::artifact::Document;
 use store::manifest::Manifest;
 
 use crate::export::curve::Curve;
@@ -70,9 +71,12 @@ fn put(artifacts: &Path, file: &str, current: &str, text: &str) -> Result<()> {
 /// A finished report of this version; others appear again once they are made again.
 fn read(artifacts: &Path, experiment: &str) -> Option<Entry> {
     let dir = artifacts.join(experiment);
-    Manifest::find(&dir, "report").ok()??;
-    let file = |name: &str| std::fs::read(dir.join("report").join(name)).ok();
-    let summary: Summary = serde_json::from_slice(&file("summary.json")?).ok()?;
-    let curve = file("curve.json").and_then(|text| serde_json::from_slice(&text).ok());
-    (summary.format == FORMAT).then_some(Entry { summary, curve })
+    Manifest::find(&dir, Summary::STAGE).ok()??;
+    let summary: Summary = document(&dir)?;
+    (summary.format == FORMAT).then(|| Entry { summary, curve: document(&dir) })
+}
+
+fn document<D: Document>(experiment_dir: &Path) -> Option<D> {
+    let text = std::fs::read(experiment_dir.join(D::STAGE).join(D::FILE)).ok()?;
+    serde_json::from_slice(&text).ok()
 }

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use ndarray::{Array1, Array2, Ix1, Ix2};
+use records::eigen::Facts;
 use records::{BasisName, Eigen, Which};
 use store::artifact::Inputs;
 
@@ -59,7 +60,7 @@ impl Eigenpairs {
             which: params.which,
             eigenvalues: inputs.read::<f64, Ix1>("eigen", "eigenvalues.npy")?,
             residuals: inputs.read::<f64, Ix1>("eigen", "residuals.npy")?,
-            n_products: inputs.fact("eigen", "n_products")?,
+            n_products: inputs.facts::<Facts>()?.n_products,
             prefix_sizes: inputs.read_sizes("eigen", "prefix_sizes.npy")?,
             prefix_eigenvalues: inputs.read::<f64, Ix2>("eigen", "prefix_eigenvalues.npy")?,
         })

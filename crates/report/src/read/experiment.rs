@@ -2,11 +2,12 @@
 
 use anyhow::Result;
 use pipeline::shell::StageContext;
+use records::bound::{Pilots, Sufficient, SufficientRow, SweepFindings, TheoryDocument};
+use records::fetch_data;
 use store::manifest::Manifest;
 
-use crate::read::bound::{self, PilotDocument, Setting, SufficientRow, Sweep, TheoryDocument};
+use crate::read::bound::Setting;
 use crate::read::eigen::Eigenpairs;
-use crate::read::fetch_data::Data;
 use crate::read::montecarlo::{self, Grid};
 use crate::read::spectrum::Spectrum;
 use crate::read::stream::Stream;
@@ -15,7 +16,7 @@ use crate::read::train::Model;
 /// One experiment.
 pub struct Experiment {
     pub name: String,
-    pub data: Data,
+    pub data: fetch_data::Facts,
     pub model: Model,
     pub eigenpairs: Eigenpairs,
     /// s, samples
@@ -29,8 +30,8 @@ pub struct Experiment {
     /// coverage of every interval
     pub confidence: f64,
     pub rows: Vec<SufficientRow>,
-    pub pilots: PilotDocument,
-    pub sweep: Option<Sweep>,
+    pub pilots: Pilots,
+    pub sweep: Option<SweepFindings>,
     /// of the stages before this one
     pub manifests: Vec<Manifest>,
 }
@@ -39,22 +40,23 @@ impl Experiment {
     /// Reads all artifacts; each is checked against its manifest.
     pub fn read(ctx: &StageContext) -> Result<Self> {
         let inputs = &ctx.inputs;
-        let theory: TheoryDocument = inputs.read_json("bound", "theory.json")?;
+        let theory: TheoryDocument = inputs.document()?;
+        let measured: records::montecarlo::Facts = inputs.facts()?;
         Ok(Self {
             name: ctx.experiment.clone(),
-            data: Data::read(inputs)?,
+            data: inputs.facts()?,
             model: Model::read(inputs)?,
             eigenpairs: Eigenpairs::read(inputs)?,
-            step: inputs.fact("montecarlo", "step")?,
+            step: measured.step,
             sizes: inputs.read_sizes("montecarlo", "prefix_sizes.npy")?,
             settings: theory.settings.into_iter().map(|s| Setting::read(inputs, s)).collect::<Result<_>>()?,
-            grids: montecarlo::read_grids(inputs)?,
+            grids: montecarlo::read_grids(inputs, measured.grids)?,
             spectrum: Spectrum::read(inputs)?,
             stream: Stream::read(inputs)?,
             confidence: theory.confidence,
-            rows: bound::read_sufficient(inputs)?,
-            pilots: inputs.read_json("bound", "pilot.json")?,
-            sweep: bound::read_sweep(inputs)?,
+            rows: inputs.document::<Sufficient>()?.rows,
+            pilots: inputs.document()?,
+            sweep: inputs.document_if_any()?,
             manifests: ["fetch-data", "train", "eigen", "montecarlo", "bound", "spectrum", "stream"]
                 .map(|s| inputs.manifest(s).clone())
                 .to_vec(),

@@ -4,7 +4,6 @@ pub mod bound;
 pub mod eigen;
 pub mod experiment;
 pub mod family;
-pub mod fetch_data;
 #[cfg(test)]
 pub mod fixtures;
 pub mod montecarlo;

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use ndarray::{Array1, Array3, Ix1, Ix3};
-use records::{BasisName, MonteCarlo};
-use serde::Deserialize;
+use records::MonteCarlo;
+use records::montecarlo::GridFact;
 use store::artifact::Inputs;
 
 use crate::read::eigen::Basis;
@@ -24,16 +24,9 @@ pub struct Grid {
     pub change: Array3<f64>,
 }
 
-#[derive(Deserialize)]
-struct GridFact {
-    name: String,
-    basis: BasisName,
-}
-
-/// All landscapes.
-pub fn read_grids(inputs: &Inputs) -> Result<Vec<Grid>> {
+/// The landscapes `grids`.
+pub fn read_grids(inputs: &Inputs, grids: Vec<GridFact>) -> Result<Vec<Grid>> {
     let params: MonteCarlo = inputs.params("montecarlo")?;
-    let grids: Vec<GridFact> = inputs.fact("montecarlo", "grids")?;
     grids.into_iter().map(|grid| read_grid(inputs, grid, &params)).collect()
 }
 

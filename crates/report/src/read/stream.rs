@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use ndarray::{Array2, Ix2};
-use serde::Deserialize;
+use records::stream::{Facts, Stops};
 use store::artifact::Inputs;
 
 /// Runs of data that arrive.
@@ -16,46 +16,17 @@ pub struct Stream {
     pub truths: Array2<f64>,
 }
 
-/// `stops.json`
-#[derive(Deserialize)]
-pub struct Stops {
-    pub seeds: usize,
-    /// nats²
-    pub tolerance: f64,
-    pub confidence: f64,
-    pub batch: usize,
-    pub rules: Vec<Rule>,
-}
-
-/// How often one rule stopped, and how often too early.
-#[derive(Deserialize)]
-pub struct Rule {
-    #[serde(rename = "rule")]
-    pub name: String,
-    pub stopped: usize,
-    pub false_stops: usize,
-    pub false_stop_rate: Option<f64>,
-    pub low: Option<f64>,
-    pub high: Option<f64>,
-    /// samples
-    pub median_k: Option<f64>,
-    /// Δ at the stop, nats²
-    pub median_truth: Option<f64>,
-}
-
 impl Stream {
     /// The runs, if there were any.
     pub fn read(inputs: &Inputs) -> Result<Option<Self>> {
-        let read = || {
-            Ok(Self {
-                stops: inputs.read_json("stream", "stops.json")?,
-                columns: inputs.fact("stream", "trajectory_columns")?,
-                trajectory: inputs.read::<f64, Ix2>("stream", "trajectory.npy")?,
-                sizes: inputs.read::<f64, Ix2>("stream", "stop_sizes.npy")?,
-                truths: inputs.read::<f64, Ix2>("stream", "stop_truths.npy")?,
-            })
-        };
-        inputs.has("stream", "stops.json").then(read).transpose()
+        let Some(columns) = inputs.facts::<Facts>()?.trajectory_columns else { return Ok(None) };
+        Ok(Some(Self {
+            stops: inputs.document()?,
+            columns,
+            trajectory: inputs.read::<f64, Ix2>("stream", "trajectory.npy")?,
+            sizes: inputs.read::<f64, Ix2>("stream", "stop_sizes.npy")?,
+            truths: inputs.read::<f64, Ix2>("stream", "stop_truths.npy")?,
+        }))
     }
 
     /// (samples, value) of a column of the first run.

@@ -44,13 +44,13 @@ pub fn plane(of: Basis) -> String {
 
 /// Directions, σ and draws of a setting.
 pub fn describe(s: &Setting) -> String {
-    format!("{} ({})", described_directions(s), count(s.draws, "draw"))
+    format!("{} ({})", described_directions(s), count(s.found.draws, "draw"))
 }
 
 /// Directions and σ of a setting.
 pub fn described_directions(s: &Setting) -> String {
     let direction = format!("{} direction", named(s.basis));
-    format!("{} at σ = {}", count(s.dim, &direction), short(s.sigma))
+    format!("{} at σ = {}", count(s.found.dim, &direction), short(s.found.sigma))
 }
 
 #[cfg(test)]
@@ -73,7 +73,7 @@ mod tests {
     fn settings_are_described_by_their_directions() {
         let mut s = fixtures::setting();
         assert_eq!(described_directions(&s), "1 Hessian direction at σ = 1");
-        (s.basis, s.dim, s.sigma) = (Basis::Random, 2, 0.5);
+        (s.basis, s.found.dim, s.found.sigma) = (Basis::Random, 2, 0.5);
         assert_eq!(described_directions(&s), "2 random directions at σ = 0.5");
         s.basis = Basis::Filter;
         assert_eq!(describe(&s), "2 filter-normalised directions at σ = 0.5 (8 draws)");

@@ -1,9 +1,9 @@
 //! A number with what is known of it, as the page, `summary.json` and `summary.md` have it.
 
+use records::family::Spread;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::read::family::Spread;
 use crate::text::numbers::{percent, short, whole, with_error};
 
 /// A number of the report with what is known of it.

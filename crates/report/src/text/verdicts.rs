@@ -1,9 +1,13 @@
 //! The verdicts: how many samples are enough, how Δ_k decays, where a theory is a bound, where a learning curve is flat.
 
-use crate::read::bound::{Comparison, Exponent, Setting, SufficientRow};
+use records::bound::{Exponent, Status, SufficientRow, Theory};
+use records::family::{Flattening, Ladder};
+use records::name_of;
+use records::train::PolishEnd;
+
+use crate::read::bound::Setting;
 use crate::read::experiment::Experiment;
-use crate::read::family::{Flattening, Ladder};
-use crate::read::train::End;
+use crate::read::family::ReadLadder;
 use crate::text::numbers::{count, grouped, percent, short, whole};
 
 /// Share of the measured prefixes below which K of one order is said to rest on few: of a hundred prefixes, the last.
@@ -28,17 +32,17 @@ pub fn size(row: &SufficientRow) -> Option<String> {
 
 /// The answer at all tolerances, in one sentence: K by the closed form of the average over orders.
 pub fn headline(e: &Experiment, answer: &Setting) -> String {
-    let rows = e.rows_of(&answer.name, "order-average");
+    let rows = e.rows_of(&answer.found.name, "order-average");
     let all = rows.map(|row| at_tolerance(row, e.data.n_samples)).collect::<Vec<_>>();
     format!("Samples that are enough: {}.", all.join("; "))
 }
 
 fn at_tolerance(row: &SufficientRow, n_samples: usize) -> String {
     let k = size(row).unwrap_or_else(|| "no number".to_owned());
-    let beyond = match row.status.as_str() {
-        "reached" => String::new(),
-        "extrapolated" => format!(", more than the {} at hand", grouped(n_samples)),
-        status => format!(", {status}"),
+    let beyond = match row.status {
+        Status::Reached => String::new(),
+        Status::Extrapolated => format!(", more than the {} at hand", grouped(n_samples)),
+        Status::NotReached => format!(", {}", name_of(row.status)),
     };
     format!("{k} for a change below {}{beyond}", tolerance(row))
 }
@@ -46,7 +50,7 @@ fn at_tolerance(row: &SufficientRow, n_samples: usize) -> String {
 /// The sentences of the answer, one per tolerance.
 pub fn answers(e: &Experiment, answer: &Setting) -> Vec<String> {
     let (average, single) =
-        (e.rows_of(&answer.name, "order-average"), e.rows_of(&answer.name, "monte-carlo"));
+        (e.rows_of(&answer.found.name, "order-average"), e.rows_of(&answer.found.name, "monte-carlo"));
     let sentence = |(a, s): (&SufficientRow, &SufficientRow)| {
         enough(a, s, e.data.n_samples) + &thin_tail(s, &e.sizes).unwrap_or_default()
     };
@@ -60,16 +64,16 @@ fn enough(average: &SufficientRow, single: &SufficientRow, n_samples: usize) -> 
         (Some(low), Some(high)) => format!(" (interval {} to {})", grouped(low), grouped(high)),
         _ => String::new(),
     };
-    let law = match average.status.as_str() {
-        "reached" => {
+    let law = match average.status {
+        Status::Reached => {
             format!("{} {} enough{interval}", count(k, "sample"), if k == 1 { "is" } else { "are" })
         }
-        "extrapolated" => format!(
+        Status::Extrapolated => format!(
             "the {} samples at hand are not enough; about {} would be{interval}, extrapolated by the 1/k² law",
             grouped(n_samples),
             grouped(k)
         ),
-        status => format!("the law gives no number ({status})"),
+        Status::NotReached => format!("the law gives no number ({})", name_of(average.status)),
     };
     let order = single.k.map_or_else(|| "not reached".to_owned(), |k| format!("from {} on", grouped(k)));
     format!("For a change below {}, {law}; in the one order that was measured, {order}.", tolerance(average))
@@ -102,25 +106,26 @@ pub fn decay(exponent: Option<&Exponent>) -> &'static str {
 }
 
 /// Whether a theory was an upper bound here.
-pub fn bound(c: &Comparison) -> String {
-    let place = if c.fraction_above >= 1.0 {
+pub fn bound(theory: &Theory) -> String {
+    let above = theory.comparison.fraction_above;
+    let place = if above >= 1.0 {
         "is above Monte Carlo at every prefix size compared: an upper bound here"
-    } else if c.fraction_above <= 0.0 {
+    } else if above <= 0.0 {
         "is below Monte Carlo at every prefix size compared: no upper bound"
     } else {
         "is not above Monte Carlo at every prefix size compared: no upper bound"
     };
-    format!("{} {place}.", c.name)
+    format!("{} {place}.", theory.name)
 }
 
 /// How a polish ended.
-pub fn polish(end: End) -> &'static str {
+pub fn polish(end: PolishEnd) -> &'static str {
     match end {
-        End::Reached => "The polish reached the gradient norm that was asked for.",
-        End::Spent => {
+        PolishEnd::Reached => "The polish reached the gradient norm that was asked for.",
+        PolishEnd::Spent => {
             "The polish spent its Hessian-vector products before it reached the gradient norm that was asked for."
         }
-        End::Stalled => "The polish stalled before it reached the gradient norm that was asked for.",
+        PolishEnd::Stalled => "The polish stalled before it reached the gradient norm that was asked for.",
     }
 }
 
@@ -149,23 +154,23 @@ pub fn flat(ladder: &Ladder) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::read::fixtures::{comparison, curve, experiment, row, unfitted};
+    use crate::read::fixtures::{curve, experiment, row, theory, unfitted};
 
     #[test]
     fn the_answer_follows_its_status() {
-        let single = row("reached", Some(1200), None);
+        let single = row(Status::Reached, Some(1200), None);
         let said = |average: &SufficientRow| enough(average, &single, 5000);
         assert_eq!(
-            said(&row("reached", Some(1050), Some((900, 1300)))),
+            said(&row(Status::Reached, Some(1050), Some((900, 1300)))),
             "For a change below 1e-4 nats², 1,050 samples are enough (interval 900 to 1,300); in the one order that was measured, from 1,200 on."
         );
-        assert!(said(&row("reached", Some(1), None)).contains(", 1 sample is enough;"));
+        assert!(said(&row(Status::Reached, Some(1), None)).contains(", 1 sample is enough;"));
         assert!(
-            said(&row("extrapolated", Some(9000), None))
+            said(&row(Status::Extrapolated, Some(9000), None))
                 .contains("the 5,000 samples at hand are not enough; about 9,000 would be, extrapolated")
         );
-        assert!(said(&row("not reached", None, None)).contains("the law gives no number (not reached)"));
-        let relative = SufficientRow { relative: Some(1e-3), ..row("reached", Some(1050), None) };
+        assert!(said(&row(Status::NotReached, None, None)).contains("the law gives no number (not reached)"));
+        let relative = SufficientRow { relative: Some(1e-3), ..row(Status::Reached, Some(1050), None) };
         assert!(said(&relative).starts_with("For a change below 0.1 % of the mean perturbed loss, 1,050"));
     }
 
@@ -173,11 +178,12 @@ mod tests {
     fn the_headline_has_every_tolerance_with_its_status() {
         let mut e = experiment();
         let setting = crate::read::fixtures::setting();
-        let of = |status, k, ends| SufficientRow { setting: setting.name.clone(), ..row(status, k, ends) };
+        let of =
+            |status, k, ends| SufficientRow { setting: setting.found.name.clone(), ..row(status, k, ends) };
         e.rows = vec![
-            of("reached", Some(1050), Some((900, 1300))),
-            of("extrapolated", Some(9000), None),
-            of("not reached", None, None),
+            of(Status::Reached, Some(1050), Some((900, 1300))),
+            of(Status::Extrapolated, Some(9000), None),
+            of(Status::NotReached, None, None),
         ];
         assert_eq!(
             headline(&e, &setting),
@@ -189,7 +195,7 @@ mod tests {
     #[test]
     fn a_size_that_rests_on_few_prefixes_says_so() {
         let sizes = (1..=1000).collect::<Vec<_>>();
-        let tail = |k| thin_tail(&row("reached", k, None), &sizes);
+        let tail = |k| thin_tail(&row(Status::Reached, k, None), &sizes);
         assert!(tail(Some(999)).unwrap().contains("the last 2 of 1,000 measured prefixes"));
         assert!(tail(Some(1000)).unwrap().contains("the last of 1,000 measured prefixes"));
         // 10 of 1,000 are the 1 % that is enough.
@@ -198,14 +204,15 @@ mod tests {
 
     #[test]
     fn a_decay_as_1_over_k2_is_one_whose_interval_contains_minus_2() {
-        let of = |low, high| decay(Some(&Exponent { value: f64::midpoint(low, high), low, high }));
+        let of =
+            |low, high| decay(Some(&Exponent { value: f64::midpoint(low, high), low, high, n_bins: 20 }));
         assert!(of(-2.1, -1.9).contains("decays as 1/k²") && of(-1.9, -1.7).contains("does not contain −2"));
         assert!(decay(None).contains("too few"));
     }
 
     #[test]
     fn a_theory_is_a_bound_only_where_it_was_above_everywhere() {
-        let of = |fraction_above| bound(&comparison("quadratic", fraction_above));
+        let of = |fraction_above| bound(&theory("quadratic", fraction_above));
         assert!(of(1.0).ends_with("an upper bound here.") && of(0.0).contains("is below"));
         assert!(of(1.0 - 1.0 / 60_000.0).ends_with("no upper bound."));
     }

@@ -1,10 +1,11 @@
 //! Over the samples that networks were trained on.
 
 use anyhow::Result;
+use records::family::{Fit, Ladder, Rung};
 
 use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, axes, geometric, line, ranked};
-use crate::read::family::{Fit, Ladder, Rung};
+use crate::read::family::ReadLadder;
 use crate::text::fact::{Fact, fact, spread};
 use crate::text::numbers::{grouped, short, whole};
 use crate::text::verdicts::flat;
@@ -135,8 +136,9 @@ pub fn sufficient(ladders: &[Ladder]) -> Result<Figure> {
 
 #[cfg(test)]
 mod tests {
+    use records::family::Flattening;
+
     use super::*;
-    use crate::read::family::Flattening;
     use crate::read::fixtures::{curve, one, rung, unfitted};
 
     fn known(figure: &Figure) -> Vec<String> {

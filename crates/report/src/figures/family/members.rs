@@ -1,11 +1,12 @@
 //! Replicas, variants and numbers of classes side by side.
 
 use anyhow::Result;
+use records::family::{Ladder, MemberResult};
 
 use crate::figures::figure::{Figure, Section};
 use crate::figures::training::polished;
 use crate::plot::panel::{Panel, Style, axes, delta_axes, geometric, line, ranked};
-use crate::read::family::{Family, Ladder, Member, replicated};
+use crate::read::family::{Family, ReadLadder, replicated};
 use crate::text::fact::{Fact, fact, number, spread};
 use crate::text::numbers::{count, grouped};
 use crate::text::{paper, verdicts};
@@ -47,7 +48,7 @@ pub fn spectrum(ladders: &[Ladder], compare: bool) -> Result<Figure> {
 }
 
 /// Outliers of networks trained on different numbers of classes.
-pub fn classes(members: &[Member]) -> Result<Figure> {
+pub fn classes(members: &[MemberResult]) -> Result<Figure> {
     let found = members.iter().filter_map(|m| Some((m.n_classes as f64, m.outliers?.0 as f64)));
     let equal = members.iter().map(|m| (m.n_classes as f64, m.n_classes as f64 - 1.0));
     let panel = Panel {
@@ -58,7 +59,7 @@ pub fn classes(members: &[Member]) -> Result<Figure> {
         ],
         ..axes("Outliers of networks trained on C classes", "classes C", "eigenvalues above the largest gap")
     };
-    let of = |m: &Member| {
+    let of = |m: &MemberResult| {
         let label = |what: &str| format!("{what} with {} classes", m.n_classes);
         match m.outliers {
             Some((n, ratio)) => {
@@ -96,9 +97,9 @@ pub fn variants(family: &Family) -> Result<Figure> {
     let caption = format!("The variants side by side ({}).", ladders[0].setting);
     let mut figure = Figure::of("variants", Section::Delta, caption, &[panel])?.with(facts);
     for (member, polish) in family.members.iter().filter_map(|m| Some((m, m.polish.as_ref()?))) {
-        let own = |f: Fact| Fact { label: format!("{}: {}", member.name, f.label), ..f };
+        let own = |f: Fact| Fact { label: format!("{}: {}", member.member.name, f.label), ..f };
         figure = figure
-            .saying(format!("{}: {}", member.name, verdicts::polish(polish.status)))
+            .saying(format!("{}: {}", member.member.name, verdicts::polish(polish.status)))
             .with(polished(polish).map(own));
     }
     Ok(figure)
@@ -106,9 +107,11 @@ pub fn variants(family: &Family) -> Result<Figure> {
 
 #[cfg(test)]
 mod tests {
+    use records::family::Spread;
+    use records::train::PolishEnd;
+
     use super::*;
-    use crate::read::family::Spread;
-    use crate::read::fixtures::{member, one, polished_facts, unfitted};
+    use crate::read::fixtures::{self, member, one, unfitted};
 
     fn known(figure: &Figure) -> Vec<String> {
         figure.facts.iter().map(|f| format!("{}: {}", f.label, f.text())).collect()
@@ -116,8 +119,8 @@ mod tests {
 
     #[test]
     fn members_without_a_gap_have_no_number() {
-        let found = Member { outliers: Some((9, 3.0)), ..member("a", None) };
-        let none = Member { n_classes: 2, ..member("b", None) };
+        let found = MemberResult { outliers: Some((9, 3.0)), ..member("a", None) };
+        let none = MemberResult { n_classes: 2, ..member("b", None) };
         let facts = known(&classes(&[found, none]).unwrap());
         assert_eq!(
             facts,
@@ -155,7 +158,7 @@ mod tests {
         let mut flat = Ladder { variant: Some("flat".into()), ..unfitted() };
         let sharp = Ladder { variant: Some("sharp".into()), ..unfitted() };
         flat.theory_variances = vec![("quadratic".into(), 3.0), ("second-order".into(), 1.5)];
-        let members = vec![member("a/1", Some(polished_facts("reached"))), member("a/2", None)];
+        let members = vec![member("a/1", Some(fixtures::polished(PolishEnd::Reached))), member("a/2", None)];
         let figure = variants(&Family { ladders: vec![flat, sharp], members }).unwrap();
         let facts = known(&figure);
         assert_eq!(

@@ -6,7 +6,7 @@ pub mod members;
 use anyhow::Result;
 
 use super::figure::Figure;
-use crate::read::family::Family;
+use crate::read::family::{Family, ReadLadder};
 
 /// All figures of a family.
 pub fn draw(family: &Family, compare: bool) -> Result<Vec<Figure>> {
