@@ -12,6 +12,15 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 use crate::error::{Error, Result};
 use crate::npy::{AnyArray, Element, header, open, read_any_from, shape_of, type_of};
 
+/// `archive.npz[array]` as the archive and the name of an array in it; any other path as it is, without a name.
+pub fn split(path: &Path) -> (&Path, Option<&str>) {
+    let named = path.to_str().and_then(|text| {
+        let (archive, array) = text.strip_suffix(']')?.rsplit_once(".npz[")?;
+        Some((Path::new(&text[..archive.len() + ".npz".len()]), array))
+    });
+    named.map_or((path, None), |(archive, array)| (archive, Some(array)))
+}
+
 /// Reads one array of an `.npz` archive.
 pub fn read(path: &Path, array: &str) -> Result<AnyArray> {
     let mut archive = open_npz(path)?;
@@ -94,6 +103,21 @@ fn not_npz(path: &Path, reason: &zip::result::ZipError) -> Error {
 mod tests {
     use super::*;
     use ndarray::array;
+
+    /// cases.md E11: `lecture_deep_learning` #45 and #46, tutorials #62.
+    #[test]
+    fn a_path_may_name_an_array_of_an_archive() {
+        let of = |text: &'static str| {
+            let (archive, array) = split(Path::new(text));
+            (archive.to_str().unwrap(), array)
+        };
+        assert_eq!(of("my/mnist.npz[x_train]"), ("my/mnist.npz", Some("x_train")));
+        assert_eq!(of("a.npz[0]/b.npz[group/x[0]]"), ("a.npz[0]/b.npz", Some("group/x[0]")));
+        assert_eq!(of("my/mnist.npz"), ("my/mnist.npz", None));
+        assert_eq!(of("my/x[1].npy"), ("my/x[1].npy", None));
+        assert_eq!(of("x[1]"), ("x[1]", None));
+        assert_eq!(of("my.npz[x"), ("my.npz[x", None));
+    }
 
     #[test]
     fn an_archive_gives_its_arrays_by_name() {
