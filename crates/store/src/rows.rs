@@ -1,19 +1,18 @@
 //! Arrays that are read and written some rows at a time: they may be larger than memory.
 
 use std::fs::File;
-use std::io::{BufWriter, Seek, Write};
+use std::io::{BufWriter, Write};
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array, Array2, ArrayBase, ArrayD, ArrayView2, Data, Dimension, Ix2, IxDyn, s};
-use npyz::{Order, WriterBuilder};
+use npyz::WriterBuilder;
 
 use crate::error::{Error, Result};
-use crate::npy::{
-    Element, check_type, cut_short, header, into_dimension, little_endian, open, read, shape_of,
-};
+use crate::header::Header;
+use crate::npy::{Element, check_type, cut_short, into_dimension, length_of, little_endian, open, read};
 
 /// Writes an array in C order.
 pub fn write<T: Element, S: Data<Elem = T>, D: Dimension>(
@@ -44,16 +43,15 @@ impl<T: Element> RowFile<T> {
     pub fn open(path: &Path) -> Result<Option<Self>> {
         let name = path.display().to_string();
         let mut reader = open(path)?;
-        let header = header(&mut reader, &name)?;
+        let header = Header::read(&mut reader, &name)?;
         check_type::<T>(&header, &name)?;
-        if header.order() != Order::C {
+        if header.is_fortran {
             return Ok(None);
         }
-        let begin = reader.stream_position().map_err(Error::system("read", path))?;
-        let shape = shape_of(header.shape());
-        let file = reader.into_inner();
-        let found = file.metadata().map_err(Error::system("read", path))?.len();
-        let needed = begin + (shape.iter().product::<usize>() * size_of::<T>()) as u64;
+        let found = length_of(&reader, path)?;
+        let begin = header.length as u64;
+        let needed = begin + (header.count() * size_of::<T>()) as u64;
+        let (shape, file) = (header.shape, reader.into_inner());
         if found < needed {
             return Err(cut_short(&name, &shape, &format!("{found} bytes of {needed}")));
         }
