@@ -47,9 +47,27 @@ pub fn read(path: &Path, array: &str) -> Result<AnyArray> {
     Ok(found)
 }
 
-/// Whether a file is a `.npy` file, not packed: some of its rows can be read at a time.
-pub fn is_npy(path: &Path) -> Result<bool> {
-    Ok(matches!(find(path, "")?, Found::Bytes(bytes) if !bytes.is_idx && bytes.length != u64::MAX))
+/// What contains an array.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// a `.npy` file, not packed: some of its rows can be read at a time
+    Npy,
+    /// an `.npz`
+    Archive,
+    /// an IDX file, packed or not
+    Idx,
+    /// a packed `.npy` file
+    Packed,
+}
+
+/// What contains the array at `path`. A file that is none of these counts as [`Kind::Npy`], whose reader says what is wrong.
+pub fn kind(path: &Path) -> Result<Kind> {
+    Ok(match find(path, "")? {
+        Found::Member(..) => Kind::Archive,
+        Found::Bytes(bytes) if bytes.is_idx => Kind::Idx,
+        Found::Bytes(bytes) if bytes.length == u64::MAX => Kind::Packed,
+        Found::Bytes(_) => Kind::Npy,
+    })
 }
 
 /// Where the numbers are.
@@ -154,7 +172,7 @@ mod tests {
                 assert_eq!(peek(&path, "x").unwrap(), (vec![2, 1], dtype.to_owned()));
                 let last = if kind == 0x08 { 250.0 } else { -6.0 };
                 assert_eq!(read(&path, "x").unwrap().to_f64(), array![[3.0], [last]].into_dyn(), "{dtype}");
-                assert!(!is_npy(&path).unwrap());
+                assert_eq!(super::kind(&path).unwrap(), Kind::Idx);
             }
         }
     }
@@ -206,9 +224,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.npy");
         rows::write(&path, &array![1_i64, 2]).unwrap();
-        assert!(is_npy(&path).unwrap());
+        assert_eq!(kind(&path).unwrap(), Kind::Npy);
         let path = put(&dir, "x.npy.gz", &packed(&std::fs::read(&path).unwrap()));
         assert_eq!(read(&path, "x").unwrap().to_f64(), array![1.0, 2.0].into_dyn());
-        assert!(!is_npy(&path).unwrap());
+        assert_eq!(kind(&path).unwrap(), Kind::Packed);
     }
 }

@@ -93,7 +93,8 @@ fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<Stri
 
 /// The network that fits the samples: one output a class, or one for regression.
 fn network(params: &Train, ctx: &StageContext, train: &Samples) -> Result<Mlp> {
-    let n_classes = ctx.inputs.facts::<records::fetch_data::Facts>()?.n_classes;
+    let data = ctx.inputs.facts::<records::fetch_data::Facts>()?;
+    let n_classes = data.n_classes;
     if n_classes == 0 && params.loss == records::Loss::SoftmaxCrossEntropy {
         return Err(Failure::config(
             "train.loss: softmax-cross-entropy needs classes, but the labels are floats",
@@ -108,7 +109,7 @@ fn network(params: &Train, ctx: &StageContext, train: &Samples) -> Result<Mlp> {
         )
         .into());
     }
-    let widths = [&[train.n_features()], &params.hidden[..], &[n_classes.max(1)]].concat();
+    let widths = [&[train.n_features()], &params.hidden[..], &[data.n_outputs()]].concat();
     Ok(Mlp::new(&widths, params.activation, params.loss))
 }
 
