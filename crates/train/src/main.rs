@@ -4,7 +4,9 @@ mod brought;
 mod cost;
 mod fit;
 mod judge;
+mod labels;
 mod minimiser;
+mod resolution;
 mod weights;
 
 use std::process::ExitCode;
@@ -56,17 +58,25 @@ fn main() -> ExitCode {
 fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<String> {
     let train = experiment::train_samples(&ctx.inputs)?;
     let test = experiment::split(&ctx.inputs, "test")?;
-    let mlp = network(params, ctx, &train)?;
+    let data = ctx.inputs.facts::<records::fetch_data::Facts>()?;
+    let mut warnings = resolution::warnings::<R>(&train);
+    let is_brought = params.weights.is_some();
+    warnings.extend(labels::check(params.loss, is_brought, data.n_outputs(), train.targets())?);
+    let widths = [&[train.n_features()], &params.hidden[..], &[data.n_outputs()]].concat();
+    let mlp = Mlp::new(&widths, params.activation, params.loss);
+    for warning in &warnings {
+        tracing::warn!("train: {warning}");
+    }
     let mut brought_layers = vec![];
-    let mut warnings = vec![];
     let fitted = match &params.weights {
         Some(path) => {
             let brought = brought::read::<R>(&ctx.resolve(path), &mlp, params.weights_layers.as_deref())?;
             let name = path.display().to_string();
             let loss = usable_loss(&name, ctx, &mlp, &brought.w, &train)?;
-            warnings.extend(judge::unused(&name, &brought.unused));
-            warnings.extend(judge::chance(&name, &mlp, loss, &train));
-            say(&name, &mlp, &brought.layers, &warnings);
+            let found = judge::unused(&name, &brought.unused);
+            let found = found.into_iter().chain(judge::chance(&name, &mlp, loss, &train)).collect::<Vec<_>>();
+            say(&name, &mlp, &brought.layers, &found);
+            warnings.extend(found);
             brought_layers = brought.layers;
             Fitted::brought(brought.w)
         }
@@ -89,28 +99,6 @@ fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<Stri
     let facts = Facts { checkpoint_epochs, polish, brought_layers, warnings, ..at_w };
     ctx.outputs.facts(&facts)?;
     Ok(line(&facts))
-}
-
-/// The network that fits the samples: one output a class, or one for regression.
-fn network(params: &Train, ctx: &StageContext, train: &Samples) -> Result<Mlp> {
-    let data = ctx.inputs.facts::<records::fetch_data::Facts>()?;
-    let n_classes = data.n_classes;
-    if n_classes == 0 && params.loss == records::Loss::SoftmaxCrossEntropy {
-        return Err(Failure::config(
-            "train.loss: softmax-cross-entropy needs classes, but the labels are floats",
-            "set `loss: squared-error`, or store the labels as integers",
-        )
-        .into());
-    }
-    if n_classes == 1 && params.loss == records::Loss::SoftmaxCrossEntropy {
-        return Err(Failure::input(
-            "fetch-data/train_labels.npy: every sample is of class 0, so the loss is 0 whatever the weights are",
-            "bring labels of at least two classes, numbered from 0",
-        )
-        .into());
-    }
-    let widths = [&[train.n_features()], &params.hidden[..], &[data.n_outputs()]].concat();
-    Ok(Mlp::new(&widths, params.activation, params.loss))
 }
 
 /// Which array of the file is which layer, and what looks wrong.
