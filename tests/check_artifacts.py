@@ -86,7 +86,7 @@ class Subject:
         if self.loss == "softmax-cross-entropy":
             top = h.max(axis=1)
             return np.log(np.exp(h - top[:, None]).sum(axis=1)) + top - h[np.arange(len(h)), self.y]
-        target = np.eye(self.layers[-1])[self.y] if self.y.dtype == np.int64 else self.y[:, None]
+        target = np.eye(self.layers[-1])[self.y] if self.y.dtype == np.int64 else self.y.reshape(len(self.y), -1)
         return 0.5 * ((h - target) ** 2).sum(axis=1)
 
 

@@ -92,7 +92,8 @@ pub struct FetchData {
 impl FetchData {
     /// How many training samples there are at most, from the headers of files below `base`; `None` where it is not known.
     pub fn most_samples(&self, base: &Path) -> Option<Samples> {
-        let of_file = |x: &Path| arrays::peek(x, "x").ok()?.0.first().copied();
+        // So few that nothing can be done are refused by `fetch-data` too, which names the file.
+        let of_file = |x: &Path| arrays::peek(x, "x").ok()?.0.first().copied().filter(|&n| n >= 2);
         let all = match self.dataset.entry() {
             // So many kept aside are refused by `fetch-data`, which says what is possible.
             Some(entry) if entry.n_test == 0 && self.n_test + 2 > entry.n_train => None,

@@ -11,6 +11,8 @@ const MAGIC: &[u8; 6] = b"\x93NUMPY";
 const LONGEST: usize = 10_000;
 /// Brackets inside brackets: the parser of Python literals calls itself.
 const DEEPEST: usize = 16;
+/// As in NumPy.
+const MOST_AXES: usize = 64;
 
 /// What a header says. Its numbers fit into the address space of a machine, if not into its memory.
 #[derive(Debug)]
@@ -134,6 +136,9 @@ fn shape(value: &Value) -> Result<Vec<usize>, String> {
 
 /// How many numbers an array has, if any machine can count their bytes.
 pub(crate) fn count(shape: &[usize]) -> Result<usize, String> {
+    if shape.len() > MOST_AXES {
+        return Err(format!("it has {} axes, more than {MOST_AXES}", shape.len()));
+    }
     let beyond = || format!("shape {shape:?} is beyond any memory");
     // ndarray multiplies the lengths other than 0; 16 bytes are the largest number of NumPy.
     let longest = shape.iter().try_fold(1_usize, |count, &length| count.checked_mul(length.max(1)));
@@ -207,6 +212,8 @@ mod tests {
             let message = of("'<f8'", shape).unwrap_err();
             assert!(message.contains(found), "{shape}: {message}");
         }
+        let axes = format!("({})", "1,".repeat(65));
+        assert!(of("'<f8'", &axes).unwrap_err().contains("it has 65 axes"));
         let brackets = "(".repeat(5000);
         assert!(of("'<f8'", &brackets).unwrap_err().contains("nests too many brackets"));
         assert!(parse("").unwrap_err().contains("no Python dict"));

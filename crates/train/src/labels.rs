@@ -19,7 +19,7 @@ pub fn check(
             Loss::SquaredError => Ok(None),
             Loss::SoftmaxCrossEntropy => Err(Failure::config(
                 "train.loss: softmax-cross-entropy needs classes, but the labels are floats",
-                "set `loss: squared-error`, or store the labels as integers: y.astype('<i8')",
+                advice(targets),
             )),
         };
     };
@@ -28,6 +28,17 @@ pub fn check(
         (Some(class), _) if present.len() == 1 => one_class(**class, loss, is_brought, n_outputs),
         (_, Loss::SquaredError) => Ok(like_numbers(present.len(), classes.len())),
         (_, Loss::SoftmaxCrossEntropy) => Ok(None),
+    }
+}
+
+/// What to do with floats where classes are needed: only whole numbers can be classes.
+fn advice(targets: &Targets) -> &'static str {
+    match targets {
+        Targets::Values(y) if y.ncols() > 1 => {
+            "set `loss: squared-error`; or save the class of each sample, where the columns are probabilities: y.argmax(1)"
+        }
+        Targets::Values(y) if y.iter().any(|v| v.fract() != 0.0) => "set `loss: squared-error`",
+        _ => "set `loss: squared-error`, or store the labels as integers: y.astype('<i8')",
     }
 }
 
@@ -90,6 +101,14 @@ mod tests {
                 .contains("every sample is of class 3")
         );
         assert_eq!(found(SOFTMAX, false, vec![1, 0]), Ok(None));
+    }
+
+    #[test]
+    fn floats_that_are_no_classes_are_not_advised_to_be_cut() {
+        let said = |y: ndarray::Array2<f64>| check(SOFTMAX, false, 1, &Targets::Values(y)).unwrap_err().hint;
+        assert!(said(ndarray::array![[0.0], [2.0]]).contains("astype('<i8')"));
+        assert!(!said(ndarray::array![[0.5], [2.0]]).contains("astype"));
+        assert!(said(ndarray::array![[0.5, 0.5], [0.1, 0.9]]).contains("y.argmax(1)"));
     }
 
     /// cases.md A7: scikit-learn #31752, skore #1080, pycaret #3319, AutoViz #69.

@@ -42,7 +42,9 @@ fn matrix<T: Clone>(array: ArrayD<T>, path: &Path, needed: &'static str) -> Resu
         _ if long <= 1 => Some(Array1::from_iter(array).insert_axis(Axis(1))),
         _ => array.into_dimensionality::<Ix2>().ok(),
     };
-    let hint = "a row for each sample: y.reshape(len(y), -1)".to_owned();
+    let hint =
+        if found.is_empty() { "one number a sample" } else { "a row for each sample: y.reshape(len(y), -1)" };
+    let hint = hint.to_owned();
     array.ok_or(FetchError::Shape { file: named(path), found, needed, hint })
 }
 
