@@ -36,7 +36,7 @@ pub fn read(path: &Path, array: &str) -> Result<AnyArray> {
     let name = path.display().to_string();
     let header = bytes.header(&name)?;
     let found = read_any_after(&header, &mut bytes.reader, &name, bytes.length)?;
-    if bytes.is_idx && bytes.reader.fill_buf().map_err(Error::system("read", path))?.first().is_some() {
+    if bytes.is_idx && !bytes.reader.fill_buf().map_err(Error::system("read", path))?.is_empty() {
         return Err(Error::Format {
             name,
             format: "an IDX file",

@@ -9,6 +9,7 @@ mod minimiser;
 mod resolution;
 mod weights;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -67,20 +68,9 @@ fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<Stri
     for warning in &warnings {
         tracing::warn!("train: {warning}");
     }
-    let mut brought_layers = vec![];
-    let fitted = match &params.weights {
-        Some(path) => {
-            let brought = brought::read::<R>(&ctx.resolve(path), &mlp, params.weights_layers.as_deref())?;
-            let name = path.display().to_string();
-            let loss = usable_loss(&name, ctx, &mlp, &brought.w, &train)?;
-            let found = judge::unused(&name, &brought.unused);
-            let found = found.into_iter().chain(judge::chance(&name, &mlp, loss, &train)).collect::<Vec<_>>();
-            say(&name, &mlp, &brought.layers, &found);
-            warnings.extend(found);
-            brought_layers = brought.layers;
-            Fitted::brought(brought.w)
-        }
-        None => fit::fit::<R>(params, ctx, &mlp, &train, test.as_ref())?,
+    let (fitted, brought_layers) = match &params.weights {
+        Some(path) => bring(path, params, ctx, (&mlp, &train), &mut warnings)?,
+        None => (fit::fit::<R>(params, ctx, &mlp, &train, test.as_ref())?, vec![]),
     };
     write_history(ctx, &fitted)?;
     let splits = (&train, test.as_ref());
@@ -99,6 +89,32 @@ fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<Stri
     let facts = Facts { checkpoint_epochs, polish, brought_layers, warnings, ..at_w };
     ctx.outputs.facts(&facts)?;
     Ok(line(&facts))
+}
+
+/// Weights of the user with the names of their layers, after a look at whether they fit the samples.
+fn bring<R: Real>(
+    path: &Path,
+    params: &Train,
+    ctx: &StageContext,
+    (mlp, train): (&Mlp, &Samples),
+    warnings: &mut Vec<String>,
+) -> Result<(Fitted<R>, Vec<String>)> {
+    let (file, given) = (ctx.resolve(path), params.weights_layers.as_deref());
+    let brought = brought::read::<R>(&file, mlp, given)?;
+    let name = path.display().to_string();
+    let loss = usable_loss(&name, ctx, mlp, &brought.w, train)?;
+    let exact = brought::read::<f64>(&file, mlp, given)?.w;
+    let is_rounded = exact != brought.w.mapv(R::wide);
+    let in_f64 = is_rounded.then(|| fit::evaluate_aloud(ctx, mlp, &exact, train).0);
+    let found = [
+        judge::unused(&name, &brought.unused),
+        in_f64.and_then(|in_f64| resolution::of_weights(&name, loss.0, in_f64)),
+        judge::chance(&name, mlp, loss, train),
+    ];
+    let found = found.into_iter().flatten().collect::<Vec<_>>();
+    say(&name, mlp, &brought.layers, &found);
+    warnings.extend(found);
+    Ok((Fitted::brought(brought.w), brought.layers))
 }
 
 /// Which array of the file is which layer, and what looks wrong.

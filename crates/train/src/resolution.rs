@@ -37,6 +37,16 @@ pub fn warnings<R: Real>(samples: &Samples) -> Vec<String> {
     features.into_iter().chain(targets).collect()
 }
 
+/// Weights that are another network once f32 has rounded them: their loss as it is computed, and in f64.
+pub fn of_weights(name: &str, loss: f64, in_f64: f64) -> Option<String> {
+    ((loss - in_f64).abs() > HARMLESS * in_f64.abs()).then(|| {
+        format!(
+            "{name}: the loss is {loss:.4e} in f32, where these f64 weights are rounded, and {in_f64:.4e} in f64: \
+             set precision: f64 in train, eigen and montecarlo"
+        )
+    })
+}
+
 /// The first column that loses too much by `error`: its number, that error, and its standard deviation.
 fn lost(columns: ArrayView2<f64>, error: impl Fn(f64) -> f64) -> Option<(usize, f64, f64)> {
     let found = |(number, column): (usize, ndarray::ArrayView1<f64>)| {
@@ -56,6 +66,14 @@ mod tests {
 
     fn samples(x: Array2<f64>, y: Array2<f64>, mean: f64) -> Samples {
         Samples::new(Inputs::F64(Arc::new(x)), Targets::Values(y), (1.0, mean, 1.0))
+    }
+
+    /// cases.md A4, for weights.
+    #[test]
+    fn weights_that_f32_changes_are_said() {
+        assert!(of_weights("w.npz", 0.51, 0.5).unwrap().contains("5.1000e-1 in f32"));
+        assert_eq!(of_weights("w.npz", 0.504, 0.5), None);
+        assert_eq!(of_weights("w.npz", 0.0, 0.0), None);
     }
 
     /// cases.md A4: keras #7340, ai2cm/fv3net #1111, where no mean is taken off; and targets far from 0.
