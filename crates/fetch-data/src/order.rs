@@ -7,7 +7,8 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
 use records::{FetchData, SampleOrder};
-use store::npy::{self, AnyArray};
+use store::arrays;
+use store::npy::AnyArray;
 
 use crate::error::FetchError;
 use crate::split::{Labels, Split, Splits};
@@ -166,7 +167,7 @@ fn decide(
 /// Row numbers from a file: each a candidate, none twice.
 fn read(path: &Path, candidates: &[usize]) -> Result<Vec<usize>, FetchError> {
     let refuse = |found: String| FetchError::Order { file: path.display().to_string(), found };
-    let rows = match npy::read_any(path)? {
+    let rows = match arrays::read(path, "order")? {
         AnyArray::I64(rows) => rows,
         AnyArray::U8(rows) => rows.mapv(i64::from),
         other => return Err(refuse(format!("contains {}; integers are needed", other.dtype()))),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::{arrays, npz};
+use store::arrays;
 
 pub use catalogue::{Dataset, Normalisation};
 
@@ -144,7 +144,7 @@ impl Section for FetchData {
         let own = self.files.iter().flat_map(|f| {
             [Some(&f.train_x), Some(&f.train_y), f.test_x.as_ref(), f.test_y.as_ref()].into_iter().flatten()
         });
-        own.map(|path| npz::split(path).0).chain(self.order_file.as_deref()).map(Path::to_owned).collect()
+        own.chain(&self.order_file).cloned().collect()
     }
 }
 

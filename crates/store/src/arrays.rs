@@ -88,7 +88,36 @@ struct Bytes {
 
 impl Bytes {
     fn header(&mut self, name: &str) -> Result<Header> {
-        if self.is_idx { idx::header(&mut self.reader, name) } else { Header::read(&mut self.reader, name) }
+        if self.is_idx {
+            return idx::header(&mut self.reader, name);
+        }
+        let first = self.reader.fill_buf().unwrap_or_default();
+        if let Some((reason, hint)) = stranger(first) {
+            let (name, reason) = (name.to_owned(), reason.to_owned());
+            return Err(Error::Format { name, format: "a .npy, .npz or IDX file", reason, hint });
+        }
+        Header::read(&mut self.reader, name)
+    }
+}
+
+/// What a file of another format looks like, and the line that converts it.
+fn stranger(first: &[u8]) -> Option<(&'static str, &'static str)> {
+    let line = first.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let is_text = line.iter().all(|&byte| byte >= b' ' || matches!(byte, b'\t' | b'\r'));
+    match first {
+        [0x89, b'H', b'D', b'F', ..] => {
+            Some(("it is HDF5", "in Python: numpy.save(\"x.npy\", h5py.File(path)[\"name\"][:])"))
+        }
+        [0x80, 2..=5, ..] => Some((
+            "it is a pickle, which is never executed",
+            "in Python: numpy.save(\"x.npy\", numpy.asarray(the array that it contains))",
+        )),
+        [b'P', b'K', ..] => Some(("it is an archive inside another", "unpack it first")),
+        _ if is_text && line.len() > 1 => Some((
+            "it is text",
+            "in Python: numpy.save(\"x.npy\", numpy.loadtxt(path, delimiter=\",\", skiprows=1)), without skiprows if it has no header",
+        )),
+        _ => None,
     }
 }
 
@@ -197,6 +226,19 @@ mod tests {
         }
         let whole = packed(&idx(8, &[200], &(0..200).collect::<Vec<_>>()));
         assert!(read(&put(&dir, "x", &whole[..60]), "x").is_err());
+    }
+
+    #[test]
+    fn another_format_is_named_with_the_line_that_converts_it() {
+        let dir = tempfile::tempdir().unwrap();
+        for (bytes, found, hint) in [
+            (&b"a,b\n1,2\n"[..], "it is text", "loadtxt"),
+            (b"\x89HDF\r\n\x1a\n", "it is HDF5", "h5py"),
+            (b"\x80\x04\x95", "it is a pickle", "numpy.asarray"),
+        ] {
+            let error = read(&put(&dir, "x.npy", bytes), "x").unwrap_err();
+            assert!(error.to_string().contains(found) && error.hint().unwrap().contains(hint), "{error}");
+        }
     }
 
     /// cases.md E11: Keras' mnist.npz, and positional `arr_0`.

@@ -109,7 +109,7 @@ mod tests {
         assert!(fault(dir.x(&array![[1.0, f64::INFINITY]])).contains("row 0, column 1 is not finite"));
         assert!(fault(dir.x(&array![[1_i64, 2]])).contains("contains <i8; bool, u8, f32 or f64"));
         assert!(fault(dir.x(&array![1.0_f32, 2.0])).contains("shape [2]; (N, D)"));
-        assert!(fault(dir.x(&Array2::<f32>::zeros((5, 1)))).contains("1 labels, but"));
+        assert!(fault(dir.x(&Array2::<f32>::zeros((5, 1))).y(&array![0_u8, 1])).contains("2 labels, but"));
     }
 
     /// cases.md E11: Keras' (N, 28, 28), and (N, C, H, W) as torchvision gives it.
