@@ -86,7 +86,7 @@ class Subject:
         if self.loss == "softmax-cross-entropy":
             top = h.max(axis=1)
             return np.log(np.exp(h - top[:, None]).sum(axis=1)) + top - h[np.arange(len(h)), self.y]
-        target = np.eye(self.layers[-1])[self.y] if self.y.dtype == np.int64 else self.y[:, None]
+        target = np.eye(self.layers[-1])[self.y] if self.y.dtype == np.int64 else self.y.reshape(len(self.y), -1)
         return 0.5 * ((h - target) ** 2).sum(axis=1)
 
 
@@ -500,8 +500,10 @@ def check_sweep(arrays, manifests, subject, root, largest, relative):
             value, error = found[m["method"]]
             needed = draws * (z * error / 0.1) ** 2
             for key, expected in [("variance", value), ("relative_error", error), ("draws_for_k", needed), ("efficiency", (plain / (value * error)) ** 2)]:
-                # What a control variate leaves at small sigma is a difference of nearly equal numbers.
-                assert abs(m[key] / expected - 1) <= 1e-4, (sigma, m["method"], key, m[key], expected)
+                # What a control variate leaves at small sigma is a difference of nearly equal numbers, and of a quadratic loss
+                # it leaves rounding alone.
+                is_rounding = key != "variance" and max(error, m["relative_error"]) < 1e-13
+                assert is_rounding or abs(m[key] / expected - 1) <= 1e-4, (sigma, m["method"], key, m[key], expected)
         best = min(found.values(), key=lambda f: f[1])[0]
         curves = {name: None for name in laws}
         sizes, curves["eigenvalue"] = eigenvalue_curve(arrays, dim, sigma, step, n)
@@ -562,7 +564,8 @@ def check_spectrum(arrays, manifests, subject, root):
         found = facts["trace"]
         print(f"trace {found['value']:.4f} +- {found['standard_error']:.1e}" + ("" if trace is None else f", exact {trace:.4f}"))
         # Student's t of 20 probes leaves one in 10,000 beyond five standard errors.
-        assert trace is None or abs(found["value"] - trace) <= 5 * found["standard_error"], (found, trace)
+        # A sketch as wide as the parameters is exact: rounding is left.
+        assert trace is None or abs(found["value"] - trace) <= 5 * found["standard_error"] + 1e-13 * abs(trace), (found, trace)
     if "density" in facts:
         nodes, weights, grid, density = (stored(name) for name in ["nodes", "weights", "grid", "density"])
         width = facts["density"]["kernel_deviation"]

@@ -3,7 +3,13 @@
 use std::path::Path;
 use std::process::Command;
 
-use pipeline_tests::{Place, python, ran, root};
+use ndarray::Ix1;
+use pipeline_tests::{Place, STAGES, check_with_numpy, python, ran, root, set, small};
+use store::npy;
+
+fn yaml(text: &str) -> serde_yaml::Value {
+    serde_yaml::from_str(text).expect("YAML")
+}
 
 /// A tabular set of 2,400 samples with 20 features and three classes, and an MLP 20-32-32-3 that NumPy trains; prints its loss.
 const ELSEWHERE: &str = r#"
@@ -195,4 +201,138 @@ fn a_pipeline_file_may_lie_in_a_folder_with_spaces() {
     let ran = place.make_with("my mlp's/p.yaml", &["mine/fetch-data"]);
     assert_eq!(ran.code, 0, "{}", ran.said);
     assert!(place.path("artifacts/mine/fetch-data/manifest.json").exists());
+}
+
+/// A linear regression with two targets: weights near its solution, and what NumPy knows of them in f64.
+const TWO_TARGETS: &str = r#"
+import json, sys
+import numpy as np
+folder = sys.argv[1]
+rng = np.random.default_rng(3)
+x = rng.normal(size=(300, 3)) * [1, 2, 0.5] + [0.3, -1, 2]
+y = x @ rng.normal(size=(3, 2)) + [5, -7] + rng.normal(size=(300, 2)) * [0.1, 3]
+one = np.hstack([x, np.ones((300, 1))])
+w = np.linalg.lstsq(one, y, rcond=None)[0] + 0.1 * rng.normal(size=(4, 2))
+error = one @ w - y
+np.savez(folder + "/set.npz", inputs=x, targets=y)
+np.savez(folder + "/w.npz", W1=w[:3].T, b1=w[3])
+np.save(folder + "/column.npy", y[:, :1])
+print(json.dumps({
+    "gradient_norm": np.linalg.norm(one.T @ error / 300),
+    "loss": 0.5 * (error**2).sum() / 300,
+    "r_squared": 1 - (error**2).sum() / ((y - y.mean(0)) ** 2).sum(),
+    "eigenvalues": np.repeat(np.linalg.eigvalsh(one.T @ one / 300)[::-1], 2).tolist(),
+    "sample_loss": (0.5 * (error**2).sum(1)).tolist(),
+}))
+"#;
+
+/// Two float targets go through every stage (cases.md D3, F6; laplax #49: several outputs, silently wrong). The loss is
+/// quadratic, so NumPy knows it: H = XᵀX/N ⊗ I₂ with a column of ones in X, each eigenvalue twice.
+#[test]
+fn several_targets_go_through_as_numpy_computes_them() {
+    let Some(python) = python() else { return };
+    let place = Place::new(|p| {
+        small(p);
+        set(
+            p,
+            "fetch-data",
+            yaml("{dataset: files, order: file, normalisation: {scale: 1, mean: 0, std: 1}}"),
+        );
+        let files = "{train_x: 'set.npz[inputs]', train_y: 'set.npz[targets]', test_x: 'set.npz[inputs]', test_y: 'set.npz[targets]'}";
+        set(p, "fetch-data.files", yaml(files));
+        set(p, "train", yaml("{hidden: [], loss: squared-error, precision: f64, weights: w.npz}"));
+        set(
+            p,
+            "eigen",
+            yaml("{dim: 8, random_dim: 2, prefix_count: 3, precision: f64, residual_tolerance: 1.0e-9}"),
+        );
+        set(p, "montecarlo", yaml("{draws: 40, precision: f64, sweep: {n_samples: 200, draws: 32}}"));
+        set(p, "montecarlo.settings", yaml("[{name: all, basis: hessian, dim: 8, sigma: 0.3}]"));
+        set(
+            p,
+            "montecarlo.grids",
+            yaml("[{name: hessian, basis: hessian, points: 5, extent: 1.0, prefix_sizes: [100]}]"),
+        );
+        set(p, "report.answer", "all");
+        set(p, "stream.dim", 4);
+    });
+    let ran = ran(Command::new(python).args(["-c", TWO_TARGETS]).arg(place.path("")).output());
+    let expected: serde_json::Value =
+        serde_json::from_str(ran.said.trim()).unwrap_or_else(|e| panic!("{e}: {}", ran.said));
+    place.stages(&STAGES);
+    check_with_numpy(&place.path("artifacts/digits"), &["all quadratic: within"]);
+
+    let json = |file: &str| -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(place.artifact(file)).unwrap()).unwrap()
+    };
+    let close = |found: f64, expected: &serde_json::Value, relative: f64| {
+        let expected = expected.as_f64().unwrap();
+        assert!((found - expected).abs() <= relative * expected.abs(), "{found}, {expected}");
+    };
+    let train = &json("train/manifest.json")["facts"];
+    assert_eq!(train["layers"], serde_json::json!([3, 2]));
+    assert_eq!(train["train_accuracy"], serde_json::Value::Null);
+    close(train["train_loss"].as_f64().unwrap(), &expected["loss"], 1e-12);
+    close(train["fit"]["train_r_squared"].as_f64().unwrap(), &expected["r_squared"], 1e-12);
+    close(train["gradient_norm"].as_f64().unwrap(), &expected["gradient_norm"], 1e-10);
+    let values = npy::read::<f64, Ix1>(&place.artifact("eigen/eigenvalues.npy")).unwrap();
+    for (found, expected) in values.iter().zip(expected["eigenvalues"].as_array().unwrap()) {
+        close(*found, expected, 1e-7);
+    }
+    let losses = npy::read::<f64, Ix1>(&place.artifact("eigen/sample_loss.npy")).unwrap();
+    for (found, expected) in losses.iter().zip(expected["sample_loss"].as_array().unwrap()) {
+        close(*found, expected, 1e-10);
+    }
+    assert_eq!(json("report/summary.json")["n_classes"], 0);
+
+    // A column is one target; and a test split needs as many as the other.
+    place.edit(|p| set(p, "fetch-data.files.train_y", "column.npy"));
+    let ran = place.stage("fetch-data");
+    assert_eq!(ran.code, 3);
+    let said = "set.npz[targets]: 2 targets a sample, but the training split has 1";
+    assert!(ran.said.contains(said), "{}", ran.said);
+}
+
+/// cases.md A5 to A8 and E1 through the binaries: what is said, where, and with which exit code.
+#[test]
+fn labels_that_look_wrong_are_said_or_refused() {
+    let place = Place::new(|p| {
+        small(p);
+        set(p, "fetch-data", yaml("{dataset: files, normalisation: {scale: 255, mean: 0, std: 1}}"));
+        set(p, "fetch-data.files", yaml("{train_x: kmnist.idx3-ubyte, train_y: y}"));
+        set(p, "montecarlo.grids", yaml("[]"));
+        set(p, "stream.seeds", 0);
+    });
+    let images = (0..360).map(|i| u8::try_from(i * 37 % 251).unwrap()).collect::<Vec<_>>();
+    let header = [0, 0, 8, 3, 0, 0, 0, 60, 0, 0, 0, 2, 0, 0, 0, 3];
+    std::fs::write(place.path("kmnist.idx3-ubyte"), [&header[..], &images].concat()).unwrap();
+    let train = |y: &dyn Fn(u8) -> u8| {
+        let classes = (0..60).map(y).collect::<Vec<_>>();
+        std::fs::write(place.path("y"), [&[0, 0, 8, 1, 0, 0, 0, 60][..], &classes].concat()).unwrap();
+        let first = place.stage("fetch-data");
+        if first.code != 0 {
+            return first;
+        }
+        let then = place.stage("train");
+        pipeline_tests::Ran { code: then.code, said: first.said + &then.said }
+    };
+    let check = |ran: pipeline_tests::Ran, code: i32, parts: &[&str]| {
+        assert_eq!(ran.code, code, "{}", ran.said);
+        for part in parts {
+            assert!(ran.said.contains(part), "{part:?} is not in: {}", ran.said);
+        }
+    };
+    check(train(&|i| i % 3), 0, &["shape [60, 2, 3] is read as [60, 6]", "3 classes"]);
+    let from_one = "warning: fetch-data: 1 of 4 classes has no sample: 0. Do the labels count from 1?";
+    check(train(&|i| 1 + i % 3), 0, &[from_one]);
+    check(train(&|_| 3), 3, &["every sample is of class 3", "hint: bring labels of at least two classes"]);
+    place.edit(|p| set(p, "fetch-data.classes", 2));
+    check(train(&|i| 1 + i % 3), 3, &["every sample is of class 1"]);
+    place.edit(|p| {
+        set(p, "fetch-data.classes", serde_yaml::Value::Null);
+        set(p, "train.loss", "squared-error");
+    });
+    check(train(&|i| i % 30), 0, &["30 different integers among 60 samples are classes", "y.astype('<f8')"]);
+    let facts = std::fs::read_to_string(place.artifact("train/manifest.json")).unwrap();
+    assert!(facts.contains("30 different integers"), "{facts}");
 }

@@ -20,7 +20,7 @@ use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext};
 use records::eigen::{Bases, Facts};
 use records::{Eigen, Precision, Solver, name_of};
-use store::npy;
+use store::arrays;
 use store::npy::Element;
 
 struct EigenStage;
@@ -155,7 +155,7 @@ fn solve<R: Real>(
 /// The user's basis, with Rayleigh quotients and residuals of its rows in their own order.
 fn own_basis<R: Real>(path: &std::path::Path, sum: &HessianSum<R>) -> Result<RitzPairs<R>> {
     let name = path.display().to_string();
-    let basis = experiment::to_real::<R, Ix2>(npy::read_any(path)?, &name)?;
+    let basis = experiment::to_real::<R, Ix2>(arrays::read(path, "basis")?, &name)?;
     if basis.ncols() != sum.mlp.n_params() && basis.nrows() == sum.mlp.n_params() {
         return Err(Failure::input(
             format!(

@@ -16,7 +16,7 @@ use landscape::{Inputs, Mlp, Real, Samples, Targets};
 use ndarray::{Array1, Array2};
 use pipeline::shell::cost::{Cost, Part, PlanContext};
 use records::{FetchData, OwnFiles, fetch_data};
-use store::{npy, npz, rows};
+use store::{arrays, rows};
 
 /// Samples that a calibration runs on: enough for a block of every kernel, short on any machine.
 const SAMPLES: usize = 2048;
@@ -36,6 +36,8 @@ pub struct Shape {
     pub features: usize,
     /// C; 0: regression
     pub classes: usize,
+    /// of the network: a class or a target each
+    pub outputs: usize,
     /// of a stored input
     value_bytes: usize,
 }
@@ -54,13 +56,15 @@ impl Shape {
                 n_test: facts.n_test,
                 features: facts.n_features,
                 classes: facts.n_classes,
+                outputs: facts.n_outputs(),
                 value_bytes,
             });
         }
         let mut shape = match (section.dataset.entry(), &section.files) {
             (Some(entry), _) => {
                 let (n, n_test) = entry.sizes(section.n_test);
-                Self { n, n_test, features: entry.features, classes: entry.classes, value_bytes: 1 }
+                let classes = section.classes.unwrap_or(entry.classes);
+                Self { n, n_test, features: entry.features, classes, outputs: classes, value_bytes: 1 }
             }
             (None, files) => Self::of_files(files.as_ref().expect("checked with the section"), ctx)?,
         };
@@ -68,19 +72,21 @@ impl Shape {
         Ok(shape)
     }
 
-    /// Of the user's own files, whose labels and test split are not looked at.
+    /// Of the user's own files, by the header of X and of y; the test split is not looked at.
     fn of_files(files: &OwnFiles, ctx: &PlanContext) -> Result<Self> {
-        let path = ctx.resolve(&files.train_x);
-        let (shape, dtype) = if path.extension().is_some_and(|e| e == "npz") {
-            let x = npz::read(&path, "x")?;
-            (x.shape().to_vec(), x.dtype().to_owned())
-        } else {
-            npy::peek(&path)?
-        };
-        let (n, features) = (shape.first().copied(), shape.get(1).copied());
-        let value_bytes = value_bytes(&dtype);
+        let (x, x_dtype) = arrays::peek(&ctx.resolve(&files.train_x), "x")?;
+        let (y, y_dtype) = arrays::peek(&ctx.resolve(&files.train_y), "y")?;
+        let is_regression = y_dtype.trim_start_matches(['<', '>']).starts_with('f');
         // As many classes as usual: the last layer costs little beside the first.
-        Ok(Self { n: n.unwrap_or(0), n_test: 0, features: features.unwrap_or(1), classes: 10, value_bytes })
+        let (classes, outputs) = if is_regression { (0, y.get(1).copied().unwrap_or(1)) } else { (10, 10) };
+        Ok(Self {
+            n: x.first().copied().unwrap_or(0),
+            n_test: 0,
+            features: x.iter().skip(1).product(),
+            classes,
+            outputs,
+            value_bytes: value_bytes(&x_dtype),
+        })
     }
 
     /// Memory of `n` raw inputs, in bytes; those of a large file stay there.
@@ -117,12 +123,12 @@ impl<R: Real> Workload<R> {
         let begun = Instant::now();
         let shape = Shape::of(ctx)?;
         let train: records::Train = ctx.section()?;
-        let widths = [&[shape.features], &train.hidden[..], &[shape.classes.max(1)]].concat();
+        let widths = [&[shape.features], &train.hidden[..], &[shape.outputs]].concat();
         let mlp = Mlp::new(&widths, train.activation, train.loss);
         let n = shape.n.clamp(1, SAMPLES);
         let raw = gaussian_rows(1, n, shape.features).mapv(f32::narrow);
         let targets = if shape.classes == 0 {
-            Targets::Values(Array2::zeros((n, 1)))
+            Targets::Values(Array2::zeros((n, shape.outputs)))
         } else {
             Targets::Classes((0..n).map(|i| u32::try_from(i % shape.classes).unwrap_or(0)).collect())
         };
@@ -237,7 +243,7 @@ mod tests {
     #[test]
     fn inputs_count_by_the_type_they_are_stored_in_unless_they_stay_on_disk() {
         assert_eq!(["|u1", "<f4", "<f8", ""].map(value_bytes), [1, 4, 8, 8]);
-        let shape = Shape { n: 60_000, n_test: 0, features: 784, classes: 10, value_bytes: 4 };
+        let shape = Shape { n: 60_000, n_test: 0, features: 784, classes: 10, outputs: 10, value_bytes: 4 };
         let bytes = |n| format!("{:.0}", shape.inputs_bytes(n));
         assert_eq!((bytes(60_000), bytes(90_000)), ("188160000".to_owned(), "0".to_owned()));
     }

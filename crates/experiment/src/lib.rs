@@ -23,7 +23,10 @@ pub fn split(inputs: &artifact::Inputs, name: &str) -> Result<Option<Samples>> {
         return Ok(None);
     }
     let targets = match inputs.read_any("fetch-data", &labels)? {
-        AnyArray::F64(values) => Targets::Values(axes::<f64, Ix1>(values, &labels)?.insert_axis(Axis(1))),
+        AnyArray::F64(values) if values.ndim() == 1 => {
+            Targets::Values(axes::<f64, Ix1>(values, &labels)?.insert_axis(Axis(1)))
+        }
+        AnyArray::F64(values) => Targets::Values(axes::<f64, Ix2>(values, &labels)?),
         AnyArray::I64(classes) => {
             let classes = axes::<i64, Ix1>(classes, &labels)?.into_iter().map(u32::try_from);
             Targets::Classes(

@@ -72,7 +72,7 @@ pub enum FetchError {
         /// the types that are read
         needed: &'static str,
         /// what to do
-        hint: &'static str,
+        hint: String,
     },
     /// an array of another shape
     #[error("{file}: shape {found:?}; {needed} is needed")]
@@ -84,7 +84,15 @@ pub enum FetchError {
         /// the shape that is read
         needed: &'static str,
         /// what to do
-        hint: &'static str,
+        hint: String,
+    },
+    /// classes as a column for each
+    #[error("{file}: shape {found:?} with a single 1 in each row: one-hot classes, but (N,) is needed")]
+    OneHot {
+        /// its path
+        file: String,
+        /// lengths of its axes
+        found: Vec<usize>,
     },
     /// a value that nothing can be computed with
     #[error("{file}: {at} is not finite")]
@@ -94,7 +102,7 @@ pub enum FetchError {
         /// row, and column where there are any
         at: String,
     },
-    /// a class below 0, or far above the others
+    /// a class below 0
     #[error("{file}: row {row} is class {class}; classes count from 0")]
     Class {
         /// its path
@@ -103,6 +111,18 @@ pub enum FetchError {
         row: usize,
         /// the class there
         class: i64,
+    },
+    /// far more classes without a sample than with one
+    #[error(
+        "{file}: {present} different classes, but the largest is class {largest}: the others have no sample"
+    )]
+    Sparse {
+        /// path of y
+        file: String,
+        /// the largest class
+        largest: usize,
+        /// classes with a sample
+        present: usize,
     },
     /// X and y of unlike lengths
     #[error("{labels_file}: {labels} labels, but {images_file} has {samples} samples")]
@@ -115,6 +135,8 @@ pub enum FetchError {
         images_file: String,
         /// rows of X
         samples: usize,
+        /// what to do
+        hint: &'static str,
     },
     /// classes in one split and targets in the other
     #[error("{test}: contains {found}, but {train} contains {needed}")]
@@ -127,6 +149,16 @@ pub enum FetchError {
         train: String,
         /// what it contains
         needed: &'static str,
+    },
+    /// splits of unlike targets
+    #[error("{file}: {found} targets a sample, but the training split has {needed}")]
+    Targets {
+        /// path of y of the test split
+        file: String,
+        /// its columns
+        found: usize,
+        /// those of the training split
+        needed: usize,
     },
     /// splits of unlike features
     #[error("{file}: {found} features, but the training split has {needed}")]
@@ -168,6 +200,14 @@ impl FetchError {
                 );
             }
             Self::Type { hint, .. } | Self::Shape { hint, .. } => hint,
+            Self::OneHot { .. } => {
+                "save the class of each sample: y.argmax(1); with loss: squared-error its targets are the same"
+            }
+            Self::Lengths { hint, .. } => hint,
+            Self::Sparse { .. } => {
+                "number the classes without gaps: numpy.unique(y, return_inverse=True)[1]; for regression store the targets as floats: \
+                 y.astype('<f8'); remove rows whose label means that there is none; or set fetch-data.classes to the number of classes"
+            }
             Self::Unexpected { .. } => "its entry in the catalogue describes another file",
             Self::ClassesOfFloats => "set it to null, or store the labels as integers",
             Self::NoneOfClasses { .. } => {
@@ -177,9 +217,11 @@ impl FetchError {
             Self::TooManyForTest { .. } => "leave at least two for training",
             Self::Order { .. } => "an order is a .npy (N,) of different row numbers of the source, from 0",
             Self::NotFinite { .. } => "remove or fill missing values first",
-            Self::Class { .. } => "renumber the classes; for regression store the targets as floats",
-            Self::Lengths { .. } => "row i of y belongs to row i of X",
+            Self::Class { .. } => {
+                "number the classes: numpy.unique(y, return_inverse=True)[1]; for regression store the targets as floats: y.astype('<f8')"
+            }
             Self::Kinds { .. } => "store both alike: y.astype('<i8') for classes",
+            Self::Targets { .. } => "both splits need the same targets",
             Self::Features { .. } => "both splits need the same features",
             Self::NoFeatures { .. } => "X is (N, D) with at least one column",
             Self::TooFew { .. } => "at least two are needed",

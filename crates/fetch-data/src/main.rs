@@ -37,7 +37,7 @@ fn run(params: &FetchData, ctx: &mut StageContext) -> Result<String, FetchError>
     let splits = load(params, &ctx.base)?;
     let chosen = order::choose(params, &splits, &ctx.base)?;
     write::arrays(ctx, &splits.train, &chosen)?;
-    write::facts(ctx, params, splits.train.shape().1, &chosen)
+    write::facts(ctx, params, &splits.train, &chosen)
 }
 
 /// The data set of the section, whole.

@@ -7,10 +7,16 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
 use records::{FetchData, SampleOrder};
-use store::npy::{self, AnyArray};
+use store::arrays;
+use store::npy::AnyArray;
 
 use crate::error::FetchError;
 use crate::split::{Labels, Split, Splits};
+
+/// Up to so many empty classes are said and not refused, however few have samples.
+const MANY_EMPTY: usize = 1000;
+/// Gaps between the classes that a warning names.
+const GAPS_SAID: usize = 3;
 
 /// The samples of both splits that are kept.
 pub struct Chosen<'a> {
@@ -18,8 +24,10 @@ pub struct Chosen<'a> {
     pub train: Vec<usize>,
     /// where the samples for testing are, and their rows
     pub test: Test<'a>,
-    /// largest class of all samples of these classes, kept or not, + 1; 0 for regression
+    /// `classes` of the section, or the largest class of all samples, kept or not, + 1; 0 for regression
     pub n_classes: usize,
+    /// what looks wrong with the classes
+    pub warnings: Vec<String>,
 }
 
 impl Chosen<'_> {
@@ -46,13 +54,22 @@ pub fn choose<'a>(params: &FetchData, splits: &'a Splits, base: &Path) -> Result
         None => None,
     };
     // Of all samples, not of the prefix: a network has the same outputs at every n_samples.
-    let n_classes = count_classes(&splits.train, &train, test.as_ref());
+    let present = classes_of(&splits.train, &train, test.as_ref());
+    let n_classes = params.classes.unwrap_or(present.last().map_or(0, |last| last + 1));
+    if params.classes.is_none() && is_sparse(&present, n_classes) {
+        let file = params.files.as_ref().map_or("the labels".to_owned(), |f| f.train_y.display().to_string());
+        return Err(FetchError::Sparse { file, largest: n_classes - 1, present: present.len() });
+    }
+    let warnings = empty_classes(&present, n_classes).into_iter().collect::<Vec<_>>();
+    for warning in &warnings {
+        tracing::warn!("fetch-data: {warning}");
+    }
     let wanted = params.n_samples.unwrap_or(train.len());
     if wanted > train.len() {
         return Err(FetchError::TooManySamples { wanted, found: train.len() });
     }
     train.truncate(wanted);
-    Ok(Chosen { train, test, n_classes })
+    Ok(Chosen { train, test, n_classes, warnings })
 }
 
 /// Where the samples for testing are, and their rows.
@@ -71,19 +88,41 @@ fn apart<'a>(params: &FetchData, splits: &'a Splits) -> Result<(Vec<usize>, Test
     Ok((train, (!test.is_empty()).then_some((&splits.train, test))))
 }
 
-/// Largest class of the rows + 1, or 0 for regression; classes without a sample are reported.
-fn count_classes(train: &Split, rows: &[usize], test: Option<&(&Split, Vec<usize>)>) -> usize {
+/// The classes of the rows; none for regression.
+fn classes_of(train: &Split, rows: &[usize], test: Option<&(&Split, Vec<usize>)>) -> BTreeSet<usize> {
     let of_test = test.into_iter().flat_map(|(test, rows)| test.classes_of(rows));
-    let present = train.classes_of(rows).chain(of_test).collect::<BTreeSet<_>>();
-    let n_classes = present.last().map_or(0, |last| last + 1);
-    if let Some(first) = (0..n_classes).find(|class| !present.contains(class)) {
-        tracing::warn!(
-            "fetch-data: {} of {n_classes} classes have no sample, the first is class {first}. Do the labels count from 1, or have gaps? \
-             numpy.unique(y, return_inverse=True)[1] numbers them from 0",
-            n_classes - present.len()
-        );
+    train.classes_of(rows).chain(of_test).collect()
+}
+
+/// Whether so many classes are empty that their numbers mean something else: years, identifiers, a mark for a missing label.
+fn is_sparse(present: &BTreeSet<usize>, n_classes: usize) -> bool {
+    n_classes - present.len() > MANY_EMPTY.max(10 * present.len())
+}
+
+/// Which of the classes have no sample, in words.
+fn empty_classes(present: &BTreeSet<usize>, n_classes: usize) -> Option<String> {
+    let n_empty = n_classes - present.len();
+    let mut gaps = vec![];
+    let mut begin = 0;
+    for class in present.iter().copied().chain([n_classes]) {
+        match class - begin {
+            0 => {}
+            1 => gaps.push(begin.to_string()),
+            _ => gaps.push(format!("{begin} to {}", class - 1)),
+        }
+        begin = class + 1;
     }
-    n_classes
+    let more = if gaps.len() > GAPS_SAID { ", ..." } else { "" };
+    gaps.truncate(GAPS_SAID);
+    let has = if n_empty == 1 { "has" } else { "have" };
+    let asked = if gaps == ["0"] { "Do the labels count from 1?" } else { "Do the labels have gaps?" };
+    (n_empty > 0).then(|| {
+        format!(
+            "{n_empty} of {n_classes} classes {has} no sample: {}{more}. {asked} \
+             numpy.unique(y, return_inverse=True)[1] numbers them from 0 without gaps",
+            gaps.join(", ")
+        )
+    })
 }
 
 /// Row numbers for training and for testing: `n_test` rows are drawn by `seed`, both parts ascend.
@@ -128,7 +167,7 @@ fn decide(
 /// Row numbers from a file: each a candidate, none twice.
 fn read(path: &Path, candidates: &[usize]) -> Result<Vec<usize>, FetchError> {
     let refuse = |found: String| FetchError::Order { file: path.display().to_string(), found };
-    let rows = match npy::read_any(path)? {
+    let rows = match arrays::read(path, "order")? {
         AnyArray::I64(rows) => rows,
         AnyArray::U8(rows) => rows.mapv(i64::from),
         other => return Err(refuse(format!("contains {}; integers are needed", other.dtype()))),
@@ -228,6 +267,51 @@ mod tests {
             let chosen = choose(&own(classes, n_samples), &splits, Path::new("")).unwrap();
             assert_eq!(chosen.n_classes, expected, "{classes:?}, {n_samples:?}");
         }
+    }
+
+    /// cases.md A5 and A6: pytorch/vision #2630, SPORF #2, smile #462, Mask3D #27, MUAD-Dataset #2; and years, and 999999.
+    #[test]
+    fn empty_classes_are_said_and_far_too_many_are_refused() {
+        let choose = |y: Vec<i64>, classes| {
+            let splits = labelled(ndarray::Array1::from(y));
+            choose(&own(classes, None), &splits, Path::new(""))
+                .map(|c| (c.n_classes, c.warnings.join("")))
+                .map_err(|e| e.to_string())
+        };
+        let said = |y, classes, n, part| {
+            let (found, warning) = choose(y, classes).unwrap();
+            assert!(found == n && warning.contains(part), "{part:?} is not in {found}: {warning}");
+        };
+        said(
+            vec![1, 2, 3, 1],
+            None,
+            4,
+            "1 of 4 classes has no sample: 0. Do the labels count from 1? numpy.unique",
+        );
+        said(
+            vec![0, 1, 255],
+            None,
+            256,
+            "253 of 256 classes have no sample: 2 to 254. Do the labels have gaps?",
+        );
+        said(vec![9, 1, 3, 7, 5], None, 10, "5 of 10 classes have no sample: 0, 2, 4, .... Do");
+        said(vec![0, 1, 2], None, 3, "");
+        // Who says how many classes there are gets as many outputs, as weights trained on all of them need.
+        said(vec![0, 1, 1], Some(10), 10, "8 of 10 classes have no sample: 2 to 9.");
+        said((0..2000).map(|i| i % 100 * 10).collect(), None, 991, "891 of 991");
+
+        let years = choose((1900..2020).collect(), None).unwrap_err();
+        assert_eq!(
+            years,
+            "the labels: 120 different classes, but the largest is class 2019: the others have no sample"
+        );
+        assert!(
+            choose(vec![0, 1, 999_999], None)
+                .unwrap_err()
+                .contains("3 different classes, but the largest is class 999999")
+        );
+        assert!(choose(vec![0, 1, i64::MAX], None).is_err());
+        said(vec![0, 1, 999_999], Some(2), 2, "");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Samples as they came, before their order is decided.
 
-use ndarray::Array1;
+use ndarray::{Array1, Array2};
 use store::rows::Rows;
 
 /// Raw inputs of one split, (N, D).
@@ -13,12 +13,12 @@ pub enum Images {
     F64(Rows<f64>),
 }
 
-/// What the network should predict, (N,).
+/// What the network should predict.
 pub enum Labels {
-    /// classes from 0
+    /// classes from 0, (N,)
     Classes(Array1<i64>),
-    /// regression targets
-    Values(Array1<f64>),
+    /// regression targets, (N, C)
+    Values(Array2<f64>),
 }
 
 impl Labels {
@@ -26,7 +26,15 @@ impl Labels {
     pub fn len(&self) -> usize {
         match self {
             Self::Classes(y) => y.len(),
-            Self::Values(y) => y.len(),
+            Self::Values(y) => y.nrows(),
+        }
+    }
+
+    /// C, targets of a sample; 1 for classes.
+    pub fn n_targets(&self) -> usize {
+        match self {
+            Self::Classes(_) => 1,
+            Self::Values(y) => y.ncols(),
         }
     }
 
@@ -43,7 +51,7 @@ impl Labels {
 pub struct Split {
     /// (N, D)
     pub images: Images,
-    /// (N,)
+    /// for each sample
     pub labels: Labels,
 }
 

@@ -30,7 +30,7 @@ pub fn arrays(ctx: &mut StageContext, train: &Split, chosen: &Chosen) -> Result<
 pub fn facts(
     ctx: &mut StageContext,
     params: &FetchData,
-    n_features: usize,
+    train: &Split,
     chosen: &Chosen,
 ) -> Result<String, FetchError> {
     let (source, attribution) = match (params.dataset, &params.files) {
@@ -41,16 +41,23 @@ pub fn facts(
         }
     };
     let (n, n_test, n_classes) = (chosen.train.len(), chosen.n_test(), chosen.n_classes);
+    let (n_features, n_targets) = (train.shape().1, train.labels.n_targets());
     ctx.outputs.facts(&Facts {
         n_samples: n,
         n_test,
         n_features,
         n_classes,
+        n_targets,
+        warnings: chosen.warnings.clone(),
         normalisation: params.normalisation(),
         source,
         attribution: attribution.to_owned(),
     })?;
-    let kind = if n_classes == 0 { "regression".to_owned() } else { format!("{n_classes} classes") };
+    let kind = match (n_classes, n_targets) {
+        (0, 1) => "regression".to_owned(),
+        (0, _) => format!("regression of {n_targets} targets"),
+        _ => format!("{n_classes} classes"),
+    };
     Ok(format!("{n} + {n_test} samples of {n_features} features, {kind}"))
 }
 
@@ -69,8 +76,12 @@ fn write_split(ctx: &mut StageContext, name: &str, split: &Split, rows: &[usize]
         Labels::Classes(y) => {
             out.write(&labels, &y.select(Axis(0), rows), "class", "classes from 0, (N,)")?;
         }
+        Labels::Values(y) if y.ncols() == 1 => {
+            let y = y.column(0).select(Axis(0), rows);
+            out.write(&labels, &y, "target", "regression targets, (N,)")?;
+        }
         Labels::Values(y) => {
-            out.write(&labels, &y.select(Axis(0), rows), "target", "regression targets, (N,)")?;
+            out.write(&labels, &y.select(Axis(0), rows), "target", "regression targets, (N, C)")?;
         }
     }
     Ok(())

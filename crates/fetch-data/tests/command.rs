@@ -69,8 +69,8 @@ fn digits_need_no_file() {
 fn classes_without_a_sample_are_reported() {
     let files = "{dataset: files, files: {train_x: x.npy, train_y: y.npy}, normalisation: {scale: 1, mean: 0, std: 1}}";
     for (labels, expected) in [
-        ([1_i64, 2, 3, 1], Some("1 of 4 classes have no sample, the first is class 0.")),
-        ([0, 1, 255, 0], Some("253 of 256 classes have no sample, the first is class 2.")),
+        ([1_i64, 2, 3, 1], Some("1 of 4 classes has no sample: 0. Do the labels count from 1?")),
+        ([0, 1, 255, 0], Some("253 of 256 classes have no sample: 2 to 254. Do the labels have gaps?")),
         ([0, 1, 2, 0], None),
     ] {
         let place = Place::new(files);

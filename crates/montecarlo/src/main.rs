@@ -19,7 +19,7 @@ use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext};
 use records::montecarlo::{Facts, GridFact, SettingFact, SweepFact};
 use records::{BasisName, Grid, Precision, Setting, Sweep, eigen};
-use store::npy;
+use store::arrays;
 use store::npy::Element;
 
 use crate::take::{Plan, Taken, drawn, from_file, second_order};
@@ -264,7 +264,7 @@ fn write_setting(ctx: &mut StageContext, name: &str, found: &MonteCarlo, taken: 
 fn own_draws(ctx: &StageContext, setting: &Setting) -> Result<Option<Array2<f64>>> {
     let Some(path) = setting.theta.as_ref().map(|path| ctx.resolve(path)) else { return Ok(None) };
     let (name, dim) = (path.display().to_string(), setting.dim);
-    let theta = experiment::to_real::<f64, Ix2>(npy::read_any(&path)?, &name)?;
+    let theta = experiment::to_real::<f64, Ix2>(arrays::read(&path, "theta")?, &name)?;
     if theta.ncols() != dim || theta.nrows() < 2 || !theta.iter().all(|v| v.is_finite()) {
         return Err(Failure::input(
             format!(

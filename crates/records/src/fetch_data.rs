@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::{npy, npz};
+use store::arrays;
 
 pub use catalogue::{Dataset, Normalisation};
 
@@ -31,9 +31,10 @@ pub enum Source {
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct OwnFiles {
-    /// `.npy` (N, D) u8, f32 or f64; or `.npz` that holds it under `x`.
+    /// X (N, D) of bool, u8, f32 or f64; further axes are joined. A `.npy` or IDX file, plain or .gz; or an `.npz`, of which
+    /// `x` is read, or the array that the path names: `data.npz[x_train]`.
     pub train_x: PathBuf,
-    /// `.npy` (N,), integers (classes) or floats (targets); or `.npz` that holds it under `y`.
+    /// y: integers or bool (N,) are classes from 0, floats (N,) or (N, C) are targets. A file as for X; of an `.npz`, `y`.
     pub train_y: PathBuf,
     /// The same for the test split, if there is one.
     pub test_x: Option<PathBuf>,
@@ -69,7 +70,8 @@ pub struct FetchData {
     pub timeout_seconds: u64,
     /// The user's own arrays, for `dataset: files`.
     pub files: Option<OwnFiles>,
-    /// Only samples of the first so many classes are kept, of both splits; null: all.
+    /// Only samples of the first so many classes are kept, of both splits, and the network has so many outputs; null: all, and
+    /// an output for each class up to the largest.
     #[schemars(range(min = 2))]
     pub classes: Option<usize>,
     /// The first so many samples of the order are kept; null: all.
@@ -90,13 +92,8 @@ pub struct FetchData {
 impl FetchData {
     /// How many training samples there are at most, from the headers of files below `base`; `None` where it is not known.
     pub fn most_samples(&self, base: &Path) -> Option<Samples> {
-        let of_file = |x: &Path| {
-            if x.extension().is_some_and(|e| e == "npz") {
-                let entries = npz::entries(x).ok()?;
-                return entries.into_iter().find(|(name, ..)| name == "x")?.1.first().copied();
-            }
-            npy::peek(x).ok()?.0.first().copied()
-        };
+        // So few that nothing can be done are refused by `fetch-data` too, which names the file.
+        let of_file = |x: &Path| arrays::peek(x, "x").ok()?.0.first().copied().filter(|&n| n >= 2);
         let all = match self.dataset.entry() {
             // So many kept aside are refused by `fetch-data`, which says what is possible.
             Some(entry) if entry.n_test == 0 && self.n_test + 2 > entry.n_train => None,
@@ -162,12 +159,34 @@ pub struct Facts {
     pub n_features: usize,
     /// 0: regression
     pub n_classes: usize,
+    /// C, targets of a sample for regression; 1 for classes
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub n_targets: usize,
+    /// what looks wrong with the labels, each a sentence
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// how raw values become inputs
     pub normalisation: Normalisation,
     /// where the bytes come from: the same whatever the source of the same bytes
     pub source: String,
     /// whom to name
     pub attribution: String,
+}
+
+fn one() -> usize {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_one(n: &usize) -> bool {
+    *n == 1
+}
+
+impl Facts {
+    /// Outputs of a network for these samples: one for each class, or for each target.
+    pub fn n_outputs(&self) -> usize {
+        if self.n_classes > 0 { self.n_classes } else { self.n_targets }
+    }
 }
 
 impl store::manifest::Facts for Facts {

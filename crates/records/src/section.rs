@@ -16,7 +16,8 @@ pub trait Section: DeserializeOwned + JsonSchema + Serialize {
         Ok(())
     }
 
-    /// Files of the user that these parameters name: their content is an input of the stage.
+    /// Files of the user that these parameters name: their content is an input of the stage. One may name an array of an
+    /// archive, `data.npz[x_train]`; its content is that of the archive.
     fn files(&self) -> Vec<PathBuf> {
         Vec::new()
     }

@@ -52,6 +52,14 @@ pub enum Error {
         /// what to do
         hint: String,
     },
+    /// An unsigned integer is beyond a signed one of 64 bits.
+    #[error("{name}: holds {value}, beyond an integer of 63 bits")]
+    TooLarge {
+        /// which array
+        name: String,
+        /// the first such number
+        value: u64,
+    },
     /// An array has another number of axes.
     #[error("{name}: shape {shape:?} has {} axes, but {needed} are needed", shape.len())]
     Axes {
@@ -117,10 +125,11 @@ impl Error {
             Self::System { .. } | Self::Count { .. } | Self::Json { .. } => return None,
             Self::Unreadable { hint, .. } | Self::Format { hint, .. } => hint,
             Self::Type { hint, .. } | Self::Stage { hint, .. } => hint,
+            Self::TooLarge { .. } => "is it a mark for a missing value? Remove those rows first",
             Self::Axes { .. } => "reshape it in NumPy before numpy.save",
             Self::CutShort { .. } => "write or fetch the file again",
             Self::NoArray { .. } => {
-                "save it with numpy.savez(path, name=array), without compression of names"
+                "name the one that is meant: FILE.npz[NAME]; or save it under the name that is looked for: numpy.savez(path, name=array)"
             }
         })
     }

@@ -1,11 +1,14 @@
 //! Bytes on disk: arrays as `.npy`, `.npz` and `.safetensors`, manifests, and the folders of finished stages. No YAML, no
 //! command line, no mathematics.
 //!
-//! Lowest first: [`error`] < [`hash`] < [`npy`] < [`rows`] < [`npz`], [`safetensors`]; [`manifest`] < [`artifact`].
+//! Lowest first: [`error`] < [`hash`] < `header` < `idx`, [`npy`] < [`rows`] < [`npz`], [`safetensors`] < [`arrays`]; [`manifest`] < [`artifact`].
 
+pub mod arrays;
 pub mod artifact;
 pub mod error;
 pub mod hash;
+mod header;
+mod idx;
 pub mod manifest;
 pub mod npy;
 pub mod npz;

@@ -5,12 +5,16 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use ndarray::{Array, ArrayD, Dimension, IxDyn};
-use npyz::{AutoSerialize, Deserialize, NpyHeader, Order};
+use npyz::AutoSerialize;
 
 use crate::error::{Error, Result};
+use crate::header::Header;
+
+/// Bytes that are read at once: a file that is shorter than it says costs no more memory.
+const BYTES_AT_ONCE: usize = 4 << 20;
 
 /// A number that an artifact can hold.
-pub trait Element: AutoSerialize + Deserialize + bytemuck::Pod + Send + Sync {
+pub trait Element: AutoSerialize + bytemuck::Pod + Send + Sync {
     /// The type as NumPy writes it.
     const DTYPE: &'static str;
 }
@@ -74,23 +78,23 @@ impl AnyArray {
 
 /// Shape and type of a `.npy` file, without its numbers.
 pub fn peek(path: &Path) -> Result<(Vec<usize>, String)> {
-    let mut reader = open(path)?;
-    let header = header(&mut reader, &path.display().to_string())?;
-    Ok((shape_of(header.shape()), type_of(&header)))
+    let header = Header::read(&mut open(path)?, &path.display().to_string())?;
+    Ok((header.shape, header.dtype))
 }
 
 /// Reads a `.npy` file that must hold `T` with as many axes as `D`.
 pub fn read<T: Element, D: Dimension>(path: &Path) -> Result<Array<T, D>> {
     let name = path.display().to_string();
     let mut reader = open(path)?;
-    let header = header(&mut reader, &name)?;
+    let length = length_of(&reader, path)?;
+    let header = Header::read(&mut reader, &name)?;
     check_type::<T>(&header, &name)?;
-    let array = body::<T>(&mut reader, &header, &name)?;
+    let array = body::<T>(&mut reader, &header, &name, length)?;
     into_dimension(array, &name)
 }
 
-pub(crate) fn check_type<T: Element>(header: &NpyHeader, name: &str) -> Result<()> {
-    let (found, needed) = (type_of(header), T::DTYPE);
+pub(crate) fn check_type<T: Element>(header: &Header, name: &str) -> Result<()> {
+    let (found, needed) = (header.dtype.clone(), T::DTYPE);
     if found == needed {
         return Ok(());
     }
@@ -100,7 +104,9 @@ pub(crate) fn check_type<T: Element>(header: &NpyHeader, name: &str) -> Result<(
 
 /// Reads a `.npy` file of any supported type.
 pub fn read_any(path: &Path) -> Result<AnyArray> {
-    read_any_from(&mut open(path)?, &path.display().to_string())
+    let mut reader = open(path)?;
+    let length = length_of(&reader, path)?;
+    read_any_from(&mut reader, &path.display().to_string(), length)
 }
 
 pub(crate) fn open(path: &Path) -> Result<BufReader<File>> {
@@ -110,45 +116,70 @@ pub(crate) fn open(path: &Path) -> Result<BufReader<File>> {
     Ok(BufReader::with_capacity(1 << 20, file))
 }
 
-pub(crate) fn header(reader: &mut impl Read, name: &str) -> Result<NpyHeader> {
-    NpyHeader::from_reader(reader).map_err(|e| Error::Format {
-        name: name.to_owned(),
-        format: "a .npy file",
-        reason: e.to_string(),
-        hint: "write it with numpy.save(path, array, allow_pickle=False)",
-    })
+/// Bytes of the file.
+pub(crate) fn length_of(reader: &BufReader<File>, path: &Path) -> Result<u64> {
+    Ok(reader.get_ref().metadata().map_err(Error::system("read", path))?.len())
 }
 
-pub(crate) fn type_of(header: &NpyHeader) -> String {
-    header.dtype().descr().trim_matches('\'').to_owned()
+/// An array of any supported type; `length` counts the bytes of header and numbers as far as they are known.
+pub(crate) fn read_any_from(reader: &mut impl Read, name: &str, length: u64) -> Result<AnyArray> {
+    read_any_after(&Header::read(reader, name)?, reader, name, length)
 }
 
-pub(crate) fn shape_of(shape: &[u64]) -> Vec<usize> {
-    shape.iter().map(|&n| usize::try_from(n).expect("64-bit machine")).collect()
-}
-
-pub(crate) fn read_any_from(reader: &mut impl Read, name: &str) -> Result<AnyArray> {
-    let header = header(reader, name)?;
-    let found = type_of(&header);
-    Ok(match found.as_str() {
-        "|u1" => AnyArray::U8(body(reader, &header, name)?),
-        "<f4" => AnyArray::F32(body(reader, &header, name)?),
-        "<f8" => AnyArray::F64(body(reader, &header, name)?),
-        "<i8" => AnyArray::I64(body(reader, &header, name)?),
-        "<i4" => AnyArray::I64(body::<i32>(reader, &header, name)?.mapv(i64::from)),
-        "<i2" => AnyArray::I64(body::<i16>(reader, &header, name)?.mapv(i64::from)),
-        "|i1" => AnyArray::I64(body::<i8>(reader, &header, name)?.mapv(i64::from)),
-        "<u2" => AnyArray::I64(body::<u16>(reader, &header, name)?.mapv(i64::from)),
-        "<u4" => AnyArray::I64(body::<u32>(reader, &header, name)?.mapv(i64::from)),
+/// The same after its header.
+pub(crate) fn read_any_after(
+    header: &Header,
+    reader: &mut impl Read,
+    name: &str,
+    length: u64,
+) -> Result<AnyArray> {
+    macro_rules! integers {
+        ($type:ty) => {
+            AnyArray::I64(body::<$type>(reader, header, name, length)?.mapv(i64::from))
+        };
+    }
+    Ok(match header.dtype.strip_prefix(['<', '>', '|']).unwrap_or_default() {
+        "u1" | "b1" => AnyArray::U8(body(reader, header, name, length)?),
+        "f4" => AnyArray::F32(body(reader, header, name, length)?),
+        "f8" => AnyArray::F64(body(reader, header, name, length)?),
+        "i1" => integers!(i8),
+        "i2" => integers!(i16),
+        "i4" => integers!(i32),
+        "i8" => AnyArray::I64(body(reader, header, name, length)?),
+        "u2" => integers!(u16),
+        "u4" => integers!(u32),
+        "u8" => AnyArray::I64(signed(&body(reader, header, name, length)?, name)?),
         _ => {
             return Err(Error::Type {
                 name: name.to_owned(),
-                found,
-                needed: "u8, an integer up to 64 bits, f32 or f64 in little-endian",
-                hint: "convert it in NumPy: numpy.save(path, array.astype('<f4'))".to_owned(),
+                hint: conversion(&header.dtype).to_owned(),
+                found: header.dtype.clone(),
+                needed: "bool, an integer up to 64 bits, f32 or f64",
             });
         }
     })
+}
+
+/// How an array of a type that is not read becomes one that is.
+fn conversion(dtype: &str) -> &'static str {
+    match dtype.trim_start_matches(['<', '>', '|']).as_bytes().first() {
+        Some(b'S' | b'U' | b'O') => {
+            "numbers: numpy.save(path, array.astype('<f8')); text as classes: numpy.unique(array, return_inverse=True)[1]"
+        }
+        Some(b'[' | b'V') => {
+            "save the columns as one array: numpy.save(path, numpy.stack([a['x'], a['y']], axis=1))"
+        }
+        Some(b'c') => "save the real part, or the modulus: numpy.save(path, array.real)",
+        _ => "convert it in NumPy: numpy.save(path, array.astype('<f8'))",
+    }
+}
+
+/// Unsigned integers of which none is beyond a signed one.
+fn signed(values: &ArrayD<u64>, name: &str) -> Result<ArrayD<i64>> {
+    match values.iter().find(|&&value| i64::try_from(value).is_err()) {
+        None => Ok(values.mapv(|value| i64::try_from(value).expect("none is beyond"))),
+        Some(&value) => Err(Error::TooLarge { name: name.to_owned(), value }),
+    }
 }
 
 pub(crate) fn cut_short(name: &str, shape: &[usize], needs: &str) -> Error {
@@ -156,23 +187,53 @@ pub(crate) fn cut_short(name: &str, shape: &[usize], needs: &str) -> Error {
 }
 
 /// The numbers after the header, in C order whatever the order of the file.
-fn body<T: bytemuck::Pod>(reader: &mut impl Read, header: &NpyHeader, name: &str) -> Result<ArrayD<T>> {
-    let shape = shape_of(header.shape());
-    let count = shape.iter().product::<usize>();
-    let mut values = vec![T::zeroed(); count];
-    reader.read_exact(bytemuck::cast_slice_mut(&mut values)).map_err(|e| {
-        cut_short(name, &shape, &format!("{} bytes of numbers ({e})", count * size_of::<T>()))
-    })?;
-    little_endian(name)?;
-    let reversed = shape.iter().rev().copied().collect::<Vec<_>>();
-    Ok(match header.order() {
-        Order::C => ArrayD::from_shape_vec(IxDyn(&shape), values).expect("count matches shape"),
-        Order::Fortran => ArrayD::from_shape_vec(IxDyn(&reversed), values)
+fn body<T: bytemuck::Pod>(
+    reader: &mut impl Read,
+    header: &Header,
+    name: &str,
+    length: u64,
+) -> Result<ArrayD<T>> {
+    let values = numbers::<T>(reader, header, name, length)?;
+    let reversed = header.shape.iter().rev().copied().collect::<Vec<_>>();
+    Ok(if header.is_fortran {
+        ArrayD::from_shape_vec(IxDyn(&reversed), values)
             .expect("count matches shape")
             .reversed_axes()
             .as_standard_layout()
-            .into_owned(),
+            .into_owned()
+    } else {
+        ArrayD::from_shape_vec(IxDyn(&header.shape), values).expect("count matches shape")
     })
+}
+
+/// As many numbers as the header says, in the byte order of the machine.
+fn numbers<T: bytemuck::Pod>(
+    reader: &mut impl Read,
+    header: &Header,
+    name: &str,
+    length: u64,
+) -> Result<Vec<T>> {
+    little_endian(name)?;
+    let count = header.count();
+    let needs = |found: String| {
+        cut_short(name, &header.shape, &format!("{} bytes of numbers ({found})", count * size_of::<T>()))
+    };
+    let found = length.saturating_sub(header.length as u64);
+    if found < (count * size_of::<T>()) as u64 {
+        return Err(needs(format!("it has {found}")));
+    }
+    let mut values = Vec::new();
+    values.try_reserve_exact(count).map_err(|e| needs(e.to_string()))?;
+    while values.len() < count {
+        let begin = values.len();
+        values.resize(count.min(begin + BYTES_AT_ONCE / size_of::<T>()), T::zeroed());
+        let bytes = bytemuck::cast_slice_mut::<T, u8>(&mut values[begin..]);
+        reader.read_exact(bytes).map_err(|e| needs(e.to_string()))?;
+        if header.dtype.starts_with('>') {
+            bytes.chunks_exact_mut(size_of::<T>()).for_each(<[u8]>::reverse);
+        }
+    }
+    Ok(values)
 }
 
 /// Numbers go between memory and file as they lie.
@@ -194,4 +255,86 @@ pub(crate) fn into_dimension<T, D: Dimension>(array: ArrayD<T>, name: &str) -> R
         let needed = D::NDIM.map_or_else(|| "another number of".to_owned(), |n| n.to_string());
         Error::Axes { name: name.to_owned(), shape, needed }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(descr: &str, order: &str, shape: &str, numbers: &[u8]) -> Vec<u8> {
+        let text = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}\n");
+        let length = u16::try_from(text.len()).unwrap().to_le_bytes();
+        [b"\x93NUMPY\x01\x00", &length[..], text.as_bytes(), numbers].concat()
+    }
+
+    fn parse(bytes: &[u8]) -> Result<AnyArray, String> {
+        read_any_from(&mut &*bytes, "y.npy", bytes.len() as u64).map_err(|e| e.to_string())
+    }
+
+    /// cases.md D1 and D2: ndarray-npy #80, seqdataloader #12, DUP-ocropy #43; Julia, pandas and C++ write such labels.
+    #[test]
+    fn integers_of_any_width_and_byte_order_are_read() {
+        for (descr, bytes) in [
+            ("|b1", &[1, 0][..]),
+            ("<u1", &[1, 0]),
+            (">i1", &[1, 0]),
+            ("<i2", &[1, 0, 0, 0]),
+            (">u2", &[0, 1, 0, 0]),
+            (">i4", &[0, 0, 0, 1, 0, 0, 0, 0]),
+            ("<u8", &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+            (">u8", &[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]),
+            (">i8", &[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]),
+        ] {
+            let found = parse(&file(descr, "False", "(2,)", bytes)).unwrap();
+            assert_eq!(found.to_f64().into_raw_vec_and_offset().0, [1.0, 0.0], "{descr}");
+            assert!(matches!(found, AnyArray::U8(_) | AnyArray::I64(_)), "{descr}");
+        }
+        let message = parse(&file("<u8", "False", "(1,)", &[255; 8])).unwrap_err();
+        assert!(message.contains("y.npy: holds 18446744073709551615"), "{message}");
+    }
+
+    #[test]
+    fn floats_of_the_other_byte_order_and_fortran_order_are_read() {
+        let bytes = [1.5_f32, 2.0, 3.0, 4.0].map(f32::to_be_bytes).concat();
+        let AnyArray::F32(found) = parse(&file(">f4", "True", "(2, 2)", &bytes)).unwrap() else { panic!() };
+        assert_eq!(found, ndarray::array![[1.5, 3.0], [2.0, 4.0]].into_dyn());
+    }
+
+    /// cases.md F5: the hint `astype('<f4')` cannot be followed for text.
+    #[test]
+    fn the_hint_of_a_type_that_is_not_read_can_be_followed() {
+        for (descr, part) in [
+            ("<U4", "numpy.unique"),
+            ("|S3", "numpy.unique"),
+            ("|O", "numpy.unique"),
+            ("<f2", "astype('<f8')"),
+            ("<M8[s]", "astype('<f8')"),
+            ("<c16", "array.real"),
+            ("<f16", "astype('<f8')"),
+        ] {
+            let bytes = file(descr, "False", "(0,)", &[]);
+            let error = read_any_from(&mut &bytes[..], "y.npy", 0).unwrap_err();
+            assert!(error.to_string().contains(&format!("holds {descr}, but bool")), "{error}");
+            assert!(error.hint().unwrap().contains(part), "{descr}: {error}");
+        }
+    }
+
+    /// cases.md C2: libnpy #44 and #45, mlx #3365, cnpy #106 and #107, stablehlo #2963.
+    #[test]
+    fn a_shape_beyond_the_file_costs_no_memory() {
+        for (descr, shape) in [
+            ("<i8", "(1000000000000000,)"),
+            ("<f8", "(4294967296, 65536)"),
+            ("|u1", "(144115188075855871,)"),
+            ("<f4", "(2, 3)"),
+        ] {
+            let bytes = file(descr, "False", shape, &[0; 20]);
+            let message = parse(&bytes).unwrap_err();
+            assert!(message.contains("cut short: shape ["), "{message}");
+            // The same where the length is not known beforehand.
+            let message = read_any_from(&mut &bytes[..], "y.npy", u64::MAX).unwrap_err().to_string();
+            assert!(message.contains("cut short: shape ["), "{message}");
+        }
+        assert_eq!(parse(&file("<f4", "False", "(0, 7)", &[])).unwrap().shape(), [0, 7]);
+    }
 }

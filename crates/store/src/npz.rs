@@ -10,16 +10,32 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use crate::error::{Error, Result};
-use crate::npy::{AnyArray, Element, header, open, read_any_from, shape_of, type_of};
+use crate::header::Header;
+use crate::npy::{AnyArray, Element, length_of, open, read_any_from};
+
+/// `archive.npz[array]` as the archive and the name of an array in it; any other path as it is, without a name.
+pub fn split(path: &Path) -> (&Path, Option<&str>) {
+    let named = path.to_str().and_then(|text| {
+        let (archive, array) = text.strip_suffix(']')?.rsplit_once(".npz[")?;
+        Some((Path::new(&text[..archive.len() + ".npz".len()]), array))
+    });
+    named.map_or((path, None), |(archive, array)| (archive, Some(array)))
+}
 
 /// Reads one array of an `.npz` archive.
 pub fn read(path: &Path, array: &str) -> Result<AnyArray> {
+    let packed = length_of(&open(path)?, path)?;
     let mut archive = open_npz(path)?;
     let found = sorted_names(path, &archive)?.join(", ");
     let file = archive.by_name(&format!("{array}.npy"));
-    let mut file =
-        file.map_err(|_| Error::NoArray { path: path.to_owned(), array: array.to_owned(), found })?;
-    read_any_from(&mut file, &format!("{}[{array}]", path.display()))
+    let mut file = file.map_err(|_| no_array(path, array, found))?;
+    let length = file.size().min(most(file.compressed_size(), packed));
+    read_any_from(&mut file, &format!("{}[{array}]", path.display()), length)
+}
+
+/// The most bytes that so many of an archive of `packed` bytes can unpack to: deflate reaches 1032 to 1.
+fn most(compressed: u64, packed: u64) -> u64 {
+    compressed.min(packed).saturating_mul(1032)
 }
 
 /// Name, shape and type of each array of an `.npz` archive, in the order of the file, from their headers alone. One whose
@@ -31,8 +47,8 @@ pub fn entries(path: &Path) -> Result<Vec<(String, Vec<usize>, String)>> {
         let mut file = archive.by_index(i).map_err(|e| not_npz(path, &e))?;
         let name = file.name().map_err(|e| not_npz(path, &e))?;
         let Some(name) = name.strip_suffix(".npy").map(str::to_owned) else { continue };
-        let header = header(&mut file, &name).ok();
-        let (shape, dtype) = header.map_or_else(Default::default, |h| (shape_of(h.shape()), type_of(&h)));
+        let header = Header::read(&mut file, &name).ok();
+        let (shape, dtype) = header.map_or_else(Default::default, |h| (h.shape, h.dtype));
         entries.push((name, shape, dtype));
     }
     Ok(entries)
@@ -81,6 +97,10 @@ fn sorted_names(path: &Path, archive: &ZipArchive<BufReader<File>>) -> Result<Ve
     Ok(names)
 }
 
+pub(crate) fn no_array(path: &Path, array: &str, found: String) -> Error {
+    Error::NoArray { path: path.to_owned(), array: array.to_owned(), found }
+}
+
 fn not_npz(path: &Path, reason: &zip::result::ZipError) -> Error {
     Error::Format {
         name: path.display().to_string(),
@@ -95,6 +115,21 @@ mod tests {
     use super::*;
     use ndarray::array;
 
+    /// cases.md E11: `lecture_deep_learning` #45 and #46, tutorials #62.
+    #[test]
+    fn a_path_may_name_an_array_of_an_archive() {
+        let of = |text: &'static str| {
+            let (archive, array) = split(Path::new(text));
+            (archive.to_str().unwrap(), array)
+        };
+        assert_eq!(of("my/mnist.npz[x_train]"), ("my/mnist.npz", Some("x_train")));
+        assert_eq!(of("a.npz[0]/b.npz[group/x[0]]"), ("a.npz[0]/b.npz", Some("group/x[0]")));
+        assert_eq!(of("my/mnist.npz"), ("my/mnist.npz", None));
+        assert_eq!(of("my/x[1].npy"), ("my/x[1].npy", None));
+        assert_eq!(of("x[1]"), ("x[1]", None));
+        assert_eq!(of("my.npz[x"), ("my.npz[x", None));
+    }
+
     #[test]
     fn an_archive_gives_its_arrays_by_name() {
         let dir = tempfile::tempdir().unwrap();
@@ -107,5 +142,24 @@ mod tests {
         assert_eq!(read(&path, "W1").unwrap().to_f64(), w.mapv(f64::from));
         let error = read(&path, "W2").unwrap_err().to_string();
         assert!(error.contains("no array \"W2\"; it holds W1, b1"), "{error}");
+        std::fs::write(&path, b"hello").unwrap();
+        assert!(read(&path, "W1").unwrap_err().to_string().contains("not an .npz file"));
+    }
+
+    /// cases.md C2: a header of a member that promises more than the archive can contain.
+    #[test]
+    fn a_shape_beyond_the_archive_costs_no_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("y.npz");
+        let text = "{'descr': '<i8', 'fortran_order': False, 'shape': (1000000000000000,), }\n";
+        let header = [b"\x93NUMPY\x01\x00", &[u8::try_from(text.len()).unwrap(), 0][..], text.as_bytes()];
+        for method in [CompressionMethod::Stored, CompressionMethod::Deflated] {
+            let mut archive = ZipWriter::new(File::create(&path).unwrap());
+            archive.start_file("y.npy", SimpleFileOptions::default().compression_method(method)).unwrap();
+            archive.write_all(&header.concat()).unwrap();
+            archive.finish().unwrap();
+            let error = read(&path, "y").unwrap_err().to_string();
+            assert!(error.contains("y.npz[y]: cut short: shape [1000000000000000]"), "{error}");
+        }
     }
 }

@@ -1,19 +1,18 @@
 //! Arrays that are read and written some rows at a time: they may be larger than memory.
 
 use std::fs::File;
-use std::io::{BufWriter, Seek, Write};
+use std::io::{BufWriter, Write};
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array, Array2, ArrayBase, ArrayD, ArrayView2, Data, Dimension, Ix2, IxDyn, s};
-use npyz::{Order, WriterBuilder};
+use npyz::WriterBuilder;
 
 use crate::error::{Error, Result};
-use crate::npy::{
-    Element, check_type, cut_short, header, into_dimension, little_endian, open, read, shape_of,
-};
+use crate::header::Header;
+use crate::npy::{Element, check_type, cut_short, into_dimension, length_of, little_endian, open, read};
 
 /// Writes an array in C order.
 pub fn write<T: Element, S: Data<Elem = T>, D: Dimension>(
@@ -44,16 +43,15 @@ impl<T: Element> RowFile<T> {
     pub fn open(path: &Path) -> Result<Option<Self>> {
         let name = path.display().to_string();
         let mut reader = open(path)?;
-        let header = header(&mut reader, &name)?;
+        let header = Header::read(&mut reader, &name)?;
         check_type::<T>(&header, &name)?;
-        if header.order() != Order::C {
+        if header.is_fortran {
             return Ok(None);
         }
-        let begin = reader.stream_position().map_err(Error::system("read", path))?;
-        let shape = shape_of(header.shape());
-        let file = reader.into_inner();
-        let found = file.metadata().map_err(Error::system("read", path))?.len();
-        let needed = begin + (shape.iter().product::<usize>() * size_of::<T>()) as u64;
+        let found = length_of(&reader, path)?;
+        let begin = header.length as u64;
+        let needed = begin + (header.count() * size_of::<T>()) as u64;
+        let (shape, file) = (header.shape, reader.into_inner());
         if found < needed {
             return Err(cut_short(&name, &shape, &format!("{found} bytes of {needed}")));
         }
@@ -91,16 +89,17 @@ pub enum Rows<T> {
 }
 
 impl<T: Element> Rows<T> {
-    /// Opens a `.npy` file that must hold `T` with two axes.
+    /// Opens a `.npy` file that must hold `T`, with the axes after the first joined.
     pub fn open(path: &Path) -> Result<Self> {
         match RowFile::open(path)? {
             Some(file)
-                if file.shape.len() == 2
+                if file.shape.len() >= 2
                     && file.shape.iter().product::<usize>() * size_of::<T>() > RESIDENT_BYTES =>
             {
-                Ok(Self::File(file))
+                let shape = vec![file.shape[0], file.shape[1..].iter().product()];
+                Ok(Self::File(RowFile { shape, ..file }))
             }
-            _ => Ok(Self::Memory(read(path)?)),
+            _ => Ok(Self::Memory(joined(read(path)?, &path.display().to_string())?)),
         }
     }
 
@@ -119,6 +118,16 @@ impl<T: Element> Rows<T> {
             Self::File(file) => see(file.read::<Ix2>(range)?.view()),
         })
     }
+}
+
+/// The array (N, ...) as (N, D), the values of each row in C order; `name` is for errors.
+pub fn joined<T: Clone>(array: ArrayD<T>, name: &str) -> Result<Array2<T>> {
+    let Some((&rows, rest)) = array.shape().split_first().filter(|(_, rest)| !rest.is_empty()) else {
+        return into_dimension(array, name);
+    };
+    let shape = (rows, rest.iter().product::<usize>());
+    let values = array.as_standard_layout().into_owned();
+    Ok(values.into_shape_with_order(shape).expect("as many values"))
 }
 
 /// An array on its way to disk, some rows at a time.
@@ -203,6 +212,19 @@ mod tests {
         );
         std::fs::write(&path, b"hello").unwrap();
         assert!(message(read_any(&path).unwrap_err()).contains("not a .npy file"));
+    }
+
+    #[test]
+    fn axes_after_the_first_are_joined_in_c_order() {
+        let a = ndarray::Array3::from_shape_fn((2, 2, 3), |(i, j, k)| (100 * i + 10 * j + k) as f64);
+        let found = joined(a.clone().into_dyn(), "x").unwrap();
+        assert_eq!(found.row(1), array![100.0, 101.0, 102.0, 110.0, 111.0, 112.0]);
+        // What NumPy reshapes in logical order, whatever lies in memory.
+        let fortran = a.view().reversed_axes().as_standard_layout().into_owned().reversed_axes();
+        assert_eq!(joined(fortran.into_dyn(), "x").unwrap(), found);
+        assert!(
+            joined(array![1.0].into_dyn(), "x").unwrap_err().to_string().contains("x: shape [1] has 1 axes")
+        );
     }
 
     #[test]

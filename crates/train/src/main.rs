@@ -4,9 +4,12 @@ mod brought;
 mod cost;
 mod fit;
 mod judge;
+mod labels;
 mod minimiser;
+mod resolution;
 mod weights;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -56,21 +59,18 @@ fn main() -> ExitCode {
 fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<String> {
     let train = experiment::train_samples(&ctx.inputs)?;
     let test = experiment::split(&ctx.inputs, "test")?;
-    let mlp = network(params, ctx, &train)?;
-    let mut brought_layers = vec![];
-    let mut warnings = vec![];
-    let fitted = match &params.weights {
-        Some(path) => {
-            let brought = brought::read::<R>(&ctx.resolve(path), &mlp, params.weights_layers.as_deref())?;
-            let name = path.display().to_string();
-            let loss = usable_loss(&name, ctx, &mlp, &brought.w, &train)?;
-            warnings.extend(judge::unused(&name, &brought.unused));
-            warnings.extend(judge::chance(&name, &mlp, loss, &train));
-            say(&name, &mlp, &brought.layers, &warnings);
-            brought_layers = brought.layers;
-            Fitted::brought(brought.w)
-        }
-        None => fit::fit::<R>(params, ctx, &mlp, &train, test.as_ref())?,
+    let data = ctx.inputs.facts::<records::fetch_data::Facts>()?;
+    let mut warnings = resolution::warnings::<R>(&train);
+    let is_brought = params.weights.is_some();
+    warnings.extend(labels::check(params.loss, is_brought, data.n_outputs(), train.targets())?);
+    let widths = [&[train.n_features()], &params.hidden[..], &[data.n_outputs()]].concat();
+    let mlp = Mlp::new(&widths, params.activation, params.loss);
+    for warning in &warnings {
+        tracing::warn!("train: {warning}");
+    }
+    let (fitted, brought_layers) = match &params.weights {
+        Some(path) => bring(path, params, ctx, (&mlp, &train), &mut warnings)?,
+        None => (fit::fit::<R>(params, ctx, &mlp, &train, test.as_ref())?, vec![]),
     };
     write_history(ctx, &fitted)?;
     let splits = (&train, test.as_ref());
@@ -91,25 +91,30 @@ fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<Stri
     Ok(line(&facts))
 }
 
-/// The network that fits the samples: one output a class, or one for regression.
-fn network(params: &Train, ctx: &StageContext, train: &Samples) -> Result<Mlp> {
-    let n_classes = ctx.inputs.facts::<records::fetch_data::Facts>()?.n_classes;
-    if n_classes == 0 && params.loss == records::Loss::SoftmaxCrossEntropy {
-        return Err(Failure::config(
-            "train.loss: softmax-cross-entropy needs classes, but the labels are floats",
-            "set `loss: squared-error`, or store the labels as integers",
-        )
-        .into());
-    }
-    if n_classes == 1 && params.loss == records::Loss::SoftmaxCrossEntropy {
-        return Err(Failure::input(
-            "fetch-data/train_labels.npy: every sample is of class 0, so the loss is 0 whatever the weights are",
-            "bring labels of at least two classes, numbered from 0",
-        )
-        .into());
-    }
-    let widths = [&[train.n_features()], &params.hidden[..], &[n_classes.max(1)]].concat();
-    Ok(Mlp::new(&widths, params.activation, params.loss))
+/// Weights of the user with the names of their layers, after a look at whether they fit the samples.
+fn bring<R: Real>(
+    path: &Path,
+    params: &Train,
+    ctx: &StageContext,
+    (mlp, train): (&Mlp, &Samples),
+    warnings: &mut Vec<String>,
+) -> Result<(Fitted<R>, Vec<String>)> {
+    let (file, given) = (ctx.resolve(path), params.weights_layers.as_deref());
+    let brought = brought::read::<R>(&file, mlp, given)?;
+    let name = path.display().to_string();
+    let loss = usable_loss(&name, ctx, mlp, &brought.w, train)?;
+    let exact = brought::read::<f64>(&file, mlp, given)?.w;
+    let is_rounded = exact != brought.w.mapv(R::wide);
+    let in_f64 = is_rounded.then(|| fit::evaluate_aloud(ctx, mlp, &exact, train).0);
+    let found = [
+        judge::unused(&name, &brought.unused),
+        in_f64.and_then(|in_f64| resolution::of_weights(&name, loss.0, in_f64)),
+        judge::chance(&name, mlp, loss, train),
+    ];
+    let found = found.into_iter().flatten().collect::<Vec<_>>();
+    say(&name, mlp, &brought.layers, &found);
+    warnings.extend(found);
+    Ok((Fitted::brought(brought.w), brought.layers))
 }
 
 /// Which array of the file is which layer, and what looks wrong.

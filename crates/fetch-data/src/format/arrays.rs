@@ -1,21 +1,12 @@
-//! The user's own arrays: X (N, D) and y (N,).
+//! The user's own arrays: X (N, D) and y (N,) or (N, C).
 
 use std::path::Path;
 
-use ndarray::{Array1, Array2, ArrayD, Dimension, Ix1, Ix2};
-use pipeline::progress::Progress;
 use records::OwnFiles;
-use store::npy::{self, AnyArray, Element};
-use store::npz;
-use store::rows::Rows;
 
+use super::{inputs, targets};
 use crate::error::FetchError;
-use crate::split::{Images, Labels, Split, Splits};
-
-/// The largest class that is no mistake.
-const LARGEST_CLASS: i64 = 1_000_000;
-/// Rows that are looked through at once.
-const ROWS_AT_ONCE: usize = 4096;
+use crate::split::{Split, Splits};
 
 /// Reads and checks both splits; paths are relative to `base`.
 pub fn read(files: &OwnFiles, base: &Path) -> Result<Splits, FetchError> {
@@ -51,6 +42,10 @@ fn check_alike(
     if found != needed {
         return Err(FetchError::Kinds { test: named(test_y), found, train: named(train_y), needed });
     }
+    let (found, needed) = (test.labels.n_targets(), train.labels.n_targets());
+    if found != needed {
+        return Err(FetchError::Targets { file: named(test_y), found, needed });
+    }
     let (found, needed) = (test.shape().1, train.shape().1);
     if found != needed {
         return Err(FetchError::Features { file: named(test_x), found, needed });
@@ -59,131 +54,29 @@ fn check_alike(
 }
 
 fn read_split(x: &Path, y: &Path) -> Result<Split, FetchError> {
-    let split = Split { images: read_images(x)?, labels: read_labels(y)? };
-    let (labels, samples) = (split.labels.len(), split.shape().0);
+    let split = Split { images: inputs::read(x)?, labels: targets::read(y)? };
+    let (labels, (samples, features)) = (split.labels.len(), split.shape());
     if labels != samples {
-        return Err(FetchError::Lengths { labels_file: named(y), labels, images_file: named(x), samples });
+        let (labels_file, images_file) = (named(y), named(x));
+        let hint = if features == labels {
+            "X looks transposed: save X.T"
+        } else if split.labels.n_targets() == samples {
+            "y looks transposed: save y.T"
+        } else {
+            "row i of y belongs to row i of X"
+        };
+        return Err(FetchError::Lengths { labels_file, labels, images_file, samples, hint });
     }
     Ok(split)
-}
-
-fn is_npz(path: &Path) -> bool {
-    path.extension().is_some_and(|e| e == "npz")
-}
-
-/// X (N, D) of a `.npy` file, which may be larger than memory, or of an archive.
-fn read_images(path: &Path) -> Result<Images, FetchError> {
-    let images = if is_npz(path) { images_of_archive(path)? } else { images_of_file(path)? };
-    match &images {
-        Images::U8(_) => {}
-        Images::F32(x) => check_finite(x, path, |v| v.is_finite())?,
-        Images::F64(x) => check_finite(x, path, |v| v.is_finite())?,
-    }
-    Ok(images)
-}
-
-fn images_of_archive(path: &Path) -> Result<Images, FetchError> {
-    Ok(match npz::read(path, "x")? {
-        AnyArray::U8(a) => Images::U8(Rows::Memory(matrix(a, path)?)),
-        AnyArray::F32(a) => Images::F32(Rows::Memory(matrix(a, path)?)),
-        AnyArray::F64(a) => Images::F64(Rows::Memory(matrix(a, path)?)),
-        other @ AnyArray::I64(_) => return Err(wrong_type(path, other.dtype())),
-    })
-}
-
-fn images_of_file(path: &Path) -> Result<Images, FetchError> {
-    let (shape, dtype) = npy::peek(path)?;
-    if shape.len() != 2 {
-        return Err(wrong_shape(path, shape));
-    }
-    Ok(match dtype.as_str() {
-        "|u1" => Images::U8(Rows::open(path)?),
-        "<f4" => Images::F32(Rows::open(path)?),
-        "<f8" => Images::F64(Rows::open(path)?),
-        other => return Err(wrong_type(path, other)),
-    })
-}
-
-fn matrix<T>(array: ArrayD<T>, path: &Path) -> Result<Array2<T>, FetchError> {
-    with_axes::<T, Ix2>(array).map_err(|shape| wrong_shape(path, shape))
-}
-
-/// The array with as many axes as `D`, or its shape.
-fn with_axes<T, D: Dimension>(array: ArrayD<T>) -> Result<ndarray::Array<T, D>, Vec<usize>> {
-    let shape = array.shape().to_vec();
-    array.into_dimensionality().map_err(|_| shape)
-}
-
-fn wrong_type(path: &Path, found: &str) -> FetchError {
-    let hint = "convert it in NumPy: X.astype('<f4')";
-    FetchError::Type { file: named(path), found: found.to_owned(), needed: "u8, f32 or f64 is needed", hint }
-}
-
-fn wrong_shape(path: &Path, found: Vec<usize>) -> FetchError {
-    let hint = "flatten each sample: X.reshape(len(X), -1)";
-    FetchError::Shape { file: named(path), found, needed: "(N, D)", hint }
-}
-
-fn check_finite<T: Element>(
-    x: &Rows<T>,
-    path: &Path,
-    is_finite: impl Fn(&T) -> bool,
-) -> Result<(), FetchError> {
-    let n = x.dim().0;
-    let progress = Progress::new(n, "fetch-data: samples looked through");
-    for begin in (0..n).step_by(ROWS_AT_ONCE) {
-        progress.add(ROWS_AT_ONCE.min(n - begin));
-        let found = x.with(begin..(begin + ROWS_AT_ONCE).min(n), |rows| {
-            rows.indexed_iter().find(|(_, v)| !is_finite(v)).map(|(at, _)| at)
-        })?;
-        if let Some((row, column)) = found {
-            let at = format!("row {}, column {column}", begin + row);
-            return Err(FetchError::NotFinite { file: named(path), at });
-        }
-    }
-    Ok(())
-}
-
-/// y (N,): integers are classes, floats are targets.
-fn read_labels(path: &Path) -> Result<Labels, FetchError> {
-    let array = if is_npz(path) { npz::read(path, "y")? } else { npy::read_any(path)? };
-    match array {
-        AnyArray::U8(classes) => classes_of(classes.mapv(i64::from), path),
-        AnyArray::I64(classes) => classes_of(classes, path),
-        AnyArray::F32(values) => targets_of(values.mapv(f64::from), path),
-        AnyArray::F64(values) => targets_of(values, path),
-    }
-}
-
-fn vector<T>(array: ArrayD<T>, path: &Path) -> Result<Array1<T>, FetchError> {
-    with_axes::<T, Ix1>(array).map_err(|found| FetchError::Shape {
-        file: named(path),
-        found,
-        needed: "(N,)",
-        hint: "numpy.ravel it",
-    })
-}
-
-fn classes_of(classes: ArrayD<i64>, path: &Path) -> Result<Labels, FetchError> {
-    let classes = vector(classes, path)?;
-    match classes.iter().position(|y| !(0..=LARGEST_CLASS).contains(y)) {
-        None => Ok(Labels::Classes(classes)),
-        Some(row) => Err(FetchError::Class { file: named(path), row, class: classes[row] }),
-    }
-}
-
-fn targets_of(values: ArrayD<f64>, path: &Path) -> Result<Labels, FetchError> {
-    let values = vector(values, path)?;
-    match values.iter().position(|v| !v.is_finite()) {
-        None => Ok(Labels::Values(values)),
-        Some(row) => Err(FetchError::NotFinite { file: named(path), at: format!("row {row}") }),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::{Array3, array};
+    use crate::split::{Images, Labels};
+    use ndarray::{Array, Array2, Array3, Array4, Axis, Dimension, array};
+    use store::npy::Element;
+    use store::npz;
 
     struct Dir(tempfile::TempDir);
 
@@ -191,11 +84,11 @@ mod tests {
         fn split(&self) -> Result<Split, String> {
             read_split(&self.0.path().join("x.npy"), &self.0.path().join("y.npy")).map_err(|e| e.to_string())
         }
-        fn x<D: ndarray::Dimension, T: npy::Element>(&self, x: &ndarray::Array<T, D>) -> &Self {
+        fn x<D: Dimension, T: Element>(&self, x: &Array<T, D>) -> &Self {
             store::rows::write(&self.0.path().join("x.npy"), x).unwrap();
             self
         }
-        fn y<T: npy::Element>(&self, y: &Array1<T>) -> &Self {
+        fn y<D: Dimension, T: Element>(&self, y: &Array<T, D>) -> &Self {
             store::rows::write(&self.0.path().join("y.npy"), y).unwrap();
             self
         }
@@ -214,8 +107,93 @@ mod tests {
         assert!(fault(dir.y(&array![1_u8])).contains("1 labels, but"));
         assert!(fault(dir.y(&array![1.0, f64::NAN])).contains("row 1 is not finite"));
         assert!(fault(dir.x(&array![[1.0, f64::INFINITY]])).contains("row 0, column 1 is not finite"));
-        assert!(fault(dir.x(&array![[1_i64, 2]])).contains("contains <i8; u8, f32 or f64"));
-        assert!(fault(dir.x(&Array3::<u8>::zeros((2, 2, 2)))).contains("shape [2, 2, 2]; (N, D)"));
+        assert!(fault(dir.x(&array![[1_i64, 2]])).contains("contains <i8; bool, u8, f32 or f64"));
+        assert!(fault(dir.x(&array![1.0_f32, 2.0])).contains("shape [2]; (N, D)"));
+        assert!(fault(dir.x(&Array2::<f32>::zeros((5, 1))).y(&array![0_u8, 1])).contains("2 labels, but"));
+    }
+
+    /// cases.md E11: Keras' (N, 28, 28), and (N, C, H, W) as torchvision gives it.
+    #[test]
+    fn samples_of_any_rank_are_rows() {
+        let dir = Dir(tempfile::tempdir().unwrap());
+        let x = Array4::from_shape_fn((2, 3, 4, 5), |(n, c, h, w)| (1000 * n + 100 * c + 10 * h + w) as f64);
+        let split = dir.x(&x).y(&array![0_i64, 1]).split().unwrap();
+        let Images::F64(rows) = &split.images else { panic!() };
+        assert_eq!(rows.dim(), (2, 60));
+        let second = rows.with(1..2, |row| row.iter().copied().collect::<Vec<_>>()).unwrap();
+        assert_eq!(second, x.index_axis(Axis(0), 1).iter().copied().collect::<Vec<_>>());
+        let split = dir.x(&Array3::<u8>::zeros((2, 28, 28))).split().unwrap();
+        assert_eq!(split.shape(), (2, 784));
+    }
+
+    /// cases.md F6 and laplax #49: several targets; a row or a column of numbers is one target for each sample.
+    #[test]
+    fn floats_are_one_target_or_several() {
+        let dir = Dir(tempfile::tempdir().unwrap());
+        dir.x(&array![[1.0], [2.0], [3.0]]);
+        let y = array![[0.5, 2.0], [1.0, 0.0], [0.0, 1.0]];
+        let Labels::Values(found) = dir.y(&y).split().unwrap().labels else { panic!() };
+        assert_eq!(found, y);
+        let column = y.column(0).insert_axis(Axis(1)).to_owned();
+        let row = column.t().to_owned();
+        for y in [column.clone().into_dyn(), row.into_dyn(), column.clone().insert_axis(Axis(2)).into_dyn()] {
+            let Labels::Values(found) = dir.y(&y).split().unwrap().labels else { panic!() };
+            assert_eq!(found, column);
+        }
+        let Labels::Classes(found) = dir.y(&array![[2_i64], [0], [1]]).split().unwrap().labels else {
+            panic!()
+        };
+        assert_eq!(found, array![2, 0, 1]);
+        let fault = |dir: &Dir| dir.split().map(|_| ()).unwrap_err();
+        assert!(
+            fault(dir.y(&array![[0.5, 2.0], [1.0, f64::NAN], [0.0, 1.0]]))
+                .contains("row 1, column 1 is not finite")
+        );
+        assert!(fault(dir.y(&Array3::<f64>::zeros((3, 2, 2)))).contains("shape [3, 2, 2]; (N,) or (N, C)"));
+        assert!(fault(dir.y(&Array2::<f64>::zeros((3, 0)))).contains("shape [3, 0]; (N,) or (N, C)"));
+    }
+
+    /// cases.md D3: xgboost #10095, scikit-learn #5058, tflearn #80; the hint of old gave 180 labels for 60 samples.
+    #[test]
+    fn one_hot_classes_of_any_type_are_named() {
+        let dir = Dir(tempfile::tempdir().unwrap());
+        dir.x(&array![[1.0], [2.0], [3.0]]);
+        let y = array![[0_u8, 1], [1, 0], [1, 0]];
+        let fault = |dir: &Dir| dir.split().map(|_| ()).unwrap_err();
+        let named = |said: String| {
+            said.ends_with(
+                "y.npy: shape [3, 2] with a single 1 in each row: one-hot classes, but (N,) is needed",
+            )
+        };
+        assert!(named(fault(dir.y(&y))) && named(fault(dir.y(&y.mapv(i64::from)))));
+        assert!(named(fault(dir.y(&y.mapv(f32::from)))) && named(fault(dir.y(&y.mapv(f64::from)))));
+        // Several labels a sample, and counts.
+        assert!(
+            fault(dir.y(&array![[1_u8, 1], [1, 0], [1, 0]]))
+                .contains("shape [3, 2]; (N,), a class for each sample")
+        );
+        assert!(
+            fault(dir.y(&array![[0_i64, 2], [2, 0], [1, 0]]))
+                .contains("shape [3, 2]; (N,), a class for each sample")
+        );
+    }
+
+    /// cases.md D2 and E1; IDX files by any name, and the eight columns of QMNIST.
+    #[test]
+    fn idx_files_give_samples_and_classes() {
+        let dir = Dir(tempfile::tempdir().unwrap());
+        let path = |name: &str| dir.0.path().join(name);
+        std::fs::write(path("a"), [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4]).unwrap();
+        std::fs::write(path("b"), [0, 0, 8, 1, 0, 0, 0, 2, 9, 0]).unwrap();
+        let wide = [7, 4, 3, 2, 1, 0, 9, 8, 0, 1, 1, 1, 1, 1, 1, 1].map(i32::to_be_bytes).concat();
+        std::fs::write(path("c"), [&[0, 0, 0x0c, 2, 0, 0, 0, 2, 0, 0, 0, 8], &wide[..]].concat()).unwrap();
+        for (y, classes) in [("b", [9, 0]), ("c", [7, 0])] {
+            let split = read_split(&path("a"), &path(y)).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(
+                (split.shape(), split.classes_of(&[0, 1]).collect::<Vec<_>>()),
+                ((2, 2), classes.to_vec())
+            );
+        }
     }
 
     /// cases.md C3: aica-agent #307, osprey #92.
@@ -246,5 +224,7 @@ mod tests {
                 .to_string()
                 .contains("no array \"y\"; it holds x")
         );
+        let named = |array| dir.path().join(format!("set.npz[{array}]"));
+        assert_eq!(read_split(&named("x"), &named("x")).unwrap().shape(), (2, 1));
     }
 }

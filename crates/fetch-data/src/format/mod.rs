@@ -3,6 +3,8 @@
 pub mod arrays;
 mod csv;
 mod idx;
+mod inputs;
+mod targets;
 
 use std::path::Path;
 

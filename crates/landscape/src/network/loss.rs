@@ -26,7 +26,7 @@ impl Loss {
                 .collect(),
             Self::SquaredError => rows
                 .map(|(i, f)| {
-                    let square = |(c, &f): (usize, &R)| (f - R::narrow(targets.value(i, c))).powi(2);
+                    let square = |(c, &f): (usize, &R)| error(f, targets, i, c).powi(2);
                     0.5 * f.iter().enumerate().map(square).sum::<R>().wide()
                 })
                 .collect(),
@@ -46,9 +46,7 @@ impl Loss {
                 }
                 delta
             }
-            Self::SquaredError => {
-                Array2::from_shape_fn(f.dim(), |(i, c)| f[[i, c]] - R::narrow(targets.value(i, c)))
-            }
+            Self::SquaredError => Array2::from_shape_fn(f.dim(), |(i, c)| error(f[[i, c]], targets, i, c)),
         }
     }
 
@@ -84,6 +82,12 @@ impl Loss {
         let best = (0..f.len()).fold(0, |best, c| if f[c] > f[best] { c } else { best });
         Some(best == classes[i] as usize)
     }
+}
+
+/// Output `c` of row `i` less its target, taken off in f64: a target that the type of the products cannot represent is not
+/// rounded before.
+fn error<R: Real>(f: R, targets: &Targets, i: usize, c: usize) -> R {
+    R::narrow(f.wide() - targets.value(i, c))
 }
 
 fn class(targets: &Targets, i: usize) -> usize {
@@ -130,6 +134,15 @@ mod tests {
         for (found, expected) in found.iter().zip(expected) {
             assert!((found - expected).abs() <= 4.0 * f64::EPSILON * expected, "{found} {expected}");
         }
+    }
+
+    /// cases.md A4, for targets: f32 rounds 1e8 + 0.5 to 1e8.
+    #[test]
+    fn a_target_far_from_zero_is_not_rounded_before_the_difference() {
+        let targets = Targets::Values(array![[1e8 + 0.5, -3.0]]);
+        let f = array![[1e8_f32, -1.0]];
+        assert_eq!(Loss::SquaredError.values(f.view(), &targets), [0.5 * (0.25 + 4.0)]);
+        assert_eq!(Loss::SquaredError.gradient(f.view(), &targets), array![[-0.5, 2.0]]);
     }
 
     #[test]

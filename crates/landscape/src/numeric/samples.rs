@@ -81,9 +81,13 @@ impl Targets {
 pub struct Samples {
     inputs: Inputs,
     targets: Targets,
-    factor: f64,
-    shift: f64,
+    scale: f64,
+    mean: f64,
+    std: f64,
 }
+
+/// A mean of more than so many standard deviations is taken off in f64: in f32 the difference would lose over a decimal digit.
+const FAR: f64 = 16.0;
 
 /// Normalised rows with their targets.
 #[derive(Clone, Debug)]
@@ -100,7 +104,7 @@ impl Samples {
     /// # Panics
     /// If the numbers of inputs and targets differ.
     pub fn new(inputs: Inputs, targets: Targets, (scale, mean, std): (f64, f64, f64)) -> Self {
-        let samples = Self { inputs, targets, factor: 1.0 / (scale * std), shift: -mean / std };
+        let samples = Self { inputs, targets, scale, mean, std };
         assert_eq!(samples.shape().0, samples.targets.len(), "as many targets as inputs");
         samples
     }
@@ -149,16 +153,27 @@ impl Samples {
 
     /// The rows of `range` as network inputs, into `x` (B, D).
     fn normalise<R: Real>(&self, range: Range<usize>, x: &mut ArrayViewMut2<R>) {
+        let is_far = (self.mean / self.std).abs() > FAR;
         match &self.inputs {
+            Inputs::U8(raw) if is_far => raw.with(range, &mut |raw| self.scale_wide(raw, x)),
+            Inputs::F32(raw) if is_far => raw.with(range, &mut |raw| self.scale_wide(raw, x)),
             Inputs::U8(raw) => raw.with(range, &mut |raw| self.scale(raw, x, R::byte)),
             Inputs::F32(raw) => raw.with(range, &mut |raw| self.scale(raw, x, |v| R::narrow(f64::from(v)))),
-            Inputs::F64(raw) => raw.with(range, &mut |raw| self.scale(raw, x, R::narrow)),
+            Inputs::F64(raw) => raw.with(range, &mut |raw| self.scale_wide(raw, x)),
         }
     }
 
+    /// In the precision of the products, for raw values that it represents.
     fn scale<T: Copy, R: Real>(&self, raw: ArrayView2<T>, x: &mut ArrayViewMut2<R>, real: impl Fn(T) -> R) {
-        let (factor, shift) = (R::narrow(self.factor), R::narrow(self.shift));
+        let factor = R::narrow(1.0 / (self.scale * self.std));
+        let shift = R::narrow(-self.mean / self.std);
         Zip::from(x).and(raw).for_each(|x, &v| *x = real(v) * factor + shift);
+    }
+
+    /// In f64, and narrowed last: values far from 0 keep the digits in which they differ.
+    fn scale_wide<T: Copy + Into<f64>, R: Real>(&self, raw: ArrayView2<T>, x: &mut ArrayViewMut2<R>) {
+        let (scale, mean, deviations) = (1.0 / self.scale, self.mean, 1.0 / self.std);
+        Zip::from(x).and(raw).for_each(|x, &v| *x = R::narrow((v.into() * scale - mean) * deviations));
     }
 
     /// (N, D) of the inputs, which may go on after the last target.
@@ -187,5 +202,35 @@ mod tests {
         assert_eq!(block.targets, Targets::Classes(vec![0, 1]));
         // (51/255 − 0.5) / 0.25 = −1.2; three roundings
         assert!((block.x[[0, 0]] + 1.2).abs() < 4.0 * f64::EPSILON);
+    }
+
+    /// cases.md A4: keras #7340, scikit-learn #12333, elasticdl #1952, ai2cm/fv3net #1111. Before, the inputs became multiples of 8.
+    #[test]
+    fn values_far_from_zero_keep_the_digits_in_which_they_differ() {
+        let offsets = array![[-1.25, 0.5], [0.3, 2.0]];
+        let block = |inputs, mean, std| {
+            let samples = Samples::new(inputs, Targets::Classes(vec![0, 1]), (1.0, mean, std));
+            samples.block::<f32>(0..2).x
+        };
+        // Unix times: what f64 keeps at 1.7e9 is 2.4e-7, f32 rounds to 128.
+        let found = block(Inputs::F64(Arc::new(&offsets + 1.7e9)), 1.7e9, 1.0);
+        assert!((found.mapv(f64::from) - &offsets).iter().all(|d| d.abs() < 5e-7), "{found}");
+        // Pressures in Pa as f32: raw values are exact multiples of 1/128; their normalised difference has 24 bits.
+        let raw = array![[101_320.5_f32, 101_327.75], [101_324.0, 101_330.25]];
+        let expected = raw.mapv(|v| (f64::from(v) - 101_325.37) / 2.3);
+        let found = block(Inputs::F32(Arc::new(raw)), 101_325.37, 2.3);
+        let largest = (found.mapv(f64::from) - expected).iter().fold(0.0_f64, |m, d| m.max(d.abs()));
+        assert!(largest < 2.0 * f64::from(f32::EPSILON), "{largest}");
+    }
+
+    #[test]
+    fn values_near_zero_are_normalised_in_the_precision_of_the_products() {
+        let raw = array![[0_u8, 200], [17, 255]];
+        let (scale, mean, std) = (255.0, 0.1307, 0.3081);
+        let (factor, shift) = (f32::narrow(1.0 / (scale * std)), f32::narrow(-mean / std));
+        let expected = raw.mapv(|v| f32::from(v) * factor + shift);
+        let samples =
+            Samples::new(Inputs::U8(Arc::new(raw)), Targets::Classes(vec![0, 1]), (scale, mean, std));
+        assert_eq!(samples.block::<f32>(0..2).x, expected);
     }
 }

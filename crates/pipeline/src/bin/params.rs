@@ -17,6 +17,7 @@ use pipeline::log;
 use pipeline::shell::command::Places;
 use records::{Section, stages};
 use store::hash::stamp;
+use store::npz;
 
 /// Checks pipeline.yaml and writes each resolved section where it changed
 #[derive(Parser)]
@@ -116,7 +117,7 @@ fn update<S: Section>(
     let base = places.pipeline.parent().unwrap_or(Path::new(""));
     let mut text = to_yaml(&section)?;
     for file in section.files() {
-        writeln!(text, "# {}: {}", file.display(), stamp(&base.join(&file)))?;
+        writeln!(text, "# {}: {}", file.display(), stamp(&base.join(npz::split(&file).0)))?;
     }
     for (other, stage) in section.experiments() {
         let manifest = |experiment: &str, stage: &str| format!("$(A)/{experiment}/{stage}/manifest.json");

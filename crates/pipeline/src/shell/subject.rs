@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use records::{Member, Section};
 use serde_json::Value;
 use store::artifact::{Inputs, fingerprint};
-use store::hash;
 use store::manifest::{Code, Manifest};
+use store::{hash, npz};
 
 use crate::config::Pipeline;
 use crate::failure::Failure;
@@ -73,7 +73,7 @@ impl<S: Stage> Subject<S> {
             input_hashes.insert(format!("{other}/{stage}/"), manifest.content_hash());
         }
         for file in params.files() {
-            input_hashes.insert(file.display().to_string(), hash::of_path(&base.join(&file))?);
+            input_hashes.insert(file.display().to_string(), hash::of_path(&base.join(npz::split(&file).0))?);
         }
         let parts = serde_json::from_str(S::CODE).context("CODE of the build script")?;
         let code = Code { version: env!("CARGO_PKG_VERSION").to_owned(), parts };

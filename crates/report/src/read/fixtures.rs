@@ -90,6 +90,8 @@ pub fn experiment() -> Experiment {
             n_test: 20,
             n_features: 4,
             n_classes: 2,
+            n_targets: 1,
+            warnings: vec![],
             normalisation: Normalisation { scale: 1.0, mean: 0.0, std: 1.0 },
             source: "files".into(),
             attribution: "own".into(),

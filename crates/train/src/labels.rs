@@ -1,0 +1,125 @@
+//! What the labels are for the loss: too few classes to learn from, or so many that they look like numbers.
+
+use std::collections::BTreeSet;
+
+use landscape::numeric::samples::Targets;
+use pipeline::Failure;
+use records::Loss;
+
+/// What looks wrong with labels that the loss can be computed from; an error where it cannot, or where training has no end.
+/// `is_brought`: the weights were trained elsewhere.
+pub fn check(
+    loss: Loss,
+    is_brought: bool,
+    n_outputs: usize,
+    targets: &Targets,
+) -> Result<Option<String>, Failure> {
+    let Targets::Classes(classes) = targets else {
+        return match loss {
+            Loss::SquaredError => Ok(None),
+            Loss::SoftmaxCrossEntropy => Err(Failure::config(
+                "train.loss: softmax-cross-entropy needs classes, but the labels are floats",
+                advice(targets),
+            )),
+        };
+    };
+    let present = classes.iter().collect::<BTreeSet<_>>();
+    match (present.first(), loss) {
+        (Some(class), _) if present.len() == 1 => one_class(**class, loss, is_brought, n_outputs),
+        (_, Loss::SquaredError) => Ok(like_numbers(present.len(), classes.len())),
+        (_, Loss::SoftmaxCrossEntropy) => Ok(None),
+    }
+}
+
+/// What to do with floats where classes are needed: only whole numbers can be classes.
+fn advice(targets: &Targets) -> &'static str {
+    match targets {
+        Targets::Values(y) if y.ncols() > 1 => {
+            "set `loss: squared-error`; or save the class of each sample, where the columns are probabilities: y.argmax(1)"
+        }
+        Targets::Values(y) if y.iter().any(|v| v.fract() != 0.0) => "set `loss: squared-error`",
+        _ => "set `loss: squared-error`, or store the labels as integers: y.astype('<i8')",
+    }
+}
+
+fn one_class(class: u32, loss: Loss, is_brought: bool, n_outputs: usize) -> Result<Option<String>, Failure> {
+    let found = format!("fetch-data/train_labels.npy: every sample is of class {class}");
+    let so = match (loss, is_brought) {
+        (Loss::SoftmaxCrossEntropy, _) if n_outputs == 1 => "the loss is 0 whatever the weights are",
+        (Loss::SoftmaxCrossEntropy, false) => {
+            "the loss has no minimum: training only makes the weights larger"
+        }
+        _ => return Ok(Some(format!("{found}, so the other classes have no part in the loss"))),
+    };
+    Err(Failure::input(
+        format!("{found}, so {so}"),
+        "bring labels of at least two classes, numbered from 0; fetch-data.classes keeps the lowest numbers only, \
+         fetch-data.n_samples the first rows of the order",
+    ))
+}
+
+/// More classes than the root of the number of samples: fewer samples a class than there are classes.
+fn like_numbers(n_classes: usize, n: usize) -> Option<String> {
+    (n_classes * n_classes > n).then(|| {
+        format!(
+            "fetch-data/train_labels.npy: {n_classes} different integers among {n} samples are classes, each an output of its own \
+             with target 1 or 0; for regression on their values store the targets as floats: y.astype('<f8')"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOFTMAX: Loss = Loss::SoftmaxCrossEntropy;
+
+    fn found(loss: Loss, is_brought: bool, classes: Vec<u32>) -> Result<Option<String>, String> {
+        let n_outputs = *classes.iter().max().unwrap() as usize + 1;
+        check(loss, is_brought, n_outputs, &Targets::Classes(classes)).map_err(|e| e.to_string())
+    }
+
+    /// cases.md A8: scikit-learn #9913, FocoosAI #126: the check looked at class 0 only.
+    #[test]
+    fn one_class_of_any_number_is_refused() {
+        assert!(
+            found(SOFTMAX, false, vec![0; 9])
+                .unwrap_err()
+                .contains("every sample is of class 0, so the loss is 0")
+        );
+        assert!(
+            found(SOFTMAX, false, vec![3; 9])
+                .unwrap_err()
+                .contains("every sample is of class 3, so the loss has no")
+        );
+        // The samples of one class under a network that knows more are a fair question.
+        assert!(found(SOFTMAX, true, vec![3; 9]).unwrap().unwrap().contains("every sample is of class 3"));
+        assert!(
+            found(Loss::SquaredError, false, vec![3; 9])
+                .unwrap()
+                .unwrap()
+                .contains("every sample is of class 3")
+        );
+        assert_eq!(found(SOFTMAX, false, vec![1, 0]), Ok(None));
+    }
+
+    #[test]
+    fn floats_that_are_no_classes_are_not_advised_to_be_cut() {
+        let said = |y: ndarray::Array2<f64>| check(SOFTMAX, false, 1, &Targets::Values(y)).unwrap_err().hint;
+        assert!(said(ndarray::array![[0.0], [2.0]]).contains("astype('<i8')"));
+        assert!(!said(ndarray::array![[0.5], [2.0]]).contains("astype"));
+        assert!(said(ndarray::array![[0.5, 0.5], [0.1, 0.9]]).contains("y.argmax(1)"));
+    }
+
+    /// cases.md A7: scikit-learn #31752, skore #1080, pycaret #3319, AutoViz #69.
+    #[test]
+    fn integers_that_look_like_numbers_are_said_to_be_classes() {
+        let said = found(Loss::SquaredError, false, (0..60).map(|i| i % 8).collect()).unwrap().unwrap();
+        assert!(
+            said.contains("8 different integers among 60 samples are classes")
+                && said.contains("astype('<f8')")
+        );
+        assert_eq!(found(Loss::SquaredError, false, (0..60).map(|i| i % 7).collect()), Ok(None));
+        assert_eq!(found(SOFTMAX, false, (0..60).map(|i| i % 8).collect()), Ok(None));
+    }
+}
