@@ -17,7 +17,7 @@ use landscape::spectrum::ritz::{EigenRequest, Which};
 use landscape::spectrum::subspace::random_basis;
 use landscape::training::epoch::epoch;
 use landscape::training::optimizer::{Optimizer, Stepper};
-use landscape::{Mlp, Samples};
+use landscape::{Network, Samples};
 use ndarray::{Array1, Array2, s};
 use store::artifact::Inputs;
 
@@ -28,7 +28,7 @@ const PAPER: usize = 9_984;
 
 /// A finished experiment, and which rows are wanted.
 pub struct Bench {
-    mlp: Mlp,
+    network: Network,
     samples: Samples,
     w: Array1<f32>,
     basis: Array2<f32>,
@@ -53,16 +53,16 @@ pub fn sgemm_gflops(threads: usize) -> f64 {
 impl Bench {
     /// The network, samples and basis of an experiment.
     pub fn read(inputs: &Inputs, only: &str) -> Result<Self> {
-        let mlp = experiment::network(inputs)?;
+        let network = experiment::network(inputs)?;
         let samples = experiment::train_samples(inputs)?;
         anyhow::ensure!(
             samples.len() >= PAPER,
             "{} samples, but the bench needs {PAPER}; name another experiment",
             samples.len()
         );
-        let w = experiment::w_star(inputs, &mlp)?;
-        let basis = experiment::basis(inputs, "basis.npy", &mlp)?;
-        Ok(Self { mlp, samples, w, basis, only: only.to_owned() })
+        let w = experiment::w_star(inputs, &network)?;
+        let basis = experiment::basis(inputs, "basis.npy", &network)?;
+        Ok(Self { network, samples, w, basis, only: only.to_owned() })
     }
 
     /// Hands every wanted kernel to `time`, and whether one thread would take minutes for it.
@@ -74,16 +74,16 @@ impl Bench {
         };
         let paper = self.samples.first(PAPER);
         for samples in [&paper, &self.samples] {
-            let sum = HessianSum::new(&self.mlp, self.w.view(), samples, 1 << 30);
+            let sum = HessianSum::new(&self.network, self.w.view(), samples, 1 << 30);
             time("Hessian-vector product, 1 at once", false, &|name| self.products(name, &sum, 1));
             time("Hessian-vector product, 10 at once", false, &|name| self.products(name, &sum, 10));
         }
-        let sum = HessianSum::new(&self.mlp, self.w.view(), &paper, 1 << 30);
+        let sum = HessianSum::new(&self.network, self.w.view(), &paper, 1 << 30);
         time("top-10 pairs, residual 1e-3", false, &|name| self.solve(name, &sum));
         time("top-10 eigenvalues of all prefixes", false, &|name| self.all_prefixes(name, &sum));
         drop(sum);
         for (samples, large) in [(&paper, false), (&self.samples, true)] {
-            let sum = HessianSum::new(&self.mlp, self.w.view(), samples, 1 << 30);
+            let sum = HessianSum::new(&self.network, self.w.view(), samples, 1 << 30);
             time("per-sample curvature, d = 10", large, &|name| self.curvature(name, &sum));
             drop(sum);
             time("draws, d = 10, T = 1024", large, &|name| self.draws(name, samples, 10, 1024));
@@ -95,7 +95,7 @@ impl Bench {
     }
 
     fn weights(&self) -> (f64, f64) {
-        let (p1, p2) = self.mlp.weight_counts();
+        let (p1, p2) = self.network.weight_counts();
         (p1 as f64, p2 as f64)
     }
 
@@ -103,7 +103,7 @@ impl Bench {
     fn products(&self, name: &str, sum: &HessianSum<f32>, vectors: usize) -> Row {
         let n = sum.samples.len();
         let (p1, p2) = self.weights();
-        let v = random_basis::<f32>(9, vectors, self.mlp.n_params());
+        let v = random_basis::<f32>(9, vectors, self.network.n_params());
         let flops = (4.0 * p1 + 12.0 * p2) * (n * vectors) as f64;
         measure(name, n, if n > PAPER { 5 } else { 15 }, flops, || {
             sum.product(0..n, v.view(), SecondOrder::Hessian);
@@ -134,7 +134,7 @@ impl Bench {
         let mut row = measure(name, n, 5, flops, || {
             pairs = lanczos(&hessian, &self.request(1000), &mut |_| ());
         });
-        let v = random_basis::<f32>(9, 1, self.mlp.n_params());
+        let v = random_basis::<f32>(9, 1, self.network.n_params());
         let one = measure("one", n, 15, 0.0, || {
             sum.product(0..n, v.view(), SecondOrder::Hessian);
         });
@@ -200,11 +200,17 @@ impl Bench {
     }
 
     fn draw_flops(&self, d: usize) -> f64 {
-        2.0 * ((d + 1) * self.mlp.layers()[1]) as f64 + 2.0 * self.weights().1
+        2.0 * ((d + 1) * self.network.widths()[1]) as f64 + 2.0 * self.weights().1
     }
 
     fn at<'a>(&'a self, samples: &'a Samples, basis: &'a Array2<f32>) -> Draws<'a, f32> {
-        Draws { mlp: &self.mlp, w: self.w.view(), basis: basis.view(), samples, weights_bytes: 320 << 20 }
+        Draws {
+            network: &self.network,
+            w: self.w.view(),
+            basis: basis.view(),
+            samples,
+            weights_bytes: 320 << 20,
+        }
     }
 
     /// The first d rows of the basis, or random ones beyond it.
@@ -212,7 +218,7 @@ impl Bench {
         if d <= self.basis.nrows() {
             self.basis.slice(s![..d, ..]).to_owned()
         } else {
-            random_basis(9, d, self.mlp.n_params())
+            random_basis(9, d, self.network.n_params())
         }
     }
 
@@ -225,7 +231,7 @@ impl Bench {
         let mut w = self.w.clone();
         let mut stepper = Stepper::new(adam, w.len());
         measure(name, n, 15, 6.0 * (p1 + p2) * n as f64, || {
-            epoch(&self.mlp, &mut w, &mut stepper, &self.samples, &rows, 64, &mut |_| ());
+            epoch(&self.network, &mut w, &mut stepper, &self.samples, &rows, 64, &mut |_| ());
         })
     }
 }

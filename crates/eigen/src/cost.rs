@@ -45,7 +45,7 @@ pub fn of<R: Real>(params: &Eigen, ctx: &PlanContext) -> Result<Cost> {
             n * derivatives,
         ),
     ];
-    let vectors = most_vectors(params) * work.mlp.n_params() as f64;
+    let vectors = most_vectors(params) * work.network.n_params() as f64;
     let memory = work.shape.inputs_bytes(work.shape.n) + cached + Workload::<R>::bytes(vectors);
     Ok(work.finish(parts, memory))
 }
@@ -82,7 +82,7 @@ impl Products {
 
 /// Seconds of slope and curvature in `dim` directions, per sample.
 fn derivative_seconds<R: Real>(sum: &HessianSum<R>, dim: usize) -> f64 {
-    let basis = random_basis::<R>(4, dim, sum.mlp.n_params());
+    let basis = random_basis::<R>(4, dim, sum.network.n_params());
     let once = seconds(|| {
         let nothing: Result<(), std::convert::Infallible> =
             sample_derivatives(sum, basis.view(), &mut |_| Ok(()));

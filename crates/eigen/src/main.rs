@@ -13,7 +13,7 @@ use landscape::spectrum::power::power_iteration;
 use landscape::spectrum::prefixes::{PrefixSpectrum, prefix_pairs, prefix_spectrum};
 use landscape::spectrum::ritz::{EigenRequest, MISS_PROBABILITY, RitzPairs};
 use landscape::spectrum::subspace::{filter_normalised_basis, orthonormality_error, random_basis};
-use landscape::{Mlp, Real};
+use landscape::{Network, Real};
 use ndarray::{Array1, Array2, Ix2};
 use pipeline::Failure;
 use pipeline::shell::cost::{Cost, PlanContext};
@@ -56,18 +56,18 @@ fn main() -> ExitCode {
 
 fn run<R: Real + Element>(params: &Eigen, ctx: &mut StageContext) -> Result<String> {
     let samples = experiment::train_samples(&ctx.inputs)?;
-    let mlp = experiment::network(&ctx.inputs)?;
-    let w = experiment::w_star::<R>(&ctx.inputs, &mlp)?;
-    let sum = HessianSum::new(&mlp, w.view(), &samples, params.primal_cache_mib << 20);
-    let request = request(params, &mlp)?;
+    let network = experiment::network(&ctx.inputs)?;
+    let w = experiment::w_star::<R>(&ctx.inputs, &network)?;
+    let sum = HessianSum::new(&network, w.view(), &samples, params.primal_cache_mib << 20);
+    let request = request(params, &network)?;
 
     let pairs = match &params.basis {
         Some(path) => own_basis(&ctx.resolve(path), &sum)?,
         None => solve(params, ctx, &sum, &request)?,
     };
     write_pairs(ctx, &pairs)?;
-    let random_dim = random_dim(params, &mlp);
-    write_random_bases(params, ctx, &mlp, &w, random_dim)?;
+    let random_dim = random_dim(params, &network);
+    write_random_bases(params, ctx, &network, &w, random_dim)?;
 
     write_derivatives(ctx, &sum, &pairs)?;
     let prefix = prefixes(params, ctx, &sum, &request, &pairs)?;
@@ -96,10 +96,10 @@ fn run<R: Real + Element>(params: &Eigen, ctx: &mut StageContext) -> Result<Stri
     ))
 }
 
-fn request(params: &Eigen, mlp: &Mlp) -> Result<EigenRequest> {
-    if params.dim > mlp.n_params() {
+fn request(params: &Eigen, network: &Network) -> Result<EigenRequest> {
+    if params.dim > network.n_params() {
         return Err(Failure::config(
-            format!("eigen.dim: {} pairs, but the network has {} parameters", params.dim, mlp.n_params()),
+            format!("eigen.dim: {} pairs, but the network has {} parameters", params.dim, network.n_params()),
             "lower eigen.dim",
         )
         .into());
@@ -156,7 +156,7 @@ fn solve<R: Real>(
 fn own_basis<R: Real>(path: &std::path::Path, sum: &HessianSum<R>) -> Result<RitzPairs<R>> {
     let name = path.display().to_string();
     let basis = experiment::to_real::<R, Ix2>(arrays::read(path, "basis")?, &name)?;
-    if basis.ncols() != sum.mlp.n_params() && basis.nrows() == sum.mlp.n_params() {
+    if basis.ncols() != sum.network.n_params() && basis.nrows() == sum.network.n_params() {
         return Err(Failure::input(
             format!(
                 "{name}: shape {:?} looks transposed: eigenvectors are its rows, (d, {})",
@@ -167,7 +167,7 @@ fn own_basis<R: Real>(path: &std::path::Path, sum: &HessianSum<R>) -> Result<Rit
         )
         .into());
     }
-    experiment::check_params(&name, basis.ncols(), sum.mlp)?;
+    experiment::check_params(&name, basis.ncols(), sum.network)?;
     let error = orthonormality_error(basis.view());
     let allowed = 100.0 * R::epsilon().wide() * basis.nrows() as f64;
     if !error.is_finite() || error > allowed {
@@ -220,8 +220,8 @@ fn write_derivatives<R: Real>(
 }
 
 /// Rows of the random bases: as many as asked for, or as there are parameters.
-fn random_dim(params: &Eigen, mlp: &Mlp) -> usize {
-    let p = mlp.n_params();
+fn random_dim(params: &Eigen, network: &Network) -> usize {
+    let p = network.n_params();
     if params.random_dim > p {
         tracing::warn!(
             "eigen.random_dim: {} directions, but the network has {p} parameters: {p} are written",
@@ -234,7 +234,7 @@ fn random_dim(params: &Eigen, mlp: &Mlp) -> usize {
 fn write_random_bases<R: Real + Element>(
     params: &Eigen,
     ctx: &mut StageContext,
-    mlp: &Mlp,
+    network: &Network,
     w: &Array1<R>,
     r: usize,
 ) -> Result<()> {
@@ -244,13 +244,13 @@ fn write_random_bases<R: Real + Element>(
     // The next seeds: the first direction of the solve has taken `seed` itself.
     ctx.outputs.write(
         "basis_random.npy",
-        &random_basis::<R>(params.seed.wrapping_add(1), r, mlp.n_params()),
+        &random_basis::<R>(params.seed.wrapping_add(1), r, network.n_params()),
         "parameter units",
         "orthonormal random directions, (r, p)",
     )?;
     Ok(ctx.outputs.write(
         "basis_filter.npy",
-        &filter_normalised_basis(mlp, w.view(), params.seed.wrapping_add(2), r),
+        &filter_normalised_basis(network, w.view(), params.seed.wrapping_add(2), r),
         "parameter units",
         "filter-normalised random directions, (r, p)",
     )?)

@@ -12,7 +12,7 @@ use landscape::passes::hvp::{HessianSum, SecondOrder};
 use landscape::spectrum::subspace::random_basis;
 use landscape::training::epoch::epoch;
 use landscape::training::optimizer::Stepper;
-use landscape::{Inputs, Mlp, Real, Samples, Targets};
+use landscape::{Inputs, Network, Real, Samples, Targets};
 use ndarray::{Array1, Array2};
 use pipeline::shell::cost::{Cost, Part, PlanContext};
 use records::{FetchData, OwnFiles, fetch_data};
@@ -106,7 +106,7 @@ pub struct Workload<R> {
     /// of the experiment itself
     pub shape: Shape,
     /// its network
-    pub mlp: Mlp,
+    pub network: Network,
     /// random, (p,)
     pub w: Array1<R>,
     /// made up, at most 2048
@@ -124,7 +124,7 @@ impl<R: Real> Workload<R> {
         let shape = Shape::of(ctx)?;
         let train: records::Train = ctx.section()?;
         let widths = [&[shape.features], &train.hidden[..], &[shape.outputs]].concat();
-        let mlp = Mlp::new(&widths, train.activation, train.loss);
+        let network = Network::new(&widths, train.activation, train.loss);
         let n = shape.n.clamp(1, SAMPLES);
         let raw = gaussian_rows(1, n, shape.features).mapv(f32::narrow);
         let targets = if shape.classes == 0 {
@@ -133,19 +133,19 @@ impl<R: Real> Workload<R> {
             Targets::Classes((0..n).map(|i| u32::try_from(i % shape.classes).unwrap_or(0)).collect())
         };
         let samples = Samples::new(Inputs::F32(Arc::new(raw)), targets, (1.0, 0.0, 1.0));
-        let w = gaussian_rows(2, 1, mlp.n_params()).row(0).mapv(|v| R::narrow(0.03 * v));
-        Ok(Self { shape, mlp, w, samples, begun })
+        let w = gaussian_rows(2, 1, network.n_params()).row(0).mapv(|v| R::narrow(0.03 * v));
+        Ok(Self { shape, network, w, samples, begun })
     }
 
     /// Weights without biases: of the first layer, and of the others.
     pub fn weights(&self) -> (f64, f64) {
-        let of = |l: usize| (self.mlp.layers()[l] * self.mlp.layers()[l - 1]) as f64;
-        (of(1), (2..=self.mlp.depth()).map(of).sum())
+        let of = |l: usize| (self.network.widths()[l] * self.network.widths()[l - 1]) as f64;
+        (of(1), (2..=self.network.depth()).map(of).sum())
     }
 
     /// Flops of the losses of one draw at one sample (`docs/method.md`, 1.6).
     pub fn flops_of_draw(&self, dim: usize) -> f64 {
-        2.0 * (dim as f64 + 1.0) * self.mlp.layers()[1] as f64 + 2.0 * self.weights().1
+        2.0 * (dim as f64 + 1.0) * self.network.widths()[1] as f64 + 2.0 * self.weights().1
     }
 
     /// Flops of a gradient step at one sample.
@@ -164,9 +164,9 @@ impl<R: Real> Workload<R> {
     pub fn step_seconds(&self, train: &records::Train) -> f64 {
         let rows = (0..self.samples.len()).collect::<Vec<_>>();
         let mut w = self.w.clone();
-        let mut stepper = Stepper::new(train.optimizer, self.mlp.n_params());
+        let mut stepper = Stepper::new(train.optimizer, self.network.n_params());
         let once = seconds(|| {
-            epoch(&self.mlp, &mut w, &mut stepper, &self.samples, &rows, train.batch_size, &mut |_| ());
+            epoch(&self.network, &mut w, &mut stepper, &self.samples, &rows, train.batch_size, &mut |_| ());
         });
         once / self.samples.len() as f64
     }
@@ -174,10 +174,10 @@ impl<R: Real> Workload<R> {
     /// Seconds of the losses of one of `draws` draws in `dim` directions, per sample: the products of the samples with the
     /// directions, which few draws of a calibration pay for alone, are shared by all of them.
     pub fn draw_seconds(&self, dim: usize, draws: usize, step: usize, weights_bytes: usize) -> f64 {
-        let basis = random_basis::<R>(5, dim, self.mlp.n_params());
+        let basis = random_basis::<R>(5, dim, self.network.n_params());
         let theta = gaussian_rows(6, DRAWS, dim) * 0.1;
-        let (mlp, samples) = (&self.mlp, &self.samples);
-        let subject = Draws { mlp, w: self.w.view(), basis: basis.view(), samples, weights_bytes };
+        let (network, samples) = (&self.network, &self.samples);
+        let subject = Draws { network, w: self.w.view(), basis: basis.view(), samples, weights_bytes };
         let step = step.min(samples.len() / 3).max(1);
         let once = seconds(|| {
             monte_carlo(&subject, theta.view(), step, &mut |_| ());
@@ -189,7 +189,7 @@ impl<R: Real> Workload<R> {
 
     /// The Hessian over the samples, with at most so much memory for activations.
     pub fn hessian(&self, cache_mib: usize) -> HessianSum<'_, R> {
-        HessianSum::new(&self.mlp, self.w.view(), &self.samples, cache_mib << 20)
+        HessianSum::new(&self.network, self.w.view(), &self.samples, cache_mib << 20)
     }
 
     /// Bytes of so many numbers of the precision.
@@ -223,7 +223,7 @@ pub fn part(what: String, flops: f64, seconds: f64) -> Part {
 
 /// Seconds of a Hessian-vector product, per sample.
 pub fn product_seconds<R: Real>(sum: &HessianSum<R>) -> f64 {
-    let one = random_basis::<R>(3, 1, sum.mlp.n_params());
+    let one = random_basis::<R>(3, 1, sum.network.n_params());
     let count = sum.samples.len();
     let once = seconds(|| {
         sum.product(0..count, one.view(), SecondOrder::Hessian);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use landscape::numeric::samples::Rows;
-use landscape::{Inputs, Mlp, Real, Samples, Targets};
+use landscape::{Inputs, Network, Real, Samples, Targets};
 use ndarray::{Array1, Array2, ArrayD, ArrayView2, Axis, Dimension, Ix1, Ix2};
 use pipeline::Failure;
 use records::{fetch_data, train};
@@ -91,22 +91,22 @@ pub fn gather<R: Real>(samples: &Samples, rows: &[usize]) -> Samples {
 }
 
 /// The network that `train` trained.
-pub fn network(inputs: &artifact::Inputs) -> Result<Mlp> {
+pub fn network(inputs: &artifact::Inputs) -> Result<Network> {
     let facts: train::Facts = inputs.facts()?;
-    Ok(Mlp::new(&facts.layers, facts.activation, facts.loss))
+    Ok(Network::new(&facts.layers, facts.activation, facts.loss))
 }
 
 /// w* in the precision of the stage, (p,).
-pub fn w_star<R: Real>(inputs: &artifact::Inputs, mlp: &Mlp) -> Result<Array1<R>> {
+pub fn w_star<R: Real>(inputs: &artifact::Inputs, network: &Network) -> Result<Array1<R>> {
     let w = to_real::<R, Ix1>(inputs.read_any("train", "w_star.npy")?, "train/w_star.npy")?;
-    check_params("train/w_star.npy", w.len(), mlp)?;
+    check_params("train/w_star.npy", w.len(), network)?;
     Ok(w)
 }
 
 /// A basis that `eigen` wrote, in the precision of the stage, (d, p).
-pub fn basis<R: Real>(inputs: &artifact::Inputs, file: &str, mlp: &Mlp) -> Result<Array2<R>> {
+pub fn basis<R: Real>(inputs: &artifact::Inputs, file: &str, network: &Network) -> Result<Array2<R>> {
     let basis = to_real::<R, Ix2>(inputs.read_any("eigen", file)?, file)?;
-    check_params(&format!("eigen/{file}"), basis.ncols(), mlp)?;
+    check_params(&format!("eigen/{file}"), basis.ncols(), network)?;
     Ok(basis)
 }
 
@@ -127,12 +127,12 @@ pub fn to_real<R: Real, D: Dimension>(array: AnyArray, file: &str) -> Result<nda
 }
 
 /// An error that names the file unless it has as many parameters as the network.
-pub fn check_params(file: &str, found: usize, mlp: &Mlp) -> Result<()> {
-    if found == mlp.n_params() {
+pub fn check_params(file: &str, found: usize, network: &Network) -> Result<()> {
+    if found == network.n_params() {
         return Ok(());
     }
     Err(Failure::input(
-        format!("{file}: {found} parameters, but layers {:?} need {}", mlp.layers(), mlp.n_params()),
+        format!("{file}: {found} parameters, but layers {:?} need {}", network.widths(), network.n_params()),
         "layer by layer: W (out, in) row-major, then b; `train.hidden` sets the widths between input and output",
     )
     .into())

@@ -30,7 +30,7 @@ pub fn of(params: &Family, ctx: &PlanContext) -> Result<Cost> {
         let weights = 4.0 * work.weights().1 * params.draws as f64;
         memory = memory.max(
             work.shape.inputs_bytes(largest)
-                + 4.0 * (2 * dim * work.mlp.n_params()) as f64
+                + 4.0 * (2 * dim * work.network.n_params()) as f64
                 + weights.min((montecarlo.weights_mib << 20) as f64),
         );
     }

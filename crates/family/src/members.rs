@@ -102,12 +102,12 @@ fn read(params: &Family, member: &Member, inputs: &Inputs, largest: Option<&Inpu
 
 /// Between the dominant directions of this member and of the largest.
 fn cosines(inputs: &Inputs, largest: &Inputs) -> Result<Vec<f64>> {
-    let mlp = experiment::network(inputs)?;
-    if experiment::network(largest)? != mlp {
+    let network = experiment::network(inputs)?;
+    if experiment::network(largest)? != network {
         return Ok(vec![]);
     }
     let basis = |inputs: &Inputs| -> Result<Array2<f64>> {
-        experiment::basis(inputs, BasisName::Hessian.file(), &mlp)
+        experiment::basis(inputs, BasisName::Hessian.file(), &network)
     };
     Ok(principal_cosines(basis(inputs)?.view(), basis(largest)?.view()).to_vec())
 }
@@ -130,14 +130,14 @@ fn fresh(
         .into());
     }
     let samples = experiment::train_samples(largest)?;
-    let mlp = experiment::network(inputs)?;
-    let w = experiment::w_star::<f32>(inputs, &mlp)?;
-    let basis = experiment::basis::<f32>(inputs, setting.basis.file(), &mlp)?;
+    let network = experiment::network(inputs)?;
+    let w = experiment::w_star::<f32>(inputs, &network)?;
+    let basis = experiment::basis::<f32>(inputs, setting.basis.file(), &network)?;
     let basis = basis.slice(s![..setting.dim, ..]);
     let montecarlo: MonteCarlo = inputs.params("montecarlo")?;
     let theta = gaussian_rows(montecarlo.seed, params.draws, setting.dim) * setting.sigma;
     let draws = Draws {
-        mlp: &mlp,
+        network: &network,
         w: w.view(),
         basis,
         samples: &samples,

@@ -17,7 +17,7 @@ use landscape::spectrum::ritz::{EigenRequest, Which};
 use landscape::spectrum::subspace::random_basis;
 use landscape::training::epoch::epoch;
 use landscape::training::optimizer::{Optimizer, Stepper};
-use landscape::{Activation, Inputs, Loss, Mlp, Real, Samples, Targets};
+use landscape::{Activation, Inputs, Loss, Network, Real, Samples, Targets};
 use ndarray::Array1;
 
 /// Draws of θ: four groups or more.
@@ -26,7 +26,7 @@ const T: usize = 256;
 const N: usize = 2048;
 
 struct Subject {
-    mlp: Mlp,
+    network: Network,
     samples: Samples,
     w: Array1<f32>,
 }
@@ -35,21 +35,21 @@ impl Subject {
     /// The network of `mnist` at random weights, on random samples: the same work as on real ones.
     fn new() -> Self {
         landscape::numeric::blas::use_one_thread();
-        let mlp = Mlp::new(&[784, 256, 256, 10], Activation::Relu, Loss::SoftmaxCrossEntropy);
+        let network = Network::new(&[784, 256, 256, 10], Activation::Relu, Loss::SoftmaxCrossEntropy);
         let x = rounded_gaussian_rows::<f32>(1, N, 784);
         let classes = (0..N).map(|i| [3, 1, 4, 9, 5, 2, 6, 8, 7, 0][i % 10]).collect();
         let samples = Samples::new(Inputs::F32(Arc::new(x)), Targets::Classes(classes), (1.0, 0.0, 1.0));
-        let w = 0.05 * gaussian_rows(2, 1, mlp.n_params()).row(0).mapv(f32::narrow);
-        Self { mlp, samples, w }
+        let w = 0.05 * gaussian_rows(2, 1, network.n_params()).row(0).mapv(f32::narrow);
+        Self { network, samples, w }
     }
 }
 
 fn products(c: &mut Criterion) {
     let s = Subject::new();
-    let sum = HessianSum::new(&s.mlp, s.w.view(), &s.samples, usize::MAX);
+    let sum = HessianSum::new(&s.network, s.w.view(), &s.samples, usize::MAX);
     let mut group = c.benchmark_group("products");
     for vectors in [1, 10] {
-        let v = random_basis::<f32>(3, vectors, s.mlp.n_params());
+        let v = random_basis::<f32>(3, vectors, s.network.n_params());
         group.throughput(Throughput::Elements((N * vectors) as u64));
         for (name, kind) in [("hessian", SecondOrder::Hessian), ("gauss-newton", SecondOrder::GaussNewton)] {
             group.bench_function(format!("{name}, {vectors} at once"), |b| {
@@ -58,15 +58,15 @@ fn products(c: &mut Criterion) {
         }
     }
     group.bench_function("gradient", |b| {
-        b.iter(|| full_gradient(&s.mlp, black_box(&s.w.view()), &s.samples, &|_| ()));
+        b.iter(|| full_gradient(&s.network, black_box(&s.w.view()), &s.samples, &|_| ()));
     });
     group.finish();
 }
 
 fn curvature(c: &mut Criterion) {
     let s = Subject::new();
-    let sum = HessianSum::new(&s.mlp, s.w.view(), &s.samples, usize::MAX);
-    let basis = random_basis::<f32>(3, 10, s.mlp.n_params());
+    let sum = HessianSum::new(&s.network, s.w.view(), &s.samples, usize::MAX);
+    let basis = random_basis::<f32>(3, 10, s.network.n_params());
     c.bench_function("curvature, d = 10", |b| {
         b.iter(|| sample_derivatives(&sum, black_box(basis.view()), &mut |_| Ok::<_, ()>(())));
     });
@@ -74,7 +74,7 @@ fn curvature(c: &mut Criterion) {
 
 fn solve(c: &mut Criterion) {
     let s = Subject::new();
-    let sum = HessianSum::new(&s.mlp, s.w.view(), &s.samples, usize::MAX);
+    let sum = HessianSum::new(&s.network, s.w.view(), &s.samples, usize::MAX);
     let hessian = PrefixHessian { sum: &sum, k: N, kind: SecondOrder::Hessian };
     // Forty products whatever the spectrum is: random weights have no outliers to converge to.
     let request = EigenRequest {
@@ -94,10 +94,10 @@ fn draws(c: &mut Criterion) {
     let mut group = c.benchmark_group("draws");
     group.throughput(Throughput::Elements((N * T) as u64));
     for d in [2, 10, 256] {
-        let basis = random_basis::<f32>(3, d, s.mlp.n_params());
+        let basis = random_basis::<f32>(3, d, s.network.n_params());
         let theta = gaussian_rows(4, T, d) * 0.1;
         let draws = Draws {
-            mlp: &s.mlp,
+            network: &s.network,
             w: s.w.view(),
             basis: basis.view(),
             samples: &s.samples,
@@ -116,7 +116,7 @@ fn training(c: &mut Criterion) {
     let adam = Optimizer::Adam { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
     let (mut w, mut stepper) = (s.w.clone(), Stepper::new(adam, s.w.len()));
     c.bench_function("epoch, batch 64, Adam", |b| {
-        b.iter(|| epoch(&s.mlp, &mut w, &mut stepper, &s.samples, &rows, 64, &mut |_| ()));
+        b.iter(|| epoch(&s.network, &mut w, &mut stepper, &s.samples, &rows, 64, &mut |_| ()));
     });
 }
 

@@ -24,7 +24,7 @@ pub mod spectrum;
 pub mod training;
 
 pub use network::activation::Activation;
-pub use network::layers::Mlp;
+pub use network::layers::Network;
 pub use network::loss::Loss;
 pub use numeric::real::Real;
 pub use numeric::samples::{Inputs, Samples, Targets};

@@ -17,12 +17,12 @@ use landscape::spectrum::lanczos::lanczos;
 use landscape::spectrum::operator::{Dense, PrefixHessian, SymmetricOperator};
 use landscape::spectrum::prefixes::prefix_spectrum;
 use landscape::spectrum::ritz::{EigenRequest, RitzPairs, Which};
-use landscape::{Activation, Inputs, Loss, Mlp, Real, Samples, Targets};
+use landscape::{Activation, Inputs, Loss, Network, Real, Samples, Targets};
 use ndarray::{Array, Array1, Array2, ArrayView2, Axis, Dimension, Ix1, Ix2, Ix3, s};
 
 struct Fixture {
     dir: PathBuf,
-    mlp: Mlp,
+    network: Network,
     w: Array1<f64>,
     samples: Samples,
 }
@@ -54,9 +54,9 @@ impl Fixture {
             "mse" | "squared_error" | "half_squared_error" | "half_mse" => Loss::SquaredError,
             other => panic!("{other}"),
         };
-        let mlp = Mlp::new(&layers, activation, loss);
+        let network = Network::new(&layers, activation, loss);
         let mut w = vec![];
-        for l in 1..=mlp.depth() {
+        for l in 1..=network.depth() {
             w.extend(load::<Ix2>(&dir, &format!("W{l}")));
             w.extend(load::<Ix1>(&dir, &format!("b{l}")));
         }
@@ -64,7 +64,7 @@ impl Fixture {
         let y = y.into_vec::<i64>().unwrap().into_iter().map(|y| u32::try_from(y).unwrap()).collect();
         let samples =
             Samples::new(Inputs::F64(Arc::new(load::<Ix2>(&dir, "X"))), Targets::Classes(y), (1.0, 0.0, 1.0));
-        Self { dir, mlp, w: Array1::from(w), samples }
+        Self { dir, network, w: Array1::from(w), samples }
     }
 
     fn load<D: Dimension>(&self, name: &str) -> Array<f64, D> {
@@ -72,7 +72,7 @@ impl Fixture {
     }
 
     fn sum(&self) -> HessianSum<'_, f64> {
-        HessianSum::new(&self.mlp, self.w.view(), &self.samples, usize::MAX)
+        HessianSum::new(&self.network, self.w.view(), &self.samples, usize::MAX)
     }
 
     fn basis(&self) -> Array2<f64> {
@@ -98,9 +98,9 @@ fn assert_close<D: Dimension>(found: &Array<f64, D>, expected: &Array<f64, D>, r
 #[test]
 fn losses_and_gradients() {
     for f in Fixture::all() {
-        let (losses, _) = sample_losses(&f.mlp, &f.w.view(), &f.samples, &|_| ());
+        let (losses, _) = sample_losses(&f.network, &f.w.view(), &f.samples, &|_| ());
         assert_close(&losses, &f.load::<Ix1>("losses"), 1e-12, "losses");
-        let gradient = full_gradient(&f.mlp, &f.w.view(), &f.samples, &|_| ());
+        let gradient = full_gradient(&f.network, &f.w.view(), &f.samples, &|_| ());
         assert_close(&gradient, &f.load::<Ix1>("grad"), 1e-11, "gradient");
     }
 }
@@ -119,7 +119,7 @@ fn hessian_and_gauss_newton_products() {
 #[test]
 fn whole_hessians_and_their_spectra() {
     for f in Fixture::all() {
-        let (sum, p) = (f.sum(), f.mlp.n_params());
+        let (sum, p) = (f.sum(), f.network.n_params());
         let hessian = PrefixHessian { sum: &sum, k: f.samples.len(), kind: SecondOrder::Hessian };
         // All directions at once: more than go through one pass.
         let found = hessian.apply(Array2::eye(p).view());
@@ -211,8 +211,13 @@ fn losses_at_draws_and_delta() {
         let expected = f.load::<Ix2>("losses_theta").select(Axis(0), &again);
         // With one byte of memory the smallest group of draws goes through the samples at a time, else all.
         for (weights_bytes, parts) in [(1, vec![16, 16, n - 32]), (usize::MAX, vec![n])] {
-            let draws =
-                Draws { mlp: &f.mlp, w: f.w.view(), basis: basis.view(), samples: &f.samples, weights_bytes };
+            let draws = Draws {
+                network: &f.network,
+                w: f.w.view(),
+                basis: basis.view(),
+                samples: &f.samples,
+                weights_bytes,
+            };
             let mut sinks = (0..theta.nrows()).map(|_| Keep(vec![])).collect::<Vec<_>>();
             let mut seen = vec![];
             draws.evaluate(theta.view(), &mut sinks, &mut |sinks: &mut [Keep], _| seen.push(sinks.len()));
@@ -238,8 +243,13 @@ fn delta_for_any_step_and_its_moments_from_the_losses() {
         let theta = f.load::<Ix2>("theta");
         let losses = f.load::<Ix2>("losses_theta");
         let (t, n) = losses.dim();
-        let draws =
-            Draws { mlp: &f.mlp, w: f.w.view(), basis: basis.view(), samples: &f.samples, weights_bytes: 1 };
+        let draws = Draws {
+            network: &f.network,
+            w: f.w.view(),
+            basis: basis.view(),
+            samples: &f.samples,
+            weights_bytes: 1,
+        };
         for step in [2, 3, n / 2] {
             let found = monte_carlo(&draws, theta.view(), step, &mut |_| ());
             for (row, &k) in found.prefix_sizes.iter().enumerate() {
@@ -265,7 +275,7 @@ fn delta_for_any_step_and_its_moments_from_the_losses() {
 #[test]
 fn eigenvalues_of_every_prefix() {
     for f in Fixture::all() {
-        let (sum, p) = (f.sum(), f.mlp.n_params());
+        let (sum, p) = (f.sum(), f.network.n_params());
         let n = f.samples.len();
         let sizes = (1..=n).collect::<Vec<_>>();
         let request = EigenRequest {
@@ -304,7 +314,7 @@ fn eigenvalues_of_every_prefix() {
 fn a_residual_below_single_precision_is_not_claimed() {
     for f in Fixture::all() {
         let w = f.w.mapv(f32::narrow);
-        let sum = HessianSum::new(&f.mlp, w.view(), &f.samples, 0);
+        let sum = HessianSum::new(&f.network, w.view(), &f.samples, 0);
         let hessian = PrefixHessian { sum: &sum, k: f.samples.len(), kind: SecondOrder::Hessian };
         // The recurrence reaches 1e-12 in exact arithmetic; products in f32 carry errors of about 6e-8.
         let request = EigenRequest {
@@ -334,7 +344,7 @@ fn a_residual_below_single_precision_is_not_claimed() {
 fn single_precision_follows_double() {
     for f in Fixture::all() {
         let w = f.w.mapv(f32::narrow);
-        let sum = HessianSum::new(&f.mlp, w.view(), &f.samples, 0);
+        let sum = HessianSum::new(&f.network, w.view(), &f.samples, 0);
         let basis = f.basis().mapv(f32::narrow);
         let found = derivatives(&sum, basis.view());
         // The fixtures allow 5e-4 in f32: a few hundred roundings of 6e-8 and cancellation in the kinks.
@@ -427,11 +437,11 @@ fn blocks_join_without_a_seam() {
     for f in Fixture::all() {
         let many = Repeated::new(&f);
         let (n, once) = (many.samples.len(), f.samples.len());
-        let sum = HessianSum::new(&f.mlp, f.w.view(), &many.samples, usize::MAX);
+        let sum = HessianSum::new(&f.network, f.w.view(), &many.samples, usize::MAX);
 
-        let (losses, _) = sample_losses(&f.mlp, &f.w.view(), &many.samples, &|_| ());
+        let (losses, _) = sample_losses(&f.network, &f.w.view(), &many.samples, &|_| ());
         assert_close(&losses, &many.rows(&f.load::<Ix1>("losses")), 1e-12, "losses");
-        let gradient = full_gradient(&f.mlp, &f.w.view(), &many.samples, &|_| ());
+        let gradient = full_gradient(&f.network, &f.w.view(), &many.samples, &|_| ());
         assert_close(&gradient, &f.load::<Ix1>("grad"), 1e-11, "gradient");
 
         let v = f.load::<Ix1>("v").insert_axis(Axis(0));
@@ -463,7 +473,7 @@ fn blocks_join_without_a_seam() {
         let theta = f.load::<Ix2>("theta");
         let expected = f.load::<Ix2>("losses_theta").select(Axis(1), &many.of);
         let draws = Draws {
-            mlp: &f.mlp,
+            network: &f.network,
             w: f.w.view(),
             basis: basis.view(),
             samples: &many.samples,

@@ -12,7 +12,7 @@ use landscape::passes::curvature::sample_derivatives;
 use landscape::passes::draws::{Draws, LossSink};
 use landscape::passes::gradient::{full_gradient, sample_losses};
 use landscape::passes::hvp::{HessianSum, SecondOrder};
-use landscape::{Activation, Inputs, Loss, Mlp, Samples, Targets};
+use landscape::{Activation, Inputs, Loss, Network, Samples, Targets};
 use ndarray::{Array1, Array2, ArrayView1, array};
 
 /// A value that depends on t, with its first and second derivative at t = 0.
@@ -93,7 +93,7 @@ fn phi(activation: Activation, z: Jet) -> Jet {
 
 /// ℓ of sample `i` at `w + t v`.
 fn loss(
-    mlp: &Mlp,
+    network: &Network,
     w: ArrayView1<f64>,
     v: ArrayView1<f64>,
     x: ArrayView1<f64>,
@@ -102,20 +102,20 @@ fn loss(
 ) -> Jet {
     let parameter = |j: usize| Jet { value: w[j], slope: v[j], bend: 0.0 };
     let mut h = x.iter().map(|&x| Jet::constant(x)).collect::<Vec<_>>();
-    for l in 1..=mlp.depth() {
-        let (weights, bias) = mlp.offsets(l);
+    for l in 1..=network.depth() {
+        let (weights, bias) = network.offsets(l);
         let unit = |o: usize| {
             let terms = h
                 .iter()
                 .enumerate()
-                .map(|(j, &h)| parameter(weights.start + o * mlp.layers()[l - 1] + j) * h);
+                .map(|(j, &h)| parameter(weights.start + o * network.widths()[l - 1] + j) * h);
             let z = terms.fold(parameter(bias.start + o), Add::add);
-            if l < mlp.depth() { phi(mlp.activation, z) } else { z }
+            if l < network.depth() { phi(network.activation, z) } else { z }
         };
-        h = (0..mlp.layers()[l]).map(unit).collect();
+        h = (0..network.widths()[l]).map(unit).collect();
     }
     let minus_y = |c: usize| Jet::constant(-targets.value(i, c));
-    match mlp.loss {
+    match network.loss {
         Loss::SoftmaxCrossEntropy => {
             let of_class = h.iter().enumerate().map(|(c, &f)| minus_y(c) * f);
             h.iter().map(|f| f.exp()).fold(Jet::constant(0.0), Add::add).ln()
@@ -129,7 +129,7 @@ fn loss(
 }
 
 struct Subject {
-    mlp: Mlp,
+    network: Network,
     x: Array2<f64>,
     samples: Samples,
     w: Array1<f64>,
@@ -151,13 +151,13 @@ fn subjects() -> Vec<Subject> {
             (Loss::SquaredError, values()),
         ] {
             for layers in [&[5, 3][..], &[5, 4, 3], &[5, 4, 2, 3]] {
-                let mlp = Mlp::new(layers, activation, loss);
+                let network = Network::new(layers, activation, loss);
                 let x = gaussian_rows(1, n, 5);
                 let samples =
                     Samples::new(Inputs::F64(Arc::new(x.clone())), targets.clone(), (1.0, 0.0, 1.0));
-                let w = gaussian_rows(2, 1, mlp.n_params()).row(0).to_owned();
-                let directions = gaussian_rows(3, 2, mlp.n_params());
-                subjects.push(Subject { mlp, x, samples, w, directions });
+                let w = gaussian_rows(2, 1, network.n_params()).row(0).to_owned();
+                let directions = gaussian_rows(3, 2, network.n_params());
+                subjects.push(Subject { network, x, samples, w, directions });
             }
         }
     }
@@ -167,7 +167,7 @@ fn subjects() -> Vec<Subject> {
 impl Subject {
     /// ℓ_i at `w + t v`, for all samples.
     fn along(&self, w: ArrayView1<f64>, v: ArrayView1<f64>) -> Vec<Jet> {
-        let of = |(i, x)| loss(&self.mlp, w, v, x, self.samples.targets(), i);
+        let of = |(i, x)| loss(&self.network, w, v, x, self.samples.targets(), i);
         self.x.outer_iter().enumerate().map(of).collect()
     }
 
@@ -178,7 +178,7 @@ impl Subject {
         assert_eq!(found.len(), expected.len());
         let scale = expected.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
         let off = found.iter().zip(expected).fold(0.0_f64, |m, (a, b)| m.max((a - b).abs()));
-        assert!(off <= 1e-12 * scale, "{:?}: off by {off:.1e} of {scale:.1e}", self.mlp);
+        assert!(off <= 1e-12 * scale, "{:?}: off by {off:.1e} of {scale:.1e}", self.network);
     }
 }
 
@@ -192,18 +192,18 @@ fn losses_gradients_and_products_are_those_of_the_reference() {
         let (n, v) = (s.samples.len(), s.directions.row(1));
         let jets = s.along(s.w.view(), v);
         let values = jets.iter().map(|j| j.value).collect::<Vec<_>>();
-        s.close(sample_losses(&s.mlp, &s.w.view(), &s.samples, &|_| ()).0, &values);
-        let gradient = full_gradient(&s.mlp, &s.w.view(), &s.samples, &|_| ());
+        s.close(sample_losses(&s.network, &s.w.view(), &s.samples, &|_| ()).0, &values);
+        let gradient = full_gradient(&s.network, &s.w.view(), &s.samples, &|_| ());
         // Terms of both signs: relative to what is summed.
         let size = |of: fn(&Jet) -> f64| sum(jets.iter().map(|j| of(j).abs()));
         let slope = sum(jets.iter().map(|j| j.slope));
-        assert!((gradient.dot(&v) * n as f64 - slope).abs() <= 1e-12 * size(|j| j.slope), "{:?}", s.mlp);
-        let hessian = HessianSum::new(&s.mlp, s.w.view(), &s.samples, usize::MAX);
+        assert!((gradient.dot(&v) * n as f64 - slope).abs() <= 1e-12 * size(|j| j.slope), "{:?}", s.network);
+        let hessian = HessianSum::new(&s.network, s.w.view(), &s.samples, usize::MAX);
         // From inside of the first block into the last.
         let range = 5..n - 3;
         let bend = sum(jets[range.clone()].iter().map(|j| j.bend));
         let product = hessian.product(range, s.directions.view(), SecondOrder::Hessian);
-        assert!((product.row(1).dot(&v) - bend).abs() <= 1e-12 * size(|j| j.bend), "{:?}", s.mlp);
+        assert!((product.row(1).dot(&v) - bend).abs() <= 1e-12 * size(|j| j.bend), "{:?}", s.network);
     }
 }
 
@@ -213,7 +213,7 @@ fn projections_of_each_sample_are_those_of_the_reference() {
         let (u, v) = (s.directions.row(0), s.directions.row(1));
         let [of_u, of_v, of_both] =
             [u.to_owned(), v.to_owned(), &u + &v].map(|d| s.along(s.w.view(), d.view()));
-        let hessian = HessianSum::new(&s.mlp, s.w.view(), &s.samples, 0);
+        let hessian = HessianSum::new(&s.network, s.w.view(), &s.samples, 0);
         let (mut slopes, mut curvatures) = (vec![], vec![]);
         sample_derivatives(&hessian, s.directions.view(), &mut |some| {
             slopes.extend(some.slope.iter().copied());
@@ -244,7 +244,8 @@ fn losses_at_draws_are_those_of_the_reference() {
     let theta = array![[0.3, -0.1], [0.0, 0.0], [-1.0, 0.7]];
     for s in subjects() {
         let basis = s.directions.view();
-        let draws = Draws { mlp: &s.mlp, w: s.w.view(), basis, samples: &s.samples, weights_bytes: 1 };
+        let draws =
+            Draws { network: &s.network, w: s.w.view(), basis, samples: &s.samples, weights_bytes: 1 };
         let mut sinks = [Keep(vec![]), Keep(vec![]), Keep(vec![])];
         draws.evaluate(theta.view(), &mut sinks, &mut |_, _| ());
         for (theta, found) in theta.outer_iter().zip(sinks) {

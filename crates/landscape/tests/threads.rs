@@ -14,12 +14,12 @@ use landscape::passes::hvp::{HessianSum, SecondOrder};
 use landscape::spectrum::subspace::random_basis;
 use landscape::training::epoch::epoch;
 use landscape::training::optimizer::{Optimizer, Stepper};
-use landscape::{Activation, Inputs, Loss, Mlp, Real, Samples, Targets};
+use landscape::{Activation, Inputs, Loss, Network, Real, Samples, Targets};
 use ndarray::{Array1, Array2};
 
 /// More parameters than one task updates, three blocks of samples of which one is short, more directions than one pass takes.
 struct Subject {
-    mlp: Mlp,
+    network: Network,
     samples: Samples,
     w: Array1<f32>,
     directions: Array2<f32>,
@@ -30,21 +30,21 @@ const ADAM: Optimizer = Optimizer::Adam { learning_rate: 1e-2, beta1: 0.9, beta2
 impl Subject {
     fn new() -> Self {
         use_one_thread();
-        let mlp = Mlp::new(&[60, 300, 120, 5], Activation::Tanh, Loss::SoftmaxCrossEntropy);
-        assert!(mlp.n_params() > PARAMETERS_AT_ONCE);
+        let network = Network::new(&[60, 300, 120, 5], Activation::Tanh, Loss::SoftmaxCrossEntropy);
+        assert!(network.n_params() > PARAMETERS_AT_ONCE);
         let n = 2 * BLOCK_ROWS + 77;
         let classes = Targets::Classes((0..n).map(|i| [2, 0, 4, 1, 3, 0][i % 6]).collect());
         let x = gaussian_rows(1, n, 60).mapv(f32::narrow);
         let samples = Samples::new(Inputs::F32(Arc::new(x)), classes, (1.0, 0.0, 1.0));
-        let w = first_weights(&mlp, Initialisation::Glorot, 2);
-        let directions = random_basis(3, 5, mlp.n_params());
-        Self { mlp, samples, w, directions }
+        let w = first_weights(&network, Initialisation::Glorot, 2);
+        let directions = random_basis(3, 5, network.n_params());
+        Self { network, samples, w, directions }
     }
 
     /// Every pass, one after the other, as bits.
     fn bits(&self, cache_bytes: usize) -> Vec<(&'static str, Vec<u64>)> {
-        let (mlp, samples, n) = (&self.mlp, &self.samples, self.samples.len());
-        let sum = HessianSum::new(mlp, self.w.view(), samples, cache_bytes);
+        let (network, samples, n) = (&self.network, &self.samples, self.samples.len());
+        let sum = HessianSum::new(network, self.w.view(), samples, cache_bytes);
         let product =
             |range| sum.product(range, self.directions.view(), SecondOrder::Hessian).mapv(f64::from);
         let mut curvature = vec![];
@@ -56,9 +56,9 @@ impl Subject {
         let mut w = self.w.clone();
         let mut stepper = Stepper::new(ADAM, w.len());
         let rows = (0..n).rev().collect::<Vec<_>>();
-        epoch(mlp, &mut w, &mut stepper, samples, &rows, 200, &mut |_| ());
+        epoch(network, &mut w, &mut stepper, samples, &rows, 200, &mut |_| ());
         let basis = self.directions.view();
-        let draws = Draws { mlp, w: self.w.view(), basis, samples, weights_bytes: 1 };
+        let draws = Draws { network, w: self.w.view(), basis, samples, weights_bytes: 1 };
         let drawn = monte_carlo(&draws, gaussian_rows(4, 70, 5).view(), 1, &mut |_| ());
         let bits = |values: &mut dyn Iterator<Item = f64>| values.map(f64::to_bits).collect::<Vec<_>>();
         vec![
@@ -66,7 +66,7 @@ impl Subject {
             // Cut inside of the first block and inside of the last.
             ("product with some samples", bits(&mut product(5..n - 7).into_iter())),
             ("curvature", curvature),
-            ("gradient", bits(&mut full_gradient(mlp, &self.w.view(), samples, &|_| ()).into_iter())),
+            ("gradient", bits(&mut full_gradient(network, &self.w.view(), samples, &|_| ()).into_iter())),
             ("epoch", bits(&mut w.into_iter().map(f64::from))),
             ("delta", bits(&mut drawn.delta.into_iter())),
             ("loss variance", bits(&mut drawn.loss_variance.into_iter())),
@@ -96,8 +96,8 @@ fn parts_of_many_parameters_join_without_a_seam() {
     let (n, w) = (subject.samples.len(), subject.w.mapv(f64::from));
     let rows = (0..n).collect::<Vec<_>>();
     let parts = rows.chunks(100).collect::<Vec<_>>();
-    let found = batch_gradient(&subject.mlp, &w.view(), &subject.samples, &parts).gradient / n as f64;
-    let whole = full_gradient(&subject.mlp, &w.view(), &subject.samples, &|_| ());
+    let found = batch_gradient(&subject.network, &w.view(), &subject.samples, &parts).gradient / n as f64;
+    let whole = full_gradient(&subject.network, &w.view(), &subject.samples, &|_| ());
     let scale = whole.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
     // The same 845 terms in another order.
     assert!((&found - &whole).iter().all(|e| e.abs() <= 1e-12 * scale));

@@ -68,6 +68,6 @@ fn memory_bytes<R: Real>(work: &Workload<R>, params: &MonteCarlo) -> f64 {
     let sums = 8.0 * (4.0 * n / params.step as f64 + 4096.0 * draws);
     work.shape.inputs_bytes(work.shape.n)
         + perturbed
-        + Workload::<R>::bytes(dim * work.mlp.n_params() as f64)
+        + Workload::<R>::bytes(dim * work.network.n_params() as f64)
         + sums
 }

@@ -11,7 +11,7 @@ use landscape::change::delta::{MonteCarlo, MonteCarloRun};
 use landscape::change::prefix::prefix_sizes;
 use landscape::change::surface::{Landscape, landscape};
 use landscape::passes::draws::Draws;
-use landscape::{Mlp, Real, Samples};
+use landscape::{Network, Real, Samples};
 use ndarray::{Array1, Array2, Array3, Ix2, s};
 use pipeline::Failure;
 use pipeline::log::count;
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
 
 /// What every setting and grid shares.
 struct Subject<R> {
-    mlp: Mlp,
+    network: Network,
     w: Array1<R>,
     samples: Samples,
     step: usize,
@@ -71,7 +71,7 @@ impl<R: Real> Subject<R> {
 
     fn draws_over<'a>(&'a self, basis: &'a Array2<R>, samples: &'a Samples) -> Draws<'a, R> {
         Draws {
-            mlp: &self.mlp,
+            network: &self.network,
             w: self.w.view(),
             basis: basis.view(),
             samples,
@@ -82,8 +82,8 @@ impl<R: Real> Subject<R> {
 
 fn run<R: Real + Element>(params: &records::MonteCarlo, ctx: &mut StageContext) -> Result<String> {
     let samples = experiment::train_samples(&ctx.inputs)?;
-    let mlp = experiment::network(&ctx.inputs)?;
-    let w = experiment::w_star::<R>(&ctx.inputs, &mlp)?;
+    let network = experiment::network(&ctx.inputs)?;
+    let w = experiment::w_star::<R>(&ctx.inputs, &network)?;
     let sizes = prefix_sizes(samples.len(), params.step);
     if sizes.is_empty() {
         let message =
@@ -99,7 +99,7 @@ fn run<R: Real + Element>(params: &records::MonteCarlo, ctx: &mut StageContext) 
     for left_out in params.grids.iter().filter_map(|g| g.left_out(n_samples, params.step)) {
         tracing::warn!("{left_out}");
     }
-    let subject = Subject { mlp, w, samples, step: params.step, weights_bytes: params.weights_mib << 20 };
+    let subject = Subject { network, w, samples, step: params.step, weights_bytes: params.weights_mib << 20 };
 
     ctx.outputs.write_sizes(
         "prefix_sizes.npy",
@@ -142,7 +142,7 @@ fn run_sweep<R: Real>(
     sweep: &Sweep,
 ) -> Result<SweepFact> {
     let dim = sweep_dim(sweep, ctx)?;
-    let basis = directions(ctx, &subject.mlp, BasisName::Hessian, dim)?;
+    let basis = directions(ctx, &subject.network, BasisName::Hessian, dim)?;
     let samples = subject.samples.first(sweep.n_samples);
     sweep::run(ctx, sweep, &subject.draws_over(&basis, &samples), params.step, params.seed)
 }
@@ -175,8 +175,13 @@ fn check_directions(params: &records::MonteCarlo, ctx: &StageContext) -> Result<
 }
 
 /// The first `dim` directions of a basis, which has as many.
-fn directions<R: Real>(ctx: &StageContext, mlp: &Mlp, name: BasisName, dim: usize) -> Result<Array2<R>> {
-    let basis = experiment::basis::<R>(&ctx.inputs, name.file(), mlp)?;
+fn directions<R: Real>(
+    ctx: &StageContext,
+    network: &Network,
+    name: BasisName,
+    dim: usize,
+) -> Result<Array2<R>> {
+    let basis = experiment::basis::<R>(&ctx.inputs, name.file(), network)?;
     Ok(basis.slice(s![..dim, ..]).to_owned())
 }
 
@@ -193,7 +198,7 @@ fn run_setting<R: Real>(
     setting: &Setting,
     own: Option<Array2<f64>>,
 ) -> Result<SettingFact> {
-    let basis = directions(ctx, &subject.mlp, setting.basis, setting.dim)?;
+    let basis = directions(ctx, &subject.network, setting.basis, setting.dim)?;
     let n_samples = subject.samples.len();
     let controlled = params.control_variate && setting.basis == BasisName::Hessian && own.is_none();
     // Draws of a file count as independent.
@@ -294,7 +299,7 @@ fn refuse_infinite(found: &MonteCarlo, setting: &Setting) -> Result<()> {
 
 /// One landscape.
 fn run_grid<R: Real>(ctx: &mut StageContext, subject: &Subject<R>, grid: &Grid) -> Result<()> {
-    let basis = directions(ctx, &subject.mlp, grid.basis, 2)?;
+    let basis = directions(ctx, &subject.network, grid.basis, 2)?;
     let sizes = grid_sizes(subject.samples.len(), subject.step, grid);
     let g = grid.points;
     let axis = Array1::linspace(-grid.extent, grid.extent, g);

@@ -12,7 +12,7 @@ pub fn of<R: Real>(params: &Spectrum, ctx: &PlanContext) -> Result<Cost> {
     let work = Workload::<R>::new(ctx)?;
     let eigen: Eigen = ctx.section()?;
     let n = params.n_samples.unwrap_or(work.shape.n).min(work.shape.n);
-    let (samples, p) = (n as f64, work.mlp.n_params());
+    let (samples, p) = (n as f64, work.network.n_params());
     let sum = work.hessian(eigen.primal_cache_mib);
     let each = product_seconds(&sum);
     let cached = cached_bytes(&sum, samples, eigen.primal_cache_mib);

@@ -15,7 +15,7 @@ use landscape::spectrum::prefixes::prefix_pairs;
 use landscape::spectrum::ritz::{EigenRequest, MISS_PROBABILITY, RitzPairs, Which};
 use landscape::spectrum::slq::quadrature;
 use landscape::spectrum::trace::hutch_pp;
-use landscape::{Mlp, Real, Samples, Targets};
+use landscape::{Network, Real, Samples, Targets};
 use ndarray::{Array1, Array2, ArrayView1, s};
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext};
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
 /// What every part looks at.
 struct Subject<'a, R> {
     params: &'a Spectrum,
-    mlp: &'a Mlp,
+    network: &'a Network,
     w: &'a Array1<R>,
     sum: &'a HessianSum<'a, R>,
 }
@@ -77,12 +77,12 @@ impl<'a, R: Real> Subject<'a, R> {
 fn run<R: Real + Element>(params: &Spectrum, ctx: &mut StageContext) -> Result<String> {
     let all = experiment::train_samples(&ctx.inputs)?;
     let samples = params.n_samples.map_or_else(|| all.clone(), |n| all.first(n));
-    let mlp = experiment::network(&ctx.inputs)?;
-    let w = experiment::w_star::<R>(&ctx.inputs, &mlp)?;
-    let basis = experiment::basis::<R>(&ctx.inputs, "basis.npy", &mlp)?;
+    let network = experiment::network(&ctx.inputs)?;
+    let w = experiment::w_star::<R>(&ctx.inputs, &network)?;
+    let basis = experiment::basis::<R>(&ctx.inputs, "basis.npy", &network)?;
     let cache: usize = ctx.inputs.params::<records::Eigen>("eigen")?.primal_cache_mib << 20;
-    let sum = HessianSum::new(&mlp, w.view(), &samples, cache);
-    let subject = Subject { params, mlp: &mlp, w: &w, sum: &sum };
+    let sum = HessianSum::new(&network, w.view(), &samples, cache);
+    let subject = Subject { params, network: &network, w: &w, sum: &sum };
 
     let mut said = vec![format!("Hessian over {} samples", samples.len())];
     let density = density(&subject, ctx)?;
@@ -94,7 +94,7 @@ fn run<R: Real + Element>(params: &Spectrum, ctx: &mut StageContext) -> Result<S
     said.push(gradient_share(&subject, ctx, &all, &basis, gradient_batch_size)?);
     ctx.outputs.facts(&Facts {
         n_samples: samples.len(),
-        n_params: mlp.n_params(),
+        n_params: network.n_params(),
         density,
         trace,
         gradient_batch_size,
@@ -161,7 +161,7 @@ fn trace<R: Real>(subject: &Subject<R>, ctx: &StageContext) -> Option<TraceFact>
 /// The top or the bottom of the spectrum over the first k samples of `sum`.
 fn solve<R: Real>(p: &Spectrum, sum: &HessianSum<R>, k: usize, which: Which, dim: usize) -> RitzPairs<R> {
     let hessian = PrefixHessian { sum, k, kind: SecondOrder::Hessian };
-    let dim = dim.min(sum.mlp.n_params());
+    let dim = dim.min(sum.network.n_params());
     let request = EigenRequest {
         dim,
         which,
@@ -233,7 +233,7 @@ fn ends<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Option<
                 continue;
             }
             let some = experiment::gather::<R>(subject.sum.samples, &rows);
-            let sum = HessianSum::new(subject.mlp, subject.w.view(), &some, 0);
+            let sum = HessianSum::new(subject.network, subject.w.view(), &some, 0);
             let pairs = solve(p, &sum, some.len(), Which::LargestAlgebraic, p.largest);
             by_class.push(count(&pairs, &some, some.len(), None));
             progress.add(1);
@@ -267,7 +267,7 @@ fn gradient_share<R: Real>(
     let p = subject.params;
     let w = subject.w.view();
     let progress = ctx.progress(all.len(), "spectrum: gradient");
-    let full = full_gradient(subject.mlp, &w, all, &|n| progress.add(n)).mapv(R::narrow);
+    let full = full_gradient(subject.network, &w, all, &|n| progress.add(n)).mapv(R::narrow);
     drop(progress);
     let full = shares(basis, full.view());
     ctx.outputs.write(
@@ -281,7 +281,7 @@ fn gradient_share<R: Real>(
     let mut batches = Array2::zeros((p.gradient_batches, basis.nrows()));
     for mut share in batches.outer_iter_mut() {
         let (batch, _) = rows.partial_shuffle(&mut rng, batch_size);
-        let gradient = batch_gradient(subject.mlp, &w, all, &[&*batch]).gradient;
+        let gradient = batch_gradient(subject.network, &w, all, &[&*batch]).gradient;
         share.assign(&shares(basis, gradient.view()));
     }
     ctx.outputs.write("batch_gradient_share.npy", &batches, "1", "of mini-batch gradients, (batches, d)")?;

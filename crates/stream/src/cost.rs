@@ -13,7 +13,7 @@ pub fn of<R: Real>(params: &Stream, ctx: &PlanContext) -> Result<Cost> {
     }
     let work = Workload::<R>::new(ctx)?;
     let train: Train = ctx.section()?;
-    let (seeds, dim) = (params.seeds as f64, params.dim.min(work.mlp.n_params()));
+    let (seeds, dim) = (params.seeds as f64, params.dim.min(work.network.n_params()));
     let run = OfRun::count(params, work.shape.n);
     let (trained, judged) = (seeds * run.trained as f64, seeds * run.judged as f64);
     let solved = seeds * run.solved as f64 * PRODUCTS_PER_PAIR * dim as f64;
@@ -70,7 +70,7 @@ impl OfRun {
 /// Every run keeps the samples in its order and its parameters; those at work keep losses, a basis and draws too.
 fn memory_bytes<R: Real>(work: &Workload<R>, params: &Stream, dim: usize) -> f64 {
     let at_work = rayon::current_num_threads().min(params.seeds) as f64;
-    let (n, features, p) = (work.shape.n as f64, work.shape.features as f64, work.mlp.n_params() as f64);
+    let (n, features, p) = (work.shape.n as f64, work.shape.features as f64, work.network.n_params() as f64);
     let perturbed = work.weights().1 * params.draws.max(params.truth_draws) as f64;
     params.seeds as f64 * (8.0 * n + Workload::<R>::bytes(n * features + 4.0 * p))
         + at_work * 16.0 * params.draws as f64 * n

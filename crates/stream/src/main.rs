@@ -67,20 +67,20 @@ fn run<R: Real + Element>(params: &Stream, ctx: &mut StageContext) -> Result<Str
         )
         .into());
     }
-    let mlp = experiment::network(&ctx.inputs)?;
-    if params.dim > mlp.n_params() {
+    let network = experiment::network(&ctx.inputs)?;
+    if params.dim > network.n_params() {
         return Err(Failure::config(
             format!(
                 "stream.dim: {} directions, but the network has {} parameters",
                 params.dim,
-                mlp.n_params()
+                network.n_params()
             ),
             "lower stream.dim; eigen.dim is a usual choice",
         )
         .into());
     }
     let train: Train = ctx.inputs.params("train")?;
-    let subject = Subject { params, train: &train, mlp: &mlp, samples: &samples };
+    let subject = Subject { params, train: &train, network: &network, samples: &samples };
     let progress = ctx.progress(params.seeds, "stream: seeds");
     let one = |i: u64| {
         let run = Run::<R>::new(&subject, params.seed.wrapping_add(i)).finish();

@@ -13,7 +13,7 @@ use landscape::spectrum::operator::PrefixHessian;
 use landscape::spectrum::ritz::{EigenRequest, Which};
 use landscape::training::epoch::epoch;
 use landscape::training::optimizer::Stepper;
-use landscape::{Mlp, Real, Samples};
+use landscape::{Network, Real, Samples};
 use ndarray::{Array1, Array2, Axis};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -55,7 +55,7 @@ const WEIGHTS_BYTES: usize = 320 << 20;
 pub struct Subject<'a> {
     pub params: &'a Stream,
     pub train: &'a Train,
-    pub mlp: &'a Mlp,
+    pub network: &'a Network,
     pub samples: &'a Samples,
 }
 
@@ -108,17 +108,17 @@ impl<'a, R: Real> Run<'a, R> {
         let mut order = (0..subject.samples.len()).collect::<Vec<_>>();
         order.shuffle(&mut rng);
         let samples = experiment::gather::<R>(subject.samples, &order);
-        let w = first_weights::<R>(subject.mlp, subject.train.initialisation, seed);
+        let w = first_weights::<R>(subject.network, subject.train.initialisation, seed);
         Self {
             subject,
             samples,
             seed,
             w_stop: w.clone(),
-            stepper: Stepper::new(subject.train.optimizer, subject.mlp.n_params()),
+            stepper: Stepper::new(subject.train.optimizer, subject.network.n_params()),
             w,
             rng,
             theta: gaussian_rows(seed.wrapping_add(1 << 32), p.draws, p.dim) * p.sigma,
-            basis: Array2::zeros((0, subject.mlp.n_params())),
+            basis: Array2::zeros((0, subject.network.n_params())),
             basis_k: 0,
             window: VecDeque::new(),
             stops: RULES.iter().map(|_| None).collect(),
@@ -154,9 +154,16 @@ impl<'a, R: Real> Run<'a, R> {
         for _ in 0..epochs {
             rows.shuffle(&mut self.rng);
             let batch = subject.train.batch_size;
-            loss =
-                epoch(subject.mlp, &mut self.w, &mut self.stepper, &self.samples, &rows, batch, &mut |_| ())
-                    .loss;
+            loss = epoch(
+                subject.network,
+                &mut self.w,
+                &mut self.stepper,
+                &self.samples,
+                &rows,
+                batch,
+                &mut |_| (),
+            )
+            .loss;
         }
         loss
     }
@@ -167,7 +174,7 @@ impl<'a, R: Real> Run<'a, R> {
         if (k as f64) < self.basis_k as f64 * p.basis_growth {
             return;
         }
-        let sum = HessianSum::new(self.subject.mlp, self.w.view(), &self.samples, 0);
+        let sum = HessianSum::new(self.subject.network, self.w.view(), &self.samples, 0);
         let hessian = PrefixHessian { sum: &sum, k, kind: SecondOrder::Hessian };
         let request = EigenRequest {
             dim: p.dim,
@@ -184,7 +191,7 @@ impl<'a, R: Real> Run<'a, R> {
 
     fn draws<'b>(&'b self, samples: &'b Samples) -> Draws<'b, R> {
         Draws {
-            mlp: self.subject.mlp,
+            network: self.subject.network,
             w: self.w.view(),
             basis: self.basis.view(),
             samples,

@@ -27,6 +27,6 @@ pub fn of<R: Real>(params: &Train, ctx: &PlanContext) -> Result<Cost> {
         ),
     ];
     let memory =
-        work.shape.inputs_bytes(work.shape.n) + Workload::<R>::bytes(8.0 * work.mlp.n_params() as f64);
+        work.shape.inputs_bytes(work.shape.n) + Workload::<R>::bytes(8.0 * work.network.n_params() as f64);
     Ok(work.finish(parts, memory))
 }

@@ -5,7 +5,7 @@ use landscape::network::initialisation::first_weights;
 use landscape::passes::gradient::sample_losses;
 use landscape::training::epoch::epoch;
 use landscape::training::optimizer::Stepper;
-use landscape::{Mlp, Real, Samples};
+use landscape::{Network, Real, Samples};
 use ndarray::Array1;
 use pipeline::Failure;
 use pipeline::shell::StageContext;
@@ -43,27 +43,27 @@ impl<R> Fitted<R> {
 pub fn fit<R: Real>(
     params: &Train,
     ctx: &StageContext,
-    mlp: &Mlp,
+    network: &Network,
     train: &Samples,
     test: Option<&Samples>,
 ) -> Result<Fitted<R>> {
-    let mut w = first_weights::<R>(mlp, params.initialisation, params.seed);
-    let mut stepper = Stepper::new(params.optimizer, mlp.n_params());
+    let mut w = first_weights::<R>(network, params.initialisation, params.seed);
+    let mut stepper = Stepper::new(params.optimizer, network.n_params());
     let (mut history, mut checkpoints) = (vec![], vec![]);
     let mut order = (0..train.len()).collect::<Vec<_>>();
     // Layers have taken streams 1 to L.
     let mut rng = ChaCha20Rng::seed_from_u64(params.seed);
-    let first = evaluate_aloud(ctx, mlp, &w, train);
-    history.push(history_row(0, first, mlp, &w, test));
+    let first = evaluate_aloud(ctx, network, &w, train);
+    history.push(history_row(0, first, network, &w, test));
     let progress = ctx.progress(params.epochs * train.len(), "train: samples");
     for number in 1..=params.epochs {
         order.shuffle(&mut rng);
         let found =
-            epoch(mlp, &mut w, &mut stepper, train, &order, params.batch_size, &mut |n| progress.add(n));
+            epoch(network, &mut w, &mut stepper, train, &order, params.batch_size, &mut |n| progress.add(n));
         if !found.loss.is_finite() || found.loss > DIVERGED * first.0 {
             return Err(diverged(params, number, found.loss));
         }
-        let row = history_row(number, (found.loss, Some(found.accuracy)), mlp, &w, test);
+        let row = history_row(number, (found.loss, Some(found.accuracy)), network, &w, test);
         tracing::debug!("train: epoch {number}: loss {:.3e}, test loss {:.3e}", row[1], row[3]);
         history.push(row);
         if params.checkpoint_epochs.contains(&number) {
@@ -76,11 +76,11 @@ pub fn fit<R: Real>(
 fn history_row<R: Real>(
     epoch: usize,
     (loss, accuracy): (f64, Option<f64>),
-    mlp: &Mlp,
+    network: &Network,
     w: &Array1<R>,
     test: Option<&Samples>,
 ) -> [f64; 5] {
-    let (test_loss, test_accuracy) = test.map(|test| evaluate(mlp, w, test, &|_| ())).unzip();
+    let (test_loss, test_accuracy) = test.map(|test| evaluate(network, w, test, &|_| ())).unzip();
     let known = |value: Option<f64>| value.unwrap_or(f64::NAN);
     [epoch as f64, loss, known(accuracy), known(test_loss), known(test_accuracy.flatten())]
 }
@@ -88,21 +88,21 @@ fn history_row<R: Real>(
 /// Mean loss in nats, and the fraction classified right (`None` for regression); the user sees how far it is.
 pub fn evaluate_aloud<R: Real>(
     ctx: &StageContext,
-    mlp: &Mlp,
+    network: &Network,
     w: &Array1<R>,
     samples: &Samples,
 ) -> (f64, Option<f64>) {
     let progress = ctx.progress(samples.len(), "train: losses");
-    evaluate(mlp, w, samples, &|n| progress.add(n))
+    evaluate(network, w, samples, &|n| progress.add(n))
 }
 
 fn evaluate<R: Real>(
-    mlp: &Mlp,
+    network: &Network,
     w: &Array1<R>,
     samples: &Samples,
     done: &(impl Fn(usize) + Sync),
 ) -> (f64, Option<f64>) {
-    let (losses, correct) = sample_losses(mlp, &w.view(), samples, done);
+    let (losses, correct) = sample_losses(network, &w.view(), samples, done);
     let n = samples.len() as f64;
     (losses.sum() / n, correct.map(|c| c as f64 / n))
 }

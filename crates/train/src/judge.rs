@@ -1,7 +1,7 @@
 //! What looks wrong with weights trained elsewhere: they may be right, so it is said and not refused.
 
 use landscape::numeric::samples::Targets;
-use landscape::{Mlp, Samples};
+use landscape::{Network, Samples};
 use records::Loss;
 use records::train::Fit;
 
@@ -17,14 +17,14 @@ pub fn unused(name: &str, arrays: &[String]) -> Option<String> {
 /// Outputs that are no better than the same answer for every sample, given mean loss and accuracy over `samples`.
 pub fn chance(
     name: &str,
-    mlp: &Mlp,
+    network: &Network,
     (loss, accuracy): (f64, Option<f64>),
     samples: &Samples,
 ) -> Option<String> {
-    let n_outputs = mlp.n_outputs();
-    let baseline = constant_loss(mlp.loss, n_outputs, samples.targets());
+    let n_outputs = network.n_outputs();
+    let baseline = constant_loss(network.loss, n_outputs, samples.targets());
     let lost = (loss > baseline).then(|| {
-        let (unit, which) = match mlp.loss {
+        let (unit, which) = match network.loss {
             Loss::SoftmaxCrossEntropy => {
                 (" nats", format!("equal scores for all classes give ln {n_outputs}"))
             }
@@ -49,13 +49,13 @@ pub fn chance(
 }
 
 /// RMSE and R² of a network with squared error, whose losses these are; `None` for another loss.
-pub fn fit(mlp: &Mlp, train: (f64, &Samples), test: Option<(f64, &Samples)>) -> Option<Fit> {
-    if mlp.loss != Loss::SquaredError {
+pub fn fit(network: &Network, train: (f64, &Samples), test: Option<(f64, &Samples)>) -> Option<Fit> {
+    if network.loss != Loss::SquaredError {
         return None;
     }
-    let rmse = |loss: f64| (2.0 * loss / mlp.n_outputs() as f64).sqrt();
+    let rmse = |loss: f64| (2.0 * loss / network.n_outputs() as f64).sqrt();
     let r_squared = |(loss, samples): (f64, &Samples)| {
-        let constant = constant_loss(mlp.loss, mlp.n_outputs(), samples.targets());
+        let constant = constant_loss(network.loss, network.n_outputs(), samples.targets());
         (constant > 0.0).then(|| 1.0 - loss / constant)
     };
     Some(Fit {
@@ -94,29 +94,29 @@ mod tests {
     /// From a first hour with a tabular set of three classes: loss 1.776 and 33.79 % were taken without a word.
     #[test]
     fn chance_is_named_with_its_usual_causes_and_a_trained_network_is_not() {
-        let mlp = Mlp::new(&[2, 3], Activation::Relu, Loss::SoftmaxCrossEntropy);
+        let network = Network::new(&[2, 3], Activation::Relu, Loss::SoftmaxCrossEntropy);
         let classes = samples(Targets::Classes((0..2400).map(|i| i % 3).collect()));
-        let said = chance("w", &mlp, (1.776, Some(0.3379)), &classes).unwrap();
+        let said = chance("w", &network, (1.776, Some(0.3379)), &classes).unwrap();
         for part in
             ["1.7760 nats", "ln 3 = 1.0986", "33.79 %", "33.33 %", "normalisation", "order", "activation"]
         {
             assert!(said.contains(part), "{part:?} is not in: {said}");
         }
-        assert_eq!(chance("w", &mlp, (0.384, Some(0.83)), &classes), None);
-        assert!(chance("w", &mlp, (1.05, Some(0.34)), &classes).unwrap().contains("accuracy"));
-        assert!(!chance("w", &mlp, (1.2, Some(0.6)), &classes).unwrap().contains("accuracy"));
+        assert_eq!(chance("w", &network, (0.384, Some(0.83)), &classes), None);
+        assert!(chance("w", &network, (1.05, Some(0.34)), &classes).unwrap().contains("accuracy"));
+        assert!(!chance("w", &network, (1.2, Some(0.6)), &classes).unwrap().contains("accuracy"));
     }
 
     #[test]
     fn a_regression_is_compared_with_the_mean_of_its_targets() {
-        let mlp = Mlp::new(&[2, 1], Activation::Relu, Loss::SquaredError);
+        let network = Network::new(&[2, 1], Activation::Relu, Loss::SquaredError);
         // Variance 4 about a mean of 10, so ½ · 4.
         let y = Array1::from(vec![8.0, 12.0, 8.0, 12.0]).insert_axis(Axis(1));
         let targets = samples(Targets::Values(y));
-        assert!(chance("w", &mlp, (2.01, None), &targets).unwrap().contains("= 2.0000"));
-        assert_eq!(chance("w", &mlp, (1.99, None), &targets), None);
+        assert!(chance("w", &network, (2.01, None), &targets).unwrap().contains("= 2.0000"));
+        assert_eq!(chance("w", &network, (1.99, None), &targets), None);
         // ½ · 0.5² off each target on average: R² = 1 − 0.25/4.
-        let found = fit(&mlp, (0.125, &targets), None).unwrap();
+        let found = fit(&network, (0.125, &targets), None).unwrap();
         assert_eq!((found.train_rmse, found.train_r_squared, found.test_rmse), (0.5, Some(0.9375), None));
     }
 }

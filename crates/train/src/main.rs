@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use landscape::passes::gradient::full_gradient;
-use landscape::{Mlp, Real, Samples};
+use landscape::{Network, Real, Samples};
 use ndarray::{Array1, Array2};
 use pipeline::Failure;
 use pipeline::shell::cost::{Cost, PlanContext};
@@ -64,25 +64,26 @@ fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<Stri
     let is_brought = params.weights.is_some();
     warnings.extend(labels::check(params.loss, is_brought, data.n_outputs(), train.targets())?);
     let widths = [&[train.n_features()], &params.hidden[..], &[data.n_outputs()]].concat();
-    let mlp = Mlp::new(&widths, params.activation, params.loss);
+    let network = Network::new(&widths, params.activation, params.loss);
     for warning in &warnings {
         tracing::warn!("train: {warning}");
     }
     let (fitted, brought_layers) = match &params.weights {
-        Some(path) => bring(path, params, ctx, (&mlp, &train), &mut warnings)?,
-        None => (fit::fit::<R>(params, ctx, &mlp, &train, test.as_ref())?, vec![]),
+        Some(path) => bring(path, params, ctx, (&network, &train), &mut warnings)?,
+        None => (fit::fit::<R>(params, ctx, &network, &train, test.as_ref())?, vec![]),
     };
     write_history(ctx, &fitted)?;
     let splits = (&train, test.as_ref());
     let (at_w, polish) = match &params.polish {
         None => {
-            write_weights(ctx, &mlp, &fitted.w)?;
-            (facts(params, ctx, &mlp, &fitted.w, splits)?, None)
+            write_weights(ctx, &network, &fitted.w)?;
+            (facts(params, ctx, &network, &fitted.w, splits)?, None)
         }
         Some(polish) => {
-            let (w, polished) = minimiser::polish_and_write(polish, params, ctx, &mlp, &fitted.w, &train)?;
-            write_weights(ctx, &mlp, &w)?;
-            (facts(params, ctx, &mlp, &w, splits)?, Some(polished))
+            let (w, polished) =
+                minimiser::polish_and_write(polish, params, ctx, &network, &fitted.w, &train)?;
+            write_weights(ctx, &network, &w)?;
+            (facts(params, ctx, &network, &w, splits)?, Some(polished))
         }
     };
     let checkpoint_epochs = fitted.checkpoints.iter().map(|c| c.0).collect();
@@ -96,31 +97,31 @@ fn bring<R: Real>(
     path: &Path,
     params: &Train,
     ctx: &StageContext,
-    (mlp, train): (&Mlp, &Samples),
+    (network, train): (&Network, &Samples),
     warnings: &mut Vec<String>,
 ) -> Result<(Fitted<R>, Vec<String>)> {
     let (file, given) = (ctx.resolve(path), params.weights_layers.as_deref());
-    let brought = brought::read::<R>(&file, mlp, given)?;
+    let brought = brought::read::<R>(&file, network, given)?;
     let name = path.display().to_string();
-    let loss = usable_loss(&name, ctx, mlp, &brought.w, train)?;
-    let exact = brought::read::<f64>(&file, mlp, given)?.w;
+    let loss = usable_loss(&name, ctx, network, &brought.w, train)?;
+    let exact = brought::read::<f64>(&file, network, given)?.w;
     let is_rounded = exact != brought.w.mapv(R::wide);
-    let in_f64 = is_rounded.then(|| fit::evaluate_aloud(ctx, mlp, &exact, train).0);
+    let in_f64 = is_rounded.then(|| fit::evaluate_aloud(ctx, network, &exact, train).0);
     let found = [
         judge::unused(&name, &brought.unused),
         in_f64.and_then(|in_f64| resolution::of_weights(&name, loss.0, in_f64)),
-        judge::chance(&name, mlp, loss, train),
+        judge::chance(&name, network, loss, train),
     ];
     let found = found.into_iter().flatten().collect::<Vec<_>>();
-    say(&name, mlp, &brought.layers, &found);
+    say(&name, network, &brought.layers, &found);
     warnings.extend(found);
     Ok((Fitted::brought(brought.w), brought.layers))
 }
 
 /// Which array of the file is which layer, and what looks wrong.
-fn say(name: &str, mlp: &Mlp, layers: &[String], warnings: &[String]) {
+fn say(name: &str, network: &Network, layers: &[String], warnings: &[String]) {
     let place = |(l, layer): (usize, &String)| {
-        format!("{layer} -> layer {} ({} x {})", l + 1, mlp.layers()[l + 1], mlp.layers()[l])
+        format!("{layer} -> layer {} ({} x {})", l + 1, network.widths()[l + 1], network.widths()[l])
     };
     if !layers.is_empty() {
         tracing::info!(
@@ -137,11 +138,11 @@ fn say(name: &str, mlp: &Mlp, layers: &[String], warnings: &[String]) {
 fn usable_loss<R: Real>(
     name: &str,
     ctx: &StageContext,
-    mlp: &Mlp,
+    network: &Network,
     w: &Array1<R>,
     train: &Samples,
 ) -> Result<(f64, Option<f64>)> {
-    let (loss, accuracy) = fit::evaluate_aloud(ctx, mlp, w, train);
+    let (loss, accuracy) = fit::evaluate_aloud(ctx, network, w, train);
     if loss.is_finite() {
         return Ok((loss, accuracy));
     }
@@ -152,11 +153,11 @@ fn usable_loss<R: Real>(
     .into())
 }
 
-fn write_weights<R: Real + Element>(ctx: &mut StageContext, mlp: &Mlp, w: &Array1<R>) -> Result<()> {
+fn write_weights<R: Real + Element>(ctx: &mut StageContext, network: &Network, w: &Array1<R>) -> Result<()> {
     ctx.outputs.write("w_star.npy", w, "parameter units", "parameters where training stopped, (p,)")?;
-    let named = weights::by_layer(mlp, w);
+    let named = weights::by_layer(network, w);
     ctx.outputs.write_npz("weights.npz", &named, "parameter units", "the same by layer: W1, b1, W2, ...")?;
-    let state = weights::state_dict(mlp, w);
+    let state = weights::state_dict(network, w);
     let meaning = "the same as the state_dict of a torch.nn.Sequential: 0.weight, 0.bias, 2.weight, ...";
     Ok(ctx.outputs.write_by("weights.safetensors", "parameter units", meaning, |path| {
         safetensors::write(path, &state)
@@ -190,14 +191,14 @@ fn write_history<R: Real + Element>(ctx: &mut StageContext, fitted: &Fitted<R>) 
 fn facts<R: Real>(
     params: &Train,
     ctx: &StageContext,
-    mlp: &Mlp,
+    network: &Network,
     w: &Array1<R>,
     (train, test): (&Samples, Option<&Samples>),
 ) -> Result<Facts> {
-    let (train_loss, train_accuracy) = fit::evaluate_aloud(ctx, mlp, w, train);
-    let (test_loss, test_accuracy) = test.map(|t| fit::evaluate_aloud(ctx, mlp, w, t)).unzip();
+    let (train_loss, train_accuracy) = fit::evaluate_aloud(ctx, network, w, train);
+    let (test_loss, test_accuracy) = test.map(|t| fit::evaluate_aloud(ctx, network, w, t)).unzip();
     let progress = ctx.progress(train.len(), "train: gradient");
-    let gradient = full_gradient(mlp, &w.view(), train, &|n| progress.add(n));
+    let gradient = full_gradient(network, &w.view(), train, &|n| progress.add(n));
     drop(progress);
     let gradient_norm = gradient.dot(&gradient).sqrt();
     if !train_loss.is_finite() || !gradient_norm.is_finite() {
@@ -207,11 +208,11 @@ fn facts<R: Real>(
         history_columns: HISTORY_COLUMNS.map(str::to_owned).to_vec(),
         checkpoint_epochs: vec![],
         polish: None,
-        layers: mlp.layers().to_vec(),
+        layers: network.widths().to_vec(),
         activation: params.activation,
         loss: params.loss,
-        n_params: mlp.n_params(),
-        layout: weights::layout(mlp),
+        n_params: network.n_params(),
+        layout: weights::layout(network),
         train_loss,
         train_accuracy,
         test_loss,
@@ -219,7 +220,7 @@ fn facts<R: Real>(
         gradient_norm,
         brought_layers: vec![],
         warnings: vec![],
-        fit: judge::fit(mlp, (train_loss, train), test_loss.zip(test)),
+        fit: judge::fit(network, (train_loss, train), test_loss.zip(test)),
         origin: params.weights.as_ref().map_or("trained".to_owned(), |path| path.display().to_string()),
     })
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use landscape::training::polish::{MeanLoss, PolishEnd, Request, polish};
-use landscape::{Mlp, Real, Samples};
+use landscape::{Network, Real, Samples};
 use ndarray::{Array1, Array2};
 use pipeline::shell::StageContext;
 use records::train::Polished;
@@ -17,11 +17,11 @@ pub fn polish_and_write<R: Real + Element>(
     request: &Polish,
     params: &Train,
     ctx: &mut StageContext,
-    mlp: &Mlp,
+    network: &Network,
     w: &Array1<R>,
     train: &Samples,
 ) -> Result<(Array1<f64>, Polished)> {
-    let objective = MeanLoss { mlp, samples: train, cache_bytes: request.primal_cache_mib << 20 };
+    let objective = MeanLoss { network, samples: train, cache_bytes: request.primal_cache_mib << 20 };
     let progress = ctx.progress_at_most(request.max_products, "train: polish: Hessian-vector products");
     let asked = Request {
         gradient_norm: request.gradient_norm,

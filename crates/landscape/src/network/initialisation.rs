@@ -4,7 +4,7 @@ use ndarray::{Array1, s};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
-use crate::network::layers::Mlp;
+use crate::network::layers::Network;
 use crate::numeric::gaussian::gaussian_rows;
 use crate::numeric::real::Real;
 
@@ -22,11 +22,11 @@ pub enum Initialisation {
 }
 
 /// Parameters (p,) drawn from `seed`: ChaCha20 with stream l for layer l.
-pub fn first_weights<R: Real>(mlp: &Mlp, initialisation: Initialisation, seed: u64) -> Array1<R> {
-    let mut w = Array1::zeros(mlp.n_params());
-    for l in 1..=mlp.depth() {
-        let (weights, bias) = mlp.offsets(l);
-        let (fan_in, fan_out) = (mlp.layers()[l - 1] as f64, mlp.layers()[l] as f64);
+pub fn first_weights<R: Real>(network: &Network, initialisation: Initialisation, seed: u64) -> Array1<R> {
+    let mut w = Array1::zeros(network.n_params());
+    for l in 1..=network.depth() {
+        let (weights, bias) = network.offsets(l);
+        let (fan_in, fan_out) = (network.widths()[l - 1] as f64, network.widths()[l] as f64);
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         rng.set_stream(l as u64);
         let mut uniform = |bound: f64| R::narrow(rng.random_range(-bound..bound));
@@ -56,15 +56,15 @@ mod tests {
 
     #[test]
     fn variances_are_those_of_the_definitions() {
-        let mlp = Mlp::new(&[100, 300, 2], Activation::Relu, Loss::SoftmaxCrossEntropy);
+        let network = Network::new(&[100, 300, 2], Activation::Relu, Loss::SoftmaxCrossEntropy);
         let cases = [
             (Initialisation::FanInUniform, 1.0 / 300.0), // (2/√100)²/12
             (Initialisation::He, 2.0 / 100.0),
             (Initialisation::Glorot, 6.0 / 400.0 / 3.0),
         ];
         for (initialisation, variance) in cases {
-            let w = first_weights::<f64>(&mlp, initialisation, 7);
-            let first = w.slice(s![mlp.offsets(1).0]);
+            let w = first_weights::<f64>(&network, initialisation, 7);
+            let first = w.slice(s![network.offsets(1).0]);
             let found = first.dot(&first) / first.len() as f64;
             // 30,000 values: the variance of the estimate is at most 2/30000 of its square; five standard deviations
             assert!(

@@ -39,14 +39,14 @@ pub fn sample_derivatives<R: Real, E>(
     take: &mut impl FnMut(&SampleDerivatives) -> Result<(), E>,
 ) -> Result<(), E> {
     let d = basis.nrows();
-    let directions = Directions::from_rows(sum.mlp, basis);
+    let directions = Directions::from_rows(sum.network, basis);
     let pool = Pool::default();
     let derive = |range: &Range<usize>| {
         sum.with_primal(range, |primal| {
             let block = Block { sum, primal, v: &directions, d };
-            let losses = sum.mlp.loss.values(primal.outputs.view(), &primal.targets);
+            let losses = sum.network.loss.values(primal.outputs.view(), &primal.targets);
             pool.with(|tangents: &mut Tangents<R>| {
-                tangents.compute(sum.mlp, &sum.w, primal, &directions);
+                tangents.compute(sum.network, &sum.w, primal, &directions);
                 SampleDerivatives {
                     loss: losses.into(),
                     slope: block.slopes(tangents),
@@ -73,7 +73,7 @@ struct Block<'a, 'b, R> {
 impl<R: Real> Block<'_, '_, R> {
     /// `g_ij = δ_L · ż_L^j`, (B, d)
     fn slopes(&self, tangents: &Tangents<R>) -> Array2<f64> {
-        let delta = &self.primal.adjoint[self.sum.mlp.depth() - 1];
+        let delta = &self.primal.adjoint[self.sum.network.depth() - 1];
         let mut slopes = Array2::zeros((self.primal.n_rows(), self.d));
         for (i, mut row) in slopes.outer_iter_mut().enumerate() {
             row.assign(&sample(&tangents.outputs, i, self.d).dot(&delta.row(i)).mapv(R::wide));
@@ -83,11 +83,11 @@ impl<R: Real> Block<'_, '_, R> {
 
     /// `h_i` for every row, (B, d, d). Uses up the tangents of the outputs.
     fn curvatures(&self, tangents: &mut Tangents<R>) -> Array3<f64> {
-        let (mlp, d, rows) = (self.sum.mlp, self.d, self.primal.n_rows());
+        let (network, d, rows) = (self.sum.network, self.d, self.primal.n_rows());
         let outputs = tangents.outputs.clone();
-        let in_place = tangents.outputs.view_mut().into_shape_with_order((rows, d, mlp.n_outputs()));
-        mlp.loss.apply_hessian(self.primal.hessian_factor.view(), in_place.expect("C order"));
-        let pulled = (2..=mlp.depth()).map(|l| self.pulled_back(l)).collect::<Vec<_>>();
+        let in_place = tangents.outputs.view_mut().into_shape_with_order((rows, d, network.n_outputs()));
+        network.loss.apply_hessian(self.primal.hessian_factor.view(), in_place.expect("C order"));
+        let pulled = (2..=network.depth()).map(|l| self.pulled_back(l)).collect::<Vec<_>>();
 
         let mut curvatures = Array3::zeros((rows, d, d));
         let mut h = Array2::<R>::zeros((d, d));
@@ -115,7 +115,7 @@ impl<R: Real> Block<'_, '_, R> {
 
     /// `u_l^j = V_l^jᵀ δ_l` for all directions side by side, (B, d·n_{l−1})
     fn pulled_back(&self, l: usize) -> Array2<R> {
-        let (n, below) = (self.sum.mlp.layers()[l], self.sum.mlp.layers()[l - 1]);
+        let (n, below) = (self.sum.network.widths()[l], self.sum.network.widths()[l - 1]);
         let mut u = Array2::zeros((self.primal.n_rows(), self.d * below));
         for j in 0..self.d {
             let v = self.v.weights[l - 1].slice(s![j * n..(j + 1) * n, ..]);

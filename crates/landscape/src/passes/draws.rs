@@ -11,7 +11,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Dim, s};
 use rayon::prelude::ParallelSliceMut;
 
 use crate::network::activation::activate;
-use crate::network::layers::Mlp;
+use crate::network::layers::Network;
 use crate::numeric::real::Real;
 use crate::numeric::samples::{Samples, Targets};
 use crate::numeric::scratch::{Pool, shaped};
@@ -35,7 +35,7 @@ pub trait LossSink: Send {
 /// A point and directions, over samples.
 pub struct Draws<'a, R> {
     /// the network
-    pub mlp: &'a Mlp,
+    pub network: &'a Network,
     /// w*, (p,)
     pub w: ArrayView1<'a, R>,
     /// P, rows (d, p)
@@ -93,13 +93,13 @@ impl<R: Real> Draws<'_, R> {
 
     /// Samples that all draws pass before the next.
     fn rows_of_a_block(&self) -> usize {
-        let per_row = (self.basis.nrows() + 1) * self.mlp.layers()[1] * size_of::<R>();
+        let per_row = (self.basis.nrows() + 1) * self.network.widths()[1] * size_of::<R>();
         (FIRST_LAYER_BYTES / per_row).clamp(32, MOST_ROWS)
     }
 
     /// Parameters after those of layer 1.
     fn upper_range(&self) -> Range<usize> {
-        self.mlp.offsets(1).1.end..self.mlp.n_params()
+        self.network.offsets(1).1.end..self.network.n_params()
     }
 
     /// `w* + Pθ_t` of all layers but the first, (T, p − p of layer 1); `theta` with a one before, (T, d + 1).
@@ -137,12 +137,12 @@ struct FirstLayer<R> {
 impl<R: Real> FirstLayer<R> {
     /// 2(d+1)p₁ flops per sample, whatever the number of draws.
     fn fill(&mut self, draws: &Draws<R>, x: ArrayView2<R>) {
-        let shape = (x.nrows(), draws.mlp.layers()[1]);
+        let shape = (x.nrows(), draws.network.widths()[1]);
         let parts = shaped(&mut self.parts, Dim((draws.basis.nrows() + 1, shape.0 * shape.1)));
         parts.outer_iter_mut().into_par_iter().enumerate().for_each(|(j, z)| {
             let mut z = z.into_shape_with_order(shape).expect("B·n_1 values");
             let v = if j == 0 { draws.w } else { draws.basis.row(j - 1) };
-            let layer = draws.mlp.layer(&v, 1);
+            let layer = draws.network.layer(&v, 1);
             general_mat_mul(R::one(), &x, &layer.weights.t(), R::zero(), &mut z);
             z += &layer.bias;
         });
@@ -171,42 +171,42 @@ struct Buffers<R> {
 impl<R: Real> Group<'_, '_, R> {
     /// The losses of a block of samples that begins with sample `begin` of all.
     fn pass<S: LossSink>(&self, targets: &Targets, begin: usize, sinks: &mut [S], buffers: &mut Buffers<R>) {
-        let mlp = self.draws.mlp;
+        let network = self.draws.network;
         let rows = targets.len();
         let Buffers { first, layers } = buffers;
-        layers.resize_with(mlp.depth() - 1, || Array2::zeros((0, 0)));
+        layers.resize_with(network.depth() - 1, || Array2::zeros((0, 0)));
         let first = shaped(first, Dim((sinks.len(), self.first.parts.ncols())));
         general_mat_mul(R::one(), &self.theta, &self.first.parts, R::zero(), first);
         for (t, sink) in sinks.iter_mut().enumerate() {
             let mut first = first.row_mut(t);
-            if mlp.depth() > 1 {
+            if network.depth() > 1 {
                 let z = first.as_slice_mut().expect("C order");
                 vectorised(
                     #[inline(always)]
-                    || activate(mlp.activation, z),
+                    || activate(network.activation, z),
                 );
             }
-            let first = first.into_shape_with_order((rows, mlp.layers()[1])).expect("B·n_1 values");
-            for l in 2..=mlp.depth() {
+            let first = first.into_shape_with_order((rows, network.widths()[1])).expect("B·n_1 values");
+            for l in 2..=network.depth() {
                 let (below, z) = layers.split_at_mut(l - 2);
                 let h = below.last().map_or(first.view(), |h| h.view());
-                let z = shaped(&mut z[0], Dim((rows, mlp.layers()[l])));
+                let z = shaped(&mut z[0], Dim((rows, network.widths()[l])));
                 let (weights, bias) = self.layer(l, t);
                 general_mat_mul(R::one(), &h, &weights.t(), R::zero(), z);
-                add_bias_and_activate(mlp, l, bias, z.view_mut());
+                add_bias_and_activate(network, l, bias, z.view_mut());
             }
             let outputs = layers.last().map_or(first.view(), |f| f.view());
-            sink.take(begin, &mlp.loss.values(outputs, targets));
+            sink.take(begin, &network.loss.values(outputs, targets));
         }
     }
 
     /// `W_l` (out, in) and `b_l` of draw t, for l ≥ 2.
     fn layer(&self, l: usize, t: usize) -> (ArrayView2<'_, R>, ArrayView1<'_, R>) {
-        let mlp = self.draws.mlp;
+        let network = self.draws.network;
         let offset = self.draws.upper_range().start;
-        let (weights, bias) = mlp.offsets(l);
+        let (weights, bias) = network.offsets(l);
         let part = |range: Range<usize>| self.upper.slice(s![t, range.start - offset..range.end - offset]);
-        let shape = (mlp.layers()[l], mlp.layers()[l - 1]);
+        let shape = (network.widths()[l], network.widths()[l - 1]);
         (part(weights).into_shape_with_order(shape).expect("length of the range"), part(bias))
     }
 }

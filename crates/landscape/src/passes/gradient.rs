@@ -5,7 +5,7 @@ use std::ops::Range;
 use ndarray::{Array1, ArrayView1, Axis};
 use rayon::prelude::*;
 
-use crate::network::layers::Mlp;
+use crate::network::layers::Network;
 use crate::network::loss::Loss;
 use crate::numeric::real::Real;
 use crate::numeric::samples::{Batch, Samples};
@@ -13,14 +13,14 @@ use crate::numeric::sums::{PARAMETERS_AT_ONCE, blocks, sum};
 use crate::passes::primal::{Primal, outputs};
 
 /// `Σ_i ∇ℓ_i(w)` over the rows of a block: `∂/∂W_l = δ_lᵀ h_{l−1}`, `∂/∂b_l = Σ δ_l`. (p,)
-pub fn block_gradient<R: Real>(mlp: &Mlp, primal: &Primal<R>) -> Array1<R> {
-    let mut gradient = Array1::zeros(mlp.n_params());
-    for l in 1..=mlp.depth() {
-        let (weights, bias) = mlp.offsets(l);
+pub fn block_gradient<R: Real>(network: &Network, primal: &Primal<R>) -> Array1<R> {
+    let mut gradient = Array1::zeros(network.n_params());
+    for l in 1..=network.depth() {
+        let (weights, bias) = network.offsets(l);
         let delta = &primal.adjoint[l - 1];
         let (mut w_part, mut b_part) =
             gradient.slice_mut(ndarray::s![weights.start..bias.end]).split_at(Axis(0), weights.len());
-        let shape = (mlp.layers()[l], mlp.layers()[l - 1]);
+        let shape = (network.widths()[l], network.widths()[l - 1]);
         let mut w_part = w_part.view_mut().into_shape_with_order(shape).expect("length of the range");
         ndarray::linalg::general_mat_mul(R::one(), &delta.t(), &primal.input_of(l), R::zero(), &mut w_part);
         b_part.assign(&delta.sum_axis(Axis(0)));
@@ -40,12 +40,12 @@ pub struct BatchGradient<R> {
 
 /// Loss and gradient of the rows of `batches`, each a part of one mini-batch, in parallel and in a fixed tree.
 pub fn batch_gradient<R: Real>(
-    mlp: &Mlp,
+    network: &Network,
     w: &ArrayView1<R>,
     samples: &Samples,
     parts: &[&[usize]],
 ) -> BatchGradient<R> {
-    let part = |rows: &&[usize]| one_gradient(mlp, w, samples.rows(rows));
+    let part = |rows: &&[usize]| one_gradient(network, w, samples.rows(rows));
     sum(parts, &part, &|a, b| {
         a.loss += b.loss;
         a.correct += b.correct;
@@ -62,13 +62,13 @@ fn add<R: Real>(a: &mut Array1<R>, b: &Array1<R>) {
         .for_each(|(mut a, b)| a += &b);
 }
 
-fn one_gradient<R: Real>(mlp: &Mlp, w: &ArrayView1<R>, batch: Batch<R>) -> BatchGradient<R> {
-    let primal = Primal::new(mlp, w, batch);
-    let losses = mlp.loss.values(primal.outputs.view(), &primal.targets);
+fn one_gradient<R: Real>(network: &Network, w: &ArrayView1<R>, batch: Batch<R>) -> BatchGradient<R> {
+    let primal = Primal::new(network, w, batch);
+    let losses = network.loss.values(primal.outputs.view(), &primal.targets);
     BatchGradient {
         loss: losses.iter().sum(),
         correct: count_correct(&primal),
-        gradient: block_gradient(mlp, &primal),
+        gradient: block_gradient(network, &primal),
     }
 }
 
@@ -80,13 +80,13 @@ fn count_correct<R: Real>(primal: &Primal<R>) -> usize {
 
 /// `∇L(w)` over all samples, (p,), nats per parameter unit; `done` is told how many more samples are.
 pub fn full_gradient<R: Real>(
-    mlp: &Mlp,
+    network: &Network,
     w: &ArrayView1<R>,
     samples: &Samples,
     done: &(impl Fn(usize) + Sync),
 ) -> Array1<f64> {
     let block = |range: &Range<usize>| {
-        let gradient = block_gradient(mlp, &Primal::new(mlp, w, samples.block(range.clone())));
+        let gradient = block_gradient(network, &Primal::new(network, w, samples.block(range.clone())));
         done(range.len());
         gradient.mapv(R::wide)
     };
@@ -97,7 +97,7 @@ pub fn full_gradient<R: Real>(
 /// `ℓ_i(w)` of all samples in nats, and whether each is classified right (`None` for targets that are not classes);
 /// `done` is told how many more samples are.
 pub fn sample_losses<R: Real>(
-    mlp: &Mlp,
+    network: &Network,
     w: &ArrayView1<R>,
     samples: &Samples,
     done: &(impl Fn(usize) + Sync),
@@ -106,8 +106,8 @@ pub fn sample_losses<R: Real>(
         .into_par_iter()
         .map(|range| {
             let batch = samples.block::<R>(range.clone());
-            let f = outputs(mlp, w, batch.x.view());
-            let losses = mlp.loss.values(f.view(), &batch.targets);
+            let f = outputs(network, w, batch.x.view());
+            let losses = network.loss.values(f.view(), &batch.targets);
             let correct =
                 (0..f.nrows()).map(|i| Loss::is_correct(f.view(), &batch.targets, i).map(usize::from));
             done(range.len());

@@ -11,7 +11,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Dim, 
 use rayon::prelude::*;
 
 use crate::network::activation::Activation;
-use crate::network::layers::Mlp;
+use crate::network::layers::Network;
 use crate::numeric::real::Real;
 use crate::numeric::samples::Samples;
 use crate::numeric::scratch::{Pool, shaped};
@@ -41,21 +41,21 @@ pub struct Directions<R> {
 
 impl<R: Real> Directions<R> {
     /// From the rows of `v` (d, p).
-    pub fn from_rows(mlp: &Mlp, v: ArrayView2<R>) -> Self {
+    pub fn from_rows(network: &Network, v: ArrayView2<R>) -> Self {
         let d = v.nrows();
-        let mut directions = Self::zeros(mlp, d);
-        for l in 1..=mlp.depth() {
-            let (weights, bias) = mlp.offsets(l);
+        let mut directions = Self::zeros(network, d);
+        for l in 1..=network.depth() {
+            let (weights, bias) = network.offsets(l);
             let flat = v.slice(s![.., weights]);
             for (j, row) in flat.outer_iter().enumerate() {
                 let block = row
-                    .into_shape_with_order((mlp.layers()[l], mlp.layers()[l - 1]))
+                    .into_shape_with_order((network.widths()[l], network.widths()[l - 1]))
                     .expect("contiguous rows");
-                let n = mlp.layers()[l];
+                let n = network.widths()[l];
                 directions.weights[l - 1].slice_mut(s![j * n..(j + 1) * n, ..]).assign(&block);
             }
             let flat = v.slice(s![.., bias]);
-            let n = mlp.layers()[l];
+            let n = network.widths()[l];
             let mut biases =
                 directions.biases[l - 1].view_mut().into_shape_with_order((d, n)).expect("d·n_l values");
             biases.assign(&flat);
@@ -64,13 +64,13 @@ impl<R: Real> Directions<R> {
     }
 
     /// d
-    pub fn count(&self, mlp: &Mlp) -> usize {
-        self.biases[0].len() / mlp.layers()[1]
+    pub fn count(&self, network: &Network) -> usize {
+        self.biases[0].len() / network.widths()[1]
     }
 
     /// Zero in d directions.
-    pub fn zeros(mlp: &Mlp, d: usize) -> Self {
-        let n = mlp.layers();
+    pub fn zeros(network: &Network, d: usize) -> Self {
+        let n = network.widths();
         Self {
             weights: (1..n.len()).map(|l| Array2::zeros((d * n[l], n[l - 1]))).collect(),
             biases: (1..n.len()).map(|l| Array1::zeros(d * n[l])).collect(),
@@ -78,10 +78,10 @@ impl<R: Real> Directions<R> {
     }
 
     /// Adds them to the rows of `out` (d, p).
-    fn add_to_rows(&self, mlp: &Mlp, out: &mut ArrayViewMut2<R>) {
+    fn add_to_rows(&self, network: &Network, out: &mut ArrayViewMut2<R>) {
         let d = out.nrows();
-        for l in 1..=mlp.depth() {
-            let (weights, bias) = mlp.offsets(l);
+        for l in 1..=network.depth() {
+            let (weights, bias) = network.offsets(l);
             let flat =
                 self.weights[l - 1].view().into_shape_with_order((d, weights.len())).expect("d·n_l rows");
             out.slice_mut(s![.., weights]).zip_mut_with(&flat, |a, &b| *a += b);
@@ -110,27 +110,27 @@ pub struct Tangents<R> {
 
 impl<R: Real> Tangents<R> {
     /// The forward tangent pass.
-    pub fn compute(&mut self, mlp: &Mlp, w: &ArrayView1<R>, primal: &Primal<R>, v: &Directions<R>) {
-        let (rows, d) = (primal.n_rows(), v.count(mlp));
-        let smooth = !mlp.activation.is_piecewise_linear();
-        self.post.resize_with(mlp.depth() - 1, || Array2::zeros((0, 0)));
-        self.pre.resize_with(if smooth { mlp.depth() - 1 } else { 0 }, || Array2::zeros((0, 0)));
-        for l in 1..=mlp.depth() {
-            let n = mlp.layers()[l];
+    pub fn compute(&mut self, network: &Network, w: &ArrayView1<R>, primal: &Primal<R>, v: &Directions<R>) {
+        let (rows, d) = (primal.n_rows(), v.count(network));
+        let smooth = !network.activation.is_piecewise_linear();
+        self.post.resize_with(network.depth() - 1, || Array2::zeros((0, 0)));
+        self.pre.resize_with(if smooth { network.depth() - 1 } else { 0 }, || Array2::zeros((0, 0)));
+        for l in 1..=network.depth() {
+            let n = network.widths()[l];
             let (below, here) = self.post.split_at_mut(l - 1);
             let z = shaped(here.first_mut().unwrap_or(&mut self.outputs), Dim((rows, d * n)));
             general_mat_mul(R::one(), &primal.input_of(l), &v.weights[l - 1].t(), R::zero(), z);
             if let Some(below) = below.last() {
                 let below = side_by_side_to_rows(below, d);
                 let mut z = z.view_mut().into_shape_with_order((rows * d, n)).expect("C order");
-                general_mat_mul(R::one(), &below, &mlp.layer(w, l).weights.t(), R::one(), &mut z);
+                general_mat_mul(R::one(), &below, &network.layer(w, l).weights.t(), R::one(), &mut z);
             }
             *z += &v.biases[l - 1];
-            if l < mlp.depth() {
+            if l < network.depth() {
                 if smooth {
                     shaped(&mut self.pre[l - 1], z.raw_dim()).assign(z);
                 }
-                primal.apply_slope(mlp, l, z);
+                primal.apply_slope(network, l, z);
             }
         }
     }
@@ -169,26 +169,26 @@ fn add_block_product<R: Real>(
     buffers: &mut Buffers<R>,
     product: &mut Directions<R>,
 ) {
-    let (mlp, w) = (sum.mlp, &sum.w);
-    let (rows, d) = (primal.n_rows(), v.count(mlp));
+    let (network, w) = (sum.network, &sum.w);
+    let (rows, d) = (primal.n_rows(), v.count(network));
     let full = kind == SecondOrder::Hessian;
     let Buffers { tangents, adjoint } = buffers;
-    tangents.compute(mlp, w, primal, v);
-    adjoint.resize_with(mlp.depth() - 1, || Array2::zeros((0, 0)));
-    let outputs = tangents.outputs.view_mut().into_shape_with_order((rows, d, mlp.n_outputs()));
-    mlp.loss.apply_hessian(primal.hessian_factor.view(), outputs.expect("C order"));
-    for l in (1..=mlp.depth()).rev() {
+    tangents.compute(network, w, primal, v);
+    adjoint.resize_with(network.depth() - 1, || Array2::zeros((0, 0)));
+    let outputs = tangents.outputs.view_mut().into_shape_with_order((rows, d, network.n_outputs()));
+    network.loss.apply_hessian(primal.hessian_factor.view(), outputs.expect("C order"));
+    for l in (1..=network.depth()).rev() {
         let (lower, upper) = adjoint.split_at_mut(l - 1);
         let dot_delta = upper.first().unwrap_or(&tangents.outputs); // δ̇_l
         let (h, delta) = (primal.input_of(l), &primal.adjoint[l - 1]);
         general_mat_mul(R::one(), &dot_delta.t(), &h, R::one(), &mut product.weights[l - 1]);
         product.biases[l - 1] += &dot_delta.sum_axis(Axis(0));
         let Some(next) = lower.last_mut() else { break };
-        let (n, below) = (mlp.layers()[l], mlp.layers()[l - 1]);
+        let (n, below) = (network.widths()[l], network.widths()[l - 1]);
         let next = shaped(next, Dim((rows, d * below))); // δ̇_{l−1}
         {
             let mut next = next.view_mut().into_shape_with_order((rows * d, below)).expect("C order");
-            let weights = mlp.layer(w, l).weights;
+            let weights = network.layer(w, l).weights;
             general_mat_mul(R::one(), &side_by_side_to_rows(dot_delta, d), &weights, R::zero(), &mut next);
         }
         if full {
@@ -201,7 +201,7 @@ fn add_block_product<R: Real>(
                 general_mat_mul(R::one(), delta, &v, R::one(), &mut next.slice_mut(of_j));
             }
         }
-        primal.apply_slope(mlp, l - 1, next);
+        primal.apply_slope(network, l - 1, next);
         if full && let Some(bend) = primal.bend.get(l - 2) {
             add_bend(next, bend, &tangents.pre[l - 2]);
         }
@@ -211,7 +211,7 @@ fn add_block_product<R: Real>(
 /// All samples, linearised at one w: sums of second derivatives over any range of them.
 pub struct HessianSum<'a, R> {
     /// the network
-    pub mlp: &'a Mlp,
+    pub network: &'a Network,
     /// where (p,)
     pub w: ArrayView1<'a, R>,
     /// the samples in their order
@@ -222,8 +222,8 @@ pub struct HessianSum<'a, R> {
 
 impl<'a, R: Real> HessianSum<'a, R> {
     /// Linearises at `w`; keeps the primal passes if they fit into `cache_bytes`, else recomputes them at each product.
-    pub fn new(mlp: &'a Mlp, w: ArrayView1<'a, R>, samples: &'a Samples, cache_bytes: usize) -> Self {
-        let mut sum = Self { mlp, w, samples, cache: vec![] };
+    pub fn new(network: &'a Network, w: ArrayView1<'a, R>, samples: &'a Samples, cache_bytes: usize) -> Self {
+        let mut sum = Self { network, w, samples, cache: vec![] };
         if sum.primal_bytes() <= cache_bytes {
             sum.cache = blocks(0..samples.len()).into_par_iter().map(|range| sum.primal(range)).collect();
         }
@@ -232,14 +232,14 @@ impl<'a, R: Real> HessianSum<'a, R> {
 
     /// Bytes of the primal passes of all samples.
     pub fn primal_bytes(&self) -> usize {
-        let n = self.mlp.layers();
-        let hidden: usize = n[1..self.mlp.depth()].iter().sum();
-        let per_hidden = match self.mlp.activation {
+        let n = self.network.widths();
+        let hidden: usize = n[1..self.network.depth()].iter().sum();
+        let per_hidden = match self.network.activation {
             Activation::Relu => 2,
             activation if activation.is_piecewise_linear() => 3,
             _ => 4,
         };
-        self.samples.len() * (n[0] + per_hidden * hidden + 3 * self.mlp.n_outputs()) * size_of::<R>()
+        self.samples.len() * (n[0] + per_hidden * hidden + 3 * self.network.n_outputs()) * size_of::<R>()
     }
 
     /// The primal of one block as [`blocks`] cuts them.
@@ -257,7 +257,7 @@ impl<'a, R: Real> HessianSum<'a, R> {
     }
 
     fn primal(&self, range: Range<usize>) -> Primal<R> {
-        Primal::new(self.mlp, &self.w, self.samples.block(range))
+        Primal::new(self.network, &self.w, self.samples.block(range))
     }
 
     /// `Σ_{i ∈ range} ∇²ℓ_i(w) v_j` for every row v_j of `v` (d, p). Returns (d, p): nats per parameter unit.
@@ -286,9 +286,9 @@ impl<'a, R: Real> HessianSum<'a, R> {
         let chunks = v.axis_chunks_iter(Axis(0), DIRECTIONS_AT_ONCE).into_par_iter();
         let results = result.axis_chunks_iter_mut(Axis(0), DIRECTIONS_AT_ONCE).into_par_iter();
         chunks.zip(results).for_each(|(v, mut result)| {
-            let directions = Directions::from_rows(self.mlp, v);
+            let directions = Directions::from_rows(self.network, v);
             let term = |block: &Range<usize>| {
-                let mut product = Directions::zeros(self.mlp, v.nrows());
+                let mut product = Directions::zeros(self.network, v.nrows());
                 pool.with(|buffers| {
                     let mut add = |primal: &Primal<R>| {
                         add_block_product(self, primal, &directions, kind, buffers, &mut product);
@@ -301,7 +301,7 @@ impl<'a, R: Real> HessianSum<'a, R> {
                 product
             };
             if let Some(total) = sum(&blocks, &term, &|a, b| a.add(&b)) {
-                total.add_to_rows(self.mlp, &mut result);
+                total.add_to_rows(self.network, &mut result);
             }
         });
     }

@@ -4,7 +4,7 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Zip};
 
 use crate::network::activation::{Activation, activate};
-use crate::network::layers::Mlp;
+use crate::network::layers::Network;
 use crate::numeric::real::Real;
 use crate::numeric::samples::{Batch, Targets};
 use crate::numeric::simd::vectorised;
@@ -32,7 +32,7 @@ pub struct Primal<R> {
 
 impl<R: Real> Primal<R> {
     /// Both passes at the parameters `w` (p,) for a batch.
-    pub fn new(mlp: &Mlp, w: &ArrayView1<R>, batch: Batch<R>) -> Self {
+    pub fn new(network: &Network, w: &ArrayView1<R>, batch: Batch<R>) -> Self {
         let mut primal = Self {
             x: batch.x,
             hidden: vec![],
@@ -43,9 +43,9 @@ impl<R: Real> Primal<R> {
             hessian_factor: Array2::zeros((0, 0)),
             targets: batch.targets,
         };
-        primal.forward(mlp, w);
-        primal.backward(mlp, w);
-        primal.hessian_factor = mlp.loss.hessian_factor(primal.outputs.view());
+        primal.forward(network, w);
+        primal.backward(network, w);
+        primal.hessian_factor = network.loss.hessian_factor(primal.outputs.view());
         primal
     }
 
@@ -60,8 +60,8 @@ impl<R: Real> Primal<R> {
     }
 
     /// Multiplies `t` (B, d·n_l), d tangents of layer l side by side, by φ'(z_l).
-    pub fn apply_slope(&self, mlp: &Mlp, l: usize, t: &mut Array2<R>) {
-        let n = mlp.layers()[l];
+    pub fn apply_slope(&self, network: &Network, l: usize, t: &mut Array2<R>) {
+        let n = network.widths()[l];
         let relu = self.slope.is_empty();
         let gate = if relu { &self.hidden[l - 1] } else { &self.slope[l - 1] };
         let width = t.ncols();
@@ -87,18 +87,18 @@ impl<R: Real> Primal<R> {
         );
     }
 
-    fn forward(&mut self, mlp: &Mlp, w: &ArrayView1<R>) {
-        for l in 1..=mlp.depth() {
-            let layer = mlp.layer(w, l);
-            let mut z = Array2::zeros((self.n_rows(), mlp.layers()[l]));
+    fn forward(&mut self, network: &Network, w: &ArrayView1<R>) {
+        for l in 1..=network.depth() {
+            let layer = network.layer(w, l);
+            let mut z = Array2::zeros((self.n_rows(), network.widths()[l]));
             general_mat_mul(R::one(), &self.input_of(l), &layer.weights.t(), R::zero(), &mut z);
-            if l == mlp.depth() {
+            if l == network.depth() {
                 z += &layer.bias;
                 self.outputs = z;
                 return;
             }
-            match mlp.activation {
-                Activation::Relu => add_bias_and_activate(mlp, l, layer.bias, z.view_mut()),
+            match network.activation {
+                Activation::Relu => add_bias_and_activate(network, l, layer.bias, z.view_mut()),
                 activation => {
                     z += &layer.bias;
                     let mut slope = z.clone();
@@ -116,15 +116,15 @@ impl<R: Real> Primal<R> {
         }
     }
 
-    fn backward(&mut self, mlp: &Mlp, w: &ArrayView1<R>) {
-        let mut adjoint = vec![mlp.loss.gradient(self.outputs.view(), &self.targets)];
-        for l in (1..mlp.depth()).rev() {
-            let above = mlp.layer(w, l + 1);
+    fn backward(&mut self, network: &Network, w: &ArrayView1<R>) {
+        let mut adjoint = vec![network.loss.gradient(self.outputs.view(), &self.targets)];
+        for l in (1..network.depth()).rev() {
+            let above = network.layer(w, l + 1);
             let mut epsilon = adjoint[adjoint.len() - 1].dot(&above.weights);
             if let Some(bend) = self.bend.get_mut(l - 1) {
                 *bend *= &epsilon;
             }
-            self.apply_slope(mlp, l, &mut epsilon);
+            self.apply_slope(network, l, &mut epsilon);
             adjoint.push(epsilon);
         }
         adjoint.reverse();
@@ -133,13 +133,13 @@ impl<R: Real> Primal<R> {
 }
 
 /// The outputs f (B, C) at `w`, without keeping anything else.
-pub fn outputs<R: Real>(mlp: &Mlp, w: &ArrayView1<R>, x: ArrayView2<R>) -> Array2<R> {
+pub fn outputs<R: Real>(network: &Network, w: &ArrayView1<R>, x: ArrayView2<R>) -> Array2<R> {
     let mut h = x.to_owned();
-    for l in 1..=mlp.depth() {
-        let layer = mlp.layer(w, l);
-        let mut z = Array2::zeros((h.nrows(), mlp.layers()[l]));
+    for l in 1..=network.depth() {
+        let layer = network.layer(w, l);
+        let mut z = Array2::zeros((h.nrows(), network.widths()[l]));
         general_mat_mul(R::one(), &h, &layer.weights.t(), R::zero(), &mut z);
-        add_bias_and_activate(mlp, l, layer.bias, z.view_mut());
+        add_bias_and_activate(network, l, layer.bias, z.view_mut());
         h = z;
     }
     h
@@ -147,13 +147,13 @@ pub fn outputs<R: Real>(mlp: &Mlp, w: &ArrayView1<R>, x: ArrayView2<R>) -> Array
 
 /// `φ(z + b)` in place, or `z + b` for the last layer.
 pub(crate) fn add_bias_and_activate<R: Real>(
-    mlp: &Mlp,
+    network: &Network,
     l: usize,
     bias: ArrayView1<R>,
     mut z: ArrayViewMut2<R>,
 ) {
     let bias = bias.to_slice().expect("contiguous bias");
-    let last = l == mlp.depth();
+    let last = l == network.depth();
     vectorised(
         #[inline(always)]
         || {
@@ -163,7 +163,7 @@ pub(crate) fn add_bias_and_activate<R: Real>(
                     *z += b;
                 }
                 if !last {
-                    activate(mlp.activation, row);
+                    activate(network.activation, row);
                 }
             }
         },

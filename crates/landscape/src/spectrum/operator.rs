@@ -26,7 +26,7 @@ pub struct PrefixHessian<'a, 'b, R> {
 
 impl<R: Real> SymmetricOperator<R> for PrefixHessian<'_, '_, R> {
     fn size(&self) -> usize {
-        self.sum.mlp.n_params()
+        self.sum.network.n_params()
     }
 
     fn apply(&self, v: ArrayView2<R>) -> Array2<R> {

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
-use crate::network::layers::Mlp;
+use crate::network::layers::Network;
 use crate::numeric::gaussian::rounded_gaussian_rows;
 use crate::numeric::real::Real;
 use crate::numeric::vectors::{gram, orthonormalise};
@@ -17,11 +17,16 @@ pub fn random_basis<R: Real>(seed: u64, dim: usize, n_params: usize) -> Array2<R
 
 /// Random directions (d, p) whose every filter (row of a W) has the norm of that filter of `w`, and no bias
 /// (Li, Xu, Taylor, Studer & Goldstein 2018, section 4). Neither normalised nor orthogonal.
-pub fn filter_normalised_basis<R: Real>(mlp: &Mlp, w: ArrayView1<R>, seed: u64, dim: usize) -> Array2<R> {
-    let mut rows = rounded_gaussian_rows(seed, dim, mlp.n_params());
-    for l in 1..=mlp.depth() {
-        let (weights, bias) = mlp.offsets(l);
-        let n_in = mlp.layers()[l - 1];
+pub fn filter_normalised_basis<R: Real>(
+    network: &Network,
+    w: ArrayView1<R>,
+    seed: u64,
+    dim: usize,
+) -> Array2<R> {
+    let mut rows = rounded_gaussian_rows(seed, dim, network.n_params());
+    for l in 1..=network.depth() {
+        let (weights, bias) = network.offsets(l);
+        let n_in = network.widths()[l - 1];
         for mut row in rows.outer_iter_mut() {
             row.slice_mut(ndarray::s![bias.clone()]).fill(R::zero());
             let filters = w.slice(ndarray::s![weights.clone()]);
@@ -60,14 +65,13 @@ mod tests {
 
     #[test]
     fn filters_take_the_norms_of_the_network() {
-        let mlp = Mlp::new(&[7, 3, 2], Activation::Relu, Loss::SoftmaxCrossEntropy);
-        let w = Array1::from_iter((0..mlp.n_params()).map(|i| (i as f64).sin()));
-        let basis = filter_normalised_basis(&mlp, w.view(), 5, 4);
+        let network = Network::new(&[7, 3, 2], Activation::Relu, Loss::SoftmaxCrossEntropy);
+        let w = Array1::from_iter((0..network.n_params()).map(|i| (i as f64).sin()));
+        let basis = filter_normalised_basis(&network, w.view(), 5, 4);
         let norm = |v: ArrayView1<f64>| v.dot(&v).sqrt();
         for direction in basis.outer_iter() {
-            let (found, network) = (mlp.layer(&direction, 2), w.view());
-            let network = mlp.layer(&network, 2);
-            for (found, filter) in found.weights.outer_iter().zip(network.weights.outer_iter()) {
+            let (found, given) = (network.layer(&direction, 2), network.layer(&w.view(), 2));
+            for (found, filter) in found.weights.outer_iter().zip(given.weights.outer_iter()) {
                 assert!((norm(found) / norm(filter) - 1.0).abs() <= 1e-14); // a dozen roundings
             }
             assert_eq!(found.bias.sum(), 0.0);

@@ -2,7 +2,7 @@
 
 use ndarray::Array1;
 
-use crate::network::layers::Mlp;
+use crate::network::layers::Network;
 use crate::numeric::real::Real;
 use crate::numeric::samples::Samples;
 use crate::passes::gradient::batch_gradient;
@@ -24,7 +24,7 @@ pub struct Epoch {
 ///
 /// `done` is told of the rows of each batch. An infinite or undefined loss ends the epoch there and is its loss.
 pub fn epoch<R: Real>(
-    mlp: &Mlp,
+    network: &Network,
     w: &mut Array1<R>,
     stepper: &mut Stepper<R>,
     samples: &Samples,
@@ -35,7 +35,7 @@ pub fn epoch<R: Real>(
     let (mut loss, mut correct) = (0.0, 0);
     for rows in rows.chunks(batch_size) {
         let parts = rows.chunks(PART_ROWS).collect::<Vec<_>>();
-        let batch = batch_gradient(mlp, &w.view(), samples, &parts);
+        let batch = batch_gradient(network, &w.view(), samples, &parts);
         if !batch.loss.is_finite() {
             return Epoch { loss: batch.loss, accuracy: f64::NAN };
         }

@@ -3,7 +3,7 @@
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
-use crate::network::layers::Mlp;
+use crate::network::layers::Network;
 use crate::numeric::samples::Samples;
 use crate::passes::gradient::{full_gradient, sample_losses};
 use crate::passes::hvp::{HessianSum, SecondOrder};
@@ -40,7 +40,7 @@ impl SymmetricOperator<f64> for Products<'_> {
 /// `L_N(w)`, the mean loss over all samples, in f64.
 pub struct MeanLoss<'a> {
     /// the network
-    pub mlp: &'a Mlp,
+    pub network: &'a Network,
     /// all of them count alike
     pub samples: &'a Samples,
     /// memory for the activations at w, kept between the products of one step
@@ -49,15 +49,15 @@ pub struct MeanLoss<'a> {
 
 impl Objective for MeanLoss<'_> {
     fn value(&self, w: ArrayView1<f64>) -> f64 {
-        sample_losses(self.mlp, &w, self.samples, &|_| ()).0.mean().expect("at least one sample")
+        sample_losses(self.network, &w, self.samples, &|_| ()).0.mean().expect("at least one sample")
     }
 
     fn gradient(&self, w: ArrayView1<f64>) -> Array1<f64> {
-        full_gradient(self.mlp, &w, self.samples, &|_| ())
+        full_gradient(self.network, &w, self.samples, &|_| ())
     }
 
     fn with_hessian(&self, w: ArrayView1<f64>, f: &mut dyn FnMut(&Products)) {
-        let sum = HessianSum::new(self.mlp, w, self.samples, self.cache_bytes);
+        let sum = HessianSum::new(self.network, w, self.samples, self.cache_bytes);
         let hessian = PrefixHessian { sum: &sum, k: self.samples.len(), kind: SecondOrder::Hessian };
         f(&Products { size: w.len(), apply: &|v| hessian.apply(v) });
     }

@@ -7,7 +7,7 @@ mod unsupported;
 use std::path::Path;
 
 use anyhow::Result;
-use landscape::{Mlp, Real};
+use landscape::{Network, Real};
 use ndarray::{Array1, Ix1, IxDyn, s};
 use pipeline::Failure;
 use store::npy;
@@ -28,16 +28,16 @@ pub struct Brought<R> {
 
 /// Weights from a flat `.npy` (p,), or by layer from a `.safetensors`, an `.npz` or a folder of `.npy` files. Which array is
 /// which layer is decided by [`order::layers`], or by `given`: the names of the layers from input to output.
-pub fn read<R: Real>(path: &Path, mlp: &Mlp, given: Option<&[String]>) -> Result<Brought<R>> {
+pub fn read<R: Real>(path: &Path, network: &Network, given: Option<&[String]>) -> Result<Brought<R>> {
     let name = path.display().to_string();
     let kind = Kind::of(path)?;
     let brought = if kind == Kind::Flat {
         refuse_names_of_flat(&name, given)?;
         let w = experiment::to_real::<R, Ix1>(npy::read_any(path)?, &name)?;
-        experiment::check_params(&name, w.len(), mlp)?;
+        experiment::check_params(&name, w.len(), network)?;
         Brought { w, layers: vec![], unused: vec![] }
     } else {
-        by_layer(&Archive::open(path, kind)?, mlp, given)?
+        by_layer(&Archive::open(path, kind)?, network, given)?
     };
     match brought.w.iter().position(|v| !v.is_finite()) {
         None => Ok(brought),
@@ -58,11 +58,11 @@ fn refuse_names_of_flat(name: &str, given: Option<&[String]>) -> Result<()> {
         .into())
 }
 
-fn by_layer<R: Real>(archive: &Archive, mlp: &Mlp, given: Option<&[String]>) -> Result<Brought<R>> {
-    let pairs = order::layers(mlp, archive, given)?;
-    let mut w = Array1::zeros(mlp.n_params());
+fn by_layer<R: Real>(archive: &Archive, network: &Network, given: Option<&[String]>) -> Result<Brought<R>> {
+    let pairs = order::layers(network, archive, given)?;
+    let mut w = Array1::zeros(network.n_params());
     for (l, pair) in (1..).zip(&pairs) {
-        let (weights, bias) = mlp.offsets(l);
+        let (weights, bias) = network.offsets(l);
         for (array, range) in [(&pair.weights, weights), (&pair.bias, bias)] {
             let place = format!("{}: {array}", archive.name);
             let found = experiment::to_real::<R, IxDyn>(archive.read(array)?, &place)?;

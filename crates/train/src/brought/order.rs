@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use landscape::Mlp;
+use landscape::Network;
 use pipeline::Failure;
 
 use super::archive::{Archive, Entry};
@@ -43,35 +43,35 @@ impl Pair {
 ///
 /// # Errors
 /// If arrays are missing, do not fit, or fit in more than one order.
-pub fn layers(mlp: &Mlp, archive: &Archive, given: Option<&[String]>) -> Result<Vec<Pair>> {
+pub fn layers(network: &Network, archive: &Archive, given: Option<&[String]>) -> Result<Vec<Pair>> {
     let pairs = match given {
-        Some(given) => of_names(mlp, archive, given)?,
-        None if archive.find("W1").is_some() => own(mlp, archive)?,
+        Some(given) => of_names(network, archive, given)?,
+        None if archive.find("W1").is_some() => own(network, archive)?,
         None => {
             unsupported::refuse(archive)?;
-            by_shape(mlp, archive)?
+            by_shape(network, archive)?
         }
     };
-    check_shapes(mlp, archive, &pairs)?;
+    check_shapes(network, archive, &pairs)?;
     Ok(pairs)
 }
 
 /// Shape of the weights of layer `l`.
-fn needed(mlp: &Mlp, l: usize) -> [usize; 2] {
-    [mlp.layers()[l], mlp.layers()[l - 1]]
+fn needed(network: &Network, l: usize) -> [usize; 2] {
+    [network.widths()[l], network.widths()[l - 1]]
 }
 
-fn own(mlp: &Mlp, archive: &Archive) -> Result<Vec<Pair>> {
+fn own(network: &Network, archive: &Archive) -> Result<Vec<Pair>> {
     let numbered = |e: &&Entry| e.name.strip_prefix('W').is_some_and(|n| n.parse::<usize>().is_ok());
     let found = archive.entries.iter().filter(numbered).count();
-    let pairs = (1..=mlp.depth()).map(Pair::own).collect::<Vec<_>>();
-    if found != mlp.depth() || pairs.iter().any(|p| archive.find(&p.weights).is_none()) {
-        return Err(other_depth(mlp, archive, found, "W1, W2, ..., from the input on"));
+    let pairs = (1..=network.depth()).map(Pair::own).collect::<Vec<_>>();
+    if found != network.depth() || pairs.iter().any(|p| archive.find(&p.weights).is_none()) {
+        return Err(other_depth(network, archive, found, "W1, W2, ..., from the input on"));
     }
     Ok(pairs)
 }
 
-fn of_names(mlp: &Mlp, archive: &Archive, given: &[String]) -> Result<Vec<Pair>> {
+fn of_names(network: &Network, archive: &Archive, given: &[String]) -> Result<Vec<Pair>> {
     let known = candidates(archive);
     let pair = |name: &String| {
         let mut own =
@@ -89,12 +89,12 @@ fn of_names(mlp: &Mlp, archive: &Archive, given: &[String]) -> Result<Vec<Pair>>
     };
     let pairs = given.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
     let once = given.iter().collect::<BTreeSet<_>>().len();
-    if once != mlp.depth() || pairs.len() != once {
+    if once != network.depth() || pairs.len() != once {
         let message = format!(
             "train.weights_layers: {} names, {once} of them unlike, but layers {:?} need {}",
             pairs.len(),
-            mlp.layers(),
-            mlp.depth()
+            network.widths(),
+            network.depth()
         );
         let hint = "name each layer once, from input to output; train.hidden sets the widths between them";
         return Err(Failure::config(message, hint).into());
@@ -108,23 +108,23 @@ fn candidates(archive: &Archive) -> Vec<Pair> {
     weights.filter_map(|e| e.name.strip_suffix("weight")).map(Pair::of_prefix).collect()
 }
 
-fn by_shape(mlp: &Mlp, archive: &Archive) -> Result<Vec<Pair>> {
+fn by_shape(network: &Network, archive: &Archive) -> Result<Vec<Pair>> {
     let found = candidates(archive);
-    if found.len() != mlp.depth() {
+    if found.len() != network.depth() {
         let names = "0.weight, 0.bias, 2.weight, ... as the state_dict of nn.Linear layers has";
-        return Err(other_depth(mlp, archive, found.len(), names));
+        return Err(other_depth(network, archive, found.len(), names));
     }
     let shape = |p: &Pair| archive.find(&p.weights).map(|e| e.shape.clone()).unwrap_or_default();
     // Layers of one shape, and the places that need it.
     let mut places = BTreeMap::<Vec<usize>, Vec<usize>>::new();
-    for l in 1..=mlp.depth() {
-        places.entry(needed(mlp, l).to_vec()).or_default().push(l);
+    for l in 1..=network.depth() {
+        places.entry(needed(network, l).to_vec()).or_default().push(l);
     }
-    let mut pairs = vec![None; mlp.depth()];
+    let mut pairs = vec![None; network.depth()];
     for (needed, places) in places {
         let fitting = found.iter().filter(|p| shape(p) == needed).cloned().collect::<Vec<_>>();
         if fitting.len() != places.len() {
-            return Err(other_widths(mlp, archive, &found));
+            return Err(other_widths(network, archive, &found));
         }
         for (place, pair) in places.iter().zip(in_order(archive, fitting, &places)?) {
             pairs[place - 1] = Some(pair);
@@ -201,15 +201,15 @@ fn ambiguous(archive: &Archive, labels: &[String], places: &[usize], why: &str) 
 }
 
 /// As many layers as there are not.
-fn other_depth(mlp: &Mlp, archive: &Archive, found: usize, names: &str) -> anyhow::Error {
-    let needed = mlp.depth();
+fn other_depth(network: &Network, archive: &Archive, found: usize, names: &str) -> anyhow::Error {
+    let needed = network.depth();
     let message = format!(
         "{}: {found} layers among {}; layers {:?} need {needed}",
         archive.name,
         archive.list(),
-        mlp.layers()
+        network.widths()
     );
-    let chain = chain(mlp, archive, &shapes(archive, &candidates(archive)));
+    let chain = chain(network, archive, &shapes(archive, &candidates(archive)));
     let hint = chain.unwrap_or_else(|| {
         format!("one pair of arrays per layer of train.hidden and the output, named {names}; train.weights_layers names some of more")
     });
@@ -217,16 +217,17 @@ fn other_depth(mlp: &Mlp, archive: &Archive, found: usize, names: &str) -> anyho
 }
 
 /// Layers whose shapes do not fit.
-fn other_widths(mlp: &Mlp, archive: &Archive, found: &[Pair]) -> anyhow::Error {
+fn other_widths(network: &Network, archive: &Archive, found: &[Pair]) -> anyhow::Error {
     let list = found.iter().filter_map(|p| archive.find(&p.weights)).map(ToString::to_string);
-    let needed = (1..=mlp.depth()).map(|l| format!("{:?}", needed(mlp, l))).collect::<Vec<_>>().join(", ");
+    let needed =
+        (1..=network.depth()).map(|l| format!("{:?}", needed(network, l))).collect::<Vec<_>>().join(", ");
     let message = format!(
         "{}: {}, but layers {:?} need {needed}",
         archive.name,
         list.collect::<Vec<_>>().join(", "),
-        mlp.layers()
+        network.widths()
     );
-    Failure::input(message, advice(mlp, archive, &shapes(archive, found))).into()
+    Failure::input(message, advice(network, archive, &shapes(archive, found))).into()
 }
 
 fn shapes(archive: &Archive, pairs: &[Pair]) -> Vec<[usize; 2]> {
@@ -235,20 +236,20 @@ fn shapes(archive: &Archive, pairs: &[Pair]) -> Vec<[usize; 2]> {
 }
 
 /// What to do about shapes that do not fit: other widths, or transposed arrays.
-fn advice(mlp: &Mlp, archive: &Archive, shapes: &[[usize; 2]]) -> String {
+fn advice(network: &Network, archive: &Archive, shapes: &[[usize; 2]]) -> String {
     let mut transposed = shapes.iter().map(|[a, b]| [*b, *a]).collect::<Vec<_>>();
-    let mut wanted = (1..=mlp.depth()).map(|l| needed(mlp, l)).collect::<Vec<_>>();
+    let mut wanted = (1..=network.depth()).map(|l| needed(network, l)).collect::<Vec<_>>();
     transposed.sort_unstable();
     wanted.sort_unstable();
     if transposed == wanted {
         return "the weights are (in, out), as Keras and JAX keep them; save their transposes, array.T: (out, in) is needed".into();
     }
     let unlike = "weights are (out, in), as torch.nn.Linear keeps them; train.hidden sets the widths between input and output";
-    chain(mlp, archive, shapes).unwrap_or_else(|| unlike.into())
+    chain(network, archive, shapes).unwrap_or_else(|| unlike.into())
 }
 
 /// The widths with which the layers of the file follow one another from the samples to the classes, as advice.
-fn chain(mlp: &Mlp, archive: &Archive, shapes: &[[usize; 2]]) -> Option<String> {
+fn chain(network: &Network, archive: &Archive, shapes: &[[usize; 2]]) -> Option<String> {
     fn follow(widths: &mut Vec<usize>, rest: &[[usize; 2]], last: usize) -> bool {
         let from = widths[widths.len() - 1];
         if rest.is_empty() {
@@ -269,7 +270,7 @@ fn chain(mlp: &Mlp, archive: &Archive, shapes: &[[usize; 2]]) -> Option<String> 
         }
         false
     }
-    let (first, last) = (mlp.layers()[0], mlp.layers()[mlp.depth()]);
+    let (first, last) = (network.widths()[0], network.widths()[network.depth()]);
     let mut widths = vec![first];
     // More layers than these are no chain that a message would show.
     if shapes.is_empty() || shapes.len() > 12 || !follow(&mut widths, shapes, last) {
@@ -283,9 +284,9 @@ fn chain(mlp: &Mlp, archive: &Archive, shapes: &[[usize; 2]]) -> Option<String> 
 }
 
 /// An error unless each layer has weights and bias of its shape.
-fn check_shapes(mlp: &Mlp, archive: &Archive, pairs: &[Pair]) -> Result<()> {
+fn check_shapes(network: &Network, archive: &Archive, pairs: &[Pair]) -> Result<()> {
     for (l, pair) in (1..).zip(pairs) {
-        let [n, below] = needed(mlp, l);
+        let [n, below] = needed(network, l);
         let Some(bias) = archive.find(&pair.bias) else {
             return Err(without_bias(archive, pair, n));
         };
@@ -297,9 +298,9 @@ fn check_shapes(mlp: &Mlp, archive: &Archive, pairs: &[Pair]) -> Result<()> {
                 let message = format!(
                     "{}: {array} is {shape:?}, but layer {l} of {:?} needs {needed:?}",
                     archive.name,
-                    mlp.layers()
+                    network.widths()
                 );
-                return Err(Failure::input(message, advice(mlp, archive, &shapes(archive, pairs))).into());
+                return Err(Failure::input(message, advice(network, archive, &shapes(archive, pairs))).into());
             }
         }
     }

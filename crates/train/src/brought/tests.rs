@@ -7,18 +7,18 @@ use crate::weights;
 
 type Arrays = Vec<(String, ArrayD<f64>)>;
 
-fn mlp(widths: &[usize]) -> Mlp {
-    Mlp::new(widths, Activation::Relu, Loss::SoftmaxCrossEntropy)
+fn network(widths: &[usize]) -> Network {
+    Network::new(widths, Activation::Relu, Loss::SoftmaxCrossEntropy)
 }
 
 /// The layers of a network of these widths under `names`, each number unlike, and w.
-fn named(mlp: &Mlp, names: &[&str]) -> (Arrays, Array1<f64>) {
-    let w = Array1::from_iter((0..mlp.n_params()).map(|i| i as f64 + 0.5));
+fn named(network: &Network, names: &[&str]) -> (Arrays, Array1<f64>) {
+    let w = Array1::from_iter((0..network.n_params()).map(|i| i as f64 + 0.5));
     let rename = |(name, array): (String, ArrayD<f64>)| {
         let layer = names[name[1..].parse::<usize>().unwrap() - 1];
         (format!("{layer}.{}", if name.starts_with('W') { "weight" } else { "bias" }), array)
     };
-    (weights::by_layer(mlp, &w).into_iter().map(rename).collect(), w)
+    (weights::by_layer(network, &w).into_iter().map(rename).collect(), w)
 }
 
 struct Folder(tempfile::TempDir);
@@ -48,8 +48,8 @@ impl Folder {
 }
 
 #[track_caller]
-fn refused(path: &Path, mlp: &Mlp, parts: &[&str]) {
-    let error = read::<f64>(path, mlp, None).unwrap_err();
+fn refused(path: &Path, network: &Network, parts: &[&str]) {
+    let error = read::<f64>(path, network, None).unwrap_err();
     let said = format!("{error:#}\nhint: {}", pipeline::failure::cure(&error).1.unwrap_or_default());
     for part in parts {
         assert!(said.contains(part), "{part:?} is not in: {said}");
@@ -58,25 +58,25 @@ fn refused(path: &Path, mlp: &Mlp, parts: &[&str]) {
 
 #[test]
 fn weights_come_back_from_each_kind_of_file() {
-    let mlp = mlp(&[3, 4, 2]);
-    let w = Array1::from_iter((0..mlp.n_params()).map(|i| i as f64 + 0.5));
+    let network = network(&[3, 4, 2]);
+    let w = Array1::from_iter((0..network.n_params()).map(|i| i as f64 + 0.5));
     let folder = Folder::new();
     let at = |name: &str| folder.0.path().join(name);
-    let own = weights::by_layer(&mlp, &w);
+    let own = weights::by_layer(&network, &w);
     npz::write(&at("own.npz"), &own).unwrap();
     rows::write(&at("w.npy"), &w).unwrap();
     std::fs::create_dir(at("layers")).unwrap();
     for (name, array) in &own {
         rows::write(&at("layers").join(format!("{name}.npy")), array).unwrap();
     }
-    safetensors::write(&at("w.safetensors"), &weights::state_dict(&mlp, &w)).unwrap();
-    npz::write(&at("state.npz"), &weights::state_dict(&mlp, &w)).unwrap();
+    safetensors::write(&at("w.safetensors"), &weights::state_dict(&network, &w)).unwrap();
+    npz::write(&at("state.npz"), &weights::state_dict(&network, &w)).unwrap();
     // A name says nothing: what the file contains does.
     std::fs::copy(at("state.npz"), at("state.weights")).unwrap();
     for path in ["own.npz", "w.npy", "layers", "w.safetensors", "state.npz", "state.weights"] {
-        assert_eq!(read::<f64>(&at(path), &mlp, None).unwrap().w, w, "{path}");
+        assert_eq!(read::<f64>(&at(path), &network, None).unwrap().w, w, "{path}");
     }
-    let other = self::mlp(&[3, 5, 2]);
+    let other = self::network(&[3, 5, 2]);
     let widths = ["follow one another as [3, 4, 2]: set train.hidden: [4]"];
     refused(
         &at("own.npz"),
@@ -88,7 +88,7 @@ fn weights_come_back_from_each_kind_of_file() {
         &other,
         &[&["but layers [3, 5, 2] need [5, 3], [2, 5]"], &widths[..]].concat(),
     );
-    let deeper = self::mlp(&[3, 4, 4, 2]);
+    let deeper = self::network(&[3, 4, 4, 2]);
     refused(&at("state.npz"), &deeper, &["2 layers among 0.weight [4, 3], 0.bias [4]", "need 3", widths[0]]);
     refused(&at("own.npz"), &deeper, &["2 layers among W1 [4, 3]", "need 3"]);
     refused(&at("w.npy"), &other, &["26 parameters, but layers [3, 5, 2] need 32"]);
@@ -97,9 +97,9 @@ fn weights_come_back_from_each_kind_of_file() {
 /// safetensors #357, keras #8134, chaiNNer #2272, pytorch #106942: three layers of one shape, whose names say no order.
 #[test]
 fn an_order_that_is_not_certain_is_kept_by_npz_and_asked_for_else() {
-    let (mlp, folder) = (mlp(&[3, 3, 3, 3]), Folder::new());
-    let (arrays, w) = named(&mlp, &["input", "hidden", "output"]);
-    let found = read::<f64>(&folder.npz(&arrays), &mlp, None).unwrap();
+    let (network, folder) = (network(&[3, 3, 3, 3]), Folder::new());
+    let (arrays, w) = named(&network, &["input", "hidden", "output"]);
+    let found = read::<f64>(&folder.npz(&arrays), &network, None).unwrap();
     assert_eq!(
         (found.w, found.layers),
         (w.clone(), vec!["input".to_owned(), "hidden".into(), "output".into()])
@@ -107,7 +107,7 @@ fn an_order_that_is_not_certain_is_kept_by_npz_and_asked_for_else() {
     let path = folder.safetensors(&arrays);
     refused(
         &path,
-        &mlp,
+        &network,
         &[
             "6 orders of hidden, input, output fit",
             "train.weights_layers: [\"hidden\", \"input\", \"output\"]",
@@ -115,10 +115,10 @@ fn an_order_that_is_not_certain_is_kept_by_npz_and_asked_for_else() {
     );
     // What the hint says leads to success.
     let given = ["input", "hidden", "output"].map(str::to_owned);
-    assert_eq!(read::<f64>(&path, &mlp, Some(&given)).unwrap().w, w);
+    assert_eq!(read::<f64>(&path, &network, Some(&given)).unwrap().w, w);
     let said = |given: &[&str]| {
         let given = given.iter().map(|&s| s.to_owned()).collect::<Vec<_>>();
-        read::<f64>(&path, &mlp, Some(&given)).unwrap_err().to_string()
+        read::<f64>(&path, &network, Some(&given)).unwrap_err().to_string()
     };
     assert!(said(&["input", "middle", "output"]).contains("has no layer \"middle\""));
     assert!(said(&["input", "input", "output"]).contains("3 names, 2 of them unlike"));
@@ -128,35 +128,35 @@ fn an_order_that_is_not_certain_is_kept_by_npz_and_asked_for_else() {
 /// A first hour with `embed`, `middle`, `last_hidden` and `out`: loss 1.423 where 0.376 was true, without a word.
 #[test]
 fn shapes_decide_as_far_as_they_do() {
-    let (mlp, folder) = (mlp(&[5, 4, 4, 4, 3]), Folder::new());
-    let (arrays, w) = named(&mlp, &["embed", "middle", "last_hidden", "out"]);
+    let (network, folder) = (network(&[5, 4, 4, 4, 3]), Folder::new());
+    let (arrays, w) = named(&network, &["embed", "middle", "last_hidden", "out"]);
     let path = folder.safetensors(&arrays);
     refused(
         &path,
-        &mlp,
+        &network,
         &["layers 2, 3 have one shape, and last_hidden, middle and middle, last_hidden fit"],
     );
     let given = ["embed", "middle", "last_hidden", "out"].map(str::to_owned);
-    assert_eq!(read::<f64>(&path, &mlp, Some(&given)).unwrap().w, w);
+    assert_eq!(read::<f64>(&path, &network, Some(&given)).unwrap().w, w);
     // Unlike shapes: only one order fits, whatever the names are.
-    let unlike = self::mlp(&[3, 5, 2]);
+    let unlike = self::network(&[3, 5, 2]);
     let (arrays, w) = named(&unlike, &["features.0", "classifier"]);
     assert_eq!(read::<f64>(&folder.safetensors(&arrays), &unlike, None).unwrap().w, w);
-    let autoencoder = self::mlp(&[6, 4, 2, 4, 6]);
+    let autoencoder = self::network(&[6, 4, 2, 4, 6]);
     let (arrays, w) = named(&autoencoder, &["encoder.0", "encoder.1", "decoder.0", "decoder.1"]);
     assert_eq!(read::<f64>(&folder.safetensors(&arrays), &autoencoder, None).unwrap().w, w);
 }
 
 #[test]
 fn numbers_in_names_are_numbers() {
-    let (mlp, folder) = (mlp(&[2; 13]), Folder::new());
+    let (network, folder) = (network(&[2; 13]), Folder::new());
     let names = (0..12).map(|l| format!("net.{}", 2 * l)).collect::<Vec<_>>();
     let names = names.iter().map(String::as_str).collect::<Vec<_>>();
-    let (mut arrays, w) = named(&mlp, &names);
-    assert_eq!(read::<f64>(&folder.safetensors(&arrays), &mlp, None).unwrap().w, w);
+    let (mut arrays, w) = named(&network, &names);
+    assert_eq!(read::<f64>(&folder.safetensors(&arrays), &network, None).unwrap().w, w);
     arrays.sort_by(|a, b| a.0.cmp(&b.0)); // net.10 before net.2
-    assert_eq!(read::<f64>(&folder.npz(&arrays), &mlp, None).unwrap().w, w);
-    let square = self::mlp(&[3, 3, 3]);
+    assert_eq!(read::<f64>(&folder.npz(&arrays), &network, None).unwrap().w, w);
+    let square = self::network(&[3, 3, 3]);
     let (arrays, w) = named(&square, &["fc1", "fc2"]);
     assert_eq!(read::<f64>(&folder.safetensors(&arrays), &square, None).unwrap().w, w);
     // fc2 was written before fc1: that is no accident of the alphabet.
@@ -168,8 +168,8 @@ fn numbers_in_names_are_numbers() {
 #[test]
 fn other_arrays_do_no_harm_and_are_named() {
     use std::io::Write;
-    let (mlp, folder) = (mlp(&[3, 4, 2]), Folder::new());
-    let (arrays, w) = named(&mlp, &["0", "2"]);
+    let (network, folder) = (network(&[3, 4, 2]), Folder::new());
+    let (arrays, w) = named(&network, &["0", "2"]);
     let path = folder.npz(&arrays);
     let mut zip =
         zip::ZipWriter::new_append(std::fs::File::options().read(true).write(true).open(&path).unwrap())
@@ -193,7 +193,7 @@ fn other_arrays_do_no_harm_and_are_named() {
         zip.write_all(&bytes).unwrap();
     }
     zip.finish().unwrap();
-    let found = read::<f64>(&path, &mlp, None).unwrap();
+    let found = read::<f64>(&path, &network, None).unwrap();
     assert_eq!(found.w, w);
     assert_eq!(found.unused, ["activations [1]", "n_calls []", "temperature []", "damaged []"]);
 
@@ -205,7 +205,7 @@ fn other_arrays_do_no_harm_and_are_named() {
         ("n_calls", "I64", &[]),
     ]);
     assert_eq!(
-        read::<f64>(&folder.bytes("s.safetensors", &bytes), &mlp, None).unwrap().unused,
+        read::<f64>(&folder.bytes("s.safetensors", &bytes), &network, None).unwrap().unused,
         ["n_calls []"]
     );
     let bytes = serialised(&[
@@ -214,7 +214,7 @@ fn other_arrays_do_no_harm_and_are_named() {
         ("2.weight", "F64", &[2, 4]),
         ("2.bias", "F64", &[2]),
     ]);
-    refused(&folder.bytes("h.safetensors", &bytes), &mlp, &["0.weight: holds F16", "model.float()"]);
+    refused(&folder.bytes("h.safetensors", &bytes), &network, &["0.weight: holds F16", "model.float()"]);
 }
 
 /// A `.safetensors` file of zeros.
@@ -235,7 +235,7 @@ fn serialised(arrays: &[(&str, &str, &[usize])]) -> Vec<u8> {
 /// CTranslate2 #297, ipex-llm #632, NIRTorch #42, eevbnn #1: what is no fully connected layer with bias is called by its name.
 #[test]
 fn other_layers_are_named() {
-    let (mlp, folder) = (mlp(&[3, 4, 2]), Folder::new());
+    let (network, folder) = (network(&[3, 4, 2]), Folder::new());
     let linear = |extra: &[(&'static str, &'static str, &'static [usize])]| {
         let layers: [(&str, &str, &[usize]); 4] = [
             ("0.weight", "F64", &[4, 3]),
@@ -246,7 +246,7 @@ fn other_layers_are_named() {
         folder.bytes("l.safetensors", &serialised(&[&layers[..], extra].concat()))
     };
     let said = |extra: &[(&'static str, &'static str, &'static [usize])], part: &str| {
-        refused(&linear(extra), &mlp, &[part, "not supported"]);
+        refused(&linear(extra), &network, &[part, "not supported"]);
     };
     said(
         &[("1.weight", "F64", &[4]), ("1.bias", "F64", &[4])],
@@ -268,14 +268,14 @@ fn other_layers_are_named() {
     );
     refused(
         &lacking,
-        &mlp,
+        &network,
         &[
             "no array \"0.bias\" beside \"0.weight\": layers without bias are not supported",
             "state[\"0.bias\"] = torch.zeros(4)",
         ],
     );
     // A head on features that other layers give: named, it is all that is looked at.
-    let head = self::mlp(&[4, 2]);
+    let head = self::network(&[4, 2]);
     assert!(read::<f64>(&linear(&[("1.weight", "F64", &[4])]), &head, Some(&["2".to_owned()])).is_ok());
 }
 
@@ -285,17 +285,21 @@ fn own_names_are_counted_and_transposes_are_seen() {
     let arrays = |shapes: &[(&str, &[usize])]| {
         shapes.iter().map(|(n, s)| ((*n).to_owned(), ArrayD::zeros(IxDyn(s)))).collect::<Arrays>()
     };
-    let square = mlp(&[3, 3, 3]);
+    let square = network(&[3, 3, 3]);
     let from_zero = arrays(&[("W0", &[3, 3]), ("b0", &[3]), ("W1", &[3, 3]), ("b1", &[3])]);
     refused(&folder.npz(&from_zero), &square, &["2 layers among W0", "named W1, W2, ..., from the input on"]);
     let transposed = arrays(&[("W1", &[3, 4]), ("b1", &[4]), ("W2", &[4, 2]), ("b2", &[2])]);
-    refused(&folder.npz(&transposed), &mlp(&[3, 4, 2]), &["W1 is [3, 4]", "save their transposes, array.T"]);
+    refused(
+        &folder.npz(&transposed),
+        &network(&[3, 4, 2]),
+        &["W1 is [3, 4]", "save their transposes, array.T"],
+    );
 }
 
 /// bioimage-io #482, task_vectors #11, safetensors #146, Ckpt2Safetensors #3: a checkpoint is told from an array.
 #[test]
 fn checkpoints_are_refused_with_the_line_that_converts() {
-    let (mlp, folder) = (mlp(&[3, 2]), Folder::new());
+    let (network, folder) = (network(&[3, 2]), Folder::new());
     let line = "safetensors.torch.save_file(model.state_dict(), \"w.safetensors\")";
     let checkpoint = |name: &str, member: &str| {
         let path = folder.0.path().join(name);
@@ -310,20 +314,36 @@ fn checkpoints_are_refused_with_the_line_that_converts() {
     let header = long.iter().rposition(|&b| b == b'}').unwrap() + 1;
     long.splice(header..header, vec![b' '; 648 - header]);
     let path = folder.bytes("long.weights", &long);
-    assert!(long.starts_with(b"\x80\x02") && read::<f64>(&path, &mlp, None).is_ok());
+    assert!(long.starts_with(b"\x80\x02") && read::<f64>(&path, &network, None).is_ok());
     // By content: whatever its name is.
     for name in ["model.pt", "model.pth", "model.npz", "model"] {
         refused(
             &checkpoint(name, "archive/data.pkl"),
-            &mlp,
+            &network,
             &["a PyTorch checkpoint, which is not read", line],
         );
     }
-    refused(&folder.bytes("old.pt", b"\x80\x02\x8a\nl\xfc\x9c"), &mlp, &["a pickle", "never executed", line]);
-    refused(&folder.bytes("m.h5", b"\x89HDF\r\n\x1a\n"), &mlp, &["an HDF5 file", "get_weights()[0].T"]);
-    refused(&checkpoint("m.keras", "model.weights.h5"), &mlp, &["a Keras model", "get_weights()[0].T"]);
-    refused(&folder.bytes("w.txt", b"1 2 3"), &mlp, &["neither a .safetensors nor an .npz nor a .npy file"]);
-    refused(&folder.bytes("w.bin", b""), &mlp, &["neither"]);
-    refused(&folder.0.path().join("none.npz"), &mlp, &["No such file", "check the path of train.weights"]);
-    refused(&folder.bytes("lfs.safetensors", b"version https://git-lfs"), &mlp, &["not a safetensors file"]);
+    refused(
+        &folder.bytes("old.pt", b"\x80\x02\x8a\nl\xfc\x9c"),
+        &network,
+        &["a pickle", "never executed", line],
+    );
+    refused(&folder.bytes("m.h5", b"\x89HDF\r\n\x1a\n"), &network, &["an HDF5 file", "get_weights()[0].T"]);
+    refused(&checkpoint("m.keras", "model.weights.h5"), &network, &["a Keras model", "get_weights()[0].T"]);
+    refused(
+        &folder.bytes("w.txt", b"1 2 3"),
+        &network,
+        &["neither a .safetensors nor an .npz nor a .npy file"],
+    );
+    refused(&folder.bytes("w.bin", b""), &network, &["neither"]);
+    refused(
+        &folder.0.path().join("none.npz"),
+        &network,
+        &["No such file", "check the path of train.weights"],
+    );
+    refused(
+        &folder.bytes("lfs.safetensors", b"version https://git-lfs"),
+        &network,
+        &["not a safetensors file"],
+    );
 }
