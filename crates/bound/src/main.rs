@@ -132,10 +132,10 @@ fn write_curves(
     let name = &measured.setting.name;
     let average = order_average(measured.variance().value, &shared.sizes, shared.step);
     let out = &mut ctx.outputs;
-    out.write(&format!("{name}/order_average.npy"), &average, "nats^2", "V (1/k - 1/(k+s)), (n,)")?;
+    out.write(&format!("{name}/order_average.npy"), &average, "loss^2", "V (1/k - 1/(k+s)), (n,)")?;
     for curve in curves {
         let file = curve.name.replace('-', "_");
-        out.write(&format!("{name}/{file}.npy"), &curve.values, "nats^2", "theory for Delta_k")?;
+        out.write(&format!("{name}/{file}.npy"), &curve.values, "loss^2", "theory for Delta_k")?;
         if curve.name == "eigenvalue" {
             out.write_sizes(
                 &format!("{name}/eigenvalue_prefix_sizes.npy"),
@@ -187,15 +187,15 @@ fn sufficient_rows(
     laws: &[(&'static str, Estimate)],
 ) -> Result<Vec<SufficientRow>> {
     let loss = measured.mean_loss();
-    let absolute = params.tolerances.iter().map(|&nats2| Tolerance { nats2, relative: None });
+    let absolute = params.tolerances.iter().map(|&value| Tolerance { value, relative: None });
     let relative = params
         .relative_tolerances
         .iter()
-        .map(|&r| Tolerance { nats2: (r * loss).powi(2), relative: Some(r) });
+        .map(|&r| Tolerance { value: (r * loss).powi(2), relative: Some(r) });
     let (variance, ratio) = (measured.variance(), measured.ratio());
     let name = &measured.setting.name;
     let curve = |method: &str, sizes: &[usize], values: &Array1<f64>, tolerance: Tolerance| {
-        let size = of_curve(sizes, values.as_slice().expect("one axis"), tolerance.nats2);
+        let size = of_curve(sizes, values.as_slice().expect("one axis"), tolerance.value);
         row(name, method, tolerance, size)
     };
     let mut rows = vec![];
@@ -208,12 +208,12 @@ fn sufficient_rows(
             anyhow::Ok(row_with_interval(name, method, tolerance, size))
         };
         rows.push(match tolerance.relative {
-            None => law("order-average", &variance, tolerance.nats2)?,
+            None => law("order-average", &variance, tolerance.value)?,
             Some(r) => law("order-average", &ratio, r * r)?,
         });
         rows.extend(curves.iter().map(|c| curve(c.name, &c.sizes, &c.values, tolerance)));
         for (method, v) in laws {
-            rows.push(law(method, v, tolerance.nats2)?);
+            rows.push(law(method, v, tolerance.value)?);
         }
     }
     Ok(rows)
@@ -222,7 +222,7 @@ fn sufficient_rows(
 /// K of `method`, or of a pilot, cannot be counted.
 fn too_small(error: &Uncountable, setting: &str, method: &str, tolerance: Tolerance) -> anyhow::Error {
     let (key, given) = match tolerance.relative {
-        None => ("tolerances", tolerance.nats2),
+        None => ("tolerances", tolerance.value),
         Some(r) => ("relative_tolerances", r),
     };
     Failure::config(
@@ -253,7 +253,7 @@ fn summary(rows: &[SufficientRow]) -> String {
         let status = name_of(r.status);
         let k = r.k.map_or_else(|| status.clone(), |k| format!("{k} ({status})"));
         match r.relative {
-            None => format!("K({:.0e} nats^2) = {k}", r.tolerance),
+            None => format!("K({:.0e}) = {k}", r.tolerance),
             Some(relative) => format!("K({relative:.0e} of the loss) = {k}"),
         }
     };

@@ -73,7 +73,7 @@ impl Measured {
         interval::of_ratio((&groups.0, &groups.1), slice(&self.deviation), slice(&self.sample_loss))
     }
 
-    /// L̄ = mean_t L_N(θ_t), nats.
+    /// L̄ = mean_t L_N(θ_t), loss.
     pub fn mean_loss(&self) -> f64 {
         self.mean_loss.mean().expect("draws")
     }

@@ -26,7 +26,7 @@ impl Question<'_> {
             let size = |v: f64| {
                 order_average_size(v, self.step, tolerance).map_err(|e| {
                     let method = format!("pilot of {n} samples ({minimiser})");
-                    too_small(&e, setting, &method, Tolerance { nats2: tolerance, relative: None })
+                    too_small(&e, setting, &method, Tolerance { value: tolerance, relative: None })
                 })
             };
             Ok(PredictedSize {

@@ -7,8 +7,8 @@ use records::bound::{Status, SufficientRow, Uncertain};
 /// A tolerance for Δ_k.
 #[derive(Clone, Copy)]
 pub struct Tolerance {
-    /// nats²
-    pub nats2: f64,
+    /// squared unit of the loss
+    pub value: f64,
     /// of √Δ as a fraction of the mean perturbed loss, if it was given so
     pub relative: Option<f64>,
 }
@@ -36,7 +36,7 @@ pub fn row(setting: &str, method: &str, tolerance: Tolerance, size: SufficientSi
     SufficientRow {
         setting: setting.to_owned(),
         method: method.to_owned(),
-        tolerance: tolerance.nats2,
+        tolerance: tolerance.value,
         relative: tolerance.relative,
         status,
         k,

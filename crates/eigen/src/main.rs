@@ -187,11 +187,11 @@ fn write_pairs<R: Real + Element>(ctx: &mut StageContext, pairs: &RitzPairs<R>) 
     out.write(
         "eigenvalues.npy",
         &pairs.values,
-        "nats / parameter unit^2",
+        "loss / parameter unit^2",
         "signed Rayleigh quotients, (d,)",
     )?;
     let meaning = "norm of H u - mu u, (d,)";
-    Ok(out.write("residuals.npy", &pairs.residuals, "nats / parameter unit^2", meaning)?)
+    Ok(out.write("residuals.npy", &pairs.residuals, "loss / parameter unit^2", meaning)?)
 }
 
 /// Per-sample loss, slope and curvature, some blocks at a time: N·d² numbers may not fit into memory.
@@ -214,9 +214,9 @@ fn write_derivatives<R: Real>(
         anyhow::Ok(())
     })?;
     drop(progress);
-    out.end(loss, "nats", "loss of each sample at w*, (N,)")?;
-    out.end(slope, "nats / parameter unit", "slope in the basis, (N, d)")?;
-    Ok(out.end(curvature, "nats / parameter unit^2", "curvature in the basis, (N, d, d)")?)
+    out.end(loss, "loss", "loss of each sample at w*, (N,)")?;
+    out.end(slope, "loss / parameter unit", "slope in the basis, (N, d)")?;
+    Ok(out.end(curvature, "loss / parameter unit^2", "curvature in the basis, (N, d, d)")?)
 }
 
 /// Rows of the random bases: as many as asked for, or as there are parameters.
@@ -294,5 +294,5 @@ fn prefixes<R: Real>(
 }
 
 fn write_spectrum(ctx: &mut StageContext, file: &str, values: &Array2<f64>, meaning: &str) -> Result<()> {
-    Ok(ctx.outputs.write(file, values, "nats / parameter unit^2", meaning)?)
+    Ok(ctx.outputs.write(file, values, "loss / parameter unit^2", meaning)?)
 }

@@ -61,7 +61,7 @@ fn write_arrays(ctx: &mut StageContext, members: &[Found]) -> Result<()> {
     out.write(
         "eigenvalues.npy",
         &eigenvalues,
-        "nats / parameter unit^2",
+        "loss / parameter unit^2",
         "top Ritz values of each member, (members, d)",
     )?;
     let meaning = "of the angles between P_k and P_N of the same replica, (members, d)";

@@ -82,6 +82,7 @@ fn read(params: &Family, member: &Member, inputs: &Inputs, largest: Option<&Inpu
         draws: setting.draws,
         step,
         layers: model.layers,
+        loss: model.loss,
         activation: model.activation,
         n_params: model.n_params,
         source: data.source,

@@ -249,20 +249,20 @@ fn write_setting(ctx: &mut StageContext, name: &str, found: &MonteCarlo, taken: 
     let mut write = |file: &str, array: &Array1<f64>, unit: &str, meaning: &str| {
         out.write(&format!("{name}/{file}.npy"), array, unit, meaning)
     };
-    write("delta", &found.delta, "nats^2", "Delta_k, (n,)")?;
-    write("standard_error", &found.standard_error, "nats^2", "of Delta_k over the draws, (n,)")?;
-    write("loss_variance", &found.loss_variance, "nats^2", "S^2(theta_t), (T,)")?;
-    write("mean_loss", &found.mean_loss, "nats", "L_N(theta_t), (T,)")?;
+    write("delta", &found.delta, "loss^2", "Delta_k, (n,)")?;
+    write("standard_error", &found.standard_error, "loss^2", "of Delta_k over the draws, (n,)")?;
+    write("loss_variance", &found.loss_variance, "loss^2", "S^2(theta_t), (T,)")?;
+    write("mean_loss", &found.mean_loss, "loss", "L_N(theta_t), (T,)")?;
     let meaning = "mean over the draws of (i-1)/i (l_i - L_{i-1})^2 for samples 2 to N, (N - 1,)";
-    write("deviation", &found.deviation, "nats^2", meaning)?;
-    write("deviation_error", &found.deviation_error, "nats^2", "of it over the draws, (N - 1,)")?;
-    write("sample_loss", &found.sample_loss, "nats", "mean of l_i over the draws, (N,)")?;
+    write("deviation", &found.deviation, "loss^2", meaning)?;
+    write("deviation_error", &found.deviation_error, "loss^2", "of it over the draws, (N - 1,)")?;
+    write("sample_loss", &found.sample_loss, "loss", "mean of l_i over the draws, (N,)")?;
     if let Some((control, _)) = &taken.control {
-        write("control", control, "nats^2", "S^2 of the second-order model at theta_t, (T,)")?;
+        write("control", control, "loss^2", "S^2 of the second-order model at theta_t, (T,)")?;
     }
     out.write(&format!("{name}/theta.npy"), &taken.theta, "parameter units", "draws, (T, d)")?;
     let meaning = "S^2 of the first n samples for each pilot size n, (m, T)";
-    Ok(out.write(&format!("{name}/pilot_variance.npy"), &found.pilot_variance, "nats^2", meaning)?)
+    Ok(out.write(&format!("{name}/pilot_variance.npy"), &found.pilot_variance, "loss^2", meaning)?)
 }
 
 /// Draws of another program, (T, d), where the setting names such.
@@ -322,11 +322,11 @@ fn run_grid<R: Real>(ctx: &mut StageContext, subject: &Subject<R>, grid: &Grid) 
         "samples",
         "prefix sizes of the surfaces, (m,)",
     )?;
-    out.write(&format!("{folder}/loss.npy"), &surface(loss)?, "nats", "L_k, (m, G, G)")?;
+    out.write(&format!("{folder}/loss.npy"), &surface(loss)?, "loss", "L_k, (m, G, G)")?;
     Ok(out.write(
         &format!("{folder}/change.npy"),
         &surface(change)?,
-        "nats^2",
+        "loss^2",
         "(L_{k+s} - L_k)^2, (m, G, G)",
     )?)
 }

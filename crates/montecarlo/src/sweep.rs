@@ -65,18 +65,18 @@ pub fn run<R: Real>(
         }
         let name = name_of(sampling);
         let out = &mut ctx.outputs;
-        out.write(&format!("sweep/{name}/loss_variance.npy"), &variances, "nats^2", "S^2(theta_t), (m, T)")?;
+        out.write(&format!("sweep/{name}/loss_variance.npy"), &variances, "loss^2", "S^2(theta_t), (m, T)")?;
         out.write(
             &format!("sweep/{name}/control.npy"),
             &controls,
-            "nats^2",
+            "loss^2",
             "S^2 of the second-order model, (m, T)",
         )?;
     }
     drop(progress);
     let out = &mut ctx.outputs;
-    out.write("sweep/delta.npy", &delta, "nats^2", "Delta_k of the plain draws, (m, n)")?;
-    out.write("sweep/standard_error.npy", &delta_error, "nats^2", "of it over the draws, (m, n)")?;
+    out.write("sweep/delta.npy", &delta, "loss^2", "Delta_k of the plain draws, (m, n)")?;
+    out.write("sweep/standard_error.npy", &delta_error, "loss^2", "of it over the draws, (m, n)")?;
     Ok(SweepFact {
         dim,
         sigmas: sweep.sigmas.clone(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::eigen::BasisName;
 use crate::ranges::positive;
 use crate::section::{Precision, Section, Unfit, at_least, unique_names};
-use crate::units::{Nats2, Samples};
+use crate::units::{Samples, SquaredLoss};
 
 /// Monte Carlo of V over a grid of σ by every sampling method, in the first directions of the Hessian basis.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
@@ -247,7 +247,7 @@ pub struct SettingFact {
     /// standard error of V over the draws over V
     pub relative_error: f64,
     /// E_θ of the control variate; null where there is none
-    pub control_mean: Option<Nats2>,
+    pub control_mean: Option<SquaredLoss>,
 }
 
 /// What a landscape is of.

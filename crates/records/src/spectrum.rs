@@ -94,7 +94,7 @@ impl store::manifest::Facts for Facts {
     const STAGE: &'static str = "spectrum";
 }
 
-/// How the density was estimated: stochastic Lanczos quadrature. Eigenvalues in nats per squared parameter unit.
+/// How the density was estimated: stochastic Lanczos quadrature. Eigenvalues in loss per squared parameter unit.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct DensityFact {
     /// random directions
@@ -116,7 +116,7 @@ pub struct DensityFact {
 /// The trace by Hutch++.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct TraceFact {
-    /// nats per squared parameter unit
+    /// loss per squared parameter unit
     pub value: f64,
     /// over the probes
     pub standard_error: f64,
@@ -152,7 +152,7 @@ pub struct OutlierCount {
     pub outliers: Option<usize>,
     /// across that gap, at least
     pub gap_ratio: Option<f64>,
-    /// eigenvalue, nats per squared parameter unit
+    /// eigenvalue, loss per squared parameter unit
     pub largest: f64,
     /// of the solve, over the largest eigenvalue
     pub largest_relative_residual: f64,

@@ -6,7 +6,7 @@ use store::artifact::Document;
 
 use crate::ranges::positive;
 use crate::section::{Precision, Section};
-use crate::units::{Nats2, Samples};
+use crate::units::{Samples, SquaredLoss};
 
 /// Parameters of `stream`: training while samples arrive.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
@@ -47,9 +47,9 @@ pub struct Stream {
     /// Draws of θ, others, for the truth at a stop.
     #[schemars(range(min = 1))]
     pub truth_draws: usize,
-    /// Δ below which the run may stop, nats².
+    /// Δ below which the run may stop, loss².
     #[schemars(transform = positive)]
-    pub tolerance: Nats2,
+    pub tolerance: SquaredLoss,
     /// Of the upper limit, one-sided.
     #[schemars(extend("exclusiveMinimum" = 0.5, "exclusiveMaximum" = 1))]
     pub confidence: f64,
@@ -82,7 +82,7 @@ pub struct Stops {
     /// runs
     pub seeds: usize,
     /// Δ below which a run may stop
-    pub tolerance: Nats2,
+    pub tolerance: SquaredLoss,
     /// of the upper limit, one-sided
     pub confidence: f64,
     /// samples of an arrival
@@ -115,7 +115,7 @@ pub struct RuleStops {
     /// samples at the stop
     pub median_k: Option<f64>,
     /// Δ at the stop
-    pub median_truth: Option<Nats2>,
+    pub median_truth: Option<SquaredLoss>,
     /// the same
-    pub largest_truth: Option<Nats2>,
+    pub largest_truth: Option<SquaredLoss>,
 }

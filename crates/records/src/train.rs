@@ -12,16 +12,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::ranges::positive;
 use crate::section::{Precision, Section, Unfit};
-use crate::units::{Nats, Samples};
+use crate::units::{LossValue, Samples};
 
 /// From where training stopped to a minimiser of the loss over all samples, in f64.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Polish {
-    /// ‖∇L_N‖ to reach, nats per parameter unit.
+    /// ‖∇L_N‖ to reach, loss per parameter unit.
     #[schemars(transform = positive)]
     pub gradient_norm: f64,
-    /// A most negative eigenvalue above −this counts as rounding, nats per squared parameter unit.
+    /// A most negative eigenvalue above −this counts as rounding, loss per squared parameter unit.
     #[schemars(transform = positive)]
     pub curvature: f64,
     /// Hessian-vector products of the Newton steps after which it gives up.
@@ -112,14 +112,14 @@ pub struct Facts {
     /// of w*
     pub layout: Vec<Placed>,
     /// at w*
-    pub train_loss: Nats,
+    pub train_loss: LossValue,
     /// fraction; null for regression
     pub train_accuracy: Option<f64>,
     /// null without a test split
-    pub test_loss: Option<Nats>,
+    pub test_loss: Option<LossValue>,
     /// fraction
     pub test_accuracy: Option<f64>,
-    /// ‖∇L_N(w*)‖, nats per parameter unit
+    /// ‖∇L_N(w*)‖, loss per parameter unit
     pub gradient_norm: f64,
     /// `trained`, or the file of the weights
     pub origin: String,
@@ -162,7 +162,7 @@ pub struct Placed {
     pub offset: usize,
 }
 
-/// What a polish changed. Gradient norms in nats per parameter unit, eigenvalues in nats per squared parameter unit.
+/// What a polish changed. Gradient norms in loss per parameter unit, eigenvalues in loss per squared parameter unit.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Polished {
     /// how it ended
@@ -182,9 +182,9 @@ pub struct Polished {
     /// ‖w* − w_trained‖, parameter units
     pub distance: f64,
     /// L_N where training stopped
-    pub loss_before: Nats,
+    pub loss_before: LossValue,
     /// L_N(w*)
-    pub loss_after: Nats,
+    pub loss_after: LossValue,
     /// where training stopped
     pub gradient_norm_before: f64,
     /// at w*

@@ -1,8 +1,8 @@
 //! Units of numbers that are easily taken for each other. An alias says which is meant; the compiler does not check it.
 
 /// A loss.
-pub type Nats = f64;
+pub type LossValue = f64;
 /// A squared difference of losses: Δ_k, V, a tolerance for them.
-pub type Nats2 = f64;
+pub type SquaredLoss = f64;
 /// A number of samples: N, k, s, K.
 pub type Samples = usize;

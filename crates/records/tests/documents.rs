@@ -89,7 +89,8 @@ fn documents_of_the_other_stages() {
         {"members": [{"name": "a-k150-r1", "k": 150, "replica": 1, "variant": "a", "n_samples": 150,
         "n_classes": 10, "outliers": [1, 1.21], "train_loss": 2.05, "train_accuracy": 0.32, "test_loss": 2.07,
         "test_accuracy": 0.308, "gradient_norm": 0.299, "polish": null, "overlap": 0.396, "setting":
-        "hessian-d10-s1", "dim": 3, "sigma": 1.0, "draws": 40, "step": 1, "layers": [64, 32], "activation":
+        "hessian-d10-s1", "dim": 3, "sigma": 1.0, "draws": 40, "step": 1, "layers": [64, 32], "loss":
+        "softmax-cross-entropy", "activation":
         "relu", "n_params": 2410, "source": "digits.csv.gz", "confidence": 0.95, "variance": 2.93,
         "variance_standard_error": 0.602, "theory_variances": [["diagonal", 0.546], ["quadratic", 0.636]],
         "delta_seen": 0.000129, "delta_fresh": 5.85e-5, "sufficient": [{"tolerance": 0.0001, "k": 171, "status":

@@ -102,7 +102,7 @@ fn run<R: Real + Element>(params: &Spectrum, ctx: &mut StageContext) -> Result<S
     Ok(said.join("; "))
 }
 
-const CURVATURE: &str = "nats / parameter unit^2";
+const CURVATURE: &str = "loss / parameter unit^2";
 
 /// The density by stochastic Lanczos quadrature.
 fn density<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Option<DensityFact>> {
@@ -129,7 +129,7 @@ fn density<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Opti
     out.write(
         "density.npy",
         &values,
-        "parameter unit^2 / nats",
+        "parameter unit^2 / loss",
         "smoothed density of the eigenvalues, (G,)",
     )?;
     let of_several = |error: f64| (p.probes > 1).then_some(error);

@@ -167,7 +167,7 @@ impl Outputs {
         Ok(Self { staging, written: BTreeMap::new(), facts: serde_json::Map::new() })
     }
 
-    /// Writes an array. `file` may name a folder, as `fig8/delta.npy`; `unit` as `nats`, `samples`, `1`.
+    /// Writes an array. `file` may name a folder, as `fig8/delta.npy`; `unit` as `loss`, `samples`, `1`.
     pub fn write<T: Element, S: Data<Elem = T>, D: Dimension>(
         &mut self,
         file: &str,

@@ -30,7 +30,7 @@ pub struct Output {
     /// lengths of the axes; absent for documents
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shape: Option<Vec<usize>>,
-    /// unit of the numbers, as `nats` or `samples`
+    /// unit of the numbers, as `loss` or `samples`
     pub unit: String,
     /// what it is, in a few words
     pub meaning: String,

@@ -127,7 +127,7 @@ fn write<R: Real + Element>(params: &Stream, ctx: &mut StageContext, runs: &[Run
     out.write(
         "stop_truths.npy",
         &truths,
-        "nats^2",
+        "loss^2",
         "Delta there, from samples that had not come, (seeds, rules)",
     )?;
     let rules = RULES.iter().enumerate().map(|(rule, name)| rule_row(params, name, &sizes, &truths, rule));

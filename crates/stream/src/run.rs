@@ -30,7 +30,7 @@ pub const RULES: [&str; 4] = ["first-crossing", "limit", "limit-anytime", "limit
 /// The rule that ends a run.
 pub const ENDS: usize = 2;
 
-/// Columns of the trajectory: Δ values in nats², V in nats².
+/// Columns of the trajectory: Δ values in loss², V in loss².
 pub const COLUMNS: [&str; 8] = [
     "k",
     "delta_once",
@@ -63,7 +63,7 @@ pub struct Subject<'a> {
 pub struct Stop {
     /// samples that had come
     pub k: usize,
-    /// Δ there, nats²
+    /// Δ there, loss²
     pub truth: f64,
 }
 
@@ -268,7 +268,7 @@ impl<'a, R: Real> Run<'a, R> {
         }
     }
 
-    /// `E_θ E (L_{k+s} − L_k)²` over the samples that have not come, with draws of its own, nats².
+    /// `E_θ E (L_{k+s} − L_k)²` over the samples that have not come, with draws of its own, loss².
     fn truth(&self, k: usize) -> f64 {
         let p = self.subject.params;
         let theta = gaussian_rows(self.seed.wrapping_add(2 << 32), p.truth_draws, p.dim) * p.sigma;

@@ -17,7 +17,7 @@ use records::{Optimizer, Train};
 /// An epoch whose mean loss is so many times that before training has diverged, though still finite.
 const DIVERGED: f64 = 10.0;
 
-/// Columns of the history: losses in nats, accuracies as fractions. Row 0 and the columns of `train_` in later rows are
+/// Columns of the history: losses, accuracies as fractions. Row 0 and the columns of `train_` in later rows are
 /// means over the mini-batches of the epoch while the weights move, except that row 0 is before training.
 pub const HISTORY_COLUMNS: [&str; 5] =
     ["epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy"];
@@ -85,7 +85,7 @@ fn history_row<R: Real>(
     [epoch as f64, loss, known(accuracy), known(test_loss), known(test_accuracy.flatten())]
 }
 
-/// Mean loss in nats, and the fraction classified right (`None` for regression); the user sees how far it is.
+/// Mean loss, and the fraction classified right (`None` for regression); the user sees how far it is.
 pub fn evaluate_aloud<R: Real>(
     ctx: &StageContext,
     network: &Network,

@@ -1,6 +1,5 @@
 //! What looks wrong with weights trained elsewhere: they may be right, so it is said and not refused.
 
-use landscape::numeric::samples::Targets;
 use landscape::{Network, Samples};
 use records::Loss;
 use records::train::Fit;
@@ -22,15 +21,17 @@ pub fn chance(
     samples: &Samples,
 ) -> Option<String> {
     let n_outputs = network.n_outputs();
-    let baseline = constant_loss(network.loss, n_outputs, samples.targets());
+    let baseline = network.loss.of_constant(n_outputs, samples.targets());
     let lost = (loss > baseline).then(|| {
-        let (unit, which) = match network.loss {
-            Loss::SoftmaxCrossEntropy => {
-                (" nats", format!("equal scores for all classes give ln {n_outputs}"))
-            }
-            Loss::SquaredError => ("", "the mean of the targets as answer to every sample gives".to_owned()),
+        let unit = network.loss.unit().to(1);
+        let which = if network.loss.needs_classes() {
+            "equal scores for all classes"
+        } else {
+            "the mean of the targets"
         };
-        format!("the loss is {loss:.4}{unit}, where {which} = {baseline:.4}{unit}")
+        format!(
+            "the loss is {loss:.4} {unit}, where {which} as answer to every sample gives {baseline:.4} {unit}"
+        )
     });
     // Two standard errors of a guess among so many classes.
     let guess = 1.0 / n_outputs as f64;
@@ -55,7 +56,7 @@ pub fn fit(network: &Network, train: (f64, &Samples), test: Option<(f64, &Sample
     }
     let rmse = |loss: f64| (2.0 * loss / network.n_outputs() as f64).sqrt();
     let r_squared = |(loss, samples): (f64, &Samples)| {
-        let constant = constant_loss(network.loss, network.n_outputs(), samples.targets());
+        let constant = network.loss.of_constant(network.n_outputs(), samples.targets());
         (constant > 0.0).then(|| 1.0 - loss / constant)
     };
     Some(Fit {
@@ -66,22 +67,10 @@ pub fn fit(network: &Network, train: (f64, &Samples), test: Option<(f64, &Sample
     })
 }
 
-/// Mean loss of the best output that is the same for every sample; for classes and cross-entropy that of equal scores.
-fn constant_loss(loss: Loss, n_outputs: usize, targets: &Targets) -> f64 {
-    if loss == Loss::SoftmaxCrossEntropy {
-        return (n_outputs as f64).ln();
-    }
-    let n = targets.len() as f64;
-    let of_output = |c: usize| {
-        let mean = (0..targets.len()).map(|i| targets.value(i, c)).sum::<f64>() / n;
-        (0..targets.len()).map(|i| (targets.value(i, c) - mean).powi(2)).sum::<f64>() / n
-    };
-    0.5 * (0..n_outputs).map(of_output).sum::<f64>()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use landscape::numeric::samples::Targets;
     use landscape::{Activation, Inputs};
     use ndarray::{Array1, Array2, Axis};
     use std::sync::Arc;
@@ -98,7 +87,7 @@ mod tests {
         let classes = samples(Targets::Classes((0..2400).map(|i| i % 3).collect()));
         let said = chance("w", &network, (1.776, Some(0.3379)), &classes).unwrap();
         for part in
-            ["1.7760 nats", "ln 3 = 1.0986", "33.79 %", "33.33 %", "normalisation", "order", "activation"]
+            ["1.7760 nats", "gives 1.0986 nats", "33.79 %", "33.33 %", "normalisation", "order", "activation"]
         {
             assert!(said.contains(part), "{part:?} is not in: {said}");
         }
@@ -113,7 +102,7 @@ mod tests {
         // Variance 4 about a mean of 10, so ½ · 4.
         let y = Array1::from(vec![8.0, 12.0, 8.0, 12.0]).insert_axis(Axis(1));
         let targets = samples(Targets::Values(y));
-        assert!(chance("w", &network, (2.01, None), &targets).unwrap().contains("= 2.0000"));
+        assert!(chance("w", &network, (2.01, None), &targets).unwrap().contains("gives 2.0000 target^2"));
         assert_eq!(chance("w", &network, (1.99, None), &targets), None);
         // ½ · 0.5² off each target on average: R² = 1 − 0.25/4.
         let found = fit(&network, (0.125, &targets), None).unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use landscape::numeric::samples::Targets;
 use pipeline::Failure;
-use records::Loss;
+use records::{Loss, name_of};
 
 /// What looks wrong with labels that the loss can be computed from; an error where it cannot, or where training has no end.
 /// `is_brought`: the weights were trained elsewhere.
@@ -15,19 +15,17 @@ pub fn check(
     targets: &Targets,
 ) -> Result<Option<String>, Failure> {
     let Targets::Classes(classes) = targets else {
-        return match loss {
-            Loss::SquaredError => Ok(None),
-            Loss::SoftmaxCrossEntropy => Err(Failure::config(
-                "train.loss: softmax-cross-entropy needs classes, but the labels are floats",
-                advice(targets),
-            )),
-        };
+        if loss.needs_classes() {
+            let message = format!("train.loss: {} needs classes, but the labels are floats", name_of(loss));
+            return Err(Failure::config(message, advice(targets)));
+        }
+        return Ok(None);
     };
     let present = classes.iter().collect::<BTreeSet<_>>();
-    match (present.first(), loss) {
-        (Some(class), _) if present.len() == 1 => one_class(**class, loss, is_brought, n_outputs),
-        (_, Loss::SquaredError) => Ok(like_numbers(present.len(), classes.len())),
-        (_, Loss::SoftmaxCrossEntropy) => Ok(None),
+    match present.first() {
+        Some(class) if present.len() == 1 => one_class(**class, loss, is_brought, n_outputs),
+        _ if loss.needs_classes() => Ok(None),
+        _ => Ok(like_numbers(present.len(), classes.len())),
     }
 }
 
@@ -44,11 +42,9 @@ fn advice(targets: &Targets) -> &'static str {
 
 fn one_class(class: u32, loss: Loss, is_brought: bool, n_outputs: usize) -> Result<Option<String>, Failure> {
     let found = format!("fetch-data/train_labels.npy: every sample is of class {class}");
-    let so = match (loss, is_brought) {
-        (Loss::SoftmaxCrossEntropy, _) if n_outputs == 1 => "the loss is 0 whatever the weights are",
-        (Loss::SoftmaxCrossEntropy, false) => {
-            "the loss has no minimum: training only makes the weights larger"
-        }
+    let so = match (loss.needs_classes(), is_brought) {
+        (true, _) if n_outputs == 1 => "the loss is 0 whatever the weights are",
+        (true, false) => "the loss has no minimum: training only makes the weights larger",
         _ => return Ok(Some(format!("{found}, so the other classes have no part in the loss"))),
     };
     Err(Failure::input(

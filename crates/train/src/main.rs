@@ -147,7 +147,7 @@ fn usable_loss<R: Real>(
         return Ok((loss, accuracy));
     }
     Err(Failure::input(
-        format!("{name}: the loss of these weights is {loss} nats"),
+        format!("{name}: the loss of these weights is {loss}"),
         "compare fetch-data.normalisation, train.hidden and train.activation with those it was trained with, or set train.precision: f64",
     )
     .into())

@@ -53,7 +53,7 @@ impl SecondOrderVariance {
         (&self.products - &(&column * &self.sum / n)) / (n - 1.0)
     }
 
-    /// `M(θ_t)` for rows of `theta` (T, d), nats².
+    /// `M(θ_t)` for rows of `theta` (T, d), loss².
     pub fn at(&self, theta: ndarray::ArrayView2<f64>) -> Array1<f64> {
         let covariance = self.covariance();
         let monomials = |theta: ArrayView1<f64>| {

@@ -14,21 +14,21 @@ use crate::passes::draws::{Draws, LossSink};
 pub struct MonteCarlo {
     /// k, samples, (n,)
     pub prefix_sizes: Vec<usize>,
-    /// `Δ_k = mean_t D_k(θ_t)²`, (n,), nats²
+    /// `Δ_k = mean_t D_k(θ_t)²`, (n,), loss²
     pub delta: Array1<f64>,
-    /// standard error of that mean over the draws, (n,), nats²
+    /// standard error of that mean over the draws, (n,), loss²
     pub standard_error: Array1<f64>,
-    /// `S²(θ_t)`: variance of ℓ_i over the samples (N − 1), (T,), nats²
+    /// `S²(θ_t)`: variance of ℓ_i over the samples (N − 1), (T,), loss²
     pub loss_variance: Array1<f64>,
-    /// `L_N(θ_t)`, (T,), nats
+    /// `L_N(θ_t)`, (T,), loss
     pub mean_loss: Array1<f64>,
-    /// mean over the draws of `(i−1)/i (ℓ_i − L_{i−1})²` for samples 2 to N, (N − 1,), nats²; its mean is that of S²
+    /// mean over the draws of `(i−1)/i (ℓ_i − L_{i−1})²` for samples 2 to N, (N − 1,), loss²; its mean is that of S²
     pub deviation: Array1<f64>,
-    /// standard error of each over the draws, (N − 1,), nats²
+    /// standard error of each over the draws, (N − 1,), loss²
     pub deviation_error: Array1<f64>,
-    /// mean of ℓ_i over the draws, (N,), nats
+    /// mean of ℓ_i over the draws, (N,), loss
     pub sample_loss: Array1<f64>,
-    /// S² of the first n samples for each pilot size n, (m, T), nats²
+    /// S² of the first n samples for each pilot size n, (m, T), loss²
     pub pilot_variance: Array2<f64>,
 }
 
@@ -196,7 +196,7 @@ impl MonteCarloRun {
         }
     }
 
-    /// `S²(θ_t)` of the draws so far, (T,), nats².
+    /// `S²(θ_t)` of the draws so far, (T,), loss².
     pub fn loss_variance(&self) -> &[f64] {
         &self.loss_variance
     }

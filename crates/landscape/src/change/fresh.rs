@@ -26,7 +26,7 @@ impl SeenAndFresh {
         Self { k, seen: Moments::default(), fresh: Moments::default() }
     }
 
-    /// `E (L_{k+s} − L_k)²` over which s of the `n_fresh` others come next, each choice as likely, nats².
+    /// `E (L_{k+s} − L_k)²` over which s of the `n_fresh` others come next, each choice as likely, loss².
     ///
     /// `L_{k+s} − L_k = (b − L_k) s/(k+s)` with b the mean of the s new losses, which has mean m and variance
     /// `S²/s · (1 − s/n_fresh)`; hence `(s/(k+s))² (S²/s (1 − s/n_fresh) + (m − L_k)²)`.
@@ -49,11 +49,11 @@ impl LossSink for SeenAndFresh {
 /// V with what is known of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Limited {
-    /// V, nats²
+    /// V, loss²
     pub variance: f64,
-    /// over samples and draws, nats²
+    /// over samples and draws, loss²
     pub standard_error: f64,
-    /// one-sided upper confidence limit of V, nats²
+    /// one-sided upper confidence limit of V, loss²
     pub upper: f64,
 }
 
@@ -77,7 +77,7 @@ pub fn limit(squares: ArrayView2<f64>, confidence: f64) -> Limited {
     Limited { variance, standard_error, upper }
 }
 
-/// The limit of [`limit`] from V, its standard error and the smaller number of draws or samples, nats².
+/// The limit of [`limit`] from V, its standard error and the smaller number of draws or samples, loss².
 pub fn upper_limit(variance: f64, standard_error: f64, n: usize, confidence: f64) -> f64 {
     let relative = standard_error / variance;
     if relative.is_nan() || relative <= 0.0 {

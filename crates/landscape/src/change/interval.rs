@@ -98,7 +98,7 @@ fn moments(values: impl IntoIterator<Item = f64>) -> Moments {
 
 /// V with its two-way error.
 ///
-/// - `groups`: (G,) mean of S² over each independent group of draws, nats²
+/// - `groups`: (G,) mean of S² over each independent group of draws, loss²
 /// - `deviation`: (N − 1,) mean over the draws of q_ti for samples 2 to N; `deviation_error`: standard error of each
 ///   over the groups
 /// - `control`: what replaces `groups` where a control variate has made them quieter, with the coefficients it took

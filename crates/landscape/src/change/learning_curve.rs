@@ -3,13 +3,13 @@
 /// `a + b k^{−c}` with a, b ≥ 0: the loss that no data remove, and how fast the rest goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PowerLaw {
-    /// a, nats
+    /// a, loss
     pub floor: f64,
-    /// b, nats at k = 1
+    /// b, loss at k = 1
     pub scale: f64,
     /// c
     pub exponent: f64,
-    /// weighted root mean square of the residuals, nats
+    /// weighted root mean square of the residuals, loss
     pub residual: f64,
 }
 
@@ -79,7 +79,7 @@ impl PowerLaw {
         Self { floor: a, scale: b * smallest.powf(exponent), exponent, residual }
     }
 
-    /// The law at k samples, nats.
+    /// The law at k samples, loss.
     pub fn at(&self, k: f64) -> f64 {
         self.floor + self.scale * k.powf(-self.exponent)
     }

@@ -41,11 +41,11 @@ pub fn of_order_average(
 
 /// K is beyond what f64 counts, or V is no finite number.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("{tolerance:e} needs 2^52 samples or more, as V is {v:.1e} nats^2: not representable")]
+#[error("{tolerance:e} needs 2^52 samples or more, as V is {v:.1e}: not representable")]
 pub struct Uncountable {
-    /// V, nats²
+    /// V, loss²
     pub v: f64,
-    /// nats²
+    /// loss²
     pub tolerance: f64,
 }
 

@@ -11,9 +11,9 @@ use crate::passes::draws::{Draws, LossSink};
 /// `L_k` and `(L_{k+s} − L_k)²` at given θ and prefix sizes: a landscape, if the θ lie on a lattice.
 #[derive(Clone, Debug)]
 pub struct Landscape {
-    /// `L_k(θ_t)`, (m, T), nats
+    /// `L_k(θ_t)`, (m, T), loss
     pub loss: Array2<f64>,
-    /// `(L_{k+s} − L_k)²`, (m, T), nats²
+    /// `(L_{k+s} − L_k)²`, (m, T), loss²
     pub change: Array2<f64>,
 }
 

@@ -25,11 +25,11 @@ pub fn theory_second_order(c: f64, g: ArrayView1<f64>, a: ArrayView2<f64>, sigma
 /// The theories for every prefix, from running means of per-sample projections (`docs/method.md`, 1.3).
 #[derive(Clone, Debug)]
 pub struct TheoryCurves {
-    /// Theorem 1 with Λ taken as diagonal in one fixed basis, (n,), nats²
+    /// Theorem 1 with Λ taken as diagonal in one fixed basis, (n,), loss²
     pub diagonal: Array1<f64>,
-    /// Theorem 1 as its proof derives it, (n,), nats²
+    /// Theorem 1 as its proof derives it, (n,), loss²
     pub quadratic: Array1<f64>,
-    /// without Assumptions 1 and 2, (n,), nats²
+    /// without Assumptions 1 and 2, (n,), loss²
     pub second_order: Array1<f64>,
 }
 

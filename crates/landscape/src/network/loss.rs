@@ -16,8 +16,64 @@ pub enum Loss {
     SquaredError,
 }
 
+/// What a loss is measured in: a power of a base unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LossUnit {
+    base: &'static str,
+    exponent: u32,
+}
+
+impl LossUnit {
+    /// The unit of the loss to the power `n`: `nats` and `nats^2`, or `target^2` and `target^4`.
+    pub fn to(self, n: u32) -> String {
+        match self.exponent * n {
+            1 => self.base.to_owned(),
+            exponent => format!("{}^{exponent}", self.base),
+        }
+    }
+}
+
 impl Loss {
-    /// Value for every row of the outputs `f` (B, C), in nats or squared units of f.
+    /// What its values are measured in: nats, or squared units of the target.
+    pub fn unit(self) -> LossUnit {
+        match self {
+            Self::SoftmaxCrossEntropy => LossUnit { base: "nats", exponent: 1 },
+            Self::SquaredError => LossUnit { base: "target", exponent: 2 },
+        }
+    }
+
+    /// ℓ(f, y) as text.
+    pub fn formula(self) -> &'static str {
+        match self {
+            Self::SoftmaxCrossEntropy => "−log softmax(f)_y",
+            Self::SquaredError => "½‖f − y‖²",
+        }
+    }
+
+    /// Whether it is defined for classes only.
+    pub fn needs_classes(self) -> bool {
+        match self {
+            Self::SoftmaxCrossEntropy => true,
+            Self::SquaredError => false,
+        }
+    }
+
+    /// What the same outputs for every sample cost on average: equal scores for the C classes, or the mean of the `targets`.
+    pub fn of_constant(self, n_outputs: usize, targets: &Targets) -> f64 {
+        match self {
+            Self::SoftmaxCrossEntropy => (n_outputs as f64).ln(),
+            Self::SquaredError => {
+                let n = targets.len() as f64;
+                let of_output = |c: usize| {
+                    let mean = (0..targets.len()).map(|i| targets.value(i, c)).sum::<f64>() / n;
+                    (0..targets.len()).map(|i| (targets.value(i, c) - mean).powi(2)).sum::<f64>() / n
+                };
+                0.5 * (0..n_outputs).map(of_output).sum::<f64>()
+            }
+        }
+    }
+
+    /// Value for every row of the outputs `f` (B, C), in the [`Loss::unit`].
     pub fn values<R: Real>(self, f: ArrayView2<R>, targets: &Targets) -> Vec<f64> {
         let rows = f.outer_iter().enumerate();
         match self {

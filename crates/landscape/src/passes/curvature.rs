@@ -18,11 +18,11 @@ use crate::passes::primal::Primal;
 /// Per-sample derivatives at w* in the subspace of d directions.
 #[derive(Clone, Debug)]
 pub struct SampleDerivatives {
-    /// `c_i = ℓ_i(w*)`, (N,), nats
+    /// `c_i = ℓ_i(w*)`, (N,), loss
     pub loss: Array1<f64>,
-    /// `g_i = Pᵀ∇ℓ_i(w*)`, (N, d), nats per parameter unit
+    /// `g_i = Pᵀ∇ℓ_i(w*)`, (N, d), loss per parameter unit
     pub slope: Array2<f64>,
-    /// `h_i = Pᵀ∇²ℓ_i(w*)P`, (N, d, d), nats per squared parameter unit
+    /// `h_i = Pᵀ∇²ℓ_i(w*)P`, (N, d, d), loss per squared parameter unit
     pub curvature: Array3<f64>,
 }
 

@@ -28,7 +28,7 @@ const FIRST_LAYER_BYTES: usize = 128 << 20;
 
 /// What becomes of the losses of one draw, sample by sample in order.
 pub trait LossSink: Send {
-    /// `losses`: ℓ_i(w* + Pθ) in nats for the samples from `first` on.
+    /// `losses`: ℓ_i(w* + Pθ) for the samples from `first` on.
     fn take(&mut self, first: usize, losses: &[f64]);
 }
 

@@ -28,9 +28,9 @@ pub fn block_gradient<R: Real>(network: &Network, primal: &Primal<R>) -> Array1<
     gradient
 }
 
-/// Sum of the losses (nats), how many rows are classified right, and `Σ_i ∇ℓ_i(w)` (p,) over a batch.
+/// Sum of the losses, how many rows are classified right, and `Σ_i ∇ℓ_i(w)` (p,) over a batch.
 pub struct BatchGradient<R> {
-    /// nats
+    /// loss
     pub loss: f64,
     /// rows whose class comes first
     pub correct: usize,
@@ -78,7 +78,7 @@ fn count_correct<R: Real>(primal: &Primal<R>) -> usize {
         .count()
 }
 
-/// `∇L(w)` over all samples, (p,), nats per parameter unit; `done` is told how many more samples are.
+/// `∇L(w)` over all samples, (p,), loss per parameter unit; `done` is told how many more samples are.
 pub fn full_gradient<R: Real>(
     network: &Network,
     w: &ArrayView1<R>,
@@ -94,7 +94,7 @@ pub fn full_gradient<R: Real>(
     total / samples.len() as f64
 }
 
-/// `ℓ_i(w)` of all samples in nats, and whether each is classified right (`None` for targets that are not classes);
+/// `ℓ_i(w)` of all samples, and whether each is classified right (`None` for targets that are not classes);
 /// `done` is told how many more samples are.
 pub fn sample_losses<R: Real>(
     network: &Network,

@@ -260,7 +260,7 @@ impl<'a, R: Real> HessianSum<'a, R> {
         Primal::new(self.network, &self.w, self.samples.block(range))
     }
 
-    /// `Σ_{i ∈ range} ∇²ℓ_i(w) v_j` for every row v_j of `v` (d, p). Returns (d, p): nats per parameter unit.
+    /// `Σ_{i ∈ range} ∇²ℓ_i(w) v_j` for every row v_j of `v` (d, p). Returns (d, p): loss per parameter unit.
     ///
     /// Blocks are summed in a fixed tree, so neither threads nor the cache change a byte.
     pub fn product(&self, range: Range<usize>, v: ArrayView2<R>, kind: SecondOrder) -> Array2<R> {

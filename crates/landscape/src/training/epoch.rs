@@ -14,7 +14,7 @@ const PART_ROWS: usize = 32;
 /// What an epoch says of itself, while the weights moved.
 #[derive(Clone, Copy, Debug)]
 pub struct Epoch {
-    /// mean of the losses, nats
+    /// mean of the losses, loss
     pub loss: f64,
     /// fraction of samples classified right; 0 for targets that are not classes
     pub accuracy: f64,

@@ -66,9 +66,9 @@ impl Objective for MeanLoss<'_> {
 /// What is asked of [`polish`].
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
-    /// ‖∇L‖ at which it may stop, nats per parameter unit
+    /// ‖∇L‖ at which it may stop, loss per parameter unit
     pub gradient_norm: f64,
-    /// a most negative eigenvalue above −this counts as rounding, nats per squared parameter unit
+    /// a most negative eigenvalue above −this counts as rounding, loss per squared parameter unit
     pub curvature: f64,
     /// Hessian-vector products of all steps after which it gives up
     pub max_products: usize,
@@ -97,9 +97,9 @@ pub enum PolishEnd {
 pub struct Point {
     /// Hessian-vector products so far
     pub n_products: usize,
-    /// L, nats
+    /// L, loss
     pub value: f64,
-    /// ‖∇L‖, nats per parameter unit
+    /// ‖∇L‖, loss per parameter unit
     pub gradient_norm: f64,
     /// radius of the region in which the model is trusted, parameter units
     pub radius: f64,
@@ -110,7 +110,7 @@ pub struct Point {
 /// The most negative eigenvalue as far as the search found it: an upper bound that is off by at most the residual.
 #[derive(Clone, Copy, Debug)]
 pub struct Curvature {
-    /// the smallest Ritz value, nats per squared parameter unit
+    /// the smallest Ritz value, loss per squared parameter unit
     pub value: f64,
     /// of its Ritz pair
     pub residual: f64,

@@ -81,7 +81,7 @@ pub fn of<S: Stage>() -> clap::Command {
          {reads}. Its parameters are the section `{name}` of the pipeline file, with defaults and units beside each key; \
          there is no flag that changes a result.\n\
          Results: DIR/NAME/{name}/, described with unit and shape in its manifest.json and in docs/artifacts.md.\n\
-         Units: losses in nats, Delta_k in nats^2, prefix sizes and K in samples, weights and theta in parameter units, times in seconds.\n\
+         Units: losses in nats (squared-error: in squared units of the target), Delta_k in their square, prefix sizes and K in samples, weights and theta in parameter units, times in seconds.\n\
          Threads: RAYON_NUM_THREADS, or one per core; results do not depend on it. NO_COLOR: no colours.\n\n{EXIT_CODES}"
     );
     Arguments::command().name(name).version(env!("CARGO_PKG_VERSION")).about(S::ABOUT).after_help(after)

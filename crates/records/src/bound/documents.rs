@@ -7,23 +7,23 @@ use store::artifact::Document;
 
 use crate::eigen::BasisName;
 use crate::montecarlo::Sampling;
-use crate::units::{Nats, Nats2, Samples};
+use crate::units::{LossValue, Samples, SquaredLoss};
 
 /// V with its error and interval.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Uncertain {
     /// V = mean_t S²(θ_t)
-    pub variance: Nats2,
+    pub variance: SquaredLoss,
     /// of V over samples and draws
-    pub variance_standard_error: Nats2,
+    pub variance_standard_error: SquaredLoss,
     /// the part of the draws
-    pub draws_standard_error: Nats2,
+    pub draws_standard_error: SquaredLoss,
     /// the part of the samples
-    pub samples_standard_error: Nats2,
+    pub samples_standard_error: SquaredLoss,
     /// lower end of the interval of V
-    pub low: Nats2,
+    pub low: SquaredLoss,
     /// upper end
-    pub high: Nats2,
+    pub high: SquaredLoss,
 }
 
 /// `theory.json`
@@ -62,7 +62,7 @@ pub struct SettingTheory {
     #[serde(flatten)]
     pub v: Uncertain,
     /// mean of L_N(θ_t) over the draws
-    pub mean_loss: Nats,
+    pub mean_loss: LossValue,
     /// of Δ_k ~ k^value; null where too few prefixes
     pub exponent: Option<Exponent>,
     /// empty for settings on other bases, and where no measured Δ_k is above 0
@@ -75,7 +75,7 @@ pub struct Theory {
     /// `diagonal`, `quadratic`, `second-order` or `eigenvalue`
     pub name: String,
     /// V of its order average; null for `eigenvalue`, which has no closed form
-    pub order_average_variance: Option<Nats2>,
+    pub order_average_variance: Option<SquaredLoss>,
     /// over the prefix sizes where both are known
     #[serde(flatten)]
     pub comparison: Comparison,
@@ -134,8 +134,8 @@ pub struct SufficientRow {
     /// `order-average`: closed form of the average over all orders; `monte-carlo`: the one measured order; a theory, or a
     /// theory with `-average`
     pub method: String,
-    /// nats²
-    pub tolerance: Nats2,
+    /// loss²
+    pub tolerance: SquaredLoss,
     /// the same as √Δ over the mean perturbed loss, if it was given so
     pub relative: Option<f64>,
     /// `reached`, `extrapolated` (beyond the samples at hand) or `not reached`
@@ -176,18 +176,18 @@ pub struct Pilot {
     #[serde(flatten)]
     pub v: Uncertain,
     /// V of all samples
-    pub full_variance: Nats2,
+    pub full_variance: SquaredLoss,
     /// whether that lies in the pilot's interval
     pub holds: bool,
-    /// K per tolerance in nats²
+    /// K per tolerance in loss²
     pub sizes: Vec<PredictedSize>,
 }
 
 /// K at full size as a pilot predicts it.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct PredictedSize {
-    /// nats²
-    pub tolerance: Nats2,
+    /// loss²
+    pub tolerance: SquaredLoss,
     /// K
     pub k: Samples,
     /// of K
@@ -235,7 +235,7 @@ pub struct AtSigma {
     /// parameter units
     pub sigma: f64,
     /// V by the method that knows it best
-    pub variance: Nats2,
+    pub variance: SquaredLoss,
     /// its standard error over the draws over V
     pub relative_error: f64,
     /// that method
@@ -252,7 +252,7 @@ pub struct MethodAtSigma {
     /// `plain`, `antithetic` or `sobol`, with `+control` where the control variate is used
     pub method: String,
     /// V
-    pub variance: Nats2,
+    pub variance: SquaredLoss,
     /// standard error over the draws over V
     pub relative_error: f64,
     /// independent groups that error comes from

@@ -5,15 +5,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::ranges::{fraction, positive};
 use crate::section::{Section, Unfit};
-use crate::units::Nats2;
+use crate::units::SquaredLoss;
 
 /// Parameters of `bound`.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bound {
-    /// Tolerances for Δ_k, in nats².
+    /// Tolerances for Δ_k, in the squared unit of the loss: nats² for softmax-cross-entropy.
     #[schemars(length(min = 1), transform = positive)]
-    pub tolerances: Vec<Nats2>,
+    pub tolerances: Vec<SquaredLoss>,
     /// Tolerances for √Δ_k as a fraction of the mean perturbed loss of the setting.
     #[schemars(transform = positive)]
     pub relative_tolerances: Vec<f64>,

@@ -6,8 +6,8 @@ use store::artifact::Document;
 
 use super::params::Member;
 use crate::bound::Status;
-use crate::train::{Activation, Polished};
-use crate::units::{Nats, Nats2, Samples};
+use crate::train::{Activation, Loss, Polished};
+use crate::units::{LossValue, Samples, SquaredLoss};
 
 /// `members.json`
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -35,14 +35,14 @@ pub struct MemberResult {
     /// eigenvalues of `eigen` above their largest gap, and the ratio across it; null without a gap
     pub outliers: Option<(usize, f64)>,
     /// at w*
-    pub train_loss: Nats,
+    pub train_loss: LossValue,
     /// fraction; null for regression
     pub train_accuracy: Option<f64>,
     /// null without a test split
-    pub test_loss: Option<Nats>,
+    pub test_loss: Option<LossValue>,
     /// fraction
     pub test_accuracy: Option<f64>,
-    /// nats per parameter unit
+    /// loss per parameter unit
     pub gradient_norm: f64,
     /// as `train` recorded it; null without a polish
     pub polish: Option<Polished>,
@@ -60,6 +60,8 @@ pub struct MemberResult {
     pub step: Samples,
     /// widths: [D, hidden…, outputs]
     pub layers: Vec<usize>,
+    /// of each sample
+    pub loss: Loss,
     /// after every layer but the last
     pub activation: Activation,
     /// p
@@ -69,15 +71,15 @@ pub struct MemberResult {
     /// coverage of every interval
     pub confidence: f64,
     /// V of the member's own samples
-    pub variance: Nats2,
+    pub variance: SquaredLoss,
     /// of V over samples and draws
-    pub variance_standard_error: Nats2,
+    pub variance_standard_error: SquaredLoss,
     /// V of each theory that has one, by name
-    pub theory_variances: Vec<(String, Nats2)>,
+    pub theory_variances: Vec<(String, SquaredLoss)>,
     /// Δ_k by the closed form over the member's own samples, which it was trained on
-    pub delta_seen: Nats2,
+    pub delta_seen: SquaredLoss,
     /// Δ_k over the samples that come next, which it was not; null where none are left
-    pub delta_fresh: Option<Nats2>,
+    pub delta_fresh: Option<SquaredLoss>,
     /// K by the closed form, per tolerance
     pub sufficient: Vec<MemberSize>,
 }
@@ -85,8 +87,8 @@ pub struct MemberResult {
 /// K by the closed form at one tolerance.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct MemberSize {
-    /// nats²
-    pub tolerance: Nats2,
+    /// loss²
+    pub tolerance: SquaredLoss,
     /// null where not reached
     pub k: Option<Samples>,
     /// whether the member's samples suffice
@@ -131,7 +133,7 @@ pub struct Ladder {
     /// null with fewer than three prefix sizes or without a test split
     pub fit: Option<Fit>,
     /// V of each theory at the largest rung, mean over replicas
-    pub theory_variances: Vec<(String, Nats2)>,
+    pub theory_variances: Vec<(String, SquaredLoss)>,
 }
 
 /// All replicas of one variant at one prefix size.
@@ -141,19 +143,19 @@ pub struct Rung {
     pub k: Samples,
     /// how many
     pub replicas: usize,
-    /// nats
+    /// loss
     pub train_loss: Spread,
-    /// nats
+    /// loss
     pub test_loss: Option<Spread>,
     /// fraction
     pub test_accuracy: Option<Spread>,
-    /// nats per parameter unit
+    /// loss per parameter unit
     pub gradient_norm: Spread,
-    /// V, nats²
+    /// V, loss²
     pub variance: Spread,
-    /// Δ_k over the samples that were trained on, nats²
+    /// Δ_k over the samples that were trained on, loss²
     pub delta_seen: Spread,
-    /// Δ_k over the samples that come next, nats²
+    /// Δ_k over the samples that come next, loss²
     pub delta_fresh: Option<Spread>,
     /// mean squared cosine with the directions of the largest network
     pub overlap: Option<Spread>,
@@ -162,7 +164,7 @@ pub struct Rung {
     /// mean cosine by rank; empty at the largest
     pub cosines: Vec<f64>,
     /// K by the closed form at each tolerance, as this many samples predict it
-    pub sufficient: Vec<(Nats2, Spread)>,
+    pub sufficient: Vec<(SquaredLoss, Spread)>,
 }
 
 /// Whether the learning curve becomes flat, by its power law.
@@ -181,7 +183,7 @@ pub enum Flattening {
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Fit {
     /// loss of infinitely many samples
-    pub floor: Nats,
+    pub floor: LossValue,
     /// of the part that falls
     pub scale: f64,
     /// of the fall
@@ -195,5 +197,5 @@ pub struct Fit {
     /// samples from which it does
     pub flat_k: Option<f64>,
     /// V (1/k − 1/(k+s)) there, V of the largest rung
-    pub delta_at_flat: Option<Nats2>,
+    pub delta_at_flat: Option<SquaredLoss>,
 }

@@ -12,7 +12,7 @@ use crate::text::directions::named;
 /// Half-width of the drawn intervals of Δ_k, in standard errors: 95 % of a normal value.
 const ERRORS: f64 = 1.96;
 
-/// One curve of the Δ_k chart. Prefix sizes in samples, Δ in nats².
+/// One curve of the Δ_k chart. Prefix sizes in samples, Δ in loss².
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Curve {
     /// heading where several experiments are side by side
@@ -26,7 +26,7 @@ pub struct Curve {
     /// first and last prefix size measured
     pub first: usize,
     pub last: usize,
-    /// V, nats², with the ends of its interval (0 where there is none)
+    /// V, loss², with the ends of its interval (0 where there is none)
     pub variance: f64,
     pub variance_low: f64,
     pub variance_high: f64,
@@ -117,7 +117,7 @@ impl Curve {
     }
 }
 
-/// K by the law, at the tolerances given in nats²: the interval of a relative one is that of V over the mean loss squared.
+/// K by the law, at the tolerances given in loss²: the interval of a relative one is that of V over the mean loss squared.
 pub fn absolute<'a>(e: &'a Experiment, setting: &'a str) -> impl Iterator<Item = &'a SufficientRow> {
     e.rows_of(setting, "order-average").filter(|r| r.relative.is_none())
 }

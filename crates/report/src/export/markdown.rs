@@ -6,10 +6,12 @@ use records::name_of;
 
 use crate::export::summary::Summary;
 use crate::text::numbers::grouped;
+use crate::text::unit::Unit;
 use crate::text::verdicts::{size, tolerance};
 
 /// The page in a few lines of Markdown.
 pub fn summary(s: &Summary) -> String {
+    let unit = Unit::of(s.loss);
     let layers = s.layers.iter().map(ToString::to_string).collect::<Vec<_>>().join("-");
     let mut text = format!(
         "## {}\n\n**{}**\n\n{} samples, network {layers} ({}).\n\n| measured | |\n|---|---|\n",
@@ -26,7 +28,12 @@ pub fn summary(s: &Summary) -> String {
     text += "\n| tolerance | method | K (samples) | status |\n|---|---|---|---|\n";
     let mut row = |cells: &[&str]| writeln!(text, "| {} |", cells.join(" | ")).expect("writing to a string");
     for r in &s.sufficient {
-        row(&[&tolerance(r), &r.method, &size(r).unwrap_or_else(|| "–".to_owned()), &name_of(r.status)]);
+        row(&[
+            &tolerance(r, &unit),
+            &r.method,
+            &size(r).unwrap_or_else(|| "–".to_owned()),
+            &name_of(r.status),
+        ]);
     }
     text + &format!(
         "\nAll rows are of the setting `{}`; order-average is the closed form of the average over all orders of the samples.\n\n\
@@ -48,7 +55,7 @@ mod tests {
         };
         let summary = serde_json::json!({
             "format": 2, "experiment": "e", "title": "Digits", "headline": "Samples that are enough: 1,050.", "answer": [],
-            "n_samples": 1437, "n_features": 64, "n_classes": 10, "source": "s", "layers": [64, 32, 10], "activation": "relu",
+            "n_samples": 1437, "n_features": 64, "n_classes": 10, "source": "s", "layers": [64, 32, 10], "activation": "relu", "loss": "softmax-cross-entropy",
             "n_params": 2410, "train_loss": 0.25, "train_accuracy": 1.0, "test_accuracy": null, "gradient_norm": 0.5,
             "eigenvalues": [1.0], "setting": "h", "dim": 1, "sigma": 1.0, "draws": 8, "step": 1, "confidence": 0.95,
             "variance": 110.0, "exponent": null, "sufficient": [

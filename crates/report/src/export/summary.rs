@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use records::bound::SufficientRow;
-use records::{Report, name_of};
+use records::{Loss, Report, name_of};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::artifact::Document;
@@ -19,7 +19,7 @@ use crate::text::verdicts::{answers, headline};
 /// Version of this document; changes with its fields.
 pub const FORMAT: u32 = 2;
 
-/// The report in numbers: `summary.json`, whose JSON schema is `docs/summary.schema.json`. Losses in nats, sizes in samples.
+/// The report in numbers: `summary.json`, whose JSON schema is `docs/summary.schema.json`. Losses in the unit of `loss`, sizes in samples.
 #[derive(Deserialize, JsonSchema, Serialize)]
 pub struct Summary {
     /// version of this document; a reader refuses another
@@ -42,19 +42,21 @@ pub struct Summary {
     pub source: String,
     /// widths: [D, hidden…, outputs]
     pub layers: Vec<usize>,
+    /// of each sample; losses, V and tolerances are in its unit
+    pub loss: Option<Loss>,
     /// after every layer but the last
     pub activation: String,
     /// p
     pub n_params: usize,
-    /// L_N(w*), nats
+    /// L_N(w*)
     pub train_loss: f64,
     /// fraction classified right; null for regression
     pub train_accuracy: Option<f64>,
     /// fraction classified right; null for regression or without a test split
     pub test_accuracy: Option<f64>,
-    /// ‖∇L_N(w*)‖, nats per parameter unit
+    /// ‖∇L_N(w*)‖, per parameter unit
     pub gradient_norm: f64,
-    /// top Ritz values of the Hessian at w*, nats per squared parameter unit
+    /// top Ritz values of the Hessian at w*, per squared parameter unit
     pub eigenvalues: Vec<f64>,
     /// the setting of the answer, of `montecarlo.settings`
     pub setting: String,
@@ -68,7 +70,7 @@ pub struct Summary {
     pub step: usize,
     /// coverage of every interval
     pub confidence: f64,
-    /// V, nats²: Δ_k averaged over orders is V (1/k − 1/(k+s))
+    /// V, squared unit of the loss: Δ_k averaged over orders is V (1/k − 1/(k+s))
     pub variance: f64,
     /// fitted x of Δ_k ~ k^x; null where there are too few prefix sizes
     pub exponent: Option<f64>,
@@ -105,6 +107,7 @@ pub fn of(params: &Report, experiment: &Experiment, answer: &Setting, figures: &
         n_classes: experiment.data.n_classes,
         source: experiment.data.source.clone(),
         layers: model.layers.clone(),
+        loss: Some(model.loss),
         activation: name_of(model.activation),
         n_params: model.n_params,
         train_loss: model.train_loss,
@@ -133,7 +136,7 @@ pub fn of_family(
     family: &Family,
     figures: &[Figure],
 ) -> Summary {
-    let Family { ladders, members } = family;
+    let Family { ladders, members, .. } = family;
     let last = ladders[0].last();
     let shape = members.iter().find(|m| m.n_samples == last.k).unwrap_or(&members[0]);
     let accuracies = members.iter().filter(|m| m.n_samples == last.k).map(|m| m.train_accuracy);
@@ -149,6 +152,7 @@ pub fn of_family(
         n_classes: shape.n_classes,
         source: shape.source.clone(),
         layers: shape.layers.clone(),
+        loss: Some(shape.loss),
         activation: name_of(shape.activation),
         n_params: shape.n_params,
         train_loss: last.train_loss.mean,

@@ -15,6 +15,7 @@ use crate::text::directions::{describe, described_directions, named, placed};
 use crate::text::fact::{Fact, fact};
 use crate::text::numbers::short;
 use crate::text::paper;
+use crate::text::unit::Unit;
 use crate::text::verdicts::decay;
 
 /// Δ_k of the random directions, as σ and as d vary, and of those of the spectrum.
@@ -58,7 +59,10 @@ fn largest_group<'a>(settings: &[&'a Setting], key: Key) -> Vec<&'a Setting> {
 
 /// Δ_k and Δ_k k² of several settings, with the law of each.
 fn deltas(e: &Experiment, name: &str, title: &str, settings: &[&Setting], compare: bool) -> Result<Figure> {
-    let mut panels = [delta_axes("Δ_k", "Δ_k (nats²)"), delta_axes("Δ_k · k²", "Δ_k k² (nats² samples²)")];
+    let mut panels = [
+        delta_axes("Δ_k", &format!("Δ_k ({})", e.unit.squared)),
+        delta_axes("Δ_k · k²", &format!("Δ_k k² ({} samples²)", e.unit.squared)),
+    ];
     for (colour, s) in settings.iter().enumerate() {
         let label = format!("d = {}, σ = {}", s.found.dim, short(s.found.sigma));
         // One entry of the legend is for the laws of all settings; the right panel has the colours of the left.
@@ -73,8 +77,9 @@ fn deltas(e: &Experiment, name: &str, title: &str, settings: &[&Setting], compar
         "{title}. Left Δ_k, right Δ_k·k²: flat where Δ_k decays as 1/k². Dashed: V(1/k − 1/(k+s)), the average over orders. Curves are means over {DRAWN_POINTS} geometric bins of k."
     );
     let first = settings[0].found.exponent.as_ref();
-    let figure =
-        Figure::of(name, Section::Delta, caption, &panels)?.saying(decay(first)).with(facts(settings));
+    let figure = Figure::of(name, Section::Delta, caption, &panels)?
+        .saying(decay(first))
+        .with(facts(settings, &e.unit));
     if !compare {
         return Ok(figure);
     }
@@ -82,9 +87,9 @@ fn deltas(e: &Experiment, name: &str, title: &str, settings: &[&Setting], compar
 }
 
 /// V of each setting, and the fitted exponent of the first.
-fn facts(settings: &[&Setting]) -> Vec<Fact> {
+fn facts(settings: &[&Setting], unit: &Unit) -> Vec<Fact> {
     let mut facts =
-        settings.iter().map(|s| variance(&format!("V of {}", describe(s)), s)).collect::<Vec<_>>();
+        settings.iter().map(|s| variance(&format!("V of {}", describe(s)), s, unit)).collect::<Vec<_>>();
     facts.extend(settings[0].found.exponent.as_ref().map(|e| {
         let fact = exponent(e);
         match settings {
@@ -113,8 +118,8 @@ fn plateau(e: &Experiment, s: &Setting) -> Option<[Fact; 3]> {
     let found = values.sum::<f64>() / (e.sizes.len() - half) as f64;
     let of = described_directions(s);
     Some([
-        fact(format!("plateau of Δ_k m², m = k/64, of {of}"), found, "nats²"),
-        fact("the paper's plateau", paper, "nats²"),
+        fact(format!("plateau of Δ_k m², m = k/64, of {of}"), found, &e.unit.squared),
+        fact("the paper's plateau", paper, &e.unit.squared),
         fact("plateau here over the paper's", found / paper, ""),
     ])
 }

@@ -8,11 +8,10 @@ use crate::plot::panel::{Panel, Style, axes, line};
 use crate::read::spectrum::{Density, Spectrum};
 use crate::text::fact::{Fact, fact, number};
 use crate::text::numbers::{count, grouped};
-
-const UNIT: &str = "nats per squared parameter unit";
+use crate::text::unit::Unit;
 
 /// Density of the eigenvalues, estimated `by` that.
-pub fn density(s: &Spectrum, by: &DensityFact, found: &Density) -> Result<Figure> {
+pub fn density(s: &Spectrum, by: &DensityFact, found: &Density, unit: &Unit) -> Result<Figure> {
     // Ten decades below the peak the curve is the tail of the kernel.
     let floor = found.values.iter().fold(0.0_f64, |m, &v| m.max(v)) * 1e-10;
     let points = found.grid.iter().copied().zip(found.values.iter().map(|v| v.max(floor))).collect();
@@ -20,33 +19,37 @@ pub fn density(s: &Spectrum, by: &DensityFact, found: &Density) -> Result<Figure
     let panel = Panel {
         log_y: true,
         lines: vec![line("", points, Style::Solid, 0)],
-        ..axes(&title, &format!("eigenvalue ({UNIT})"), "density")
+        ..axes(&title, &format!("eigenvalue ({})", unit.eigenvalue), "density")
     };
     let caption = format!(
         "The whole spectrum at w*, of the Hessian over {}, by stochastic Lanczos quadrature with a Gaussian kernel.",
         count(s.facts.n_samples, "sample")
     );
-    Ok(Figure::of("spectral-density", Section::Spectrum, caption, &[panel])?.with(facts(s, by)))
+    Ok(Figure::of("spectral-density", Section::Spectrum, caption, &[panel])?.with(facts(
+        s,
+        by,
+        &unit.eigenvalue,
+    )))
 }
 
 /// How the density was estimated, with the trace and both ends where they were asked for.
-fn facts(s: &Spectrum, by: &DensityFact) -> Vec<Fact> {
+fn facts(s: &Spectrum, by: &DensityFact, unit: &str) -> Vec<Fact> {
     let mut facts = vec![
         number("random probes", by.probes),
         number("Lanczos steps of each", by.steps),
-        fact("deviation of the kernel", by.kernel_deviation, UNIT),
+        fact("deviation of the kernel", by.kernel_deviation, unit),
         fact("eigenvalues below minus that", by.fraction_below_minus_kernel, "fraction"),
     ];
     facts.extend(s.facts.trace.iter().flat_map(|t| {
         [
-            fact("trace (Hutch++)", t.value, UNIT).with_error(t.standard_error),
+            fact("trace (Hutch++)", t.value, unit).with_error(t.standard_error),
             number("Hessian-vector products of the trace", t.n_products),
-            fact("mean eigenvalue", t.value / s.facts.n_params as f64, UNIT),
+            fact("mean eigenvalue", t.value / s.facts.n_params as f64, unit),
         ]
     }));
     let largest = s.outliers.as_ref().and_then(|o| Some(o.by_prefix.last()?.largest));
     facts.extend(s.smallest.as_ref().zip(largest).into_iter().flat_map(|(smallest, largest)| {
-        [fact("smallest eigenvalue", smallest[0], UNIT), fact("largest eigenvalue", largest, UNIT)]
+        [fact("smallest eigenvalue", smallest[0], unit), fact("largest eigenvalue", largest, unit)]
     }));
     facts
 }
@@ -70,7 +73,7 @@ mod tests {
             fraction_standard_error: None,
         };
         let mut s = nothing_else();
-        let known = |s: &Spectrum| facts(s, &by).iter().map(Fact::text).collect::<Vec<_>>();
+        let known = |s: &Spectrum| facts(s, &by, "").iter().map(Fact::text).collect::<Vec<_>>();
         assert_eq!(known(&s), ["1", "30", "0.25", "50 %"]);
         s.facts.trace = Some(TraceFact { value: 20.0, standard_error: 1.0, n_products: 44 });
         assert_eq!(known(&s)[4..], ["20.0 ± 1.0", "44", "2"]);

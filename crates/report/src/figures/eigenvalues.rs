@@ -11,8 +11,7 @@ use crate::text::directions::first_of;
 use crate::text::fact::{Fact, fact, number};
 use crate::text::numbers::{count, grouped};
 use crate::text::paper;
-
-const UNIT: &str = "nats per squared parameter unit";
+use crate::text::unit::Unit;
 
 /// The eigenvalues over all samples, beside the paper's where `compare` and the directions are the paper's.
 pub fn spectrum(e: &Experiment, compare: bool) -> Result<Figure> {
@@ -32,10 +31,10 @@ pub fn spectrum(e: &Experiment, compare: bool) -> Result<Figure> {
     let compare = compare && pairs.basis.is_of_the_paper();
     let mut panel = Panel {
         lines: vec![line("this network", ranked(pairs.eigenvalues.to_vec()), Style::Solid, 0)],
-        ..axes(title, "rank", &format!("{one} ({UNIT})"))
+        ..axes(title, "rank", &format!("{one} ({})", e.unit.eigenvalue))
     };
     let caption = format!("{values_of} the Hessian over all {}.", count(e.data.n_samples, "sample"));
-    let facts = facts(pairs);
+    let facts = facts(pairs, &e.unit);
     if !compare {
         return Ok(Figure::of(name, Section::Spectrum, caption, &[panel])?.with(facts));
     }
@@ -43,7 +42,7 @@ pub fn spectrum(e: &Experiment, compare: bool) -> Result<Figure> {
     let ratio = |(i, of): (usize, &str)| {
         let over = pairs.eigenvalues.get(i)? / paper::EIGENVALUES[i];
         Some([
-            fact(format!("{of} eigenvalue of the paper"), paper::EIGENVALUES[i], UNIT),
+            fact(format!("{of} eigenvalue of the paper"), paper::EIGENVALUES[i], &e.unit.eigenvalue),
             fact(format!("{of} eigenvalue here over that"), over, ""),
         ])
     };
@@ -52,7 +51,7 @@ pub fn spectrum(e: &Experiment, compare: bool) -> Result<Figure> {
     Ok(figure.saying(paper::SPECTRUM).with(facts).with(ratios))
 }
 
-fn facts(pairs: &Eigenpairs) -> Vec<Fact> {
+fn facts(pairs: &Eigenpairs, unit: &Unit) -> Vec<Fact> {
     let values = &pairs.eigenvalues;
     let largest_residual = pairs.residuals.iter().fold(0.0_f64, |m, &r| m.max(r));
     let (first, last) = match pairs.basis {
@@ -62,9 +61,9 @@ fn facts(pairs: &Eigenpairs) -> Vec<Fact> {
         ),
         _ => (first_of(pairs.which).to_owned(), format!("eigenvalue number {} of these", values.len())),
     };
-    let mut facts = vec![fact(first, values[0], UNIT)];
+    let mut facts = vec![fact(first, values[0], &unit.eigenvalue)];
     if values.len() > 1 {
-        facts.push(fact(last, values[values.len() - 1], UNIT));
+        facts.push(fact(last, values[values.len() - 1], &unit.eigenvalue));
     }
     facts.push(fact("largest residual over the first", largest_residual / values[0].abs(), ""));
     if pairs.basis != Basis::Given {
@@ -74,7 +73,7 @@ fn facts(pairs: &Eigenpairs) -> Vec<Fact> {
 }
 
 /// The eigenvalues of each prefix.
-pub fn prefix_spectrum(pairs: &Eigenpairs) -> Result<Figure> {
+pub fn prefix_spectrum(pairs: &Eigenpairs, unit: &Unit) -> Result<Figure> {
     let lines = pairs.prefix_eigenvalues.axis_iter(Axis(1)).enumerate().map(|(i, values)| {
         let points = pairs.prefix_sizes.iter().map(|&k| k as f64).zip(values.iter().copied());
         line(&format!("λ{}", i + 1), points.collect(), Style::Solid, i)
@@ -87,7 +86,7 @@ pub fn prefix_spectrum(pairs: &Eigenpairs) -> Result<Figure> {
     let last = pairs.prefix_sizes.len() - 1;
     let at = |m: usize| {
         let label = format!("{} at k = {}", first_of(pairs.which), grouped(pairs.prefix_sizes[m]));
-        fact(label, pairs.prefix_eigenvalues[[m, 0]], UNIT)
+        fact(label, pairs.prefix_eigenvalues[[m, 0]], &unit.eigenvalue)
     };
     let ratio = pairs.prefix_eigenvalues[[0, 0]] / pairs.prefix_eigenvalues[[last, 0]];
     let caption = "Eigenvalues solved for at each prefix size.";

@@ -13,13 +13,13 @@ use crate::read::experiment::Experiment;
 /// All figures that the artifacts allow.
 pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figure>> {
     let mut figures = vec![sufficient::sufficient(e, answer)?];
-    figures.extend(pilot::pilot(&e.pilots, &answer.found.name, e.data.n_samples)?);
+    figures.extend(pilot::pilot(&e.pilots, &answer.found.name, e.data.n_samples, &e.unit)?);
     if e.model.history.nrows() > 1 {
-        figures.push(training::history(&e.model)?);
+        figures.push(training::history(&e.model, &e.unit)?);
     }
     figures.push(eigenvalues::spectrum(e, compare)?);
     if !e.eigenpairs.prefix_sizes.is_empty() {
-        figures.push(eigenvalues::prefix_spectrum(&e.eigenpairs)?);
+        figures.push(eigenvalues::prefix_spectrum(&e.eigenpairs, &e.unit)?);
     }
     for grid in &e.grids {
         figures.extend(landscape::landscapes(e, grid, compare)?);
@@ -33,18 +33,18 @@ pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figur
         figures.push(sweep::methods(found)?);
     }
     if let Some((facts, path)) = e.model.facts.polish.as_ref().zip(e.model.polish_path.as_ref()) {
-        figures.push(training::polish(facts, path)?);
+        figures.push(training::polish(facts, path, &e.unit)?);
     }
     if let Some((by, found)) = e.spectrum.facts.density.as_ref().zip(e.spectrum.density.as_ref()) {
-        figures.push(density::density(&e.spectrum, by, found)?);
+        figures.push(density::density(&e.spectrum, by, found, &e.unit)?);
     }
     if let Some(found) = &e.spectrum.outliers {
         figures.push(outliers::outliers(found)?);
     }
     figures.push(gradient::gradient_share(&e.spectrum, e.eigenpairs.basis)?);
     if let Some(found) = &e.stream {
-        figures.push(stream::trajectory(found)?);
-        figures.push(stream::stops(found)?);
+        figures.push(stream::trajectory(found, &e.unit)?);
+        figures.push(stream::stops(found, &e.unit)?);
     }
     Ok(figures)
 }

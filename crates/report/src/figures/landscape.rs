@@ -47,8 +47,8 @@ fn landscape(e: &Experiment, grid: &Grid, m: usize, number: Option<&str>) -> Res
     let (loss, change) = (grid.loss.index_axis(Axis(0), m), grid.change.index_axis(Axis(0), m));
     let surface = |title: String, heights| Surface { title, axis: &grid.axis, heights };
     let svg = surface::svg(&[
-        surface(format!("L_k (nats), k = {}", grouped(k)), loss),
-        surface("(L_{k+s} − L_k)² (nats²)".to_owned(), change),
+        surface(format!("L_k ({}), k = {}", e.unit.loss, grouped(k)), loss),
+        surface(format!("(L_{{k+s}} − L_k)² ({})", e.unit.squared), change),
     ])?;
     let the = number.map_or_else(|| "The".to_owned(), |n| format!("Figure {n}: the"));
     let caption = format!(
@@ -77,15 +77,15 @@ fn facts(e: &Experiment, grid: &Grid, m: usize) -> Vec<Fact> {
     let ((low, high), change) = (extremes(loss(m)), largest_change(grid, m));
     let of_plane = |m: usize, at: &str| {
         [
-            fact(format!("mean L_k over the plane{at}"), loss(m).mean().unwrap_or(f64::NAN), "nats"),
+            fact(format!("mean L_k over the plane{at}"), loss(m).mean().unwrap_or(f64::NAN), &e.unit.loss),
             number(format!("local extrema inside the plane{at}"), inner_extrema(loss(m))),
         ]
     };
     let mut facts = vec![
-        fact("smallest L_k over the plane", low, "nats"),
-        fact("largest L_k over the plane", high, "nats"),
-        fact("largest change of L_k", change.sqrt(), "nats"),
-        fact("largest squared change", change, "nats²"),
+        fact("smallest L_k over the plane", low, &e.unit.loss),
+        fact("largest L_k over the plane", high, &e.unit.loss),
+        fact("largest change of L_k", change.sqrt(), &e.unit.loss),
+        fact("largest squared change", change, &e.unit.squared),
     ];
     facts.extend(of_plane(m, ""));
     if m > 0 {

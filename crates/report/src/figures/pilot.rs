@@ -7,6 +7,7 @@ use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, axes, line};
 use crate::text::fact::number;
 use crate::text::numbers::{grouped, percent};
+use crate::text::unit::Unit;
 
 /// Whose minimiser and basis a pilot has: those of all samples, or its own.
 const MINIMISERS: [&str; 2] = ["w* and basis of all samples", "w* and basis of the pilot alone"];
@@ -16,7 +17,7 @@ fn own_minimiser(pilot: &Pilot) -> bool {
 }
 
 /// V predicted by the pilots of `setting`, beside V of all `n_samples`; `None` if there are no pilots.
-pub fn pilot(document: &Pilots, setting: &str, n_samples: usize) -> Result<Option<Figure>> {
+pub fn pilot(document: &Pilots, setting: &str, n_samples: usize, unit: &Unit) -> Result<Option<Figure>> {
     let pilots = document.pilots.iter().filter(|p| p.setting == setting).collect::<Vec<_>>();
     let Some(first) = pilots.first() else { return Ok(None) };
     let of = |own: bool| pilots.iter().filter(move |p| own_minimiser(p) == own);
@@ -34,8 +35,11 @@ pub fn pilot(document: &Pilots, setting: &str, n_samples: usize) -> Result<Optio
     ];
     lines.retain(|l| !l.points.is_empty());
     lines.extend(pilots.iter().map(interval));
-    let panel =
-        Panel { log_x: true, lines, ..axes("What a pilot predicts", "samples n of the pilot", "V (nats²)") };
+    let panel = Panel {
+        log_x: true,
+        lines,
+        ..axes("What a pilot predicts", "samples n of the pilot", &format!("V ({})", unit.squared))
+    };
     let caption = format!(
         "Pilot: V of {setting} from the first n samples, with {} intervals over samples and draws, beside V of all {}. A pilot that was trained alone has another w*, with a V of its own.",
         percent(document.confidence),
@@ -59,14 +63,14 @@ pub fn pilot(document: &Pilots, setting: &str, n_samples: usize) -> Result<Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::read::fixtures::pilots;
+    use crate::read::fixtures::{nats, pilots};
 
     #[test]
     fn pilots_are_counted_by_whose_minimiser_they_use() {
-        let figure = pilot(&pilots(), "s", 5000).unwrap().unwrap();
+        let figure = pilot(&pilots(), "s", 5000, &nats()).unwrap().unwrap();
         let facts = figure.facts.iter().map(|f| f.value.unwrap()).collect::<Vec<_>>();
         assert_eq!(facts, [2.0, 2.0, 1.0, 0.0]);
         assert!(figure.facts[2].label.ends_with("w* and basis of the pilot alone"));
-        assert!(pilot(&pilots(), "other", 5000).unwrap().is_none());
+        assert!(pilot(&pilots(), "other", 5000, &nats()).unwrap().is_none());
     }
 }

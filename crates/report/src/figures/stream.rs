@@ -8,13 +8,14 @@ use crate::plot::panel::{Panel, Style, axes, line};
 use crate::read::stream::Stream;
 use crate::text::fact::{Fact, fact, number};
 use crate::text::numbers::{count, percent, short};
+use crate::text::unit::Unit;
 
 fn tolerance(stops: &Stops) -> (f64, String) {
     (stops.tolerance, format!("tolerance {}", short(stops.tolerance)))
 }
 
 /// What the rules see in one run.
-pub fn trajectory(found: &Stream) -> Result<Figure> {
+pub fn trajectory(found: &Stream, unit: &Unit) -> Result<Figure> {
     let stops = &found.stops;
     let panel = Panel {
         log_y: true,
@@ -25,13 +26,14 @@ pub fn trajectory(found: &Stream) -> Result<Figure> {
             line("upper limit, fresh samples", found.trajectory("fresh_delta_upper")?, Style::Dashed, 3),
         ],
         levels: vec![tolerance(stops)],
-        ..axes("One run, as its samples arrive", "samples that have come", "Δ (nats²)")
+        ..axes("One run, as its samples arrive", "samples that have come", &format!("Δ ({})", unit.squared))
     };
     let caption = format!(
-        "What the rules see as the samples arrive, {} at a time; limits at {}. A stop is false if Δ is not below {} nats² where it happens; rates have 95 % intervals.",
+        "What the rules see as the samples arrive, {} at a time; limits at {}. A stop is false if Δ is not below {} {} where it happens; rates have 95 % intervals.",
         stops.batch,
         percent(stops.confidence),
-        short(stops.tolerance)
+        short(stops.tolerance),
+        unit.squared
     );
     let facts = std::iter::once(number("runs", stops.seeds)).chain(stops.rules.iter().flat_map(rule));
     Ok(Figure::of("stream", Section::Arriving, caption, &[panel])?.with(facts))
@@ -54,7 +56,7 @@ fn rule(r: &RuleStops) -> Vec<Fact> {
 }
 
 /// Where each run stopped.
-pub fn stops(found: &Stream) -> Result<Figure> {
+pub fn stops(found: &Stream, unit: &Unit) -> Result<Figure> {
     let of = |rule: usize| {
         let (k, truth) = (found.sizes.column(rule), found.truths.column(rule));
         k.iter().copied().zip(truth.iter().copied()).filter(|p| p.0.is_finite()).collect::<Vec<_>>()
@@ -65,7 +67,7 @@ pub fn stops(found: &Stream) -> Result<Figure> {
         log_y: true,
         lines: lines.collect(),
         levels: vec![tolerance(&found.stops)],
-        ..axes(&title, "samples that had come", "Δ at the stop (nats²)")
+        ..axes(&title, "samples that had come", &format!("Δ at the stop ({})", unit.squared))
     };
     let ratio = |r: &RuleStops| {
         let label = format!("{}: median of Δ at the stop over the tolerance", r.rule);

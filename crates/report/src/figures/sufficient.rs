@@ -10,6 +10,7 @@ use crate::read::experiment::Experiment;
 use crate::text::directions::describe;
 use crate::text::fact::{Fact, fact};
 use crate::text::numbers::percent;
+use crate::text::unit::Unit;
 use crate::text::verdicts::{decay, tolerance};
 
 /// Measured curve, law and tolerances of the answer.
@@ -29,8 +30,8 @@ pub fn sufficient(e: &Experiment, answer: &Setting) -> Result<Figure> {
             line("average over orders, V(1/k − 1/(k+s))", law, Style::Dashed, 1),
             line("K", marks, Style::Points, 2),
         ],
-        levels: rows.iter().map(|r| (r.tolerance, format!("tolerance {}", tolerance(r)))).collect(),
-        ..delta_axes("How many samples are enough", "Δ_k (nats²)")
+        levels: rows.iter().map(|r| (r.tolerance, format!("tolerance {}", tolerance(r, &e.unit)))).collect(),
+        ..delta_axes("How many samples are enough", &format!("Δ_k ({})", e.unit.squared))
     };
     panel.lines.extend(rows.iter().filter_map(interval));
     let caption = format!(
@@ -41,13 +42,13 @@ pub fn sufficient(e: &Experiment, answer: &Setting) -> Result<Figure> {
     let figure = Figure::of("sufficient", Section::Answer, caption, &[panel])?;
     Ok(figure
         .saying(decay(answer.found.exponent.as_ref()))
-        .with([variance("V", answer)])
+        .with([variance("V", answer, &e.unit)])
         .with(answer.found.exponent.as_ref().map(exponent)))
 }
 
 /// V of a setting.
-pub fn variance(label: &str, s: &Setting) -> Fact {
-    fact(label, s.found.v.variance, "nats²").with_error(s.found.v.variance_standard_error)
+pub fn variance(label: &str, s: &Setting, unit: &Unit) -> Fact {
+    fact(label, s.found.v.variance, &unit.squared).with_error(s.found.v.variance_standard_error)
 }
 
 /// The fitted exponent of the measured Δ_k.

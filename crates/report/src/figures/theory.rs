@@ -21,7 +21,7 @@ pub fn theory(e: &Experiment, s: &Setting, compare: bool) -> Result<Figure> {
         band: edge(-1.0).into_iter().zip(edge(1.0)).map(|(l, h)| (l.0, l.1, h.1)).collect(),
         ..delta_axes(
             &format!("Theory and Monte Carlo, d = {}, σ = {}", s.found.dim, short(s.found.sigma)),
-            "Δ_k (nats²)",
+            &format!("Δ_k ({})", e.unit.squared),
         )
     };
     for (i, (theory, curve)) in s.theories().enumerate() {

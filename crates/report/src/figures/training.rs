@@ -8,6 +8,7 @@ use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, axes, line};
 use crate::read::train::Model;
 use crate::text::fact::{Fact, fact, number};
+use crate::text::unit::Unit;
 use crate::text::verdicts;
 
 /// Column `c` of a table over its first.
@@ -16,7 +17,7 @@ fn column(table: &Array2<f64>, c: usize) -> Vec<(f64, f64)> {
 }
 
 /// Loss, and accuracy where there are classes, by epoch.
-pub fn history(model: &Model) -> Result<Figure> {
+pub fn history(model: &Model, unit: &Unit) -> Result<Figure> {
     let panel = |title: &str, y: &str, columns: [usize; 2]| Panel {
         lines: vec![
             line("training, mean over the epoch", column(&model.history, columns[0]), Style::Solid, 0),
@@ -24,53 +25,55 @@ pub fn history(model: &Model) -> Result<Figure> {
         ],
         ..axes(title, "epoch", y)
     };
-    let mut panels = vec![Panel { log_y: true, ..panel("Loss", "loss (nats)", [1, 3]) }];
+    let mut panels = vec![Panel { log_y: true, ..panel("Loss", &format!("loss ({})", unit.loss), [1, 3]) }];
     let mut caption = "Loss while training.";
     if model.facts.train_accuracy.is_some() {
         panels.push(Panel { rises: true, ..panel("Accuracy", "fraction classified right", [2, 4]) });
         caption = "Loss and accuracy while training.";
     }
-    Ok(Figure::of("training", Section::Model, caption, &panels)?.with(fit(&model.facts)))
+    Ok(Figure::of("training", Section::Model, caption, &panels)?.with(fit(&model.facts, unit)))
 }
 
 /// How well the network fits.
-pub fn fit(model: &Facts) -> Vec<Fact> {
+pub fn fit(model: &Facts, unit: &Unit) -> Vec<Fact> {
     let maybe = |label: &str, value: Option<f64>, unit: &str| value.map(|v| fact(label, v, unit));
     let facts = [
-        maybe("training loss", Some(model.train_loss), "nats"),
-        maybe("test loss", model.test_loss, "nats"),
+        maybe("training loss", Some(model.train_loss), &unit.loss),
+        maybe("test loss", model.test_loss, &unit.loss),
         maybe("training accuracy", model.train_accuracy, "fraction"),
         maybe("test accuracy", model.test_accuracy, "fraction"),
-        maybe("gradient norm at w* (0 at a minimiser)", Some(model.gradient_norm), "nats per parameter unit"),
+        maybe("gradient norm at w* (0 at a minimiser)", Some(model.gradient_norm), &unit.gradient),
     ];
     facts.into_iter().flatten().collect()
 }
 
 /// The way from where training stopped towards a minimiser.
-pub fn polish(facts: &Polished, path: &Array2<f64>) -> Result<Figure> {
+pub fn polish(facts: &Polished, path: &Array2<f64>, unit: &Unit) -> Result<Figure> {
     let panel = |title: &str, y: &str, c: usize| Panel {
         log_y: true,
         lines: vec![line("", column(path, c), Style::Solid, 0)],
         ..axes(title, "Hessian-vector products", y)
     };
-    let panels =
-        [panel("Gradient norm", "‖∇L‖ (nats per parameter unit)", 2), panel("Loss", "loss (nats)", 1)];
+    let panels = [
+        panel("Gradient norm", &format!("‖∇L‖ ({})", unit.gradient), 2),
+        panel("Loss", &format!("loss ({})", unit.loss), 1),
+    ];
     let caption =
         "From where training stopped towards a minimiser (trust-region Newton-CG over all samples).";
     let figure = Figure::of("polish", Section::Model, caption, &panels)?;
-    Ok(figure.saying(verdicts::polish(facts.status)).with(polished(facts)))
+    Ok(figure.saying(verdicts::polish(facts.status)).with(polished(facts, unit)))
 }
 
 /// What a polish did.
-pub fn polished(p: &Polished) -> [Fact; 11] {
-    let eigenvalue = "nats per squared parameter unit";
+pub fn polished(p: &Polished, unit: &Unit) -> [Fact; 11] {
+    let eigenvalue = &unit.eigenvalue;
     [
         number("steps", p.n_steps),
         number("Hessian-vector products", p.n_products),
-        fact("gradient norm before", p.gradient_norm_before, "nats per parameter unit"),
-        fact("gradient norm after", p.gradient_norm_after, "nats per parameter unit"),
-        fact("loss before", p.loss_before, "nats"),
-        fact("loss after", p.loss_after, "nats"),
+        fact("gradient norm before", p.gradient_norm_before, &unit.gradient),
+        fact("gradient norm after", p.gradient_norm_after, &unit.gradient),
+        fact("loss before", p.loss_before, &unit.loss),
+        fact("loss after", p.loss_after, &unit.loss),
         fact("smallest eigenvalue before", p.smallest_eigenvalue_before, eigenvalue),
         fact("smallest eigenvalue after", p.smallest_eigenvalue_after, eigenvalue),
         number("steps that met negative curvature", p.negative_curvature_steps),
@@ -90,7 +93,7 @@ mod tests {
     fn training_has_an_accuracy_where_there_are_classes() {
         let mut model = experiment().model;
         model.history = Array2::from_shape_fn((3, 5), |(i, j)| if j < 2 { i as f64 } else { f64::NAN });
-        let alt = |model: &Model| history(model).unwrap().alt;
+        let alt = |model: &Model| history(model, &fixtures::nats()).unwrap().alt;
         assert_eq!(alt(&model), "Loss and accuracy while training. (Loss; Accuracy)");
         model.facts.train_accuracy = None;
         assert_eq!(alt(&model), "Loss while training. (Loss)");
@@ -99,7 +102,7 @@ mod tests {
     #[test]
     fn a_polish_reports_how_it_ended() {
         let path = Array2::from_shape_fn((2, 3), |(i, j)| (i + j) as f64);
-        let figure = |status| polish(&fixtures::polished(status), &path).unwrap();
+        let figure = |status| polish(&fixtures::polished(status), &path, &fixtures::nats()).unwrap();
         assert!(figure(PolishEnd::Reached).verdict.starts_with("The polish reached the gradient norm"));
         assert!(figure(PolishEnd::Stalled).verdict.starts_with("The polish stalled"));
         assert!(figure(PolishEnd::Spent).facts.iter().any(|f| f.text() == "−6.6e-8"));

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use askama::Template;
 use records::bound::SufficientRow;
+use records::name_of;
 use serde_json::json;
 
 use crate::export::curve::Curve;
@@ -13,6 +14,7 @@ use crate::page::shell::{self, Table, widths};
 use crate::plot::chart;
 use crate::plot::panel::{Style, axes, delta_axes, line, ranked};
 use crate::text::numbers::{decimals, grouped, share, short};
+use crate::text::unit::Unit;
 use crate::text::verdicts;
 
 /// One experiment as the others see it.
@@ -38,7 +40,7 @@ struct Page<'a> {
 pub fn html(entries: &[Entry]) -> Result<String> {
     let curves = entries.iter().filter_map(|e| Some(Curve { theories: vec![], ..e.curve.clone()? }));
     let curves = curves.collect::<Vec<_>>();
-    // A relative tolerance is another number of nats² in each experiment: no line for all.
+    // A relative tolerance is another number in each experiment: no line for all.
     let absolute = entries.iter().flat_map(|e| of_law(&e.summary)).filter(|r| r.relative.is_none());
     let mut tolerances = absolute.map(|r| r.tolerance).collect::<Vec<_>>();
     tolerances.sort_by(|a, b| b.total_cmp(a));
@@ -60,6 +62,12 @@ pub fn html(entries: &[Entry]) -> Result<String> {
     Ok(page.render()?)
 }
 
+/// The unit that all share, or the loss itself.
+fn unit(entries: &[Entry]) -> Unit {
+    let first = entries.first().and_then(|e| e.summary.loss);
+    Unit::of(first.filter(|_| entries.iter().all(|e| e.summary.loss == first)))
+}
+
 /// K by the closed form.
 fn of_law(s: &Summary) -> impl Iterator<Item = &SufficientRow> {
     s.sufficient.iter().filter(|r| r.method == "order-average")
@@ -67,8 +75,9 @@ fn of_law(s: &Summary) -> impl Iterator<Item = &SufficientRow> {
 
 /// The picture for readers without JavaScript, and for paper.
 fn picture(entries: &[Entry]) -> Result<String> {
-    let mut deltas = delta_axes("Δ_k", "Δ_k (nats²)");
-    let mut spectra = axes("Eigenvalues of H(w*)", "rank", "eigenvalue (nats per squared parameter unit)");
+    let unit = unit(entries);
+    let mut deltas = delta_axes("Δ_k", &format!("Δ_k ({})", unit.squared));
+    let mut spectra = axes("Eigenvalues of H(w*)", "rank", &format!("eigenvalue ({})", unit.eigenvalue));
     let pairs = entries.iter().filter_map(|e| Some((&e.summary, e.curve.as_ref()?)));
     for (colour, (summary, curve)) in pairs.enumerate() {
         let name = &summary.experiment;
@@ -85,37 +94,39 @@ fn picture(entries: &[Entry]) -> Result<String> {
 /// What one experiment has in a row of the table; none where it has none.
 type Cell = fn(&Summary) -> Option<String>;
 
-const PROPERTIES: [(&str, Cell); 13] = [
+const PROPERTIES: [(&str, Cell); 14] = [
     ("samples N", |s| Some(grouped(s.n_samples))),
     ("features", |s| Some(grouped(s.n_features))),
     ("network", |s| Some(widths(&s.layers))),
     ("activation", |s| Some(s.activation.clone())),
     ("parameters", |s| Some(grouped(s.n_params))),
-    ("training loss (nats)", |s| Some(short(s.train_loss))),
-    ("gradient norm (nats per parameter unit)", |s| Some(short(s.gradient_norm))),
+    ("loss", |s| s.loss.map(name_of)),
+    ("training loss", |s| Some(short(s.train_loss))),
+    ("gradient norm", |s| Some(short(s.gradient_norm))),
     ("first eigenvalue", |s| s.eigenvalues.first().map(|&v| short(v))),
     ("directions d, σ", |s| Some(format!("{}, {}", s.dim, short(s.sigma)))),
     ("step s (samples)", |s| Some(grouped(s.step))),
-    ("V (nats²)", |s| Some(short(s.variance))),
+    ("V", |s| Some(short(s.variance))),
     ("decay exponent of Δ_k", |s| Some(decimals(s.exponent?, 3))),
     ("test accuracy", |s| Some(share(s.test_accuracy?, 2))),
 ];
 
 /// A column per experiment.
 fn numbers(entries: &[Entry]) -> Table {
+    let unit = unit(entries);
     let row = |name: String, cell: &dyn Fn(&Summary) -> Option<String>| {
         let cells = entries.iter().map(|e| cell(&e.summary).unwrap_or_else(|| "–".to_owned()));
         std::iter::once(name).chain(cells).collect::<Vec<_>>()
     };
     let mut rows = PROPERTIES.iter().map(|(name, cell)| row((*name).to_owned(), cell)).collect::<Vec<_>>();
-    // Rows of one tolerance as it was asked for: relative ones differ in nats². Absolute ones first, each from large to small.
+    // Rows of one tolerance as it was asked for: relative ones differ in number. Absolute ones first, each from large to small.
     let asked = |r: &SufficientRow| (r.relative.is_some(), r.relative.unwrap_or(r.tolerance));
     let mut tolerances = entries.iter().flat_map(|e| of_law(&e.summary)).collect::<Vec<_>>();
     tolerances.sort_by(|a, b| asked(a).0.cmp(&asked(b).0).then(asked(b).1.total_cmp(&asked(a).1)));
     tolerances.dedup_by(|a, b| asked(a) == asked(b));
     for tolerance in tolerances {
         let k = |s: &Summary| of_law(s).find(|r| asked(r) == asked(tolerance)).map(size_and_status);
-        rows.push(row(format!("K at {}", verdicts::tolerance(tolerance)), &k));
+        rows.push(row(format!("K at {}", verdicts::tolerance(tolerance, &unit)), &k));
     }
     let names = entries.iter().map(|e| e.summary.experiment.as_str());
     Table::of(std::iter::once("").chain(names), rows)
@@ -129,7 +140,7 @@ mod tests {
     fn entry(name: &str, k: usize) -> Entry {
         let summary = json!({
             "format": crate::export::summary::FORMAT, "experiment": name, "title": format!("<{name}>"), "headline": "h", "answer": ["a"],
-            "n_samples": 100, "n_features": 4, "n_classes": 2, "source": "s", "layers": [4, 2], "activation": "relu",
+            "n_samples": 100, "n_features": 4, "n_classes": 2, "source": "s", "layers": [4, 2], "activation": "relu", "loss": "softmax-cross-entropy",
             "n_params": 10, "train_loss": 0.5, "train_accuracy": null, "test_accuracy": null, "gradient_norm": 0.1,
             "eigenvalues": [2.0, 1.0], "setting": "x", "dim": 2, "sigma": 1.0, "draws": 8, "step": 1, "confidence": 0.95,
             "variance": 3.0, "exponent": null, "sufficient": [{"setting": "x", "method": "order-average", "tolerance": 1e-4,
@@ -160,7 +171,7 @@ mod tests {
             assert!(compare.contains(&format!("<th scope=\"col\">{name}</th>")), "{compare}");
         }
         assert!(compare.contains("<td>173 (reached)</td>") && compare.contains("<svg"));
-        // One row for a relative tolerance, which is another number of nats² in each; no line in the chart.
+        // One row for a relative tolerance, which is another number in each; no line in the chart.
         let row =
             "<td>K at 0.1 % of the mean perturbed loss</td><td>1,730 (reached)</td><td>3,460 (reached)</td>";
         assert!(compare.contains(row), "{compare}");

@@ -16,6 +16,7 @@ use crate::read::eigen::Basis;
 use crate::read::experiment::Experiment;
 use crate::text::directions;
 use crate::text::numbers::{self, grouped, share, short};
+use crate::text::unit::{Unit, meaning};
 use crate::text::verdicts::{answers, headline, size, tolerance};
 
 /// Sections of the page: anchor and heading.
@@ -117,7 +118,7 @@ impl Page<'_> {
         let rows = self.e.rows.iter().filter(|r| r.setting == self.answer.found.name).collect::<Vec<_>>();
         let first = rows.first().map_or("", |r| &r.method);
         let tolerances = rows.iter().filter(|r| r.method == first).collect::<Vec<_>>();
-        let head = tolerances.iter().map(|r| format!("K at {}", tolerance(r)));
+        let head = tolerances.iter().map(|r| format!("K at {}", tolerance(r, &self.e.unit)));
         let head = std::iter::once("method".to_owned()).chain(head);
         let mut methods = rows.iter().map(|r| r.method.as_str()).collect::<Vec<_>>();
         methods.truncate(rows.len() / tolerances.len().max(1));
@@ -137,8 +138,12 @@ impl Page<'_> {
         let pilots = self.e.pilots.pilots.iter().filter(|p| p.setting == self.answer.found.name);
         let pilots = pilots.collect::<Vec<_>>();
         let first = pilots.first()?;
-        let head = ["samples", "w* and basis of", "V (nats²)"].map(str::to_owned).into_iter();
-        let head = head.chain(first.sizes.iter().map(|s| format!("K at {} nats²", short(s.tolerance))));
+        let head =
+            ["samples".to_owned(), "w* and basis of".to_owned(), format!("V ({})", self.e.unit.squared)]
+                .into_iter();
+        let head = head.chain(
+            first.sizes.iter().map(|s| format!("K at {} {}", short(s.tolerance), self.e.unit.squared)),
+        );
         let rows = pilots.iter().map(|p| {
             let v = format!("{} [{}, {}]", short(p.v.variance), short(p.v.low), short(p.v.high));
             let sizes = p.sizes.iter();
@@ -194,9 +199,9 @@ pub fn size_and_status(row: &SufficientRow) -> String {
 }
 
 /// V over σ, with the ratio of each theory and the fraction of prefix sizes where it is above.
-fn over_sigma(sweep: &SweepFindings) -> Table {
+fn over_sigma(sweep: &SweepFindings, unit: &Unit) -> Table {
     let head = sweep.theories.iter().map(|t| format!("{} / Monte Carlo (above)", t.name));
-    let head = ["σ", "V (nats²)"].map(str::to_owned).into_iter().chain(head);
+    let head = ["σ".to_owned(), format!("V ({})", unit.squared)].into_iter().chain(head);
     let rows = sweep.sigmas.iter().map(|s| {
         let cells = s
             .theories
@@ -233,7 +238,7 @@ mod tests {
         assert!(
             classified.contains(
                 "<p>100 training and 20 test samples of 4 features, 2 classes: files (own). \
-                 A network of 4-2 (relu, 10 parameters), weights trained here.</p>\n<dl class=\"facts\"><div><dt>training loss</dt><dd>0.5 <small>nats</small></dd></div>"
+                 A network of 4-2 (relu, 10 parameters), weights trained here. The loss of a sample is −log softmax(f)_y, in nats; V, Δ_k and the absolute tolerances are in nats².</p>\n<dl class=\"facts\"><div><dt>training loss</dt><dd>0.5 <small>nats</small></dd></div>"
             ),
             "{classified}"
         );
@@ -280,7 +285,10 @@ mod tests {
     fn the_eigenvalue_theory_is_explained_where_it_is_drawn() {
         let with = |names: &[&str]| {
             let sweep = fixtures::sweep(names);
-            (crate::figures::sweep::theories(&sweep).unwrap().caption, over_sigma(&sweep).rows)
+            (
+                crate::figures::sweep::theories(&sweep).unwrap().caption,
+                over_sigma(&sweep, &fixtures::nats()).rows,
+            )
         };
         let (caption, rows) = with(&["quadratic"]);
         assert!(

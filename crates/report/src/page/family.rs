@@ -34,7 +34,7 @@ fn text(s: Spread) -> String {
 
 /// Where each learning curve is flat and how each polish ended; else V.
 pub fn answer(family: &Family) -> Vec<String> {
-    let flat = family.ladders.iter().filter(|l| l.fit.is_some()).map(|l| l.label(&flat(l)));
+    let flat = family.ladders.iter().filter(|l| l.fit.is_some()).map(|l| l.label(&flat(l, &family.unit)));
     let ended = |m: &MemberResult| Some(format!("{}: {}", m.member.name, polish(m.polish.as_ref()?.status)));
     let answer = flat.chain(family.members.iter().filter_map(ended)).collect::<Vec<_>>();
     if !answer.is_empty() {
@@ -42,7 +42,7 @@ pub fn answer(family: &Family) -> Vec<String> {
     }
     let v = |l: &Ladder| {
         let Rung { variance, k, .. } = l.last();
-        l.label(&format!("V = {} nats² at {} samples.", text(*variance), grouped(*k)))
+        l.label(&format!("V = {} {} at {} samples.", text(*variance), family.unit.squared, grouped(*k)))
     };
     family.ladders.iter().map(v).collect()
 }
@@ -57,7 +57,8 @@ impl Page<'_> {
     fn sizes(&self) -> Table {
         // All ladders have a variant, or none has.
         let variant = self.family.ladders[0].variant.as_ref().map(|_| "variant");
-        let head = variant.into_iter().chain(SIZES.map(|(head, _)| head));
+        let head = SIZES.map(|(head, _)| head.replace("loss²", &self.family.unit.squared));
+        let head = variant.map(str::to_owned).into_iter().chain(head);
         let cells = |r: &Rung| SIZES.map(|(_, cell)| cell(r).unwrap_or_default());
         let row = |l: &Ladder, r: &Rung| l.variant.iter().cloned().chain(cells(r)).collect();
         let rows = self.family.ladders.iter().flat_map(|l| l.rungs.iter().map(move |r| row(l, r)));
@@ -81,7 +82,7 @@ const SIZES: [Column<Rung>; 8] = [
     ("test loss", |r| r.test_loss.map(text)),
     ("test accuracy", |r| r.test_accuracy.map(text)),
     ("‖∇L‖", |r| Some(text(r.gradient_norm))),
-    ("V (nats²)", |r| Some(text(r.variance))),
+    ("V (loss²)", |r| Some(text(r.variance))),
     ("overlap", |r| r.overlap.map(text)),
 ];
 
@@ -106,11 +107,11 @@ mod tests {
     use records::train::PolishEnd;
 
     use super::*;
-    use crate::read::fixtures::{curve, member, polished, unfitted};
+    use crate::read::fixtures::{curve, member, nats, polished, unfitted};
 
     #[test]
     fn a_family_answers_with_what_it_has() {
-        let of = |ladders, members| answer(&Family { ladders, members });
+        let of = |ladders, members| answer(&Family { ladders, members, unit: nats() });
         let two = ["b", "c"].map(|v| Ladder { variant: Some(v.into()), ..unfitted() }).into();
         let plain = || vec![member("a/1", None)];
         assert_eq!(

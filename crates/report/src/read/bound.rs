@@ -12,7 +12,7 @@ pub struct Setting {
     /// V, exponent, and each theory beside Monte Carlo
     pub found: SettingTheory,
     pub basis: Basis,
-    /// (n,), nats²
+    /// (n,), loss²
     pub delta: Array1<f64>,
     pub standard_error: Array1<f64>,
     pub order_average: Array1<f64>,
@@ -23,7 +23,7 @@ pub struct Setting {
 /// One theory curve beside Monte Carlo.
 pub struct TheoryCurve {
     pub sizes: Vec<usize>,
-    /// (sizes,), nats²
+    /// (sizes,), loss²
     pub values: Array1<f64>,
 }
 

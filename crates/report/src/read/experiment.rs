@@ -12,12 +12,14 @@ use crate::read::montecarlo::{self, Grid};
 use crate::read::spectrum::Spectrum;
 use crate::read::stream::Stream;
 use crate::read::train::Model;
+use crate::text::unit::Unit;
 
 /// One experiment.
 pub struct Experiment {
     pub name: String,
     pub data: fetch_data::Facts,
     pub model: Model,
+    pub unit: Unit,
     pub eigenpairs: Eigenpairs,
     /// s, samples
     pub step: usize,
@@ -42,10 +44,12 @@ impl Experiment {
         let inputs = &ctx.inputs;
         let theory: TheoryDocument = inputs.document()?;
         let measured: records::montecarlo::Facts = inputs.facts()?;
+        let model = Model::read(inputs)?;
         Ok(Self {
             name: ctx.experiment.clone(),
             data: inputs.facts()?,
-            model: Model::read(inputs)?,
+            unit: Unit::of(Some(model.facts.loss)),
+            model,
             eigenpairs: Eigenpairs::read(inputs)?,
             step: measured.step,
             sizes: inputs.read_sizes("montecarlo", "prefix_sizes.npy")?,

@@ -4,10 +4,13 @@ use anyhow::Result;
 use records::family::{Curves, Ladder, MemberResult, Members, Rung};
 use store::artifact::Inputs;
 
+use crate::text::unit::Unit;
+
 /// All that a family found.
 pub struct Family {
     pub ladders: Vec<Ladder>,
     pub members: Vec<MemberResult>,
+    pub unit: Unit,
 }
 
 impl Family {
@@ -15,7 +18,8 @@ impl Family {
     pub fn read(inputs: &Inputs) -> Result<Self> {
         let Curves { curves: ladders } = inputs.document()?;
         let Members { members } = inputs.document()?;
-        Ok(Self { ladders, members })
+        let unit = Unit::of(members.first().map(|m| m.loss));
+        Ok(Self { ladders, members, unit })
     }
 }
 
@@ -27,7 +31,7 @@ pub trait ReadLadder {
     fn flat_from(&self) -> Option<f64>;
     /// `text` with the variant before it.
     fn label(&self, text: &str) -> String;
-    /// V (1/k − 1/(k+s)), V at the largest size, nats²
+    /// V (1/k − 1/(k+s)), V at the largest size, loss²
     fn law(&self, k: usize) -> f64;
     /// (k, value) of the sizes that have one.
     fn line(&self, of: impl Fn(&Rung) -> Option<f64>) -> Vec<(f64, f64)>;

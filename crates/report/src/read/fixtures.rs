@@ -15,6 +15,7 @@ use crate::read::experiment::Experiment;
 use crate::read::montecarlo::Grid;
 use crate::read::spectrum::Spectrum;
 use crate::read::train::Model;
+use crate::text::unit::Unit;
 
 /// V with this interval and a standard error of a tenth.
 fn uncertain(variance: f64, low: f64, high: f64) -> Uncertain {
@@ -81,6 +82,11 @@ pub fn grid(name: &str, basis: Basis) -> Grid {
     }
 }
 
+/// The unit of cross-entropy.
+pub fn nats() -> Unit {
+    Unit::of(Some(Loss::SoftmaxCrossEntropy))
+}
+
 /// A classifier of 100 samples with one setting, and nothing that is only there where it was asked for.
 pub fn experiment() -> Experiment {
     Experiment {
@@ -119,6 +125,7 @@ pub fn experiment() -> Experiment {
             history: Array2::zeros((1, 5)),
             polish_path: None,
         },
+        unit: nats(),
         eigenpairs: Eigenpairs {
             basis: Basis::Eigenvectors(Which::LargestAlgebraic),
             which: Which::LargestAlgebraic,
@@ -254,6 +261,7 @@ pub fn member(name: &str, polish: Option<Polished>) -> MemberResult {
         draws: 8,
         step: 1,
         layers: vec![4, 2],
+        loss: Loss::SoftmaxCrossEntropy,
         activation: Activation::Relu,
         n_params: 10,
         source: "s".into(),
@@ -267,7 +275,7 @@ pub fn member(name: &str, polish: Option<Polished>) -> MemberResult {
     }
 }
 
-/// K at 1e-4 nats² by the closed form.
+/// K at 1e-4 loss² by the closed form.
 pub fn row(status: Status, k: Option<usize>, interval: Option<(usize, usize)>) -> SufficientRow {
     let (low, high) = interval.unzip();
     let (setting, method) = ("s".into(), "order-average".into());

@@ -18,9 +18,9 @@ pub struct Grid {
     pub sizes: Vec<usize>,
     /// those of them that `pipeline.yaml` lists: each has a picture of its own
     pub asked: Vec<usize>,
-    /// (m, G, G), nats
+    /// (m, G, G), loss
     pub loss: Array3<f64>,
-    /// (m, G, G), nats²
+    /// (m, G, G), loss²
     pub change: Array3<f64>,
 }
 

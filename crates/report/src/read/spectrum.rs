@@ -19,7 +19,7 @@ pub struct Spectrum {
 
 /// Density of the eigenvalues by stochastic Lanczos quadrature.
 pub struct Density {
-    /// (points,), nats per squared parameter unit
+    /// (points,), loss per squared parameter unit
     pub grid: Array1<f64>,
     /// (points,)
     pub values: Array1<f64>,

@@ -12,7 +12,7 @@ pub struct Stream {
     trajectory: Array2<f64>,
     /// (seeds, rules), samples; NaN where a rule did not stop
     pub sizes: Array2<f64>,
-    /// (seeds, rules), nats²
+    /// (seeds, rules), loss²
     pub truths: Array2<f64>,
 }
 

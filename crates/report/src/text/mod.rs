@@ -4,4 +4,5 @@ pub mod directions;
 pub mod fact;
 pub mod numbers;
 pub mod paper;
+pub mod unit;
 pub mod verdicts;

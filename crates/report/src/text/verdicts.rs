@@ -9,15 +9,16 @@ use crate::read::bound::Setting;
 use crate::read::experiment::Experiment;
 use crate::read::family::ReadLadder;
 use crate::text::numbers::{count, grouped, percent, short, whole};
+use crate::text::unit::Unit;
 
 /// Share of the measured prefixes below which K of one order is said to rest on few: of a hundred prefixes, the last.
 const THIN_TAIL: f64 = 0.01;
 
 /// A tolerance in the words it was given in.
-pub fn tolerance(row: &SufficientRow) -> String {
+pub fn tolerance(row: &SufficientRow, unit: &Unit) -> String {
     match row.relative {
         Some(r) => format!("{} of the mean perturbed loss", percent(r)),
-        None => format!("{} nats²", short(row.tolerance)),
+        None => format!("{} {}", short(row.tolerance), unit.squared),
     }
 }
 
@@ -33,18 +34,18 @@ pub fn size(row: &SufficientRow) -> Option<String> {
 /// The answer at all tolerances, in one sentence: K by the closed form of the average over orders.
 pub fn headline(e: &Experiment, answer: &Setting) -> String {
     let rows = e.rows_of(&answer.found.name, "order-average");
-    let all = rows.map(|row| at_tolerance(row, e.data.n_samples)).collect::<Vec<_>>();
+    let all = rows.map(|row| at_tolerance(row, e)).collect::<Vec<_>>();
     format!("Samples that are enough: {}.", all.join("; "))
 }
 
-fn at_tolerance(row: &SufficientRow, n_samples: usize) -> String {
+fn at_tolerance(row: &SufficientRow, e: &Experiment) -> String {
     let k = size(row).unwrap_or_else(|| "no number".to_owned());
     let beyond = match row.status {
         Status::Reached => String::new(),
-        Status::Extrapolated => format!(", more than the {} at hand", grouped(n_samples)),
+        Status::Extrapolated => format!(", more than the {} at hand", grouped(e.data.n_samples)),
         Status::NotReached => format!(", {}", name_of(row.status)),
     };
-    format!("{k} for a change below {}{beyond}", tolerance(row))
+    format!("{k} for a change below {}{beyond}", tolerance(row, &e.unit))
 }
 
 /// The sentences of the answer, one per tolerance.
@@ -52,13 +53,13 @@ pub fn answers(e: &Experiment, answer: &Setting) -> Vec<String> {
     let (average, single) =
         (e.rows_of(&answer.found.name, "order-average"), e.rows_of(&answer.found.name, "monte-carlo"));
     let sentence = |(a, s): (&SufficientRow, &SufficientRow)| {
-        enough(a, s, e.data.n_samples) + &thin_tail(s, &e.sizes).unwrap_or_default()
+        enough(a, s, e) + &thin_tail(s, &e.sizes).unwrap_or_default()
     };
     average.zip(single).map(sentence).collect()
 }
 
 /// The answer at one tolerance: by the closed form with its interval, and by the single stored order.
-fn enough(average: &SufficientRow, single: &SufficientRow, n_samples: usize) -> String {
+fn enough(average: &SufficientRow, single: &SufficientRow, e: &Experiment) -> String {
     let k = average.k.unwrap_or_default();
     let interval = match (average.low, average.high) {
         (Some(low), Some(high)) => format!(" (interval {} to {})", grouped(low), grouped(high)),
@@ -70,13 +71,16 @@ fn enough(average: &SufficientRow, single: &SufficientRow, n_samples: usize) -> 
         }
         Status::Extrapolated => format!(
             "the {} samples at hand are not enough; about {} would be{interval}, extrapolated by the 1/k² law",
-            grouped(n_samples),
+            grouped(e.data.n_samples),
             grouped(k)
         ),
         Status::NotReached => format!("the law gives no number ({})", name_of(average.status)),
     };
     let order = single.k.map_or_else(|| "not reached".to_owned(), |k| format!("from {} on", grouped(k)));
-    format!("For a change below {}, {law}; in the one order that was measured, {order}.", tolerance(average))
+    format!(
+        "For a change below {}, {law}; in the one order that was measured, {order}.",
+        tolerance(average, &e.unit)
+    )
 }
 
 /// Where K of the one order rests on few of its prefixes, below [`THIN_TAIL`]; `sizes` are all that were measured.
@@ -130,17 +134,18 @@ pub fn polish(end: PolishEnd) -> &'static str {
 }
 
 /// Where the learning curve becomes flat, and whether a K marks that point.
-pub fn flat(ladder: &Ladder) -> String {
+pub fn flat(ladder: &Ladder, unit: &Unit) -> String {
     let Some(fit) = &ladder.fit else {
         return "There is no power law of the test loss: it needs three prefix sizes.".to_owned();
     };
     let gain = short(100.0 * ladder.flat_gain);
     match (ladder.flat_from(), fit.delta_at_flat) {
         (Some(k), Some(delta)) => format!(
-            "A doubling of the samples takes less than {gain} % off the test loss from about {} samples on{}: K marks that point only for a tolerance near {} nats².",
+            "A doubling of the samples takes less than {gain} % off the test loss from about {} samples on{}: K marks that point only for a tolerance near {} {}.",
             whole(k),
             if k > ladder.last().k as f64 { ", beyond those measured" } else { "" },
-            short(delta)
+            short(delta),
+            unit.squared
         ),
         _ if fit.flattening == Flattening::Never => format!(
             "The fitted floor is 0: by this law a doubling of the samples always takes more than {gain} % off the test loss, so no K marks where it becomes flat."
@@ -154,12 +159,13 @@ pub fn flat(ladder: &Ladder) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::read::fixtures::{curve, experiment, row, theory, unfitted};
+    use crate::read::fixtures::{curve, experiment, nats, row, theory, unfitted};
 
     #[test]
     fn the_answer_follows_its_status() {
         let single = row(Status::Reached, Some(1200), None);
-        let said = |average: &SufficientRow| enough(average, &single, 5000);
+        let e = experiment();
+        let said = |average: &SufficientRow| enough(average, &single, &e);
         assert_eq!(
             said(&row(Status::Reached, Some(1050), Some((900, 1300)))),
             "For a change below 1e-4 nats², 1,050 samples are enough (interval 900 to 1,300); in the one order that was measured, from 1,200 on."
@@ -167,7 +173,7 @@ mod tests {
         assert!(said(&row(Status::Reached, Some(1), None)).contains(", 1 sample is enough;"));
         assert!(
             said(&row(Status::Extrapolated, Some(9000), None))
-                .contains("the 5,000 samples at hand are not enough; about 9,000 would be, extrapolated")
+                .contains("the 100 samples at hand are not enough; about 9,000 would be, extrapolated")
         );
         assert!(said(&row(Status::NotReached, None, None)).contains("the law gives no number (not reached)"));
         let relative = SufficientRow { relative: Some(1e-3), ..row(Status::Reached, Some(1050), None) };
@@ -219,16 +225,16 @@ mod tests {
 
     #[test]
     fn a_learning_curve_is_flat_where_its_law_says_so() {
-        assert!(flat(&unfitted()).contains("no power law"));
-        assert!(flat(&curve(Flattening::Never, None)).starts_with("The fitted floor is 0"));
+        assert!(flat(&unfitted(), &nats()).contains("no power law"));
+        assert!(flat(&curve(Flattening::Never, None), &nats()).starts_with("The fitted floor is 0"));
         // A law that is flat from below the smallest size on is flat at every size that was measured.
         for everywhere in [curve(Flattening::Everywhere, None), curve(Flattening::At, Some(0.3))] {
-            assert!(flat(&everywhere).contains("at every size measured"));
+            assert!(flat(&everywhere, &nats()).contains("at every size measured"));
         }
         assert_eq!(
-            flat(&curve(Flattening::At, Some(22_725.0))),
+            flat(&curve(Flattening::At, Some(22_725.0)), &nats()),
             "A doubling of the samples takes less than 5 % off the test loss from about 22,725 samples on, beyond those measured: K marks that point only for a tolerance near 1.9e-7 nats²."
         );
-        assert!(flat(&curve(Flattening::At, Some(700.0))).contains("from about 700 samples on: K"));
+        assert!(flat(&curve(Flattening::At, Some(700.0)), &nats()).contains("from about 700 samples on: K"));
     }
 }

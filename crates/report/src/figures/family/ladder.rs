@@ -8,6 +8,7 @@ use crate::plot::panel::{Panel, Style, axes, geometric, line, ranked};
 use crate::read::family::ReadLadder;
 use crate::text::fact::{Fact, fact, spread};
 use crate::text::numbers::{grouped, short, whole};
+use crate::text::unit::Unit;
 use crate::text::verdicts::flat;
 
 fn over_samples(title: &str, y_label: &str) -> Panel {
@@ -15,8 +16,8 @@ fn over_samples(title: &str, y_label: &str) -> Panel {
 }
 
 /// Test loss with its power law, and test accuracy.
-pub fn learning_curve(ladders: &[Ladder]) -> Result<Figure> {
-    let mut loss = Panel { log_y: true, ..over_samples("Test loss", "loss (nats)") };
+pub fn learning_curve(ladders: &[Ladder], unit: &Unit) -> Result<Figure> {
+    let mut loss = Panel { log_y: true, ..over_samples("Test loss", &format!("loss ({})", unit.loss)) };
     let mut accuracy = Panel { rises: true, ..over_samples("Test accuracy", "fraction classified right") };
     let band = |r: &Rung| {
         let s = r.test_loss?;
@@ -41,20 +42,20 @@ pub fn learning_curve(ladders: &[Ladder]) -> Result<Figure> {
     let caption = "Learning curve: networks trained on k samples, tested on the same test split.";
     let mut figure = Figure::of("learning-curve", Section::Model, caption, &panels)?;
     for ladder in ladders {
-        figure = figure.saying(ladder.label(&flat(ladder)));
-        figure = figure.with(ladder.fit.iter().flat_map(|fit| power_law(ladder, fit)));
+        figure = figure.saying(ladder.label(&flat(ladder, unit)));
+        figure = figure.with(ladder.fit.iter().flat_map(|fit| power_law(ladder, fit, unit)));
     }
     Ok(figure)
 }
 
 /// The test loss as a + b k^−c, and where it is flat.
-fn power_law(ladder: &Ladder, fit: &Fit) -> Vec<Fact> {
+fn power_law(ladder: &Ladder, fit: &Fit, unit: &Unit) -> Vec<Fact> {
     let of = |what: &str| ladder.label(what);
     let exponent = fact(of("exponent c"), fit.exponent, "");
     let flat = ladder.flat_from().map(|k| fact(of("flat from"), k.round(), "samples"));
     let mut facts = vec![
-        fact(of("floor a of the test loss"), fit.floor, "nats"),
-        fact(of("scale b"), fit.scale, "nats"),
+        fact(of("floor a of the test loss"), fit.floor, &unit.loss),
+        fact(of("scale b"), fit.scale, &unit.loss),
         fit.exponent_deviation.map_or(exponent.clone(), |d| exponent.with_error(d)),
         fact(of("residual"), fit.relative_residual, "fraction"),
     ];
@@ -90,8 +91,11 @@ pub fn angles(ladders: &[Ladder]) -> Result<Figure> {
 }
 
 /// Δ_k where each prefix has its own minimiser and directions.
-pub fn retrained(ladders: &[Ladder]) -> Result<Figure> {
-    let mut panel = Panel { log_y: true, ..over_samples("Δ_k at retrained minimisers", "Δ_k (nats²)") };
+pub fn retrained(ladders: &[Ladder], unit: &Unit) -> Result<Figure> {
+    let mut panel = Panel {
+        log_y: true,
+        ..over_samples("Δ_k at retrained minimisers", &format!("Δ_k ({})", unit.squared))
+    };
     for (i, ladder) in ladders.iter().enumerate() {
         let curves = [
             ("retrained, samples to come", ladder.line(|r| Some(r.delta_fresh?.mean)), Style::Points),
@@ -112,7 +116,7 @@ pub fn retrained(ladders: &[Ladder]) -> Result<Figure> {
 }
 
 /// K as each size predicts it, beside where the learning curve is flat.
-pub fn sufficient(ladders: &[Ladder]) -> Result<Figure> {
+pub fn sufficient(ladders: &[Ladder], unit: &Unit) -> Result<Figure> {
     let mut panel = Panel { log_y: true, ..over_samples("K as each size predicts it", "K (samples)") };
     let mut facts = vec![];
     for ladder in ladders {
@@ -120,14 +124,16 @@ pub fn sufficient(ladders: &[Ladder]) -> Result<Figure> {
             let of = |r: &Rung| r.sufficient.get(j).map(|s| s.1.mean);
             let label = ladder.label(&format!("K at {}", short(*tolerance)));
             panel.lines.push(line(&label, ladder.line(of), Style::Solid, panel.lines.len()));
-            facts.push(spread(format!("{label} nats²"), *k, "samples"));
+            facts.push(spread(format!("{label} {}", unit.squared), *k, "samples"));
         }
         if let Some(k) = ladder.flat_from() {
             panel.levels.push((k, ladder.label(&format!("learning curve flat: {}", whole(k)))));
         }
         let delta =
             ladder.fit.as_ref().and_then(|f| f.delta_at_flat).filter(|_| ladder.flat_from().is_some());
-        facts.extend(delta.map(|d| fact(ladder.label("Δ_k where the learning curve is flat"), d, "nats²")));
+        facts.extend(
+            delta.map(|d| fact(ladder.label("Δ_k where the learning curve is flat"), d, &unit.squared)),
+        );
     }
     let caption =
         "K by the closed form from the networks of each size, beside where the learning curve is flat.";
@@ -139,7 +145,7 @@ mod tests {
     use records::family::Flattening;
 
     use super::*;
-    use crate::read::fixtures::{curve, one, rung, unfitted};
+    use crate::read::fixtures::{curve, nats, one, rung, unfitted};
 
     fn known(figure: &Figure) -> Vec<String> {
         figure.facts.iter().map(Fact::text).collect()
@@ -148,30 +154,31 @@ mod tests {
     #[test]
     fn a_learning_curve_has_its_law_and_the_panels_it_was_measured_for() {
         let fitted = curve(Flattening::At, Some(22_725.3));
-        let figure = learning_curve(&[Ladder { variant: Some("wide".into()), ..fitted }]).unwrap();
+        let figure = learning_curve(&[Ladder { variant: Some("wide".into()), ..fitted }], &nats()).unwrap();
         assert_eq!(known(&figure), ["0", "5.036", "0.3730 ± 0.0013", "3.18 %", "22,725"]);
         assert!(figure.verdict.starts_with("wide: A doubling of the samples"), "{}", figure.verdict);
         assert!(figure.alt.ends_with("(Test loss)"), "{}", figure.alt);
         let mut classified = unfitted();
         classified.rungs[0].test_accuracy = Some(one(0.9));
-        let both = learning_curve(&[classified]).unwrap();
+        let both = learning_curve(&[classified], &nats()).unwrap();
         assert!(both.alt.ends_with("(Test loss; Test accuracy)") && both.facts.is_empty());
     }
 
     #[test]
     fn k_stands_beside_the_learning_curve() {
         let within = curve(Flattening::At, Some(700.0));
-        let figure = sufficient(&[within, Ladder { variant: Some("wide".into()), ..unfitted() }]).unwrap();
+        let figure =
+            sufficient(&[within, Ladder { variant: Some("wide".into()), ..unfitted() }], &nats()).unwrap();
         assert!(figure.svg.contains("learning curve flat: 700"), "{}", figure.svg);
         assert_eq!(known(&figure), ["3,870", "1.9e-7", "3,870"]);
-        let everywhere = sufficient(&[curve(Flattening::At, Some(0.3))]).unwrap();
+        let everywhere = sufficient(&[curve(Flattening::At, Some(0.3))], &nats()).unwrap();
         assert!(!everywhere.svg.contains("learning curve flat") && everywhere.facts.len() == 1);
     }
 
     #[test]
     fn retrained_networks_are_compared_where_there_are_some() {
         let mut ladder = unfitted();
-        assert!(retrained(&[unfitted()]).unwrap().facts.is_empty());
+        assert!(retrained(&[unfitted()], &nats()).unwrap().facts.is_empty());
         assert!(angles(&[unfitted()]).unwrap().verdict.starts_with("No overlap: the retrained"));
         // V = 1, s = 1: the law is 1/110 at k = 10, 1/420 at k = 20.
         for (i, (k, delta, overlap)) in
@@ -180,7 +187,7 @@ mod tests {
             let fresh = Rung { delta_fresh: Some(one(delta)), overlap: Some(one(overlap)), ..rung(k) };
             ladder.rungs.insert(i, fresh);
         }
-        assert_eq!(known(&retrained(std::slice::from_ref(&ladder)).unwrap()), ["2", "0.5"]);
+        assert_eq!(known(&retrained(std::slice::from_ref(&ladder), &nats()).unwrap()), ["2", "0.5"]);
         assert_eq!(known(&angles(&[ladder]).unwrap()), ["0.25", "0.75"]);
     }
 }

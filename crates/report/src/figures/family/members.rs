@@ -9,17 +9,16 @@ use crate::plot::panel::{Panel, Style, axes, delta_axes, geometric, line, ranked
 use crate::read::family::{Family, ReadLadder, replicated};
 use crate::text::fact::{Fact, fact, number, spread};
 use crate::text::numbers::{count, grouped};
+use crate::text::unit::Unit;
 use crate::text::{paper, verdicts};
 
-const UNIT: &str = "nats per squared parameter unit";
-
 /// Figure 1: the mean over replicas, with its spread.
-pub fn spectrum(ladders: &[Ladder], compare: bool) -> Result<Figure> {
+pub fn spectrum(ladders: &[Ladder], compare: bool, unit: &Unit) -> Result<Figure> {
     let band = ladders[0].last().eigenvalues.iter().enumerate();
     let band = band.filter_map(|(i, s)| Some((i as f64 + 1.0, s.mean - s.deviation?, s.mean + s.deviation?)));
     let mut panel = Panel {
         band: band.collect(),
-        ..axes("Eigenvalues of H(w*)", "rank", &format!("eigenvalue ({UNIT})"))
+        ..axes("Eigenvalues of H(w*)", "rank", &format!("eigenvalue ({})", unit.eigenvalue))
     };
     let mut facts = vec![];
     for (i, ladder) in ladders.iter().enumerate() {
@@ -28,7 +27,7 @@ pub fn spectrum(ladders: &[Ladder], compare: bool) -> Result<Figure> {
         panel.lines.push(line(&label, ranked(values.iter().map(|s| s.mean)), Style::Solid, i));
         let of = |rank: usize| {
             let label = ladder.label(&format!("λ{rank} over {}", count(n, "network")));
-            spread(label, values[rank - 1], UNIT)
+            spread(label, values[rank - 1], &unit.eigenvalue)
         };
         facts.push(of(1));
         facts.extend((values.len() > 1).then(|| of(values.len())));
@@ -36,9 +35,9 @@ pub fn spectrum(ladders: &[Ladder], compare: bool) -> Result<Figure> {
     if compare {
         let points = ranked(paper::EIGENVALUES);
         panel.lines.push(line("the paper, mean of 50 networks", points, Style::Dashed, ladders.len()));
-        facts.extend(
-            [1, 10].map(|rank| fact(format!("λ{rank} of the paper"), paper::EIGENVALUES[rank - 1], UNIT)),
-        );
+        facts.extend([1, 10].map(|rank| {
+            fact(format!("λ{rank} of the paper"), paper::EIGENVALUES[rank - 1], &unit.eigenvalue)
+        }));
     }
     let deviation = if replicated(ladders) { "; ± is the standard deviation over replicas" } else { "" };
     let caption = format!(
@@ -80,14 +79,14 @@ pub fn variants(family: &Family) -> Result<Figure> {
     let last = ladders.iter().map(|l| l.last().k).max().unwrap_or(1) as f64;
     let first = if last > first { first } else { last / 100.0 };
     let law = |v: f64, step: f64| geometric(first, last, |k| v * step / (k * (k + step)));
-    let mut panel = delta_axes("Δ_k, averaged over orders", "Δ_k (nats²)");
+    let mut panel = delta_axes("Δ_k, averaged over orders", &format!("Δ_k ({})", family.unit.squared));
     let mut facts = vec![];
     for (i, ladder) in ladders.iter().enumerate() {
         let (step, v) = (ladder.step as f64, ladder.last().variance);
         panel.lines.push(line(&ladder.label("Monte Carlo"), law(v.mean, step), Style::Solid, i));
-        facts.push(spread(ladder.label("V by Monte Carlo"), v, "nats²"));
+        facts.push(spread(ladder.label("V by Monte Carlo"), v, &family.unit.squared));
         for (name, theory) in &ladder.theory_variances {
-            facts.push(fact(ladder.label(&format!("V by {name}")), *theory, "nats²"));
+            facts.push(fact(ladder.label(&format!("V by {name}")), *theory, &family.unit.squared));
             if name == "second-order" {
                 let label = ladder.label("second-order theory");
                 panel.lines.push(line(&label, law(*theory, step), Style::Dashed, i));
@@ -100,7 +99,7 @@ pub fn variants(family: &Family) -> Result<Figure> {
         let own = |f: Fact| Fact { label: format!("{}: {}", member.member.name, f.label), ..f };
         figure = figure
             .saying(format!("{}: {}", member.member.name, verdicts::polish(polish.status)))
-            .with(polished(polish).map(own));
+            .with(polished(polish, &family.unit).map(own));
     }
     Ok(figure)
 }
@@ -111,7 +110,7 @@ mod tests {
     use records::train::PolishEnd;
 
     use super::*;
-    use crate::read::fixtures::{self, member, one, unfitted};
+    use crate::read::fixtures::{self, member, nats, one, unfitted};
 
     fn known(figure: &Figure) -> Vec<String> {
         figure.facts.iter().map(|f| format!("{}: {}", f.label, f.text())).collect()
@@ -135,11 +134,11 @@ mod tests {
     #[test]
     fn a_spectrum_over_replicas_names_variants_and_the_paper_where_asked() {
         let mut wide = unfitted();
-        assert_eq!(known(&spectrum(&[unfitted()], false).unwrap()), ["λ1 over 1 network: 2"]);
+        assert_eq!(known(&spectrum(&[unfitted()], false, &nats()).unwrap()), ["λ1 over 1 network: 2"]);
         wide.rungs[0].replicas = 3;
         wide.rungs[0].eigenvalues = vec![Spread { mean: 4.0, deviation: Some(0.5) }, one(1.0)];
         wide.variant = Some("wide".into());
-        let both = spectrum(&[wide, unfitted()], true).unwrap();
+        let both = spectrum(&[wide, unfitted()], true, &nats()).unwrap();
         assert!(both.caption.ends_with("± is the standard deviation over replicas."));
         assert_eq!(
             known(&both),
@@ -159,7 +158,7 @@ mod tests {
         let sharp = Ladder { variant: Some("sharp".into()), ..unfitted() };
         flat.theory_variances = vec![("quadratic".into(), 3.0), ("second-order".into(), 1.5)];
         let members = vec![member("a/1", Some(fixtures::polished(PolishEnd::Reached))), member("a/2", None)];
-        let figure = variants(&Family { ladders: vec![flat, sharp], members }).unwrap();
+        let figure = variants(&Family { ladders: vec![flat, sharp], members, unit: nats() }).unwrap();
         let facts = known(&figure);
         assert_eq!(
             facts[..3],

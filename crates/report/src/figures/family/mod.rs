@@ -10,15 +10,15 @@ use crate::read::family::{Family, ReadLadder};
 
 /// All figures of a family.
 pub fn draw(family: &Family, compare: bool) -> Result<Vec<Figure>> {
-    let Family { ladders, members } = family;
-    let mut figures = vec![members::spectrum(ladders, compare)?];
+    let Family { ladders, members, unit } = family;
+    let mut figures = vec![members::spectrum(ladders, compare, unit)?];
     if ladders.iter().any(|l| l.rungs.len() > 1) {
         if ladders.iter().any(|l| l.last().test_loss.is_some()) {
-            figures.push(ladder::learning_curve(ladders)?);
+            figures.push(ladder::learning_curve(ladders, unit)?);
         }
         figures.push(ladder::angles(ladders)?);
-        figures.push(ladder::retrained(ladders)?);
-        figures.push(ladder::sufficient(ladders)?);
+        figures.push(ladder::retrained(ladders, unit)?);
+        figures.push(ladder::sufficient(ladders, unit)?);
     }
     if members.iter().any(|m| m.n_classes != members[0].n_classes) {
         figures.push(members::classes(members)?);
