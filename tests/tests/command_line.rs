@@ -256,7 +256,7 @@ fn the_example_goes_from_a_trained_mlp_to_k() {
     let ran = ran(command.output());
     assert_eq!(ran.code, 0, "{}", ran.said);
     assert!(ran.said.contains("Samples that are enough: "), "{}", ran.said);
-    let results = dir.path("my/artifacts/my-network");
+    let results = dir.path("my/artifacts/my-mlp");
     let summary: Value =
         serde_json::from_slice(&std::fs::read(results.join("report/summary.json")).unwrap()).unwrap();
     // NumPy's own forward pass over the same f32 weights, printed with eight decimals.

@@ -194,11 +194,11 @@ fn wrong_turns_are_told_and_their_hints_lead_on() {
 #[test]
 fn a_pipeline_file_may_lie_in_a_folder_with_spaces() {
     let place = Place::new(|_| ());
-    let folder = place.path("my network's");
+    let folder = place.path("my mlp's");
     std::fs::create_dir(&folder).unwrap();
     let text = "defaults_from: ../pipeline.yaml\nexperiments:\n  mine:\n    fetch-data: {dataset: digits}\n";
     std::fs::write(folder.join("p.yaml"), text).unwrap();
-    let ran = place.make_with("my network's/p.yaml", &["mine/fetch-data"]);
+    let ran = place.make_with("my mlp's/p.yaml", &["mine/fetch-data"]);
     assert_eq!(ran.code, 0, "{}", ran.said);
     assert!(place.path("artifacts/mine/fetch-data/manifest.json").exists());
 }
