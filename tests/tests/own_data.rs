@@ -158,7 +158,7 @@ fn wrong_turns_are_told_and_their_hints_lead_on() {
     let said = run("{scale: 1, mean: 0, std: 1}", "{scale: 255, mean: 0.1307, std: 0.3081}", &two);
     for part in [
         "warning: train: my/weights.npz: ",
-        "where equal scores for all classes give ln 3 = 1.0986 nats",
+        "where equal scores for all classes give 1.0986 nats",
         "fetch-data.normalisation",
     ] {
         assert!(said.contains(part), "{part:?} is not in: {said}");

@@ -25,13 +25,11 @@ pub fn chance(
     let lost = (loss > baseline).then(|| {
         let unit = network.loss.unit().to(1);
         let which = if network.loss.needs_classes() {
-            "equal scores for all classes"
+            "equal scores for all classes give"
         } else {
-            "the mean of the targets"
+            "the mean of the targets as every answer gives"
         };
-        format!(
-            "the loss is {loss:.4} {unit}, where {which} as answer to every sample gives {baseline:.4} {unit}"
-        )
+        format!("the loss is {loss:.4} {unit}, where {which} {baseline:.4} {unit}")
     });
     // Two standard errors of a guess among so many classes.
     let guess = 1.0 / n_outputs as f64;
