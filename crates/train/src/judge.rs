@@ -85,7 +85,7 @@ mod tests {
         let classes = samples(Targets::Classes((0..2400).map(|i| i % 3).collect()));
         let said = chance("w", &network, (1.776, Some(0.3379)), &classes).unwrap();
         for part in
-            ["1.7760 nats", "gives 1.0986 nats", "33.79 %", "33.33 %", "normalisation", "order", "activation"]
+            ["1.7760 nats", "give 1.0986 nats", "33.79 %", "33.33 %", "normalisation", "order", "activation"]
         {
             assert!(said.contains(part), "{part:?} is not in: {said}");
         }
