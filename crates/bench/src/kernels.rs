@@ -95,7 +95,7 @@ impl Bench {
     }
 
     fn weights(&self) -> (f64, f64) {
-        let (p1, p2) = self.network.weight_counts();
+        let (p1, p2) = self.network.multiply_adds();
         (p1 as f64, p2 as f64)
     }
 
@@ -200,7 +200,7 @@ impl Bench {
     }
 
     fn draw_flops(&self, d: usize) -> f64 {
-        2.0 * ((d + 1) * self.network.widths()[1]) as f64 + 2.0 * self.weights().1
+        2.0 * ((d + 1) * self.network.widths()[self.network.first_affine()]) as f64 + 2.0 * self.weights().1
     }
 
     fn at<'a>(&'a self, samples: &'a Samples, basis: &'a Array2<f32>) -> Draws<'a, f32> {

@@ -137,15 +137,16 @@ impl<R: Real> Workload<R> {
         Ok(Self { shape, network, w, samples, begun })
     }
 
-    /// Weights without biases: of the first layer, and of the others.
+    /// Multiply-adds of a sample: of the first layer with weights, and of the others.
     pub fn weights(&self) -> (f64, f64) {
-        let of = |l: usize| (self.network.widths()[l] * self.network.widths()[l - 1]) as f64;
-        (of(1), (2..=self.network.depth()).map(of).sum())
+        let (first, rest) = self.network.multiply_adds();
+        (first as f64, rest as f64)
     }
 
     /// Flops of the losses of one draw at one sample (`docs/method.md`, 1.6).
     pub fn flops_of_draw(&self, dim: usize) -> f64 {
-        2.0 * (dim as f64 + 1.0) * self.network.widths()[1] as f64 + 2.0 * self.weights().1
+        2.0 * (dim as f64 + 1.0) * self.network.widths()[self.network.first_affine()] as f64
+            + 2.0 * self.weights().1
     }
 
     /// Flops of a gradient step at one sample.

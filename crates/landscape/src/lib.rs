@@ -24,7 +24,8 @@ pub mod spectrum;
 pub mod training;
 
 pub use network::activation::Activation;
-pub use network::layers::Network;
+pub use network::architecture::Network;
+pub use network::layers::{Image, Kind, Layer};
 pub use network::loss::Loss;
 pub use numeric::real::Real;
 pub use numeric::samples::{Inputs, Samples, Targets};

@@ -1,4 +1,4 @@
-//! Every kernel against float64 answers of an independent program: automatic differentiation in JAX, on six small
+//! Every kernel against float64 answers of an independent program: automatic differentiation in JAX, on ten small
 //! networks (`tests/fixtures/*/meta.json` says how they were made). Tolerances are those of the fixtures: relative to
 //! the largest entry, 1e-10 for second derivatives, 1e-12 for losses, as sums are taken in another order only.
 
@@ -17,8 +17,8 @@ use landscape::spectrum::lanczos::lanczos;
 use landscape::spectrum::operator::{Dense, PrefixHessian, SymmetricOperator};
 use landscape::spectrum::prefixes::prefix_spectrum;
 use landscape::spectrum::ritz::{EigenRequest, RitzPairs, Which};
-use landscape::{Activation, Inputs, Loss, Network, Real, Samples, Targets};
-use ndarray::{Array, Array1, Array2, ArrayView2, Axis, Dimension, Ix1, Ix2, Ix3, s};
+use landscape::{Activation, Image, Inputs, Kind, Layer, Loss, Network, Real, Samples, Targets};
+use ndarray::{Array, Array1, Array2, ArrayD, ArrayView2, Axis, Dimension, Ix1, Ix2, Ix3, s};
 
 struct Fixture {
     dir: PathBuf,
@@ -33,32 +33,28 @@ impl Fixture {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
         let mut dirs = std::fs::read_dir(root).unwrap().map(|e| e.unwrap().path()).collect::<Vec<_>>();
         dirs.sort();
-        assert_eq!(dirs.len(), 6, "six cases");
+        assert_eq!(dirs.len(), 10, "ten cases");
         dirs.into_iter().map(Self::read).collect()
     }
 
     fn read(dir: PathBuf) -> Self {
         let meta: serde_json::Value =
             serde_json::from_str(&std::fs::read_to_string(dir.join("meta.json")).unwrap()).unwrap();
-        let layers: Vec<usize> = serde_json::from_value(meta["layers"].clone()).unwrap();
-        let activation = match meta["activation"].as_str().unwrap() {
-            "relu" => Activation::Relu,
-            "tanh" => Activation::Tanh,
-            "gelu" => Activation::Gelu,
-            "softplus" => Activation::Softplus,
-            "sigmoid" => Activation::Sigmoid,
-            other => panic!("{other}"),
-        };
         let loss = match meta["loss"].as_str().unwrap() {
             "softmax_cross_entropy" => Loss::SoftmaxCrossEntropy,
             "mse" | "squared_error" | "half_squared_error" | "half_mse" => Loss::SquaredError,
             other => panic!("{other}"),
         };
-        let network = Network::new(&layers, activation, loss);
+        let network = network(&meta, loss);
         let mut w = vec![];
-        for l in 1..=network.depth() {
-            w.extend(load::<Ix2>(&dir, &format!("W{l}")));
-            w.extend(load::<Ix1>(&dir, &format!("b{l}")));
+        for l in (1..=network.depth()).filter(|&l| network.layer(l).is_affine()) {
+            let weights = load_any(&dir, &format!("W{l}"));
+            let shape = network.weight_shape(l);
+            assert_eq!((weights.shape()[0], weights.len() / weights.shape()[0]), shape, "W{l}");
+            w.extend(weights);
+            if network.layer(l).bias {
+                w.extend(load::<Ix1>(&dir, &format!("b{l}")));
+            }
         }
         let y = npyz::NpyFile::new(std::fs::File::open(dir.join("y.npy")).unwrap()).unwrap();
         let y = y.into_vec::<i64>().unwrap().into_iter().map(|y| u32::try_from(y).unwrap()).collect();
@@ -80,11 +76,51 @@ impl Fixture {
     }
 }
 
+/// Of `layers`, which are widths, or one object for each layer over `image`.
+fn network(meta: &serde_json::Value, loss: Loss) -> Network {
+    let activation = |name: &serde_json::Value| match name.as_str().unwrap_or("none") {
+        "none" => Activation::Identity,
+        "relu" => Activation::Relu,
+        "tanh" => Activation::Tanh,
+        "gelu" => Activation::Gelu,
+        "softplus" => Activation::Softplus,
+        "sigmoid" => Activation::Sigmoid,
+        other => panic!("{other}"),
+    };
+    let layers = meta["layers"].as_array().unwrap();
+    if layers[0].is_u64() {
+        let widths: Vec<usize> = serde_json::from_value(meta["layers"].clone()).unwrap();
+        return Network::new(&widths, activation(&meta["activation"]), loss);
+    }
+    let layer = |layer: &serde_json::Value| {
+        let number = |key: &str| layer[key].as_u64().map(|n| usize::try_from(n).unwrap());
+        let convolution = number("conv").map(|filters| Kind::Conv {
+            filters,
+            kernel: number("kernel").unwrap(),
+            padding: number("padding").unwrap(),
+            stride: number("stride").unwrap(),
+        });
+        let kind = convolution
+            .or(number("linear").map(|units| Kind::Linear { units }))
+            .or(number("max_pool").map(|size| Kind::MaxPool { size }))
+            .or(number("average_pool").map(|size| Kind::AveragePool { size }))
+            .unwrap();
+        Layer { kind, activation: activation(&layer["activation"]), bias: layer["bias"] == true }
+    };
+    let [channels, height, width] = serde_json::from_value(meta["image"].clone()).unwrap();
+    let layers = layers.iter().map(layer).collect();
+    Network::of_layers(Image { channels, height, width }, layers, loss).unwrap()
+}
+
 fn load<D: Dimension>(dir: &Path, name: &str) -> Array<f64, D> {
+    load_any(dir, name).into_dimensionality().unwrap()
+}
+
+fn load_any(dir: &Path, name: &str) -> ArrayD<f64> {
     let file = npyz::NpyFile::new(std::fs::File::open(dir.join(format!("{name}.npy"))).unwrap()).unwrap();
     let shape = file.shape().iter().map(|&n| usize::try_from(n).unwrap()).collect::<Vec<_>>();
     let values = file.into_vec::<f64>().unwrap();
-    Array::from_shape_vec(shape, values).unwrap().into_dimensionality().unwrap()
+    ArrayD::from_shape_vec(shape, values).unwrap()
 }
 
 #[track_caller]

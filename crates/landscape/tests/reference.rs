@@ -12,7 +12,7 @@ use landscape::passes::curvature::sample_derivatives;
 use landscape::passes::draws::{Draws, LossSink};
 use landscape::passes::gradient::{full_gradient, sample_losses};
 use landscape::passes::hvp::{HessianSum, SecondOrder};
-use landscape::{Activation, Inputs, Loss, Network, Samples, Targets};
+use landscape::{Activation, Image, Inputs, Kind, Layer, Loss, Network, Samples, Targets};
 use ndarray::{Array1, Array2, ArrayView1, array};
 
 /// A value that depends on t, with its first and second derivative at t = 0.
@@ -91,6 +91,53 @@ fn phi(activation: Activation, z: Jet) -> Jet {
     }
 }
 
+/// z_l of h_{l−1}, both in PyTorch's order (C, H, W), by the definitions of the layers.
+fn layer(network: &Network, l: usize, parameter: &dyn Fn(usize) -> Jet, h: &[Jet]) -> Vec<Jet> {
+    let (below, above) = (network.image(l - 1), network.image(l));
+    let (weights, bias) = network.offsets(l);
+    let at = |c: usize, y: usize, x: usize| h[(c * below.height + y) * below.width + x];
+    let squares = |size: usize, c, y: usize, x: usize| {
+        (0..size * size).map(move |i| at(c, y * size + i / size, x * size + i % size))
+    };
+    let mut z = vec![];
+    for (c, y, x) in (0..above.channels)
+        .flat_map(|c| (0..above.height).flat_map(move |y| (0..above.width).map(move |x| (c, y, x))))
+    {
+        let bias = if network.layer(l).bias { parameter(bias.start + c) } else { Jet::constant(0.0) };
+        z.push(match network.layer(l).kind {
+            Kind::Linear { .. } => {
+                let terms =
+                    h.iter().enumerate().map(|(j, &h)| parameter(weights.start + c * below.len() + j) * h);
+                terms.fold(bias, Add::add)
+            }
+            Kind::Conv { kernel, padding, stride, .. } => {
+                let mut sum = bias;
+                for (i, a, b) in (0..below.channels)
+                    .flat_map(|i| (0..kernel).flat_map(move |a| (0..kernel).map(move |b| (i, a, b))))
+                {
+                    let (y, x) = (y * stride + a, x * stride + b);
+                    let inside = (padding..below.height + padding).contains(&y)
+                        && (padding..below.width + padding).contains(&x);
+                    if inside {
+                        let w =
+                            parameter(weights.start + ((c * below.channels + i) * kernel + a) * kernel + b);
+                        sum = sum + w * at(i, y - padding, x - padding);
+                    }
+                }
+                sum
+            }
+            Kind::AveragePool { size } => {
+                let share = Jet::constant(1.0 / (size * size) as f64);
+                squares(size, c, y, x).fold(Jet::constant(0.0), Add::add) * share
+            }
+            Kind::MaxPool { size } => {
+                squares(size, c, y, x).reduce(|m, h| if h.value > m.value { h } else { m }).unwrap()
+            }
+        });
+    }
+    z
+}
+
 /// ℓ of sample `i` at `w + t v`.
 fn loss(
     network: &Network,
@@ -103,16 +150,10 @@ fn loss(
     let parameter = |j: usize| Jet { value: w[j], slope: v[j], bend: 0.0 };
     let mut h = x.iter().map(|&x| Jet::constant(x)).collect::<Vec<_>>();
     for l in 1..=network.depth() {
-        let (weights, bias) = network.offsets(l);
-        let unit = |o: usize| {
-            let terms = h
-                .iter()
-                .enumerate()
-                .map(|(j, &h)| parameter(weights.start + o * network.widths()[l - 1] + j) * h);
-            let z = terms.fold(parameter(bias.start + o), Add::add);
-            if l < network.depth() { phi(network.activation, z) } else { z }
-        };
-        h = (0..network.widths()[l]).map(unit).collect();
+        h = layer(network, l, &parameter, &h)
+            .into_iter()
+            .map(|z| phi(network.layer(l).activation, z))
+            .collect();
     }
     let minus_y = |c: usize| Jet::constant(-targets.value(i, c));
     match network.loss {
@@ -137,7 +178,7 @@ struct Subject {
     directions: Array2<f64>,
 }
 
-/// Every activation with every loss and its targets, in networks of one to three layers, over three blocks.
+/// Every activation with every loss and its targets, in networks of one to three layers, and over images; three blocks.
 fn subjects() -> Vec<Subject> {
     use Activation::{Gelu, Identity, Relu, Sigmoid, Softplus, Tanh};
     let n = 2 * BLOCK_ROWS + 7;
@@ -152,19 +193,57 @@ fn subjects() -> Vec<Subject> {
         ] {
             for layers in [&[5, 3][..], &[5, 4, 3], &[5, 4, 2, 3]] {
                 let network = Network::new(layers, activation, loss);
-                let x = gaussian_rows(1, n, 5);
-                let samples =
-                    Samples::new(Inputs::F64(Arc::new(x.clone())), targets.clone(), (1.0, 0.0, 1.0));
-                let w = gaussian_rows(2, 1, network.n_params()).row(0).to_owned();
-                let directions = gaussian_rows(3, 2, network.n_params());
-                subjects.push(Subject { network, x, samples, w, directions });
+                subjects.push(Subject::new(network, targets.clone()));
             }
+        }
+        for layers in images(activation) {
+            let input = Image { channels: 2, height: 6, width: 5 };
+            let network = Network::of_layers(input, layers, Loss::SoftmaxCrossEntropy).unwrap();
+            subjects.push(Subject::new(network, classes()));
         }
     }
     subjects
 }
 
+/// Networks over 2 × 6 × 5: every kind of layer, kernel, padding, stride and place of a pool, with and without biases.
+fn images(activation: Activation) -> Vec<Vec<Layer>> {
+    let conv = |filters, kernel, padding, stride, bias| {
+        let kind = Kind::Conv { filters, kernel, padding, stride };
+        Layer { kind, activation, bias }
+    };
+    let pool = |kind| Layer { kind, activation: Activation::Identity, bias: false };
+    let (max, mean) = (pool(Kind::MaxPool { size: 2 }), pool(Kind::AveragePool { size: 2 }));
+    let output = |bias| Layer { bias, ..Layer::linear(3, Activation::Identity) };
+    vec![
+        vec![conv(3, 3, 1, 1, true), conv(2, 2, 0, 1, true), output(true)],
+        vec![conv(2, 3, 0, 2, false), Layer::linear(4, activation), output(false)],
+        vec![
+            max,
+            conv(3, 2, 2, 3, true),
+            mean,
+            Layer { bias: false, ..Layer::linear(3, activation) },
+            output(true),
+        ],
+        vec![
+            conv(2, 1, 0, 1, true),
+            Layer { activation, ..max },
+            conv(3, 3, 2, 1, false),
+            mean,
+            output(true),
+        ],
+        vec![mean, Layer { activation, ..max }, output(true)],
+    ]
+}
+
 impl Subject {
+    fn new(network: Network, targets: Targets) -> Self {
+        let x = gaussian_rows(1, targets.len(), network.widths()[0]);
+        let samples = Samples::new(Inputs::F64(Arc::new(x.clone())), targets, (1.0, 0.0, 1.0));
+        let w = gaussian_rows(2, 1, network.n_params()).row(0).to_owned();
+        let directions = gaussian_rows(3, 2, network.n_params());
+        Self { network, x, samples, w, directions }
+    }
+
     /// ℓ_i at `w + t v`, for all samples.
     fn along(&self, w: ArrayView1<f64>, v: ArrayView1<f64>) -> Vec<Jet> {
         let of = |(i, x)| loss(&self.network, w, v, x, self.samples.targets(), i);

@@ -14,7 +14,7 @@ use landscape::passes::hvp::{HessianSum, SecondOrder};
 use landscape::spectrum::subspace::random_basis;
 use landscape::training::epoch::epoch;
 use landscape::training::optimizer::{Optimizer, Stepper};
-use landscape::{Activation, Inputs, Loss, Network, Real, Samples, Targets};
+use landscape::{Activation, Image, Inputs, Kind, Layer, Loss, Network, Real, Samples, Targets};
 use ndarray::{Array1, Array2};
 
 /// More parameters than one task updates, three blocks of samples of which one is short, more directions than one pass takes.
@@ -29,12 +29,30 @@ const ADAM: Optimizer = Optimizer::Adam { learning_rate: 1e-2, beta1: 0.9, beta2
 
 impl Subject {
     fn new() -> Self {
-        use_one_thread();
         let network = Network::new(&[60, 300, 120, 5], Activation::Tanh, Loss::SoftmaxCrossEntropy);
-        assert!(network.n_params() > PARAMETERS_AT_ONCE);
-        let n = 2 * BLOCK_ROWS + 77;
+        Self::of(network, 2 * BLOCK_ROWS + 77)
+    }
+
+    /// Convolutions wide enough that a block has fewer samples than one of vectors, more than a mini-batch's part.
+    fn of_images() -> Self {
+        let conv = |filters, stride| Layer {
+            kind: Kind::Conv { filters, kernel: 3, padding: 1, stride },
+            activation: Activation::Relu,
+            bias: true,
+        };
+        let pool = Layer { kind: Kind::MaxPool { size: 2 }, activation: Activation::Identity, bias: false };
+        let layers = vec![conv(18, 1), pool, conv(20, 2), Layer::linear(5, Activation::Identity)];
+        let input = Image { channels: 3, height: 34, width: 36 };
+        let network = Network::of_layers(input, layers, Loss::SoftmaxCrossEntropy).expect("fits");
+        assert!(network.block_rows() < BLOCK_ROWS / 8, "{}", network.block_rows());
+        Self::of(network, 2 * 32 + 9)
+    }
+
+    fn of(network: Network, n: usize) -> Self {
+        use_one_thread();
+        assert!(network.n_params() > PARAMETERS_AT_ONCE || n < BLOCK_ROWS);
         let classes = Targets::Classes((0..n).map(|i| [2, 0, 4, 1, 3, 0][i % 6]).collect());
-        let x = gaussian_rows(1, n, 60).mapv(f32::narrow);
+        let x = gaussian_rows(1, n, network.widths()[0]).mapv(f32::narrow);
         let samples = Samples::new(Inputs::F32(Arc::new(x)), classes, (1.0, 0.0, 1.0));
         let w = first_weights(&network, Initialisation::Glorot, 2);
         let directions = random_basis(3, 5, network.n_params());
@@ -76,7 +94,12 @@ impl Subject {
 
 #[test]
 fn every_pass_has_the_same_bytes_on_any_number_of_threads_with_or_without_a_cache() {
-    let subject = Subject::new();
+    for subject in [Subject::new(), Subject::of_images()] {
+        same_bytes(&subject);
+    }
+}
+
+fn same_bytes(subject: &Subject) {
     let on = |threads: usize, cache_bytes: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
         pool.install(|| subject.bits(cache_bytes))

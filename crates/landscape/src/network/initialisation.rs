@@ -4,7 +4,8 @@ use ndarray::{Array1, s};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
-use crate::network::layers::Network;
+use crate::network::architecture::Network;
+use crate::network::layers::Kind;
 use crate::numeric::gaussian::gaussian_rows;
 use crate::numeric::real::Real;
 
@@ -24,9 +25,13 @@ pub enum Initialisation {
 /// Parameters (p,) drawn from `seed`: ChaCha20 with stream l for layer l.
 pub fn first_weights<R: Real>(network: &Network, initialisation: Initialisation, seed: u64) -> Array1<R> {
     let mut w = Array1::zeros(network.n_params());
-    for l in 1..=network.depth() {
+    for l in (1..=network.depth()).filter(|&l| network.layer(l).is_affine()) {
         let (weights, bias) = network.offsets(l);
-        let (fan_in, fan_out) = (network.widths()[l - 1] as f64, network.widths()[l] as f64);
+        let (filters, below) = network.weight_shape(l);
+        // Of a convolution: k² inputs of a filter, and k² outputs of a value.
+        let area = below / network.image(l - 1).channels;
+        let is_conv = matches!(network.layer(l).kind, Kind::Conv { .. });
+        let (fan_in, fan_out) = (below as f64, (filters * if is_conv { area } else { 1 }) as f64);
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         rng.set_stream(l as u64);
         let mut uniform = |bound: f64| R::narrow(rng.random_range(-bound..bound));

@@ -1,106 +1,146 @@
-//! The network and the flat order of its parameters.
+//! What a layer is, and which shape it makes of which.
 
-use std::ops::Range;
-
-use ndarray::{ArrayView1, ArrayView2};
+use thiserror::Error;
 
 use crate::network::activation::Activation;
-use crate::network::loss::Loss;
 
-/// `h_0 = x; z_l = W_l h_{l−1} + b_l; h_l = φ(z_l); f(x) = z_L`, with the loss of its outputs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Network {
-    widths: Vec<usize>,
-    /// φ, after every layer but the last
+/// Shape of what passes between layers: an image, or a vector as an image of one position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// C
+    pub channels: usize,
+    /// H
+    pub height: usize,
+    /// W
+    pub width: usize,
+}
+
+impl Image {
+    /// A vector of n values.
+    pub fn vector(n: usize) -> Self {
+        Self { channels: n, height: 1, width: 1 }
+    }
+
+    /// Values of a sample.
+    pub fn len(&self) -> usize {
+        self.channels * self.positions()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// H·W
+    pub fn positions(&self) -> usize {
+        self.height * self.width
+    }
+}
+
+/// What a layer does before its activation. Semantics are those of PyTorch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `z = W h + b`; an image is flattened in the order (C, H, W)
+    Linear {
+        /// outputs
+        units: usize,
+    },
+    /// cross-correlation with square filters and a border of zeros
+    Conv {
+        /// output channels
+        filters: usize,
+        /// side of a filter
+        kernel: usize,
+        /// rows and columns of zeros on each side
+        padding: usize,
+        /// from one position to the next
+        stride: usize,
+    },
+    /// the maximum of each square, the first of equal ones; what is left at the lower and the right border is dropped
+    MaxPool {
+        /// side of a square, and from one to the next
+        size: usize,
+    },
+    /// the mean of each square; what is left at the lower and the right border is dropped
+    AveragePool {
+        /// side of a square, and from one to the next
+        size: usize,
+    },
+}
+
+/// One layer: `h_l = φ_l(z_l)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// how z_l comes from h_{l−1}
+    pub kind: Kind,
+    /// φ_l
     pub activation: Activation,
-    /// ℓ(f, y)
-    pub loss: Loss,
+    /// whether it has a bias; no pool has one
+    pub bias: bool,
 }
 
-/// Weights and bias of one layer, as views into a flat vector of parameters.
-#[derive(Clone, Copy, Debug)]
-pub struct Layer<'a, R> {
-    /// `(out, in)`
-    pub weights: ArrayView2<'a, R>,
-    /// `(out,)`
-    pub bias: ArrayView1<'a, R>,
+/// Why a layer does not fit the image below it.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error(
+    "layer {layer}: {what} of {size} does not fit an image of {} x {} with {padding} rows and columns of zeros on each side",
+    image.height, image.width
+)]
+pub struct Unfit {
+    /// its place, from 1
+    pub layer: usize,
+    /// a kernel, or a pool
+    pub what: &'static str,
+    /// side
+    pub size: usize,
+    /// of the layer
+    pub padding: usize,
+    /// below it
+    pub image: Image,
 }
 
-impl Network {
-    /// A multilayer perceptron of `widths`: features, hidden units, outputs.
-    ///
-    /// # Panics
-    /// With fewer than two widths, or a width of 0.
-    pub fn new(widths: &[usize], activation: Activation, loss: Loss) -> Self {
-        assert!(widths.len() >= 2 && widths.iter().all(|&n| n > 0), "widths {widths:?}");
-        Self { widths: widths.to_vec(), activation, loss }
+impl Layer {
+    /// A linear layer with a bias.
+    pub fn linear(units: usize, activation: Activation) -> Self {
+        Self { kind: Kind::Linear { units }, activation, bias: true }
     }
 
-    /// Widths: features, hidden units, outputs.
-    pub fn widths(&self) -> &[usize] {
-        &self.widths
+    /// Whether it has weights.
+    pub fn is_affine(&self) -> bool {
+        matches!(self.kind, Kind::Linear { .. } | Kind::Conv { .. })
     }
 
-    /// L, the number of layers with weights.
-    pub fn depth(&self) -> usize {
-        self.widths.len() - 1
-    }
-
-    /// C, the number of outputs.
-    pub fn n_outputs(&self) -> usize {
-        self.widths[self.depth()]
-    }
-
-    /// p, the length of the flat vector of parameters.
-    pub fn n_params(&self) -> usize {
-        self.widths.windows(2).map(|n| n[1] * (n[0] + 1)).sum()
-    }
-
-    /// Where weights and bias of layer `l` (from 1 to L) lie in the flat vector: `W` (out, in) row-major, then `b`.
-    pub fn offsets(&self, l: usize) -> (Range<usize>, Range<usize>) {
-        let begin: usize = self.widths[..l].windows(2).map(|n| n[1] * (n[0] + 1)).sum();
-        let (n_in, n_out) = (self.widths[l - 1], self.widths[l]);
-        let middle = begin + n_out * n_in;
-        (begin..middle, middle..middle + n_out)
-    }
-
-    /// Layer `l` (from 1 to L) of the parameters `w` (p,).
-    ///
-    /// # Panics
-    /// If `w` is not contiguous or not (p,).
-    pub fn layer<'a, R>(&self, w: &ArrayView1<'a, R>, l: usize) -> Layer<'a, R> {
-        assert_eq!(w.len(), self.n_params(), "parameters");
-        let w = w.to_slice().expect("contiguous parameters");
-        let (weights, bias) = self.offsets(l);
-        let shape = (self.widths[l], self.widths[l - 1]);
-        Layer {
-            weights: ArrayView2::from_shape(shape, &w[weights]).expect("length of the range"),
-            bias: ArrayView1::from(&w[bias]),
+    /// Shape of its weights as a matrix (filters, values below each) over an image; (0, 0) for a pool.
+    pub fn weight_shape(&self, below: Image) -> (usize, usize) {
+        match self.kind {
+            Kind::Linear { units } => (units, below.len()),
+            Kind::Conv { filters, kernel, .. } => (filters, kernel * kernel * below.channels),
+            Kind::MaxPool { .. } | Kind::AveragePool { .. } => (0, 0),
         }
     }
 
-    /// `(p_1, p_2)`: weights of layer 1 and of the rest, in which costs are counted.
-    pub fn weight_counts(&self) -> (usize, usize) {
-        let counts = self.widths.windows(2).map(|n| n[1] * n[0]).collect::<Vec<_>>();
-        (counts[0], counts[1..].iter().sum())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ndarray::Array1;
-
-    #[test]
-    fn layers_tile_the_flat_vector() {
-        let network = Network::new(&[5, 4, 3], Activation::Relu, Loss::SoftmaxCrossEntropy);
-        assert_eq!(network.n_params(), 39);
-        assert_eq!(network.offsets(1), (0..20, 20..24));
-        assert_eq!(network.offsets(2), (24..36, 36..39));
-        let w = Array1::from_iter(0..39);
-        let layer = network.layer(&w.view(), 2);
-        assert_eq!(layer.weights[[2, 1]], 24 + 2 * 4 + 1);
-        assert_eq!(layer.bias[0], 36);
-        assert_eq!(network.weight_counts(), (20, 12));
+    /// What layer `l` makes of an image.
+    ///
+    /// # Errors
+    /// If its kernel or its pool is larger than the image.
+    pub fn image(&self, l: usize, below: Image) -> Result<Image, Unfit> {
+        let unfit = |what, size, padding| Unfit { layer: l, what, size, padding, image: below };
+        match self.kind {
+            Kind::Linear { units } => Ok(Image::vector(units)),
+            Kind::Conv { filters, kernel, padding, stride } => {
+                let side = |n: usize| (n + 2 * padding).checked_sub(kernel).map(|rest| rest / stride + 1);
+                match (side(below.height), side(below.width)) {
+                    (Some(height), Some(width)) => Ok(Image { channels: filters, height, width }),
+                    _ => Err(unfit("a kernel", kernel, padding)),
+                }
+            }
+            Kind::MaxPool { size } | Kind::AveragePool { size } => {
+                let image = Image {
+                    channels: below.channels,
+                    height: below.height / size,
+                    width: below.width / size,
+                };
+                if image.is_empty() { Err(unfit("a pool", size, 0)) } else { Ok(image) }
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What every pass computes with: types, samples, long vectors, sums in a fixed order, normal rows, BLAS.
 
 pub mod blas;
+pub mod correlation;
 pub mod gaussian;
 pub mod real;
 pub mod samples;

@@ -2,8 +2,10 @@
 
 use ndarray::NdFloat;
 
+use crate::numeric::simd::Vectors;
+
 /// `f32` or `f64`. Losses, sums over samples and dot products of solvers are `f64` whichever it is.
-pub trait Real: NdFloat + Default + std::iter::Sum {
+pub trait Real: NdFloat + Default + std::iter::Sum + Vectors {
     /// Rounds to this type.
     fn narrow(x: f64) -> Self;
     /// Exact.

@@ -6,12 +6,12 @@
 use std::ops::Range;
 
 use ndarray::linalg::general_mat_mul;
-use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, Zip, s};
+use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, Dim, Zip, s};
 use rayon::prelude::*;
 
 use crate::numeric::real::Real;
-use crate::numeric::scratch::Pool;
-use crate::numeric::sums::blocks;
+use crate::numeric::scratch::{Pool, shaped};
+use crate::passes::affine;
 use crate::passes::hvp::{Directions, HessianSum, Tangents};
 use crate::passes::primal::Primal;
 
@@ -46,7 +46,7 @@ pub fn sample_derivatives<R: Real, E>(
             let block = Block { sum, primal, v: &directions, d };
             let losses = sum.network.loss.values(primal.outputs.view(), &primal.targets);
             pool.with(|tangents: &mut Tangents<R>| {
-                tangents.compute(sum.network, &sum.w, primal, &directions);
+                tangents.compute(sum.network, &sum.w(), primal, &directions);
                 SampleDerivatives {
                     loss: losses.into(),
                     slope: block.slopes(tangents),
@@ -55,7 +55,7 @@ pub fn sample_derivatives<R: Real, E>(
             })
         })
     };
-    for ranges in blocks(0..sum.samples.len()).chunks(BLOCKS_AT_ONCE) {
+    for ranges in sum.blocks(0..sum.samples.len()).chunks(BLOCKS_AT_ONCE) {
         let derived = ranges.par_iter().map(derive).collect::<Vec<_>>();
         derived.iter().try_for_each(&mut *take)?;
     }
@@ -87,42 +87,46 @@ impl<R: Real> Block<'_, '_, R> {
         let outputs = tangents.outputs.clone();
         let in_place = tangents.outputs.view_mut().into_shape_with_order((rows, d, network.n_outputs()));
         network.loss.apply_hessian(self.primal.hessian_factor.view(), in_place.expect("C order"));
-        let pulled = (2..=network.depth()).map(|l| self.pulled_back(l)).collect::<Vec<_>>();
 
-        let mut curvatures = Array3::zeros((rows, d, d));
-        let mut h = Array2::<R>::zeros((d, d));
-        for (i, mut curvature) in curvatures.outer_iter_mut().enumerate() {
-            // Half of the symmetric sum; the other half is its transpose.
-            let half = R::narrow(0.5);
-            general_mat_mul(
-                half,
-                &sample(&outputs, i, d),
-                &sample(&tangents.outputs, i, d).t(),
-                R::zero(),
-                &mut h,
-            );
-            for (u, post) in pulled.iter().zip(&tangents.post) {
-                general_mat_mul(R::one(), &sample(u, i, d), &sample(post, i, d).t(), R::one(), &mut h);
+        // Half of each symmetric sum; the other half is its transpose.
+        let half = R::narrow(0.5);
+        let mut halves = Array3::<R>::zeros((rows, d, d));
+        for (i, mut h) in halves.outer_iter_mut().enumerate() {
+            let z = sample(&outputs, i, d);
+            general_mat_mul(half, &z, &sample(&tangents.outputs, i, d).t(), R::zero(), &mut h);
+        }
+        let above_first = network.first_affine() + 1..=network.depth();
+        let mut u = Array2::zeros((0, 0));
+        for l in above_first.filter(|&l| network.layer(l).is_affine()) {
+            let u = shaped(&mut u, Dim((rows, d * network.widths()[l - 1])));
+            self.pull_back(l, u);
+            for (i, mut h) in halves.outer_iter_mut().enumerate() {
+                let post = sample(&tangents.post[l - 2], i, d);
+                general_mat_mul(R::one(), &sample(u, i, d), &post.t(), R::one(), &mut h);
             }
-            for (bend, pre) in self.primal.bend.iter().zip(&tangents.pre) {
+        }
+        for (bend, pre) in self.primal.bend.iter().zip(&tangents.pre).filter(|(_, pre)| !pre.is_empty()) {
+            for (i, mut h) in halves.outer_iter_mut().enumerate() {
                 let z = sample(pre, i, d);
                 general_mat_mul(half, &(&z * &bend.row(i)), &z.t(), R::one(), &mut h);
             }
+        }
+        let mut curvatures = Array3::zeros((rows, d, d));
+        for (mut curvature, h) in curvatures.outer_iter_mut().zip(halves.outer_iter()) {
             Zip::from(&mut curvature).and(&h).and(&h.t()).for_each(|c, &a, &b| *c = a.wide() + b.wide());
         }
         curvatures
     }
 
-    /// `u_l^j = V_l^jᵀ δ_l` for all directions side by side, (B, d·n_{l−1})
-    fn pulled_back(&self, l: usize) -> Array2<R> {
-        let (n, below) = (self.sum.network.widths()[l], self.sum.network.widths()[l - 1]);
-        let mut u = Array2::zeros((self.primal.n_rows(), self.d * below));
+    /// `u_l^j = Gᵀ(V_l^jᵀ δ_l)` for all directions side by side into `u` (B, d·n_{l−1}).
+    fn pull_back(&self, l: usize, u: &mut Array2<R>) {
+        let network = self.sum.network;
+        let (filters, below) = (network.weight_shape(l).0, network.widths()[l - 1]);
         for j in 0..self.d {
-            let v = self.v.weights[l - 1].slice(s![j * n..(j + 1) * n, ..]);
+            let v = self.v.weights[l - 1].slice(s![j * filters..(j + 1) * filters, ..]);
             let mut u_j = u.slice_mut(s![.., j * below..(j + 1) * below]);
-            general_mat_mul(R::one(), &self.primal.adjoint[l - 1], &v, R::zero(), &mut u_j);
+            affine::backward(network, l, R::zero(), &self.primal.adjoint[l - 1].view(), &v, &mut u_j);
         }
-        u
     }
 }
 

@@ -1,7 +1,8 @@
 //! Losses at `w* + Pθ` for many θ at once, at a quarter of the cost of forward passes (`docs/method.md`, 1.6).
 //!
 //! `X(W_1 + Σθ_jV_1^j)ᵀ = XW_1ᵀ + Σθ_j X(V_1^j)ᵀ`: the products with X are formed once per block of samples, so that each
-//! draw costs 2(d+1)n₁ + 2p₂ flops per sample. Blocks of samples outside, draws inside, groups of draws in parallel.
+//! draw costs 2(d+1)n₁ + 2p₂ flops per sample. Blocks of samples outside, draws inside, groups of draws in parallel. Layer 1 is
+//! here the first layer with weights: pools before it are the same for all draws.
 
 use std::ops::Range;
 
@@ -10,14 +11,17 @@ use ndarray::parallel::prelude::*;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Dim, s};
 use rayon::prelude::ParallelSliceMut;
 
-use crate::network::activation::activate;
-use crate::network::layers::Network;
+use crate::network::activation::{Activation, activate};
+use crate::network::architecture::Network;
+use crate::network::layers::Kind;
 use crate::numeric::real::Real;
 use crate::numeric::samples::{Samples, Targets};
 use crate::numeric::scratch::{Pool, shaped};
 use crate::numeric::simd::vectorised;
 use crate::numeric::sums::blocks_of;
-use crate::passes::primal::add_bias_and_activate;
+use crate::passes::affine::{self, add_bias, add_bias_and_activate};
+use crate::passes::pool;
+use crate::passes::primal;
 
 /// Draws whose state one task holds, at least and at most: few draws are more tasks, many share the packing of layer 1.
 const DRAWS_PER_GROUP: (usize, usize) = (16, 64);
@@ -25,6 +29,8 @@ const DRAWS_PER_GROUP: (usize, usize) = (16, 64);
 const MOST_ROWS: usize = 256;
 /// Bytes of layer 1 along all directions for a block of samples.
 const FIRST_LAYER_BYTES: usize = 128 << 20;
+/// Bytes of layer 1 of a group of draws, where that is a convolution: a draw's layers for a block stay in the cache.
+const CONV_BYTES: usize = 16 << 20;
 
 /// What becomes of the losses of one draw, sample by sample in order.
 pub trait LossSink: Send {
@@ -57,6 +63,19 @@ impl<R: Real> Draws<'_, R> {
         after_block: &mut impl FnMut(&mut [S], Range<usize>),
     ) {
         assert_eq!((theta.nrows(), theta.ncols()), (sinks.len(), self.basis.nrows()), "draws and directions");
+        let network = self.network;
+        let arranged = (network.arranged(self.w), network.arranged_rows(self.basis));
+        let arranged = Draws { w: arranged.0.view(), basis: arranged.1.view(), ..*self };
+        arranged.evaluate_arranged(theta, sinks, after_block);
+    }
+
+    /// The same with parameters in the order of the passes.
+    fn evaluate_arranged<S: LossSink>(
+        &self,
+        theta: ArrayView2<f64>,
+        sinks: &mut [S],
+        after_block: &mut impl FnMut(&mut [S], Range<usize>),
+    ) {
         let (group, at_once) = (self.draws_per_group(), self.draws_at_once());
         let (mut first, pool) = (FirstLayer::default(), Pool::default());
         for (theta, sinks) in theta.axis_chunks_iter(Axis(0), at_once).zip(sinks.chunks_mut(at_once)) {
@@ -64,7 +83,8 @@ impl<R: Real> Draws<'_, R> {
             let upper = self.upper_layers(theta.view());
             for range in blocks_of(0..self.samples.len(), self.rows_of_a_block()) {
                 let batch = self.samples.block::<R>(range.clone());
-                first.fill(self, batch.x.view());
+                let x = self.network.arranged_inputs(batch.x);
+                first.fill(self, primal::hidden(self.network, &self.w, x, self.first() - 1).view());
                 let groups = sinks.par_chunks_mut(group).zip(
                     theta
                         .axis_chunks_iter(Axis(0), group)
@@ -93,13 +113,24 @@ impl<R: Real> Draws<'_, R> {
 
     /// Samples that all draws pass before the next.
     fn rows_of_a_block(&self) -> usize {
-        let per_row = (self.basis.nrows() + 1) * self.network.widths()[1] * size_of::<R>();
-        (FIRST_LAYER_BYTES / per_row).clamp(32, MOST_ROWS)
+        let per_draw = self.network.widths()[self.first()] * size_of::<R>();
+        let rows = FIRST_LAYER_BYTES / ((self.basis.nrows() + 1) * per_draw);
+        match self.network.layer(self.first()).kind {
+            Kind::Conv { .. } => {
+                rows.min(CONV_BYTES / (self.draws_per_group() * per_draw)).clamp(4, MOST_ROWS)
+            }
+            _ => rows.clamp(32, MOST_ROWS),
+        }
+    }
+
+    /// The first layer with weights.
+    fn first(&self) -> usize {
+        self.network.first_affine()
     }
 
     /// Parameters after those of layer 1.
     fn upper_range(&self) -> Range<usize> {
-        self.network.offsets(1).1.end..self.network.n_params()
+        self.network.offsets(self.first()).1.end..self.network.n_params()
     }
 
     /// `w* + Pθ_t` of all layers but the first, (T, p − p of layer 1); `theta` with a one before, (T, d + 1).
@@ -135,16 +166,17 @@ struct FirstLayer<R> {
 }
 
 impl<R: Real> FirstLayer<R> {
-    /// 2(d+1)p₁ flops per sample, whatever the number of draws.
+    /// 2(d+1)p₁ flops per sample, whatever the number of draws. `x`: what comes to layer 1, (B, n_0).
     fn fill(&mut self, draws: &Draws<R>, x: ArrayView2<R>) {
-        let shape = (x.nrows(), draws.network.widths()[1]);
+        let (network, l) = (draws.network, draws.first());
+        let shape = (x.nrows(), network.widths()[l]);
         let parts = shaped(&mut self.parts, Dim((draws.basis.nrows() + 1, shape.0 * shape.1)));
         parts.outer_iter_mut().into_par_iter().enumerate().for_each(|(j, z)| {
             let mut z = z.into_shape_with_order(shape).expect("B·n_1 values");
             let v = if j == 0 { draws.w } else { draws.basis.row(j - 1) };
-            let layer = draws.network.layer(&v, 1);
-            general_mat_mul(R::one(), &x, &layer.weights.t(), R::zero(), &mut z);
-            z += &layer.bias;
+            let layer = network.weights(&v, l);
+            affine::forward(network, l, R::zero(), &x, &layer.weights, &mut z);
+            add_bias(network, l, layer.bias, z);
         });
     }
 }
@@ -171,28 +203,35 @@ struct Buffers<R> {
 impl<R: Real> Group<'_, '_, R> {
     /// The losses of a block of samples that begins with sample `begin` of all.
     fn pass<S: LossSink>(&self, targets: &Targets, begin: usize, sinks: &mut [S], buffers: &mut Buffers<R>) {
-        let network = self.draws.network;
+        let (network, l_first) = (self.draws.network, self.draws.first());
         let rows = targets.len();
         let Buffers { first, layers } = buffers;
-        layers.resize_with(network.depth() - 1, || Array2::zeros((0, 0)));
+        layers.resize_with(network.depth() - l_first, || Array2::zeros((0, 0)));
         let first = shaped(first, Dim((sinks.len(), self.first.parts.ncols())));
         general_mat_mul(R::one(), &self.theta, &self.first.parts, R::zero(), first);
         for (t, sink) in sinks.iter_mut().enumerate() {
             let mut first = first.row_mut(t);
-            if network.depth() > 1 {
+            let activation = network.layer(l_first).activation;
+            if activation != Activation::Identity {
                 let z = first.as_slice_mut().expect("C order");
                 vectorised(
                     #[inline(always)]
-                    || activate(network.activation, z),
+                    || activate(activation, z),
                 );
             }
-            let first = first.into_shape_with_order((rows, network.widths()[1])).expect("B·n_1 values");
-            for l in 2..=network.depth() {
-                let (below, z) = layers.split_at_mut(l - 2);
+            let first = first.into_shape_with_order((rows, network.widths()[l_first])).expect("B·n_1 values");
+            for l in l_first + 1..=network.depth() {
+                let (below, z) = layers.split_at_mut(l - l_first - 1);
                 let h = below.last().map_or(first.view(), |h| h.view());
-                let z = shaped(&mut z[0], Dim((rows, network.widths()[l])));
+                let z = &mut z[0];
+                if !network.layer(l).is_affine() {
+                    *z = pool::forward(network, l, &h).0;
+                    add_bias_and_activate(network, l, ArrayView1::from(&[]), z.view_mut());
+                    continue;
+                }
+                let z = shaped(z, Dim((rows, network.widths()[l])));
                 let (weights, bias) = self.layer(l, t);
-                general_mat_mul(R::one(), &h, &weights.t(), R::zero(), z);
+                affine::forward(network, l, R::zero(), &h, &weights, &mut z.view_mut());
                 add_bias_and_activate(network, l, bias, z.view_mut());
             }
             let outputs = layers.last().map_or(first.view(), |f| f.view());
@@ -200,13 +239,13 @@ impl<R: Real> Group<'_, '_, R> {
         }
     }
 
-    /// `W_l` (out, in) and `b_l` of draw t, for l ≥ 2.
+    /// `W_l` (filters, below) and `b_l` of draw t, for layers after the first.
     fn layer(&self, l: usize, t: usize) -> (ArrayView2<'_, R>, ArrayView1<'_, R>) {
         let network = self.draws.network;
         let offset = self.draws.upper_range().start;
         let (weights, bias) = network.offsets(l);
         let part = |range: Range<usize>| self.upper.slice(s![t, range.start - offset..range.end - offset]);
-        let shape = (network.widths()[l], network.widths()[l - 1]);
+        let shape = network.weight_shape(l);
         (part(weights).into_shape_with_order(shape).expect("length of the range"), part(bias))
     }
 }

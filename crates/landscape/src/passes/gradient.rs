@@ -5,25 +5,25 @@ use std::ops::Range;
 use ndarray::{Array1, ArrayView1, Axis};
 use rayon::prelude::*;
 
-use crate::network::layers::Network;
+use crate::network::architecture::Network;
 use crate::network::loss::Loss;
 use crate::numeric::real::Real;
 use crate::numeric::samples::{Batch, Samples};
-use crate::numeric::sums::{PARAMETERS_AT_ONCE, blocks, sum};
+use crate::numeric::sums::{PARAMETERS_AT_ONCE, blocks_of, sum};
+use crate::passes::affine;
 use crate::passes::primal::{Primal, outputs};
 
-/// `Σ_i ∇ℓ_i(w)` over the rows of a block: `∂/∂W_l = δ_lᵀ h_{l−1}`, `∂/∂b_l = Σ δ_l`. (p,)
-pub fn block_gradient<R: Real>(network: &Network, primal: &Primal<R>) -> Array1<R> {
+/// `Σ_i ∇ℓ_i(w)` over the rows of a block: `∂/∂W_l = δ_lᵀ G(h_{l−1})`, `∂/∂b_l = Σ δ_l`. (p,), arranged.
+fn block_gradient<R: Real>(network: &Network, primal: &Primal<R>) -> Array1<R> {
     let mut gradient = Array1::zeros(network.n_params());
-    for l in 1..=network.depth() {
+    for l in (1..=network.depth()).filter(|&l| network.layer(l).is_affine()) {
         let (weights, bias) = network.offsets(l);
         let delta = &primal.adjoint[l - 1];
-        let (mut w_part, mut b_part) =
+        let (w_part, mut b_part) =
             gradient.slice_mut(ndarray::s![weights.start..bias.end]).split_at(Axis(0), weights.len());
-        let shape = (network.widths()[l], network.widths()[l - 1]);
-        let mut w_part = w_part.view_mut().into_shape_with_order(shape).expect("length of the range");
-        ndarray::linalg::general_mat_mul(R::one(), &delta.t(), &primal.input_of(l), R::zero(), &mut w_part);
-        b_part.assign(&delta.sum_axis(Axis(0)));
+        let mut w_part = w_part.into_shape_with_order(network.weight_shape(l)).expect("length of the range");
+        affine::outer(network, l, R::zero(), &delta.view(), &primal.input_of(l), &mut w_part);
+        b_part.assign(&affine::bias_sum(network, l, delta));
     }
     gradient
 }
@@ -45,13 +45,16 @@ pub fn batch_gradient<R: Real>(
     samples: &Samples,
     parts: &[&[usize]],
 ) -> BatchGradient<R> {
-    let part = |rows: &&[usize]| one_gradient(network, w, samples.rows(rows));
-    sum(parts, &part, &|a, b| {
+    let w = network.arranged(*w);
+    let part = |rows: &&[usize]| one_gradient(network, &w.view(), samples.rows(rows));
+    let mut batch = sum(parts, &part, &|a: &mut BatchGradient<R>, b: BatchGradient<R>| {
         a.loss += b.loss;
         a.correct += b.correct;
         add(&mut a.gradient, &b.gradient);
     })
-    .expect("a mini-batch has rows")
+    .expect("a mini-batch has rows");
+    batch.gradient = network.restored(batch.gradient);
+    batch
 }
 
 /// `a += b` (p,), in parallel: the other threads of a step would wait for it.
@@ -85,13 +88,16 @@ pub fn full_gradient<R: Real>(
     samples: &Samples,
     done: &(impl Fn(usize) + Sync),
 ) -> Array1<f64> {
+    let w = network.arranged(*w);
     let block = |range: &Range<usize>| {
-        let gradient = block_gradient(network, &Primal::new(network, w, samples.block(range.clone())));
+        let primal = Primal::new(network, &w.view(), samples.block(range.clone()));
+        let gradient = block_gradient(network, &primal);
         done(range.len());
         gradient.mapv(R::wide)
     };
-    let total = sum(&blocks(0..samples.len()), &block, &|a, b| *a += &b).expect("at least one sample");
-    total / samples.len() as f64
+    let blocks = blocks_of(0..samples.len(), network.block_rows());
+    let total = sum(&blocks, &block, &|a: &mut Array1<f64>, b| *a += &b).expect("at least one sample");
+    network.restored(total) / samples.len() as f64
 }
 
 /// `ℓ_i(w)` of all samples, and whether each is classified right (`None` for targets that are not classes);
@@ -102,7 +108,7 @@ pub fn sample_losses<R: Real>(
     samples: &Samples,
     done: &(impl Fn(usize) + Sync),
 ) -> (Array1<f64>, Option<usize>) {
-    let parts = blocks(0..samples.len())
+    let parts = blocks_of(0..samples.len(), network.block_rows())
         .into_par_iter()
         .map(|range| {
             let batch = samples.block::<R>(range.clone());

@@ -6,16 +6,18 @@
 
 use std::ops::Range;
 
-use ndarray::linalg::general_mat_mul;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Dim, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, CowArray, Dim, Ix1, s};
 use rayon::prelude::*;
 
 use crate::network::activation::Activation;
-use crate::network::layers::Network;
+use crate::network::architecture::Network;
+use crate::network::layers::Kind;
 use crate::numeric::real::Real;
 use crate::numeric::samples::Samples;
 use crate::numeric::scratch::{Pool, shaped};
-use crate::numeric::sums::{BLOCK_ROWS, blocks, sum};
+use crate::numeric::sums::{blocks_of, sum};
+use crate::passes::affine::{self, add_bias, bias_sum};
+use crate::passes::pool;
 use crate::passes::primal::Primal;
 
 /// Directions that go through one pass together; more would leave the cache.
@@ -30,55 +32,63 @@ pub enum SecondOrder {
     GaussNewton,
 }
 
-/// d directions in parameter space, by layer: index l − 1 of a vector belongs to layer l.
+/// d directions in parameter space, by layer: index l − 1 of a vector belongs to layer l, and is empty for a pool. Arranged as
+/// [`Network`] says.
 #[derive(Clone, Debug)]
 pub struct Directions<R> {
-    /// `[V_l^1; …; V_l^d]`, (d·n_l, n_{l−1})
+    /// `[V_l^1; …; V_l^d]`, (d·filters, below)
     pub weights: Vec<Array2<R>>,
-    /// `[c_l^1, …, c_l^d]`, (d·n_l,)
+    /// `[c_l^1, …, c_l^d]`, (d·filters,)
     pub biases: Vec<Array1<R>>,
 }
 
 impl<R: Real> Directions<R> {
     /// From the rows of `v` (d, p).
     pub fn from_rows(network: &Network, v: ArrayView2<R>) -> Self {
-        let d = v.nrows();
+        let (d, v) = (v.nrows(), network.arranged_rows(v));
         let mut directions = Self::zeros(network, d);
         for l in 1..=network.depth() {
             let (weights, bias) = network.offsets(l);
-            let flat = v.slice(s![.., weights]);
-            for (j, row) in flat.outer_iter().enumerate() {
-                let block = row
-                    .into_shape_with_order((network.widths()[l], network.widths()[l - 1]))
-                    .expect("contiguous rows");
-                let n = network.widths()[l];
-                directions.weights[l - 1].slice_mut(s![j * n..(j + 1) * n, ..]).assign(&block);
+            let (filters, below) = network.weight_shape(l);
+            for (j, row) in v.slice(s![.., weights]).outer_iter().enumerate() {
+                let block = row.into_shape_with_order((filters, below)).expect("contiguous rows");
+                directions.weights[l - 1].slice_mut(s![j * filters..(j + 1) * filters, ..]).assign(&block);
             }
-            let flat = v.slice(s![.., bias]);
-            let n = network.widths()[l];
-            let mut biases =
-                directions.biases[l - 1].view_mut().into_shape_with_order((d, n)).expect("d·n_l values");
-            biases.assign(&flat);
+            let of_layer = directions.biases[l - 1].view_mut();
+            let mut biases = of_layer.into_shape_with_order((d, bias.len())).expect("d biases");
+            biases.assign(&v.slice(s![.., bias]));
         }
         directions
     }
 
     /// d
     pub fn count(&self, network: &Network) -> usize {
-        self.biases[0].len() / network.widths()[1]
+        let l = network.depth();
+        self.weights[l - 1].nrows() / network.n_outputs()
     }
 
     /// Zero in d directions.
     pub fn zeros(network: &Network, d: usize) -> Self {
-        let n = network.widths();
+        let layers = 1..=network.depth();
+        let shape = |l| network.weight_shape(l);
         Self {
-            weights: (1..n.len()).map(|l| Array2::zeros((d * n[l], n[l - 1]))).collect(),
-            biases: (1..n.len()).map(|l| Array1::zeros(d * n[l])).collect(),
+            weights: layers.clone().map(|l| Array2::zeros((d * shape(l).0, shape(l).1))).collect(),
+            biases: layers.map(|l| Array1::zeros(d * network.bias_len(l))).collect(),
         }
     }
 
     /// Adds them to the rows of `out` (d, p).
     fn add_to_rows(&self, network: &Network, out: &mut ArrayViewMut2<R>) {
+        if network.is_arranged() {
+            return self.add_arranged(network, out);
+        }
+        let mut rows = Array2::zeros(out.dim());
+        self.add_arranged(network, &mut rows.view_mut());
+        *out += &network.restored_rows(rows);
+    }
+
+    /// The same in the order of the passes.
+    fn add_arranged(&self, network: &Network, out: &mut ArrayViewMut2<R>) {
         let d = out.nrows();
         for l in 1..=network.depth() {
             let (weights, bias) = network.offsets(l);
@@ -100,7 +110,7 @@ impl<R: Real> Directions<R> {
 /// Tangents of one block for d directions, side by side in each row. Their buffers serve one block after the other.
 #[derive(Debug, Default)]
 pub struct Tangents<R> {
-    /// ż_l for l = 1..L−1, (B, d·n_l); empty for piecewise linear activations, which need ḣ only
+    /// ż_l for l = 1..L−1, (B, d·n_l); (0, 0) for piecewise linear activations, which need ḣ only
     pub pre: Vec<Array2<R>>,
     /// ḣ_l for l = 1..L−1, (B, d·n_l)
     pub post: Vec<Array2<R>>,
@@ -109,25 +119,42 @@ pub struct Tangents<R> {
 }
 
 impl<R: Real> Tangents<R> {
-    /// The forward tangent pass.
-    pub fn compute(&mut self, network: &Network, w: &ArrayView1<R>, primal: &Primal<R>, v: &Directions<R>) {
+    /// The forward tangent pass at arranged `w`.
+    pub(crate) fn compute(
+        &mut self,
+        network: &Network,
+        w: &ArrayView1<R>,
+        primal: &Primal<R>,
+        v: &Directions<R>,
+    ) {
         let (rows, d) = (primal.n_rows(), v.count(network));
-        let smooth = !network.activation.is_piecewise_linear();
+        let first = network.first_affine();
         self.post.resize_with(network.depth() - 1, || Array2::zeros((0, 0)));
-        self.pre.resize_with(if smooth { network.depth() - 1 } else { 0 }, || Array2::zeros((0, 0)));
+        self.pre.resize_with(network.depth() - 1, || Array2::zeros((0, 0)));
         for l in 1..=network.depth() {
             let n = network.widths()[l];
             let (below, here) = self.post.split_at_mut(l - 1);
             let z = shaped(here.first_mut().unwrap_or(&mut self.outputs), Dim((rows, d * n)));
-            general_mat_mul(R::one(), &primal.input_of(l), &v.weights[l - 1].t(), R::zero(), z);
-            if let Some(below) = below.last() {
-                let below = side_by_side_to_rows(below, d);
-                let mut z = z.view_mut().into_shape_with_order((rows * d, n)).expect("C order");
-                general_mat_mul(R::one(), &below, &network.layer(w, l).weights.t(), R::one(), &mut z);
+            if l < first {
+                z.fill(R::zero()); // pools of the inputs, which do not move
+                continue;
             }
-            *z += &v.biases[l - 1];
+            // ḣ_{l−1} (B·d, n_{l−1})
+            let below = below.last().map(|below| side_by_side_to_rows(below, d));
+            if network.layer(l).is_affine() {
+                let (h, mut z) = (primal.input_of(l), z.view_mut());
+                affine::forward(network, l, R::zero(), &h, &v.weights[l - 1].view(), &mut z);
+                if let Some(below) = below.filter(|_| l > first) {
+                    let mut z = z.into_shape_with_order((rows * d, n)).expect("C order");
+                    affine::forward(network, l, R::one(), &below, &network.weights(w, l).weights, &mut z);
+                }
+            } else {
+                let mut z = z.view_mut().into_shape_with_order((rows * d, n)).expect("C order");
+                pool::tangents(network, l, &primal.places[l - 1], &below.expect("l > first"), &mut z);
+            }
+            add_bias(network, l, v.biases[l - 1].view(), z.view_mut());
             if l < network.depth() {
-                if smooth {
+                if !network.layer(l).activation.is_piecewise_linear() {
                     shaped(&mut self.pre[l - 1], z.raw_dim()).assign(z);
                 }
                 primal.apply_slope(network, l, z);
@@ -169,7 +196,7 @@ fn add_block_product<R: Real>(
     buffers: &mut Buffers<R>,
     product: &mut Directions<R>,
 ) {
-    let (network, w) = (sum.network, &sum.w);
+    let (network, w) = (sum.network, &sum.w.view());
     let (rows, d) = (primal.n_rows(), v.count(network));
     let full = kind == SecondOrder::Hessian;
     let Buffers { tangents, adjoint } = buffers;
@@ -177,32 +204,46 @@ fn add_block_product<R: Real>(
     adjoint.resize_with(network.depth() - 1, || Array2::zeros((0, 0)));
     let outputs = tangents.outputs.view_mut().into_shape_with_order((rows, d, network.n_outputs()));
     network.loss.apply_hessian(primal.hessian_factor.view(), outputs.expect("C order"));
-    for l in (1..=network.depth()).rev() {
+    let first = network.first_affine();
+    for l in (first..=network.depth()).rev() {
         let (lower, upper) = adjoint.split_at_mut(l - 1);
         let dot_delta = upper.first().unwrap_or(&tangents.outputs); // δ̇_l
-        let (h, delta) = (primal.input_of(l), &primal.adjoint[l - 1]);
-        general_mat_mul(R::one(), &dot_delta.t(), &h, R::one(), &mut product.weights[l - 1]);
-        product.biases[l - 1] += &dot_delta.sum_axis(Axis(0));
-        let Some(next) = lower.last_mut() else { break };
-        let (n, below) = (network.widths()[l], network.widths()[l - 1]);
-        let next = shaped(next, Dim((rows, d * below))); // δ̇_{l−1}
+        let (h, delta) = (primal.input_of(l), primal.adjoint[l - 1].view());
+        let is_affine = network.layer(l).is_affine();
+        if is_affine {
+            let product = &mut product.weights[l - 1].view_mut();
+            affine::outer(network, l, R::one(), &dot_delta.view(), &h, product);
+        }
+        product.biases[l - 1] += &bias_sum(network, l, dot_delta);
+        if l == first {
+            break;
+        }
+        let below = network.widths()[l - 1];
+        let next = shaped(lower.last_mut().expect("a layer below"), Dim((rows, d * below))); // δ̇_{l−1}
         {
             let mut next = next.view_mut().into_shape_with_order((rows * d, below)).expect("C order");
-            let weights = network.layer(w, l).weights;
-            general_mat_mul(R::one(), &side_by_side_to_rows(dot_delta, d), &weights, R::zero(), &mut next);
+            let dot_delta = side_by_side_to_rows(dot_delta, d);
+            if is_affine {
+                let weights = network.weights(w, l).weights;
+                affine::backward(network, l, R::zero(), &dot_delta, &weights, &mut next);
+            } else {
+                pool::backward(network, l, &primal.places[l - 1], &dot_delta, &mut next);
+            }
         }
-        if full {
+        if full && is_affine {
+            let filters = network.weight_shape(l).0;
             for j in 0..d {
                 let of_j = s![.., j * below..(j + 1) * below];
-                let rows_of_j = s![j * n..(j + 1) * n, ..];
+                let rows_of_j = s![j * filters..(j + 1) * filters, ..];
                 let (post, v) = (tangents.post[l - 2].slice(of_j), v.weights[l - 1].slice(rows_of_j));
                 let mut product = product.weights[l - 1].slice_mut(rows_of_j);
-                general_mat_mul(R::one(), &delta.t(), &post, R::one(), &mut product);
-                general_mat_mul(R::one(), delta, &v, R::one(), &mut next.slice_mut(of_j));
+                affine::outer(network, l, R::one(), &delta, &post, &mut product);
+                affine::backward(network, l, R::one(), &delta, &v, &mut next.slice_mut(of_j));
             }
         }
         primal.apply_slope(network, l - 1, next);
-        if full && let Some(bend) = primal.bend.get(l - 2) {
+        let bend = &primal.bend[l - 2];
+        if full && !bend.is_empty() {
             add_bend(next, bend, &tangents.pre[l - 2]);
         }
     }
@@ -212,8 +253,8 @@ fn add_block_product<R: Real>(
 pub struct HessianSum<'a, R> {
     /// the network
     pub network: &'a Network,
-    /// where (p,)
-    pub w: ArrayView1<'a, R>,
+    /// where (p,), arranged
+    w: CowArray<'a, R, Ix1>,
     /// the samples in their order
     pub samples: &'a Samples,
     /// the primal of every full block, if it fits
@@ -221,30 +262,44 @@ pub struct HessianSum<'a, R> {
 }
 
 impl<'a, R: Real> HessianSum<'a, R> {
-    /// Linearises at `w`; keeps the primal passes if they fit into `cache_bytes`, else recomputes them at each product.
+    /// w (p,), arranged.
+    pub(crate) fn w(&self) -> ArrayView1<'_, R> {
+        self.w.view()
+    }
+
+    /// Linearises at `w` (p,); keeps the primal passes if they fit into `cache_bytes`, else recomputes them at each product.
     pub fn new(network: &'a Network, w: ArrayView1<'a, R>, samples: &'a Samples, cache_bytes: usize) -> Self {
-        let mut sum = Self { network, w, samples, cache: vec![] };
+        let mut sum = Self { network, w: network.arranged(w), samples, cache: vec![] };
         if sum.primal_bytes() <= cache_bytes {
-            sum.cache = blocks(0..samples.len()).into_par_iter().map(|range| sum.primal(range)).collect();
+            sum.cache = sum.blocks(0..samples.len()).into_par_iter().map(|range| sum.primal(range)).collect();
         }
         sum
     }
 
-    /// Bytes of the primal passes of all samples.
-    pub fn primal_bytes(&self) -> usize {
-        let n = self.network.widths();
-        let hidden: usize = n[1..self.network.depth()].iter().sum();
-        let per_hidden = match self.network.activation {
-            Activation::Relu => 2,
-            activation if activation.is_piecewise_linear() => 3,
-            _ => 4,
-        };
-        self.samples.len() * (n[0] + per_hidden * hidden + 3 * self.network.n_outputs()) * size_of::<R>()
+    /// `range` in blocks, at the same places whatever it is.
+    pub(crate) fn blocks(&self, range: Range<usize>) -> Vec<Range<usize>> {
+        blocks_of(range, self.network.block_rows())
     }
 
-    /// The primal of one block as [`blocks`] cuts them.
+    /// Bytes of the primal passes of all samples.
+    pub fn primal_bytes(&self) -> usize {
+        let network = self.network;
+        let hidden = (1..network.depth()).map(|l| {
+            let layer = network.layer(l);
+            let arrays = match layer.activation {
+                Activation::Relu | Activation::Identity => 2,
+                _ => 4,
+            };
+            let places = if matches!(layer.kind, Kind::MaxPool { .. }) { size_of::<u32>() } else { 0 };
+            network.widths()[l] * (arrays * size_of::<R>() + places)
+        });
+        let ends = (network.widths()[0] + 3 * network.n_outputs()) * size_of::<R>();
+        self.samples.len() * (ends + hidden.sum::<usize>())
+    }
+
+    /// The primal of one block as [`Self::blocks`] cuts them.
     pub(crate) fn with_primal<T>(&self, range: &Range<usize>, f: impl FnOnce(&Primal<R>) -> T) -> T {
-        match self.cache.get(range.start / BLOCK_ROWS) {
+        match self.cache.get(range.start / self.network.block_rows()) {
             Some(primal) if self.is_whole(range) => f(primal),
             _ => f(&self.primal(range.clone())),
         }
@@ -252,12 +307,12 @@ impl<'a, R: Real> HessianSum<'a, R> {
 
     /// Whether a block is one of those of all samples.
     fn is_whole(&self, block: &Range<usize>) -> bool {
-        block.start.is_multiple_of(BLOCK_ROWS)
-            && block.end == (block.start + BLOCK_ROWS).min(self.samples.len())
+        let rows = self.network.block_rows();
+        block.start.is_multiple_of(rows) && block.end == (block.start + rows).min(self.samples.len())
     }
 
     fn primal(&self, range: Range<usize>) -> Primal<R> {
-        Primal::new(self.network, &self.w, self.samples.block(range))
+        Primal::new(self.network, &self.w.view(), self.samples.block(range))
     }
 
     /// `Σ_{i ∈ range} ∇²ℓ_i(w) v_j` for every row v_j of `v` (d, p). Returns (d, p): loss per parameter unit.
@@ -279,7 +334,7 @@ impl<'a, R: Real> HessianSum<'a, R> {
     ) {
         let pool = Pool::<Buffers<R>>::default();
         // A range may begin and end inside of a block: those two primals are made for all directions.
-        let blocks = blocks(range);
+        let blocks = self.blocks(range);
         let cut = blocks.iter().filter(|block| !self.is_whole(block));
         let cut = cut.map(|block| (block, self.primal(block.clone()))).collect::<Vec<_>>();
         // Threads take directions first, as one core's cache holds those of one pass, and share the samples of the last.

@@ -1,15 +1,16 @@
 //! Forward and backward pass of one block of samples, with all that derivatives in parameter space share.
 
-use ndarray::linalg::general_mat_mul;
-use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Zip};
+use ndarray::{Array2, ArrayView1, ArrayView2, Zip};
 
-use crate::network::activation::{Activation, activate};
-use crate::network::layers::Network;
+use crate::network::activation::Activation;
+use crate::network::architecture::Network;
 use crate::numeric::real::Real;
 use crate::numeric::samples::{Batch, Targets};
 use crate::numeric::simd::vectorised;
+use crate::passes::affine::{self, add_bias, add_bias_and_activate};
+use crate::passes::pool::{self, Places};
 
-/// Activations and adjoints at w for B samples. Index l − 1 of a vector belongs to layer l.
+/// Activations and adjoints at w for B samples. Index l − 1 of a vector belongs to layer l. Channels lie last.
 #[derive(Clone, Debug)]
 pub struct Primal<R> {
     /// h_0, the inputs (B, D)
@@ -20,10 +21,12 @@ pub struct Primal<R> {
     pub outputs: Array2<R>,
     /// δ_l = ∂ℓ/∂z_l for l = 1..L, (B, n_l)
     pub adjoint: Vec<Array2<R>>,
-    /// φ'(z_l) for l = 1..L−1; empty for ReLU, whose slope is told by h_l > 0
+    /// φ'(z_l) for l = 1..L−1; (0, 0) for ReLU, whose slope is told by h_l > 0, and for the identity
     slope: Vec<Array2<R>>,
-    /// φ''(z_l)∘ε_l with ε_l = W_{l+1}ᵀ δ_{l+1}; empty for piecewise linear activations
+    /// φ''(z_l)∘ε_l with ε_l = ∂ℓ/∂h_l; (0, 0) for piecewise linear activations
     pub bend: Vec<Array2<R>>,
+    /// where the maxima of a pool are; (0, 0) for other layers
+    pub places: Vec<Places>,
     /// [`crate::network::loss::Loss::hessian_factor`] of the outputs
     pub hessian_factor: Array2<R>,
     /// y
@@ -31,15 +34,16 @@ pub struct Primal<R> {
 }
 
 impl<R: Real> Primal<R> {
-    /// Both passes at the parameters `w` (p,) for a batch.
-    pub fn new(network: &Network, w: &ArrayView1<R>, batch: Batch<R>) -> Self {
+    /// Both passes at the parameters `w` (p,), arranged as [`Network`] says, for a batch.
+    pub(crate) fn new(network: &Network, w: &ArrayView1<R>, batch: Batch<R>) -> Self {
         let mut primal = Self {
-            x: batch.x,
+            x: network.arranged_inputs(batch.x),
             hidden: vec![],
             outputs: Array2::zeros((0, 0)),
             adjoint: vec![],
             slope: vec![],
             bend: vec![],
+            places: vec![],
             hessian_factor: Array2::zeros((0, 0)),
             targets: batch.targets,
         };
@@ -62,8 +66,11 @@ impl<R: Real> Primal<R> {
     /// Multiplies `t` (B, d·n_l), d tangents of layer l side by side, by φ'(z_l).
     pub fn apply_slope(&self, network: &Network, l: usize, t: &mut Array2<R>) {
         let n = network.widths()[l];
-        let relu = self.slope.is_empty();
-        let gate = if relu { &self.hidden[l - 1] } else { &self.slope[l - 1] };
+        let (relu, gate) = match network.layer(l).activation {
+            Activation::Identity => return,
+            Activation::Relu => (true, &self.hidden[l - 1]),
+            _ => (false, &self.slope[l - 1]),
+        };
         let width = t.ncols();
         let (t, gate) = (t.as_slice_mut().expect("C order"), gate.as_slice().expect("C order"));
         vectorised(
@@ -89,29 +96,31 @@ impl<R: Real> Primal<R> {
 
     fn forward(&mut self, network: &Network, w: &ArrayView1<R>) {
         for l in 1..=network.depth() {
-            let layer = network.layer(w, l);
-            let mut z = Array2::zeros((self.n_rows(), network.widths()[l]));
-            general_mat_mul(R::one(), &self.input_of(l), &layer.weights.t(), R::zero(), &mut z);
+            let (mut z, places) = linear_part(network, w, l, &self.input_of(l));
+            self.places.push(places);
+            let bias = network.weights(w, l).bias;
             if l == network.depth() {
-                z += &layer.bias;
+                add_bias(network, l, bias, z.view_mut());
                 self.outputs = z;
                 return;
             }
-            match network.activation {
-                Activation::Relu => add_bias_and_activate(network, l, layer.bias, z.view_mut()),
+            let none = || Array2::zeros((0, 0));
+            let (mut slope, mut bend) = (none(), none());
+            match network.layer(l).activation {
+                Activation::Relu | Activation::Identity => {
+                    add_bias_and_activate(network, l, bias, z.view_mut());
+                }
                 activation => {
-                    z += &layer.bias;
-                    let mut slope = z.clone();
-                    let mut bend = Array2::zeros(z.raw_dim());
+                    add_bias(network, l, bias, z.view_mut());
+                    slope = Array2::zeros(z.raw_dim());
+                    bend = Array2::zeros(z.raw_dim()); // times ε_l once the backward pass knows it
                     Zip::from(&mut z).and(&mut slope).and(&mut bend).for_each(|z, slope, bend| {
                         (*z, *slope, *bend) = activation.derivatives(*z);
                     });
-                    self.slope.push(slope);
-                    if !activation.is_piecewise_linear() {
-                        self.bend.push(bend); // times ε_l once the backward pass knows it
-                    }
                 }
             }
+            self.slope.push(slope);
+            self.bend.push(bend);
             self.hidden.push(z);
         }
     }
@@ -119,10 +128,17 @@ impl<R: Real> Primal<R> {
     fn backward(&mut self, network: &Network, w: &ArrayView1<R>) {
         let mut adjoint = vec![network.loss.gradient(self.outputs.view(), &self.targets)];
         for l in (1..network.depth()).rev() {
-            let above = network.layer(w, l + 1);
-            let mut epsilon = adjoint[adjoint.len() - 1].dot(&above.weights);
-            if let Some(bend) = self.bend.get_mut(l - 1) {
-                *bend *= &epsilon;
+            let mut epsilon = Array2::zeros((self.n_rows(), network.widths()[l]));
+            let above = &adjoint[adjoint.len() - 1];
+            if network.layer(l + 1).is_affine() {
+                let weights = network.weights(w, l + 1).weights;
+                let (above, mut epsilon) = (above.view(), epsilon.view_mut());
+                affine::backward(network, l + 1, R::zero(), &above, &weights, &mut epsilon);
+            } else {
+                pool::backward(network, l + 1, &self.places[l], &above.view(), &mut epsilon.view_mut());
+            }
+            if !self.bend[l - 1].is_empty() {
+                self.bend[l - 1] *= &epsilon;
             }
             self.apply_slope(network, l, &mut epsilon);
             adjoint.push(epsilon);
@@ -132,40 +148,32 @@ impl<R: Real> Primal<R> {
     }
 }
 
-/// The outputs f (B, C) at `w`, without keeping anything else.
-pub fn outputs<R: Real>(network: &Network, w: &ArrayView1<R>, x: ArrayView2<R>) -> Array2<R> {
-    let mut h = x.to_owned();
-    for l in 1..=network.depth() {
-        let layer = network.layer(w, l);
-        let mut z = Array2::zeros((h.nrows(), network.widths()[l]));
-        general_mat_mul(R::one(), &h, &layer.weights.t(), R::zero(), &mut z);
-        add_bias_and_activate(network, l, layer.bias, z.view_mut());
-        h = z;
+/// `W_l G(h)` (B, n_l), or the pool of `h` with the places of its maxima.
+fn linear_part<R: Real>(
+    network: &Network,
+    w: &ArrayView1<R>,
+    l: usize,
+    h: &ArrayView2<R>,
+) -> (Array2<R>, Places) {
+    if !network.layer(l).is_affine() {
+        return pool::forward(network, l, h);
     }
-    h
+    let mut z = Array2::zeros((h.nrows(), network.widths()[l]));
+    affine::forward(network, l, R::zero(), h, &network.weights(w, l).weights, &mut z.view_mut());
+    (z, Array2::zeros((0, 0)))
 }
 
-/// `φ(z + b)` in place, or `z + b` for the last layer.
-pub(crate) fn add_bias_and_activate<R: Real>(
-    network: &Network,
-    l: usize,
-    bias: ArrayView1<R>,
-    mut z: ArrayViewMut2<R>,
-) {
-    let bias = bias.to_slice().expect("contiguous bias");
-    let last = l == network.depth();
-    vectorised(
-        #[inline(always)]
-        || {
-            for mut row in z.rows_mut() {
-                let row = row.as_slice_mut().expect("C order");
-                for (z, &b) in row.iter_mut().zip(bias) {
-                    *z += b;
-                }
-                if !last {
-                    activate(network.activation, row);
-                }
-            }
-        },
-    );
+/// The outputs f (B, C) of inputs `x` (B, D) at `w` (p,), without keeping anything else.
+pub fn outputs<R: Real>(network: &Network, w: &ArrayView1<R>, x: ArrayView2<R>) -> Array2<R> {
+    let w = network.arranged(*w);
+    hidden(network, &w.view(), network.arranged_inputs(x.to_owned()), network.depth())
+}
+
+/// h_l (B, n_l) of arranged inputs `x` at arranged `w`; for l = L the outputs.
+pub(crate) fn hidden<R: Real>(network: &Network, w: &ArrayView1<R>, x: Array2<R>, last: usize) -> Array2<R> {
+    (1..=last).fold(x, |h, l| {
+        let (mut z, _) = linear_part(network, w, l, &h.view());
+        add_bias_and_activate(network, l, network.weights(w, l).bias, z.view_mut());
+        z
+    })
 }

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
-use crate::network::layers::Network;
+use crate::network::architecture::Network;
 use crate::numeric::gaussian::rounded_gaussian_rows;
 use crate::numeric::real::Real;
 use crate::numeric::vectors::{gram, orthonormalise};
@@ -15,7 +15,7 @@ pub fn random_basis<R: Real>(seed: u64, dim: usize, n_params: usize) -> Array2<R
     rows
 }
 
-/// Random directions (d, p) whose every filter (row of a W) has the norm of that filter of `w`, and no bias
+/// Random directions (d, p) whose every filter (row of a W, output channel of a convolution) has the norm of that filter of `w`, and no bias
 /// (Li, Xu, Taylor, Studer & Goldstein 2018, section 4). Neither normalised nor orthogonal.
 pub fn filter_normalised_basis<R: Real>(
     network: &Network,
@@ -24,15 +24,15 @@ pub fn filter_normalised_basis<R: Real>(
     dim: usize,
 ) -> Array2<R> {
     let mut rows = rounded_gaussian_rows(seed, dim, network.n_params());
-    for l in 1..=network.depth() {
+    for l in (1..=network.depth()).filter(|&l| network.layer(l).is_affine()) {
         let (weights, bias) = network.offsets(l);
-        let n_in = network.widths()[l - 1];
+        let below = network.weight_shape(l).1;
         for mut row in rows.outer_iter_mut() {
             row.slice_mut(ndarray::s![bias.clone()]).fill(R::zero());
             let filters = w.slice(ndarray::s![weights.clone()]);
             let mut directions = row.slice_mut(ndarray::s![weights.clone()]);
-            let filters = filters.axis_chunks_iter(Axis(0), n_in);
-            for (mut direction, filter) in directions.axis_chunks_iter_mut(Axis(0), n_in).zip(filters) {
+            let filters = filters.axis_chunks_iter(Axis(0), below);
+            for (mut direction, filter) in directions.axis_chunks_iter_mut(Axis(0), below).zip(filters) {
                 let ratio = (filter.dot(&filter) / direction.dot(&direction)).sqrt();
                 direction.mapv_inplace(|v| v * ratio);
             }
@@ -70,7 +70,7 @@ mod tests {
         let basis = filter_normalised_basis(&network, w.view(), 5, 4);
         let norm = |v: ArrayView1<f64>| v.dot(&v).sqrt();
         for direction in basis.outer_iter() {
-            let (found, given) = (network.layer(&direction, 2), network.layer(&w.view(), 2));
+            let (found, given) = (network.weights(&direction, 2), network.weights(&w.view(), 2));
             for (found, filter) in found.weights.outer_iter().zip(given.weights.outer_iter()) {
                 assert!((norm(found) / norm(filter) - 1.0).abs() <= 1e-14); // a dozen roundings
             }

@@ -2,7 +2,7 @@
 
 use ndarray::Array1;
 
-use crate::network::layers::Network;
+use crate::network::architecture::Network;
 use crate::numeric::real::Real;
 use crate::numeric::samples::Samples;
 use crate::passes::gradient::batch_gradient;

@@ -3,7 +3,7 @@
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
-use crate::network::layers::Network;
+use crate::network::architecture::Network;
 use crate::numeric::samples::Samples;
 use crate::passes::gradient::{full_gradient, sample_losses};
 use crate::passes::hvp::{HessianSum, SecondOrder};
