@@ -15,8 +15,8 @@ pub struct Entry {
     pub n_train: usize,
     /// Samples of its own test split; 0: none, and `fetch-data.n_test` samples are kept aside.
     pub n_test: usize,
-    /// Values of one sample.
-    pub features: usize,
+    /// Shape of one sample: channels, height, width.
+    pub image: [usize; 3],
     /// Classes of the labels, which count from 0.
     pub classes: usize,
     /// What makes network inputs of its raw values, unless `pipeline.yaml` says otherwise.
@@ -39,6 +39,11 @@ impl Entry {
         }
         let held_out = held_out.min(self.n_train.saturating_sub(2));
         (self.n_train - held_out, held_out)
+    }
+
+    /// Values of one sample.
+    pub fn features(&self) -> usize {
+        self.image.iter().product()
     }
 
     /// What names its bytes: the same whatever the origin.

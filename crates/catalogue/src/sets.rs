@@ -10,7 +10,7 @@ const DIGITS: Entry = Entry {
     about: "1,797 digits of 8 × 8 pixels, inside the program.",
     n_train: 1797,
     n_test: 0,
-    features: 64,
+    image: [1, 8, 8],
     classes: 10,
     normalisation: Normalisation { scale: 16.0, mean: 0.0, std: 1.0 }, // pixels are 0 to 16: to [0, 1]
     format: Format::Csv,
@@ -33,7 +33,7 @@ const MNIST: Entry = Entry {
     about: "MNIST, 60,000 + 10,000 images of 28 × 28 pixels.",
     n_train: 60_000,
     n_test: 10_000,
-    features: 28 * 28,
+    image: [1, 28, 28],
     classes: 10,
     normalisation: Normalisation { scale: 255.0, mean: 0.1307, std: 0.3081 }, // of its own training pixels
     format: Format::Idx,
@@ -60,7 +60,7 @@ const FASHION_MNIST: Entry = Entry {
     about: "Fashion-MNIST, the same sizes.",
     n_train: 60_000,
     n_test: 10_000,
-    features: 28 * 28,
+    image: [1, 28, 28],
     classes: 10,
     normalisation: Normalisation { scale: 255.0, mean: 0.2860, std: 0.3530 }, // of its own training pixels
     format: Format::Idx,
@@ -107,7 +107,7 @@ mod tests {
             let values = |shape: &[usize]| shape[1..].iter().product::<usize>();
             match (entry.format, &shapes[..]) {
                 (Format::Csv, [table]) => {
-                    assert_eq!(table[..], [entry.n_train, entry.features + 1], "{entry:?}");
+                    assert_eq!(table[..], [entry.n_train, entry.features() + 1], "{entry:?}");
                 }
                 (Format::Idx, [train_x, train_y, test_x, test_y]) => {
                     assert_eq!(
@@ -118,7 +118,7 @@ mod tests {
                     assert_eq!((test_x[0], &test_y[..]), (entry.n_test, &[entry.n_test][..]), "{entry:?}");
                     assert_eq!(
                         (values(train_x), values(test_x)),
-                        (entry.features, entry.features),
+                        (entry.features(), entry.features()),
                         "{entry:?}"
                     );
                 }

@@ -32,8 +32,8 @@ pub struct Shape {
     pub n: usize,
     /// test samples
     pub n_test: usize,
-    /// D
-    pub features: usize,
+    /// [C, H, W]; [D, 1, 1] where a sample is no image
+    pub image: [usize; 3],
     /// C; 0: regression
     pub classes: usize,
     /// of the network: a class or a target each
@@ -54,7 +54,7 @@ impl Shape {
             return Ok(Self {
                 n: facts.n_samples,
                 n_test: facts.n_test,
-                features: facts.n_features,
+                image: facts.image(),
                 classes: facts.n_classes,
                 outputs: facts.n_outputs(),
                 value_bytes,
@@ -64,10 +64,11 @@ impl Shape {
             (Some(entry), _) => {
                 let (n, n_test) = entry.sizes(section.n_test);
                 let classes = section.classes.unwrap_or(entry.classes);
-                Self { n, n_test, features: entry.features, classes, outputs: classes, value_bytes: 1 }
+                Self { n, n_test, image: entry.image, classes, outputs: classes, value_bytes: 1 }
             }
             (None, files) => Self::of_files(files.as_ref().expect("checked with the section"), ctx)?,
         };
+        shape.image = section.image(ctx.base)?.unwrap_or(shape.image);
         shape.n = section.n_samples.unwrap_or(shape.n).min(shape.n);
         Ok(shape)
     }
@@ -82,7 +83,7 @@ impl Shape {
         Ok(Self {
             n: x.first().copied().unwrap_or(0),
             n_test: 0,
-            features: x.iter().skip(1).product(),
+            image: [x.iter().skip(1).product(), 1, 1],
             classes,
             outputs,
             value_bytes: value_bytes(&x_dtype),
@@ -91,7 +92,7 @@ impl Shape {
 
     /// Memory of `n` raw inputs, in bytes; those of a large file stay there.
     pub fn inputs_bytes(&self, n: usize) -> f64 {
-        let bytes = n * self.features * self.value_bytes;
+        let bytes = n * self.image.iter().product::<usize>() * self.value_bytes;
         if bytes > rows::RESIDENT_BYTES { 0.0 } else { bytes as f64 }
     }
 }
@@ -123,10 +124,9 @@ impl<R: Real> Workload<R> {
         let begun = Instant::now();
         let shape = Shape::of(ctx)?;
         let train: records::Train = ctx.section()?;
-        let widths = [&[shape.features], &train.hidden[..], &[shape.outputs]].concat();
-        let network = Network::new(&widths, train.activation, train.loss);
+        let network = train.network(shape.image, shape.outputs)?;
         let n = shape.n.clamp(1, SAMPLES);
-        let raw = gaussian_rows(1, n, shape.features).mapv(f32::narrow);
+        let raw = gaussian_rows(1, n, network.widths()[0]).mapv(f32::narrow);
         let targets = if shape.classes == 0 {
             Targets::Values(Array2::zeros((n, shape.outputs)))
         } else {
@@ -244,7 +244,8 @@ mod tests {
     #[test]
     fn inputs_count_by_the_type_they_are_stored_in_unless_they_stay_on_disk() {
         assert_eq!(["|u1", "<f4", "<f8", ""].map(value_bytes), [1, 4, 8, 8]);
-        let shape = Shape { n: 60_000, n_test: 0, features: 784, classes: 10, outputs: 10, value_bytes: 4 };
+        let shape =
+            Shape { n: 60_000, n_test: 0, image: [1, 28, 28], classes: 10, outputs: 10, value_bytes: 4 };
         let bytes = |n| format!("{:.0}", shape.inputs_bytes(n));
         assert_eq!((bytes(60_000), bytes(90_000)), ("188160000".to_owned(), "0".to_owned()));
     }

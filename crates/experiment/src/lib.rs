@@ -11,7 +11,7 @@ use landscape::numeric::samples::Rows;
 use landscape::{Inputs, Network, Real, Samples, Targets};
 use ndarray::{Array1, Array2, ArrayD, ArrayView2, Axis, Dimension, Ix1, Ix2};
 use pipeline::Failure;
-use records::{fetch_data, train};
+use records::{Architecture, fetch_data, train};
 use store::artifact;
 use store::npy::{AnyArray, Element};
 use store::rows;
@@ -93,7 +93,7 @@ pub fn gather<R: Real>(samples: &Samples, rows: &[usize]) -> Samples {
 /// The network that `train` trained.
 pub fn network(inputs: &artifact::Inputs) -> Result<Network> {
     let facts: train::Facts = inputs.facts()?;
-    Ok(Network::new(&facts.layers, facts.activation, facts.loss))
+    Ok(facts.network.network(facts.loss)?)
 }
 
 /// w* in the precision of the stage, (p,).
@@ -132,8 +132,8 @@ pub fn check_params(file: &str, found: usize, network: &Network) -> Result<()> {
         return Ok(());
     }
     Err(Failure::input(
-        format!("{file}: {found} parameters, but layers {:?} need {}", network.widths(), network.n_params()),
-        "layer by layer: W (out, in) row-major, then b; `train.hidden` sets the widths between input and output",
+        format!("{file}: {found} parameters, but the network {} needs {}", Architecture::of(network), network.n_params()),
+        "layer by layer: W (out, in) row-major, then b; of a convolution (out, in, kh, kw); train.hidden or train.layers sets the layers between input and output",
     )
     .into())
 }

@@ -81,7 +81,7 @@ fn read(params: &Family, member: &Member, inputs: &Inputs, largest: Option<&Inpu
         sigma: setting.sigma,
         draws: setting.draws,
         step,
-        layers: model.layers,
+        network: model.network,
         loss: model.loss,
         activation: model.activation,
         n_params: model.n_params,

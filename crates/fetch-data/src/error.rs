@@ -170,6 +170,12 @@ pub enum FetchError {
         /// those of the training split
         needed: usize,
     },
+    /// another shape than the samples have
+    #[error("fetch-data.image: {reason}")]
+    Image {
+        /// what was found and what is needed
+        reason: String,
+    },
     /// samples of nothing
     #[error("{file}: 0 features")]
     NoFeatures {
@@ -223,6 +229,7 @@ impl FetchError {
             Self::Kinds { .. } => "store both alike: y.astype('<i8') for classes",
             Self::Targets { .. } => "both splits need the same targets",
             Self::Features { .. } => "both splits need the same features",
+            Self::Image { .. } => "give [channels, height, width] of one sample, or leave it null",
             Self::NoFeatures { .. } => "X is (N, D) with at least one column",
             Self::TooFew { .. } => "at least two are needed",
             Self::Stored(_) => "",

@@ -42,10 +42,12 @@ pub fn facts(
     };
     let (n, n_test, n_classes) = (chosen.train.len(), chosen.n_test(), chosen.n_classes);
     let (n_features, n_targets) = (train.shape().1, train.labels.n_targets());
+    let image = params.image(&ctx.base).map_err(|unfit| FetchError::Image { reason: unfit.reason })?;
     ctx.outputs.facts(&Facts {
         n_samples: n,
         n_test,
         n_features,
+        image: image.filter(|image| image[1] * image[2] > 1),
         n_classes,
         n_targets,
         warnings: chosen.warnings.clone(),

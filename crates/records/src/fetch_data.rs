@@ -87,6 +87,10 @@ pub struct FetchData {
     pub n_test: Samples,
     /// How raw values become inputs; null: as belongs to the data set. The user's own files need it.
     pub normalisation: Option<Normalisation>,
+    /// Shape [channels, height, width] of a sample, for convolutions and pools; null: as the data set has it, or as the axes of
+    /// X say: (N, C, H, W), or (N, H, W) for one channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<[usize; 3]>,
 }
 
 impl FetchData {
@@ -103,11 +107,50 @@ impl FetchData {
         all.map_or(self.n_samples, |all| Some(self.n_samples.unwrap_or(all).min(all)))
     }
 
+    /// Shape [C, H, W] of a sample, of the data set or from the header of X below `base`; [D, 1, 1] where it has none. `None`
+    /// where it is not known.
+    ///
+    /// # Errors
+    /// If `image` has other values than a sample.
+    pub fn image(&self, base: &Path) -> Result<Option<[usize; 3]>, Unfit> {
+        let own = self.files.as_ref().map(|files| &files.train_x);
+        let axes = match (self.dataset.entry(), own) {
+            (Some(entry), _) => Some(entry.image.to_vec()),
+            (None, Some(x)) => {
+                arrays::peek(&base.join(x), "x").ok().map(|(shape, _)| shape.into_iter().skip(1).collect())
+            }
+            (None, None) => None,
+        };
+        let Some(axes) = axes else { return Ok(self.image) };
+        let features = axes.iter().product::<usize>();
+        if let Some(image) = self.image {
+            return Unfit::unless(image.iter().product::<usize>() == features, "image", || {
+                format!(
+                    "{image:?} has {} values, but a sample has {features}",
+                    image.iter().product::<usize>()
+                )
+            })
+            .map(|()| Some(image));
+        }
+        Ok(Some(match axes[..] {
+            [height, width] => [1, height, width],
+            [channels, height, width] if !has_channels_last([channels, height, width]) => {
+                [channels, height, width]
+            }
+            _ => [features, 1, 1],
+        }))
+    }
+
     /// How raw values become inputs: as given, or as belongs to the data set.
     pub fn normalisation(&self) -> Normalisation {
         let of_set = self.dataset.entry().map(|entry| entry.normalisation);
         self.normalisation.or(of_set).expect("checked with the section")
     }
+}
+
+/// Whether axes look like (H, W, C), as Keras and Pillow keep them.
+pub fn has_channels_last([first, _, last]: [usize; 3]) -> bool {
+    matches!(last, 1 | 3 | 4) && !matches!(first, 1 | 3 | 4)
 }
 
 impl Section for FetchData {
@@ -157,6 +200,9 @@ pub struct Facts {
     pub n_test: Samples,
     /// D
     pub n_features: usize,
+    /// shape [C, H, W] of a sample, where it is known to have one
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<[usize; 3]>,
     /// 0: regression
     pub n_classes: usize,
     /// C, targets of a sample for regression; 1 for classes
@@ -183,6 +229,11 @@ fn is_one(n: &usize) -> bool {
 }
 
 impl Facts {
+    /// Shape [C, H, W] of a sample; [D, 1, 1] where it has none.
+    pub fn image(&self) -> [usize; 3] {
+        self.image.unwrap_or([self.n_features, 1, 1])
+    }
+
     /// Outputs of a network for these samples: one for each class, or for each target.
     pub fn n_outputs(&self) -> usize {
         if self.n_classes > 0 { self.n_classes } else { self.n_targets }

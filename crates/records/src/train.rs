@@ -7,9 +7,11 @@ pub use landscape::network::initialisation::Initialisation;
 pub use landscape::network::loss::Loss;
 pub use landscape::training::optimizer::Optimizer;
 pub use landscape::training::polish::PolishEnd;
+use landscape::{Layer, Network};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::network::{self, Architecture, LayerKeys};
 use crate::ranges::positive;
 use crate::section::{Precision, Section, Unfit};
 use crate::units::{LossValue, Samples};
@@ -38,10 +40,17 @@ pub struct Polish {
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Train {
-    /// Widths of the hidden layers; input and output follow from the data. Empty: softmax regression.
+    /// Widths of the hidden layers, all of them linear; input and output follow from the data. Empty: softmax regression.
     #[schemars(inner(range(min = 1)))]
     pub hidden: Vec<usize>,
-    /// After every layer but the last.
+    /// The hidden layers from input to output, in the place of `hidden`: convolutions, pools and linear layers. Convolutions
+    /// and pools need images: `fetch-data.image`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Vec<LayerKeys>>,
+    /// Whether the output layer has a bias.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub output_bias: bool,
+    /// After every hidden layer that names no other.
     pub activation: Activation,
     /// The per-sample loss.
     pub loss: Loss,
@@ -73,6 +82,39 @@ pub struct Train {
     pub polish: Option<Polish>,
 }
 
+fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_yes(value: &bool) -> bool {
+    *value
+}
+
+impl Train {
+    /// The hidden layers, and the output layer with so many units.
+    fn all_layers(&self, n_outputs: usize) -> Result<Vec<Layer>, Unfit> {
+        let mut layers = match &self.layers {
+            None => self.hidden.iter().map(|&n| Layer::linear(n, self.activation)).collect(),
+            Some(layers) => {
+                let layers = layers.iter().enumerate();
+                let layers = layers.map(|(i, keys)| keys.layer(&format!("layers[{i}]"), self.activation));
+                layers.collect::<Result<Vec<_>, _>>()?
+            }
+        };
+        layers.push(Layer { bias: self.output_bias, ..Layer::linear(n_outputs, Activation::Identity) });
+        Ok(layers)
+    }
+
+    /// The network over samples of a shape [C, H, W].
+    ///
+    /// # Errors
+    /// If a layer does not fit the image below it.
+    pub fn network(&self, image: [usize; 3], n_outputs: usize) -> Result<Network, Unfit> {
+        network::network(image, self.all_layers(n_outputs)?, self.loss)
+    }
+}
+
 impl Section for Train {
     const STAGE: &'static str = "train";
 
@@ -80,6 +122,7 @@ impl Section for Train {
         Unfit::unless(self.weights.is_some() || self.weights_layers.is_none(), "weights_layers", || {
             "goes with `weights`, and only with it".into()
         })?;
+        self.all_layers(1)?;
         let beyond = self.checkpoint_epochs.iter().find(|&&epoch| epoch > self.epochs);
         beyond.map_or(Ok(()), |epoch| {
             Err(Unfit::new("checkpoint_epochs", format!("{epoch}; epochs count from 1 to {}", self.epochs)))
@@ -101,9 +144,9 @@ pub struct Facts {
     /// of the polish, if there was one
     #[serde(skip_serializing_if = "Option::is_none")]
     pub polish: Option<Polished>,
-    /// widths: [D, hidden…, outputs]
-    pub layers: Vec<usize>,
-    /// after every layer but the last
+    /// layers, and the shape of the samples
+    pub network: Architecture,
+    /// after the hidden layers that name no other
     pub activation: Activation,
     /// per sample
     pub loss: Loss,

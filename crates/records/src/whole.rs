@@ -22,11 +22,14 @@ pub struct Whole {
 pub type Fault = (&'static str, Unfit);
 
 impl Whole {
-    /// The first fault; `n`: how many samples there are at most, where that is known.
+    /// The first fault; `n`: how many samples there are at most, and `image`: the shape of one, where these are known.
     ///
     /// # Errors
     /// If a stage would fail, after those before it have worked.
-    pub fn check(&self, n: Option<usize>) -> Result<(), Fault> {
+    pub fn check(&self, n: Option<usize>, image: Option<[usize; 3]>) -> Result<(), Fault> {
+        if let Some(image) = image {
+            self.train.network(image, 1).map_err(|u| (Train::STAGE, u))?;
+        }
         self.check_directions().map_err(|u| (MonteCarlo::STAGE, u))?;
         if let Some(n) = n {
             self.check_samples(n).map_err(|u| (MonteCarlo::STAGE, u))?;

@@ -89,7 +89,7 @@ fn documents_of_the_other_stages() {
         {"members": [{"name": "a-k150-r1", "k": 150, "replica": 1, "variant": "a", "n_samples": 150,
         "n_classes": 10, "outliers": [1, 1.21], "train_loss": 2.05, "train_accuracy": 0.32, "test_loss": 2.07,
         "test_accuracy": 0.308, "gradient_norm": 0.299, "polish": null, "overlap": 0.396, "setting":
-        "hessian-d10-s1", "dim": 3, "sigma": 1.0, "draws": 40, "step": 1, "layers": [64, 32], "loss":
+        "hessian-d10-s1", "dim": 3, "sigma": 1.0, "draws": 40, "step": 1, "network": {"image": [64, 1, 1], "layers": [{"linear": 32, "activation": "identity", "bias": true}]}, "loss":
         "softmax-cross-entropy", "activation":
         "relu", "n_params": 2410, "source": "digits.csv.gz", "confidence": 0.95, "variance": 2.93,
         "variance_standard_error": 0.602, "theory_variances": [["diagonal", 0.546], ["quadratic", 0.636]],
@@ -128,8 +128,7 @@ fn facts_of_every_stage() {
         "n_products": 458, "n_escapes": 0, "negative_curvature_steps": 0, "distance": 28.7, "loss_before":
         0.363, "loss_after": 3.58e-7, "gradient_norm_before": 0.144, "gradient_norm_after": 8.8e-6,
         "smallest_eigenvalue_before": -0.0382, "smallest_eigenvalue_before_residual": 3.24e-5,
-        "smallest_eigenvalue_after": -1.08e-6, "smallest_eigenvalue_after_residual": 9.36e-10}, "layers": [64,
-        32], "activation": "relu", "loss": "softmax-cross-entropy", "n_params": 2410, "layout": [{"name": "W1",
+        "smallest_eigenvalue_after": -1.08e-6, "smallest_eigenvalue_after_residual": 9.36e-10}, "network": {"image": [64, 1, 1], "layers": [{"linear": 32, "activation": "identity", "bias": true}]}, "activation": "relu", "loss": "softmax-cross-entropy", "n_params": 2410, "layout": [{"name": "W1",
         "shape": [32, 64], "offset": 0}], "train_loss": 3.58e-7, "train_accuracy": 1.0, "test_loss": 0.144,
         "test_accuracy": 0.975, "gradient_norm": 8.8e-6, "origin": "trained"}"#,
     );
@@ -169,7 +168,7 @@ fn facts_of_what_was_not_done_are_left_out() {
     facts::<train::Facts>(
         "train",
         r#"
-        {"history_columns": ["epoch", "train_loss"], "checkpoint_epochs": [3, 15], "layers": [64, 32],
+        {"history_columns": ["epoch", "train_loss"], "checkpoint_epochs": [3, 15], "network": {"image": [64, 1, 1], "layers": [{"linear": 32, "activation": "identity", "bias": true}]},
         "activation": "relu", "loss": "softmax-cross-entropy", "n_params": 2410, "layout": [{"name": "W1",
         "shape": [32, 64], "offset": 0}], "train_loss": 3.58e-7, "train_accuracy": null, "test_loss": null,
         "test_accuracy": null, "gradient_norm": 8.8e-6, "origin": "trained"}"#,

@@ -70,7 +70,8 @@ impl OfRun {
 /// Every run keeps the samples in its order and its parameters; those at work keep losses, a basis and draws too.
 fn memory_bytes<R: Real>(work: &Workload<R>, params: &Stream, dim: usize) -> f64 {
     let at_work = rayon::current_num_threads().min(params.seeds) as f64;
-    let (n, features, p) = (work.shape.n as f64, work.shape.features as f64, work.network.n_params() as f64);
+    let (n, features, p) =
+        (work.shape.n as f64, work.network.widths()[0] as f64, work.network.n_params() as f64);
     let perturbed = work.weights().1 * params.draws.max(params.truth_draws) as f64;
     params.seeds as f64 * (8.0 * n + Workload::<R>::bytes(n * features + 4.0 * p))
         + at_work * 16.0 * params.draws as f64 * n

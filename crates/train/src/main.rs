@@ -20,7 +20,7 @@ use pipeline::Failure;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext};
 use records::train::Facts;
-use records::{Precision, Train};
+use records::{Architecture, Precision, Train, Unfit};
 use store::npy::Element;
 use store::safetensors;
 
@@ -63,8 +63,8 @@ fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<Stri
     let mut warnings = resolution::warnings::<R>(&train);
     let is_brought = params.weights.is_some();
     warnings.extend(labels::check(params.loss, is_brought, data.n_outputs(), train.targets())?);
-    let widths = [&[train.n_features()], &params.hidden[..], &[data.n_outputs()]].concat();
-    let network = Network::new(&widths, params.activation, params.loss);
+    let unfit = |u: Unfit| Failure::config(format!("train.{}: {}", u.key, u.reason), "change the layers");
+    let network = params.network(data.image(), data.n_outputs()).map_err(unfit)?;
     for warning in &warnings {
         tracing::warn!("train: {warning}");
     }
@@ -121,12 +121,13 @@ fn bring<R: Real>(
 /// Which array of the file is which layer, and what looks wrong.
 fn say(name: &str, network: &Network, layers: &[String], warnings: &[String]) {
     let place = |(l, layer): (usize, &String)| {
-        format!("{layer} -> layer {} ({} x {})", l + 1, network.widths()[l + 1], network.widths()[l])
+        let axes = network.weight_axes(l).iter().map(ToString::to_string).collect::<Vec<_>>();
+        format!("{layer} -> layer {l} ({})", axes.join(" x "))
     };
     if !layers.is_empty() {
         tracing::info!(
             "train: {name}: {}",
-            layers.iter().enumerate().map(place).collect::<Vec<_>>().join(", ")
+            network.affine_layers().zip(layers).map(place).collect::<Vec<_>>().join(", ")
         );
     }
     for warning in warnings {
@@ -148,7 +149,7 @@ fn usable_loss<R: Real>(
     }
     Err(Failure::input(
         format!("{name}: the loss of these weights is {loss}"),
-        "compare fetch-data.normalisation, train.hidden and train.activation with those it was trained with, or set train.precision: f64",
+        "compare fetch-data.normalisation, the layers and their activations with those it was trained with, or set train.precision: f64",
     )
     .into())
 }
@@ -208,7 +209,7 @@ fn facts<R: Real>(
         history_columns: HISTORY_COLUMNS.map(str::to_owned).to_vec(),
         checkpoint_epochs: vec![],
         polish: None,
-        layers: network.widths().to_vec(),
+        network: Architecture::of(network),
         activation: params.activation,
         loss: params.loss,
         n_params: network.n_params(),

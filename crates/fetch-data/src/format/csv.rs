@@ -15,12 +15,12 @@ pub fn read(entry: &Entry, files: &[Vec<u8>]) -> Result<Splits, FetchError> {
     for (line, number) in text.lines().zip(1..) {
         let row = line.split(',').map(str::parse).collect::<Result<Vec<u8>, _>>();
         match row.as_deref() {
-            Ok([row @ .., label]) if row.len() == entry.features && usize::from(*label) < entry.classes => {
+            Ok([row @ .., label]) if row.len() == entry.features() && usize::from(*label) < entry.classes => {
                 values.extend_from_slice(row);
                 labels.push(i64::from(*label));
             }
             _ => {
-                let (values, last) = (entry.features, entry.classes - 1);
+                let (values, last) = (entry.features(), entry.classes - 1);
                 let needed = format!("{values} values of 0 to 255 and a label of 0 to {last} are needed");
                 return Err(refuse(format!("line {number}: {needed}")));
             }
@@ -29,7 +29,7 @@ pub fn read(entry: &Entry, files: &[Vec<u8>]) -> Result<Splits, FetchError> {
     if labels.len() != entry.n_train {
         return Err(refuse(format!("{} lines, but {} are needed", labels.len(), entry.n_train)));
     }
-    let images = Array2::from_shape_vec((labels.len(), entry.features), values).expect("as many a line");
+    let images = Array2::from_shape_vec((labels.len(), entry.features()), values).expect("as many a line");
     let images = Images::U8(Rows::Memory(images));
     Ok(Splits { train: Split { images, labels: Labels::Classes(Array1::from(labels)) }, test: None })
 }

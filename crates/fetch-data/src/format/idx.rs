@@ -92,7 +92,7 @@ fn split(
         return Err(FetchError::Unexpected { file, found });
     }
     let images =
-        Array2::from_shape_vec((labels.len(), entry.features), pixels).expect("the shape was checked");
+        Array2::from_shape_vec((labels.len(), entry.features()), pixels).expect("the shape was checked");
     let labels = labels.into_iter().map(i64::from).collect();
     Ok(Split { images: Images::U8(Rows::Memory(images)), labels: Labels::Classes(labels) })
 }
@@ -123,7 +123,7 @@ mod tests {
         let small = Entry {
             n_train: 2,
             n_test: 1,
-            features: 3,
+            image: [1, 1, 3],
             classes: 9,
             files: Box::leak(files.into()),
             ..*mnist

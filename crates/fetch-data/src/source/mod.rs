@@ -126,6 +126,7 @@ mod tests {
             seed: 0,
             n_test: 0,
             normalisation: None,
+            image: None,
         }
     }
 
@@ -193,7 +194,7 @@ mod tests {
         for entry in catalogue::ENTRIES.iter().filter(|entry| entry.origins.embedded.is_some()) {
             let found = fetch(entry, &params(vec![]), nowhere).unwrap();
             let splits = format::read(entry, &found.files, None).unwrap();
-            assert_eq!(splits.train.shape(), (entry.n_train, entry.features));
+            assert_eq!(splits.train.shape(), (entry.n_train, entry.features()));
             let rows = (0..entry.n_train).collect::<Vec<_>>();
             assert_eq!(splits.train.classes_of(&rows).max(), Some(entry.classes - 1), "{}", entry.name);
         }

@@ -35,7 +35,7 @@ fn of_sizes(n_train: usize, n_test: usize, side: usize) -> (Entry, Vec<Vec<u8>>)
         name: "stub",
         n_train,
         n_test,
-        features: side * side,
+        image: [1, side, side],
         files: files.leak(),
         origins,
         ..*mnist

@@ -1,11 +1,11 @@
-//! φ, applied to each pre-activation z of every layer but the last, with φ' and φ''. At the kink of ReLU both are 0.
+//! φ, applied to each pre-activation z of a layer, with φ' and φ''. At the kink of ReLU both are 0.
 
 use crate::numeric::real::Real;
 
-/// The function after every layer but the last.
+/// The function after a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema))]
-#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"), schemars(transform = with_none))]
 pub enum Activation {
     /// max(z, 0)
     Relu,
@@ -17,8 +17,17 @@ pub enum Activation {
     Softplus,
     /// 1 / (1 + exp −z)
     Sigmoid,
-    /// z
+    /// z; `none` is another name of it
+    #[cfg_attr(feature = "serde", serde(alias = "none"))]
     Identity,
+}
+
+/// The second name of the identity, for the schema.
+#[cfg(feature = "serde")]
+fn with_none(schema: &mut schemars::Schema) {
+    let names = schema.ensure_object().get_mut("oneOf").and_then(|names| names.as_array_mut());
+    let none = schemars::json_schema!({"description": "z", "type": "string", "const": "none"});
+    names.expect("a choice of names").push(none.to_value());
 }
 
 impl Activation {

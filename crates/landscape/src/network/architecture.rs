@@ -118,6 +118,21 @@ impl Network {
         self.layer(l).weight_shape(self.image(l - 1))
     }
 
+    /// Axes of the weights of layer `l`, as PyTorch has them: (out, in), or of a convolution (out, in, kh, kw); none for a pool.
+    pub fn weight_axes(&self, l: usize) -> Vec<usize> {
+        let (filters, below) = self.weight_shape(l);
+        match self.layer(l).kind {
+            Kind::Linear { .. } => vec![filters, below],
+            Kind::Conv { kernel, .. } => vec![filters, self.image(l - 1).channels, kernel, kernel],
+            Kind::MaxPool { .. } | Kind::AveragePool { .. } => vec![],
+        }
+    }
+
+    /// The layers with weights, from 1.
+    pub fn affine_layers(&self) -> impl DoubleEndedIterator<Item = usize> {
+        (1..=self.depth()).filter(|&l| self.layer(l).is_affine())
+    }
+
     /// Numbers of a bias of layer `l`.
     pub fn bias_len(&self, l: usize) -> usize {
         if self.layer(l).bias { self.weight_shape(l).0 } else { 0 }

@@ -25,7 +25,7 @@ pub enum Initialisation {
 /// Parameters (p,) drawn from `seed`: ChaCha20 with stream l for layer l.
 pub fn first_weights<R: Real>(network: &Network, initialisation: Initialisation, seed: u64) -> Array1<R> {
     let mut w = Array1::zeros(network.n_params());
-    for l in (1..=network.depth()).filter(|&l| network.layer(l).is_affine()) {
+    for l in network.affine_layers() {
         let (weights, bias) = network.offsets(l);
         let (filters, below) = network.weight_shape(l);
         // Of a convolution: k² inputs of a filter, and k² outputs of a value.

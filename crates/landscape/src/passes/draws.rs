@@ -223,15 +223,13 @@ impl<R: Real> Group<'_, '_, R> {
             for l in l_first + 1..=network.depth() {
                 let (below, z) = layers.split_at_mut(l - l_first - 1);
                 let h = below.last().map_or(first.view(), |h| h.view());
-                let z = &mut z[0];
-                if !network.layer(l).is_affine() {
-                    *z = pool::forward(network, l, &h).0;
-                    add_bias_and_activate(network, l, ArrayView1::from(&[]), z.view_mut());
-                    continue;
-                }
-                let z = shaped(z, Dim((rows, network.widths()[l])));
+                let z = shaped(&mut z[0], Dim((rows, network.widths()[l])));
                 let (weights, bias) = self.layer(l, t);
-                affine::forward(network, l, R::zero(), &h, &weights, &mut z.view_mut());
+                if network.layer(l).is_affine() {
+                    affine::forward(network, l, R::zero(), &h, &weights, &mut z.view_mut());
+                } else {
+                    pool::forward(network, l, &h, &mut z.view_mut(), None);
+                }
                 add_bias_and_activate(network, l, bias, z.view_mut());
             }
             let outputs = layers.last().map_or(first.view(), |f| f.view());

@@ -16,7 +16,7 @@ use crate::passes::primal::{Primal, outputs};
 /// `Σ_i ∇ℓ_i(w)` over the rows of a block: `∂/∂W_l = δ_lᵀ G(h_{l−1})`, `∂/∂b_l = Σ δ_l`. (p,), arranged.
 fn block_gradient<R: Real>(network: &Network, primal: &Primal<R>) -> Array1<R> {
     let mut gradient = Array1::zeros(network.n_params());
-    for l in (1..=network.depth()).filter(|&l| network.layer(l).is_affine()) {
+    for l in network.affine_layers() {
         let (weights, bias) = network.offsets(l);
         let delta = &primal.adjoint[l - 1];
         let (w_part, mut b_part) =

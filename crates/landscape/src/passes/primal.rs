@@ -155,12 +155,13 @@ fn linear_part<R: Real>(
     l: usize,
     h: &ArrayView2<R>,
 ) -> (Array2<R>, Places) {
-    if !network.layer(l).is_affine() {
-        return pool::forward(network, l, h);
+    let (mut z, mut places) = (Array2::zeros((h.nrows(), network.widths()[l])), Array2::zeros((0, 0)));
+    if network.layer(l).is_affine() {
+        affine::forward(network, l, R::zero(), h, &network.weights(w, l).weights, &mut z.view_mut());
+    } else {
+        pool::forward(network, l, h, &mut z.view_mut(), Some(&mut places));
     }
-    let mut z = Array2::zeros((h.nrows(), network.widths()[l]));
-    affine::forward(network, l, R::zero(), h, &network.weights(w, l).weights, &mut z.view_mut());
-    (z, Array2::zeros((0, 0)))
+    (z, places)
 }
 
 /// The outputs f (B, C) of inputs `x` (B, D) at `w` (p,), without keeping anything else.

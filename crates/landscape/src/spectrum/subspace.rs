@@ -24,7 +24,7 @@ pub fn filter_normalised_basis<R: Real>(
     dim: usize,
 ) -> Array2<R> {
     let mut rows = rounded_gaussian_rows(seed, dim, network.n_params());
-    for l in (1..=network.depth()).filter(|&l| network.layer(l).is_affine()) {
+    for l in network.affine_layers() {
         let (weights, bias) = network.offsets(l);
         let below = network.weight_shape(l).1;
         for mut row in rows.outer_iter_mut() {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use marked_yaml::Node;
-use records::{Family, Member, MonteCarlo, Section, Unfit, Whole, ranges};
+use records::{Family, FetchData, Member, MonteCarlo, Section, Unfit, Whole, ranges};
 use serde::Serialize;
 use serde_yaml::{Mapping, Value};
 
@@ -179,7 +179,8 @@ impl Pipeline {
                 whole.check_pilot(i, name, &pilot).map_err(fault)?;
             }
         }
-        whole.check(whole.fetch_data.most_samples(base)).map_err(fault)
+        let image = whole.fetch_data.image(base).map_err(|u| fault((FetchData::STAGE, u)))?;
+        whole.check(whole.fetch_data.most_samples(base), image).map_err(fault)
     }
 
     fn whole(&self, experiment: &str) -> Result<Whole> {

@@ -49,7 +49,8 @@ pub struct PlanContext<'a> {
     pub(crate) pipeline: &'a Pipeline,
     pub(crate) experiment: String,
     pub(crate) experiment_dir: PathBuf,
-    pub(crate) base: &'a Path,
+    /// the folder of `pipeline.yaml`, which its paths start from
+    pub base: &'a Path,
 }
 
 impl PlanContext<'_> {

@@ -6,6 +6,7 @@ use store::artifact::Document;
 
 use super::params::Member;
 use crate::bound::Status;
+use crate::network::Architecture;
 use crate::train::{Activation, Loss, Polished};
 use crate::units::{LossValue, Samples, SquaredLoss};
 
@@ -58,8 +59,8 @@ pub struct MemberResult {
     pub draws: usize,
     /// s
     pub step: Samples,
-    /// widths: [D, hidden…, outputs]
-    pub layers: Vec<usize>,
+    /// layers, and the shape of the samples
+    pub network: Architecture,
     /// of each sample
     pub loss: Loss,
     /// after every layer but the last

@@ -12,7 +12,7 @@ use crate::text::verdicts::{size, tolerance};
 /// The page in a few lines of Markdown.
 pub fn summary(s: &Summary) -> String {
     let unit = Unit::of(s.loss);
-    let layers = s.layers.iter().map(ToString::to_string).collect::<Vec<_>>().join("-");
+    let layers = &s.network;
     let mut text = format!(
         "## {}\n\n**{}**\n\n{} samples, network {layers} ({}).\n\n| measured | |\n|---|---|\n",
         s.title,
@@ -55,7 +55,7 @@ mod tests {
         };
         let summary = serde_json::json!({
             "format": 2, "experiment": "e", "title": "Digits", "headline": "Samples that are enough: 1,050.", "answer": [],
-            "n_samples": 1437, "n_features": 64, "n_classes": 10, "source": "s", "layers": [64, 32, 10], "activation": "relu", "loss": "softmax-cross-entropy",
+            "n_samples": 1437, "n_features": 64, "n_classes": 10, "source": "s", "network": {"image": [64, 1, 1], "layers": [{"linear": 32, "activation": "identity", "bias": true}, {"linear": 10, "activation": "identity", "bias": true}]}, "activation": "relu", "loss": "softmax-cross-entropy",
             "n_params": 2410, "train_loss": 0.25, "train_accuracy": 1.0, "test_accuracy": null, "gradient_norm": 0.5,
             "eigenvalues": [1.0], "setting": "h", "dim": 1, "sigma": 1.0, "draws": 8, "step": 1, "confidence": 0.95,
             "variance": 110.0, "exponent": null, "sufficient": [

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use records::bound::SufficientRow;
-use records::{Loss, Report, name_of};
+use records::{Architecture, Loss, Report, name_of};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::artifact::Document;
@@ -40,8 +40,8 @@ pub struct Summary {
     pub n_classes: usize,
     /// where the samples came from
     pub source: String,
-    /// widths: [D, hidden…, outputs]
-    pub layers: Vec<usize>,
+    /// layers, and the shape of the samples
+    pub network: Architecture,
     /// of each sample; losses, V and tolerances are in its unit
     pub loss: Option<Loss>,
     /// after every layer but the last
@@ -106,7 +106,7 @@ pub fn of(params: &Report, experiment: &Experiment, answer: &Setting, figures: &
         n_features: experiment.data.n_features,
         n_classes: experiment.data.n_classes,
         source: experiment.data.source.clone(),
-        layers: model.layers.clone(),
+        network: model.network.clone(),
         loss: Some(model.loss),
         activation: name_of(model.activation),
         n_params: model.n_params,
@@ -148,10 +148,10 @@ pub fn of_family(
         headline: format!("A family of {}.", count(members.len(), "network")),
         answer,
         n_samples: last.k,
-        n_features: shape.layers.first().copied().unwrap_or(0),
+        n_features: shape.network.n_features(),
         n_classes: shape.n_classes,
         source: shape.source.clone(),
-        layers: shape.layers.clone(),
+        network: shape.network.clone(),
         loss: Some(shape.loss),
         activation: name_of(shape.activation),
         n_params: shape.n_params,

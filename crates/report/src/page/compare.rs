@@ -10,7 +10,7 @@ use crate::export::curve::Curve;
 use crate::export::summary::Summary;
 use crate::page::experiment::size_and_status;
 use crate::page::interactive::embedded;
-use crate::page::shell::{self, Table, widths};
+use crate::page::shell::{self, Table};
 use crate::plot::chart;
 use crate::plot::panel::{Style, axes, delta_axes, line, ranked};
 use crate::text::numbers::{decimals, grouped, share, short};
@@ -97,7 +97,7 @@ type Cell = fn(&Summary) -> Option<String>;
 const PROPERTIES: [(&str, Cell); 14] = [
     ("samples N", |s| Some(grouped(s.n_samples))),
     ("features", |s| Some(grouped(s.n_features))),
-    ("network", |s| Some(widths(&s.layers))),
+    ("network", |s| Some(s.network.to_string())),
     ("activation", |s| Some(s.activation.clone())),
     ("parameters", |s| Some(grouped(s.n_params))),
     ("loss", |s| s.loss.map(name_of)),
@@ -140,7 +140,7 @@ mod tests {
     fn entry(name: &str, k: usize) -> Entry {
         let summary = json!({
             "format": crate::export::summary::FORMAT, "experiment": name, "title": format!("<{name}>"), "headline": "h", "answer": ["a"],
-            "n_samples": 100, "n_features": 4, "n_classes": 2, "source": "s", "layers": [4, 2], "activation": "relu", "loss": "softmax-cross-entropy",
+            "n_samples": 100, "n_features": 4, "n_classes": 2, "source": "s", "network": {"image": [4, 1, 1], "layers": [{"linear": 2, "activation": "identity", "bias": true}]}, "activation": "relu", "loss": "softmax-cross-entropy",
             "n_params": 10, "train_loss": 0.5, "train_accuracy": null, "test_accuracy": null, "gradient_norm": 0.1,
             "eigenvalues": [2.0, 1.0], "setting": "x", "dim": 2, "sigma": 1.0, "draws": 8, "step": 1, "confidence": 0.95,
             "variance": 3.0, "exponent": null, "sufficient": [{"setting": "x", "method": "order-average", "tolerance": 1e-4,

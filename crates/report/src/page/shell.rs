@@ -29,8 +29,3 @@ impl Table {
         Self { head: head.into_iter().map(Into::into).collect(), rows: rows.into_iter().collect() }
     }
 }
-
-/// Widths of the layers: `64-32-10`.
-pub fn widths(layers: &[usize]) -> String {
-    layers.iter().map(ToString::to_string).collect::<Vec<_>>().join("-")
-}

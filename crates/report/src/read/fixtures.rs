@@ -7,7 +7,9 @@ use records::bound::{
 };
 use records::family::{Fit, Flattening, Ladder, Member, MemberResult, Rung, Spread};
 use records::train::{PolishEnd, Polished};
-use records::{Activation, BasisName, Loss, Normalisation, Sampling, Which, fetch_data, spectrum, train};
+use records::{
+    Activation, Architecture, BasisName, Loss, Normalisation, Sampling, Which, fetch_data, spectrum, train,
+};
 
 use crate::read::bound::{Setting, TheoryCurve};
 use crate::read::eigen::{Basis, Eigenpairs};
@@ -95,6 +97,7 @@ pub fn experiment() -> Experiment {
             n_samples: 100,
             n_test: 20,
             n_features: 4,
+            image: None,
             n_classes: 2,
             n_targets: 1,
             warnings: vec![],
@@ -107,7 +110,7 @@ pub fn experiment() -> Experiment {
                 history_columns: vec![],
                 checkpoint_epochs: vec![],
                 polish: None,
-                layers: vec![4, 2],
+                network: Architecture::of_widths(&[4, 2], Activation::Relu),
                 activation: Activation::Relu,
                 loss: Loss::SoftmaxCrossEntropy,
                 n_params: 10,
@@ -260,7 +263,7 @@ pub fn member(name: &str, polish: Option<Polished>) -> MemberResult {
         sigma: 1.0,
         draws: 8,
         step: 1,
-        layers: vec![4, 2],
+        network: Architecture::of_widths(&[4, 2], Activation::Relu),
         loss: Loss::SoftmaxCrossEntropy,
         activation: Activation::Relu,
         n_params: 10,

@@ -61,9 +61,10 @@ fn refuse_names_of_flat(name: &str, given: Option<&[String]>) -> Result<()> {
 fn by_layer<R: Real>(archive: &Archive, network: &Network, given: Option<&[String]>) -> Result<Brought<R>> {
     let pairs = order::layers(network, archive, given)?;
     let mut w = Array1::zeros(network.n_params());
-    for (l, pair) in (1..).zip(&pairs) {
+    for (l, pair) in network.affine_layers().zip(&pairs) {
         let (weights, bias) = network.offsets(l);
-        for (array, range) in [(&pair.weights, weights), (&pair.bias, bias)] {
+        let bias = network.layer(l).bias.then_some((&pair.bias, bias));
+        for (array, range) in std::iter::once((&pair.weights, weights)).chain(bias) {
             let place = format!("{}: {array}", archive.name);
             let found = experiment::to_real::<R, IxDyn>(archive.read(array)?, &place)?;
             w.slice_mut(s![range]).assign(&found.flatten());

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use landscape::Network;
+use landscape::{Kind, Network};
 use pipeline::Failure;
+use records::Architecture;
 
 use super::archive::{Archive, Entry};
 use super::unsupported;
@@ -12,9 +13,9 @@ use super::unsupported;
 /// The arrays of a layer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Pair {
-    /// name of the weights, (out, in)
+    /// name of the weights, (out, in) or (out, in, kh, kw)
     pub weights: String,
-    /// name of the bias, (out,)
+    /// name of the bias, (out,), where there is one
     pub bias: String,
 }
 
@@ -49,6 +50,7 @@ pub fn layers(network: &Network, archive: &Archive, given: Option<&[String]>) ->
         None if archive.find("W1").is_some() => own(network, archive)?,
         None => {
             unsupported::refuse(archive)?;
+            refuse_convolutions(network, archive)?;
             by_shape(network, archive)?
         }
     };
@@ -56,17 +58,36 @@ pub fn layers(network: &Network, archive: &Archive, given: Option<&[String]>) ->
     Ok(pairs)
 }
 
-/// Shape of the weights of layer `l`.
-fn needed(network: &Network, l: usize) -> [usize; 2] {
-    [network.widths()[l], network.widths()[l - 1]]
+/// An error if the file has convolutions and the network has none.
+fn refuse_convolutions(network: &Network, archive: &Archive) -> Result<()> {
+    let found = archive.entries.iter().filter(|e| e.shape.len() == 4 && e.name.ends_with("weight"));
+    let found = found.collect::<Vec<_>>();
+    let has = network.layers().iter().any(|layer| matches!(layer.kind, Kind::Conv { .. }));
+    if has || found.is_empty() {
+        return Ok(());
+    }
+    let list = found.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let keys = found.iter().map(|e| format!("{{conv: {}, kernel: {}}}", e.shape[0], e.shape[3]));
+    let message = format!("{}: {list}, but train.layers has no convolution", archive.name);
+    let hint = format!(
+        "describe the network from input to output, with the padding, the pools and the activations of yours: train.layers: [{}, ...]",
+        keys.collect::<Vec<_>>().join(", ")
+    );
+    Err(Failure::input(message, hint).into())
+}
+
+/// How many layers have weights.
+fn depth(network: &Network) -> usize {
+    network.affine_layers().count()
 }
 
 fn own(network: &Network, archive: &Archive) -> Result<Vec<Pair>> {
     let numbered = |e: &&Entry| e.name.strip_prefix('W').is_some_and(|n| n.parse::<usize>().is_ok());
     let found = archive.entries.iter().filter(numbered).count();
-    let pairs = (1..=network.depth()).map(Pair::own).collect::<Vec<_>>();
-    if found != network.depth() || pairs.iter().any(|p| archive.find(&p.weights).is_none()) {
-        return Err(other_depth(network, archive, found, "W1, W2, ..., from the input on"));
+    let pairs = network.affine_layers().map(Pair::own).collect::<Vec<_>>();
+    if found != pairs.len() || pairs.iter().any(|p| archive.find(&p.weights).is_none()) {
+        let names = pairs.iter().map(|p| p.weights.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(other_depth(network, archive, found, &format!("{names}, from the input on")));
     }
     Ok(pairs)
 }
@@ -89,12 +110,12 @@ fn of_names(network: &Network, archive: &Archive, given: &[String]) -> Result<Ve
     };
     let pairs = given.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
     let once = given.iter().collect::<BTreeSet<_>>().len();
-    if once != network.depth() || pairs.len() != once {
+    if once != depth(network) || pairs.len() != once {
         let message = format!(
-            "train.weights_layers: {} names, {once} of them unlike, but layers {:?} need {}",
+            "train.weights_layers: {} names, {once} of them unlike, but {} needs {}",
             pairs.len(),
-            network.widths(),
-            network.depth()
+            Architecture::of(network),
+            depth(network)
         );
         let hint = "name each layer once, from input to output; train.hidden sets the widths between them";
         return Err(Failure::config(message, hint).into());
@@ -104,30 +125,30 @@ fn of_names(network: &Network, archive: &Archive, given: &[String]) -> Result<Ve
 
 /// The layers of a `state_dict`, in the order of the archive.
 fn candidates(archive: &Archive) -> Vec<Pair> {
-    let weights = archive.entries.iter().filter(|e| e.shape.len() == 2);
+    let weights = archive.entries.iter().filter(|e| matches!(e.shape.len(), 2 | 4));
     weights.filter_map(|e| e.name.strip_suffix("weight")).map(Pair::of_prefix).collect()
 }
 
 fn by_shape(network: &Network, archive: &Archive) -> Result<Vec<Pair>> {
     let found = candidates(archive);
-    if found.len() != network.depth() {
+    if found.len() != depth(network) {
         let names = "0.weight, 0.bias, 2.weight, ... as the state_dict of nn.Linear layers has";
         return Err(other_depth(network, archive, found.len(), names));
     }
     let shape = |p: &Pair| archive.find(&p.weights).map(|e| e.shape.clone()).unwrap_or_default();
     // Layers of one shape, and the places that need it.
     let mut places = BTreeMap::<Vec<usize>, Vec<usize>>::new();
-    for l in 1..=network.depth() {
-        places.entry(needed(network, l).to_vec()).or_default().push(l);
+    for (at, l) in network.affine_layers().enumerate() {
+        places.entry(network.weight_axes(l)).or_default().push(at);
     }
-    let mut pairs = vec![None; network.depth()];
+    let mut pairs = vec![None; depth(network)];
     for (needed, places) in places {
         let fitting = found.iter().filter(|p| shape(p) == needed).cloned().collect::<Vec<_>>();
         if fitting.len() != places.len() {
             return Err(other_widths(network, archive, &found));
         }
         for (place, pair) in places.iter().zip(in_order(archive, fitting, &places)?) {
-            pairs[place - 1] = Some(pair);
+            pairs[*place] = Some(pair);
         }
     }
     Ok(pairs.into_iter().flatten().collect())
@@ -191,7 +212,7 @@ fn ambiguous(archive: &Archive, labels: &[String], places: &[usize], why: &str) 
     } else {
         format!("{} orders of {}", (1..=n).map(|i| i as f64).product::<f64>(), labels.join(", "))
     };
-    let places = places.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let places = places.iter().map(|at| (at + 1).to_string()).collect::<Vec<_>>().join(", ");
     let message = format!("{}: layers {places} have one shape, and {orders} fit; {why}", archive.name);
     let all = candidates(archive).iter().map(Pair::label).collect::<Vec<_>>();
     let hint = format!(
@@ -202,16 +223,16 @@ fn ambiguous(archive: &Archive, labels: &[String], places: &[usize], why: &str) 
 
 /// As many layers as there are not.
 fn other_depth(network: &Network, archive: &Archive, found: usize, names: &str) -> anyhow::Error {
-    let needed = network.depth();
+    let needed = depth(network);
     let message = format!(
-        "{}: {found} layers among {}; layers {:?} need {needed}",
+        "{}: {found} layers among {}; {} needs {needed}",
         archive.name,
         archive.list(),
-        network.widths()
+        Architecture::of(network)
     );
     let chain = chain(network, archive, &shapes(archive, &candidates(archive)));
     let hint = chain.unwrap_or_else(|| {
-        format!("one pair of arrays per layer of train.hidden and the output, named {names}; train.weights_layers names some of more")
+        format!("a pair of arrays for each layer with weights and the output, named {names}; train.weights_layers names some of more")
     });
     Failure::input(message, hint).into()
 }
@@ -219,33 +240,50 @@ fn other_depth(network: &Network, archive: &Archive, found: usize, names: &str) 
 /// Layers whose shapes do not fit.
 fn other_widths(network: &Network, archive: &Archive, found: &[Pair]) -> anyhow::Error {
     let list = found.iter().filter_map(|p| archive.find(&p.weights)).map(ToString::to_string);
-    let needed =
-        (1..=network.depth()).map(|l| format!("{:?}", needed(network, l))).collect::<Vec<_>>().join(", ");
+    let needed = network
+        .affine_layers()
+        .map(|l| format!("{:?}", network.weight_axes(l)))
+        .collect::<Vec<_>>()
+        .join(", ");
     let message = format!(
-        "{}: {}, but layers {:?} need {needed}",
+        "{}: {}, but {} needs {needed}",
         archive.name,
         list.collect::<Vec<_>>().join(", "),
-        network.widths()
+        Architecture::of(network)
     );
-    Failure::input(message, advice(network, archive, &shapes(archive, found))).into()
+    Failure::input(message, advice(network, archive, found)).into()
 }
 
+/// Shapes of the weights of linear layers; none where there are others.
 fn shapes(archive: &Archive, pairs: &[Pair]) -> Vec<[usize; 2]> {
     let shape = |p: &Pair| archive.find(&p.weights).and_then(|e| e.shape.as_slice().try_into().ok());
-    pairs.iter().filter_map(shape).collect()
+    pairs.iter().map(shape).collect::<Option<_>>().unwrap_or_default()
 }
 
-/// What to do about shapes that do not fit: other widths, or transposed arrays.
-fn advice(network: &Network, archive: &Archive, shapes: &[[usize; 2]]) -> String {
-    let mut transposed = shapes.iter().map(|[a, b]| [*b, *a]).collect::<Vec<_>>();
-    let mut wanted = (1..=network.depth()).map(|l| needed(network, l)).collect::<Vec<_>>();
-    transposed.sort_unstable();
+/// What to do about shapes that do not fit: other widths, or arrays with their axes in another order.
+fn advice(network: &Network, archive: &Archive, pairs: &[Pair]) -> String {
+    let found = pairs.iter().filter_map(|p| archive.find(&p.weights)).map(|e| &e.shape[..]);
+    let turned = found.map(|shape| match *shape {
+        [below, n] => vec![n, below],
+        [height, width, below, n] => vec![n, below, height, width],
+        _ => shape.to_vec(),
+    });
+    let mut turned = turned.collect::<Vec<_>>();
+    let mut wanted = network.affine_layers().map(|l| network.weight_axes(l)).collect::<Vec<_>>();
+    let has_conv = wanted.iter().any(|axes| axes.len() == 4);
+    turned.sort_unstable();
     wanted.sort_unstable();
-    if transposed == wanted {
+    if turned == wanted && has_conv {
+        return "the axes are those of Keras and JAX; save W.transpose(3, 2, 0, 1) of a convolution, W.T of a linear layer, and of the \
+                linear layer over an image W.reshape(H, W, C, n).transpose(3, 2, 0, 1).reshape(n, -1): its inputs are in the order (C, H, W)"
+            .into();
+    }
+    if turned == wanted {
         return "the weights are (in, out), as Keras and JAX keep them; save their transposes, array.T: (out, in) is needed".into();
     }
-    let unlike = "weights are (out, in), as torch.nn.Linear keeps them; train.hidden sets the widths between input and output";
-    chain(network, archive, shapes).unwrap_or_else(|| unlike.into())
+    let unlike = "weights are (out, in) and (out, in, kh, kw), as torch.nn.Linear and Conv2d keep them; train.hidden or train.layers \
+                  sets the layers between input and output";
+    chain(network, archive, &shapes(archive, pairs)).unwrap_or_else(|| unlike.into())
 }
 
 /// The widths with which the layers of the file follow one another from the samples to the classes, as advice.
@@ -270,7 +308,7 @@ fn chain(network: &Network, archive: &Archive, shapes: &[[usize; 2]]) -> Option<
         }
         false
     }
-    let (first, last) = (network.widths()[0], network.widths()[network.depth()]);
+    let (first, last) = (network.widths()[0], network.n_outputs());
     let mut widths = vec![first];
     // More layers than these are no chain that a message would show.
     if shapes.is_empty() || shapes.len() > 12 || !follow(&mut widths, shapes, last) {
@@ -283,39 +321,51 @@ fn chain(network: &Network, archive: &Archive, shapes: &[[usize; 2]]) -> Option<
     ))
 }
 
-/// An error unless each layer has weights and bias of its shape.
+/// An error unless each layer has weights of its shape, and a bias of its shape or none.
 fn check_shapes(network: &Network, archive: &Archive, pairs: &[Pair]) -> Result<()> {
-    for (l, pair) in (1..).zip(pairs) {
-        let [n, below] = needed(network, l);
-        let Some(bias) = archive.find(&pair.bias) else {
-            return Err(without_bias(archive, pair, n));
-        };
+    for (l, pair) in network.affine_layers().zip(pairs) {
+        let filters = network.weight_shape(l).0;
+        let bias = archive.find(&pair.bias);
+        if bias.is_some() != network.layer(l).bias {
+            return Err(other_bias(network, archive, l, pair));
+        }
         let weights = archive.find(&pair.weights).map(|e| e.shape.clone()).unwrap_or_default();
+        let bias = bias.map(|bias| (&pair.bias, &bias.shape, vec![filters]));
         for (array, shape, needed) in
-            [(&pair.weights, &weights, vec![n, below]), (&pair.bias, &bias.shape, vec![n])]
+            std::iter::once((&pair.weights, &weights, network.weight_axes(l))).chain(bias)
         {
             if *shape != needed {
                 let message = format!(
-                    "{}: {array} is {shape:?}, but layer {l} of {:?} needs {needed:?}",
+                    "{}: {array} is {shape:?}, but layer {l} of {} needs {needed:?}",
                     archive.name,
-                    network.widths()
+                    Architecture::of(network)
                 );
-                return Err(Failure::input(message, advice(network, archive, &shapes(archive, pairs))).into());
+                return Err(Failure::input(message, advice(network, archive, pairs)).into());
             }
         }
     }
     Ok(())
 }
 
-fn without_bias(archive: &Archive, pair: &Pair, n: usize) -> anyhow::Error {
+/// A bias that the network has not, or one that it has and the file does not.
+fn other_bias(network: &Network, archive: &Archive, l: usize, pair: &Pair) -> anyhow::Error {
     let Pair { weights, bias } = pair;
-    let message = format!(
-        "{}: no array {bias:?} beside {weights:?}: layers without bias are not supported",
-        archive.name
-    );
-    let hint = format!(
-        "store zeros under that name, and the losses are those of your network: in PyTorch state[{bias:?}] = torch.zeros({n}), in NumPy \
-         numpy.zeros({n}, \"float32\"); but the biases then count as parameters, so the directions may differ"
-    );
+    let has = archive.find(bias).is_some();
+    let message = if has {
+        format!("{}: {bias} beside {weights}, but layer {l} has no bias", archive.name)
+    } else {
+        format!("{}: no array {bias:?} beside {weights:?}, but layer {l} has a bias", archive.name)
+    };
+    let hint = if l == network.depth() {
+        format!("set train.output_bias: {has}")
+    } else {
+        let keys = |l: usize| format!("{{linear: {}, bias: {has}}}", network.widths()[l]);
+        let hidden = (1..network.depth()).map(keys).collect::<Vec<_>>().join(", ");
+        let all_linear = network.layers().iter().all(|layer| matches!(layer.kind, Kind::Linear { .. }));
+        let such = if all_linear { format!(", such as train.layers: [{hidden}]") } else { String::new() };
+        format!(
+            "give that layer `bias: {has}` in train.layers{such}; train.output_bias is that of the last layer"
+        )
+    };
     Failure::input(message, hint).into()
 }

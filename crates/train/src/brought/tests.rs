@@ -1,5 +1,5 @@
 use super::*;
-use landscape::{Activation, Loss};
+use landscape::{Activation, Image, Layer, Loss};
 use ndarray::ArrayD;
 use store::{npz, rows, safetensors};
 
@@ -81,17 +81,13 @@ fn weights_come_back_from_each_kind_of_file() {
     refused(
         &at("own.npz"),
         &other,
-        &[&["W1 is [4, 3], but layer 1 of [3, 5, 2] needs [5, 3]"], &widths[..]].concat(),
+        &[&["W1 is [4, 3], but layer 1 of 3-5-2 needs [5, 3]"], &widths[..]].concat(),
     );
-    refused(
-        &at("w.safetensors"),
-        &other,
-        &[&["but layers [3, 5, 2] need [5, 3], [2, 5]"], &widths[..]].concat(),
-    );
+    refused(&at("w.safetensors"), &other, &[&["but 3-5-2 needs [5, 3], [2, 5]"], &widths[..]].concat());
     let deeper = self::network(&[3, 4, 4, 2]);
-    refused(&at("state.npz"), &deeper, &["2 layers among 0.weight [4, 3], 0.bias [4]", "need 3", widths[0]]);
-    refused(&at("own.npz"), &deeper, &["2 layers among W1 [4, 3]", "need 3"]);
-    refused(&at("w.npy"), &other, &["26 parameters, but layers [3, 5, 2] need 32"]);
+    refused(&at("state.npz"), &deeper, &["2 layers among 0.weight [4, 3], 0.bias [4]", "needs 3", widths[0]]);
+    refused(&at("own.npz"), &deeper, &["2 layers among W1 [4, 3]", "needs 3"]);
+    refused(&at("w.npy"), &other, &["26 parameters, but the network 3-5-2 needs 32"]);
 }
 
 /// safetensors #357, keras #8134, chaiNNer #2272, pytorch #106942: three layers of one shape, whose names say no order.
@@ -122,7 +118,7 @@ fn an_order_that_is_not_certain_is_kept_by_npz_and_asked_for_else() {
     };
     assert!(said(&["input", "middle", "output"]).contains("has no layer \"middle\""));
     assert!(said(&["input", "input", "output"]).contains("3 names, 2 of them unlike"));
-    assert!(said(&["input", "output"]).contains("2 names, 2 of them unlike, but layers [3, 3, 3, 3] need 3"));
+    assert!(said(&["input", "output"]).contains("2 names, 2 of them unlike, but 3-3-3-3 needs 3"));
 }
 
 /// A first hour with `embed`, `middle`, `last_hidden` and `out`: loss 1.423 where 0.376 was true, without a word.
@@ -232,7 +228,7 @@ fn serialised(arrays: &[(&str, &str, &[usize])]) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![0; end]].concat()
 }
 
-/// CTranslate2 #297, ipex-llm #632, NIRTorch #42, eevbnn #1: what is no fully connected layer with bias is called by its name.
+/// CTranslate2 #297, ipex-llm #632, NIRTorch #42, eevbnn #1: what is no layer that a network can have is called by its name.
 #[test]
 fn other_layers_are_named() {
     let (network, folder) = (network(&[3, 4, 2]), Folder::new());
@@ -256,9 +252,11 @@ fn other_layers_are_named() {
         &[("1.running_mean", "F64", &[4]), ("1.num_batches_tracked", "I64", &[])],
         "1.num_batches_tracked [], 1.running_mean [4]",
     );
-    said(
-        &[("conv.weight", "F64", &[4, 1, 3, 3])],
-        "a convolution is not supported: conv.weight [4, 1, 3, 3]",
+    said(&[("conv.weight", "F64", &[4, 1, 3])], "a convolution of other data than images");
+    refused(
+        &linear(&[("conv.weight", "F64", &[4, 1, 3, 3])]),
+        &network,
+        &["conv.weight [4, 1, 3, 3]", "train.layers has no convolution", "{conv: 4, kernel: 3}"],
     );
     said(&[("fc.weight_g", "F64", &[4, 1]), ("fc.weight_v", "F64", &[4, 3])], "weight_norm");
     said(&[("rnn.weight_ih_l0", "F64", &[4, 3])], "a recurrent layer");
@@ -270,13 +268,49 @@ fn other_layers_are_named() {
         &lacking,
         &network,
         &[
-            "no array \"0.bias\" beside \"0.weight\": layers without bias are not supported",
-            "state[\"0.bias\"] = torch.zeros(4)",
+            "no array \"0.bias\" beside \"0.weight\", but layer 1 has a bias",
+            "train.layers: [{linear: 4, bias: false}]",
         ],
     );
     // A head on features that other layers give: named, it is all that is looked at.
     let head = self::network(&[4, 2]);
     assert!(read::<f64>(&linear(&[("1.weight", "F64", &[4])]), &head, Some(&["2".to_owned()])).is_ok());
+}
+
+/// A small convolutional network of PyTorch: Conv2d without bias, ReLU, MaxPool2d, Conv2d, Flatten, Linear.
+#[test]
+fn a_convolutional_network_comes_back_from_its_state_dict() {
+    let conv = |filters, bias| Layer {
+        kind: landscape::Kind::Conv { filters, kernel: 2, padding: 0, stride: 1 },
+        activation: Activation::Relu,
+        bias,
+    };
+    let pool =
+        Layer { kind: landscape::Kind::MaxPool { size: 2 }, activation: Activation::Identity, bias: false };
+    let of = |first_bias| {
+        let layers = vec![conv(3, first_bias), pool, conv(2, true), Layer::linear(3, Activation::Identity)];
+        let input = Image { channels: 2, height: 7, width: 7 };
+        Network::of_layers(input, layers, Loss::SoftmaxCrossEntropy).unwrap()
+    };
+    let (network, folder) = (of(false), Folder::new());
+    let w = Array1::from_iter((0..network.n_params()).map(|i| i as f64 + 0.5));
+    let state = weights::state_dict(&network, &w);
+    for path in [folder.safetensors(&state), folder.npz(&state), folder.npz(&weights::by_layer(&network, &w))]
+    {
+        assert_eq!(read::<f64>(&path, &network, None).unwrap().w, w);
+    }
+    refused(
+        &folder.npz(&state),
+        &of(true),
+        &["no array \"0.bias\" beside \"0.weight\", but layer 1 has a bias", "`bias: false` in train.layers"],
+    );
+    // As Keras and JAX have them.
+    let turned = |(name, a): (String, ArrayD<f64>)| {
+        let a = if a.ndim() == 4 { a.permuted_axes(IxDyn(&[2, 3, 1, 0])) } else { a.reversed_axes() };
+        (name, a.as_standard_layout().into_owned())
+    };
+    let turned = state.into_iter().map(turned).collect::<Vec<_>>();
+    refused(&folder.npz(&turned), &network, &["W.transpose(3, 2, 0, 1)"]);
 }
 
 #[test]
@@ -287,7 +321,7 @@ fn own_names_are_counted_and_transposes_are_seen() {
     };
     let square = network(&[3, 3, 3]);
     let from_zero = arrays(&[("W0", &[3, 3]), ("b0", &[3]), ("W1", &[3, 3]), ("b1", &[3])]);
-    refused(&folder.npz(&from_zero), &square, &["2 layers among W0", "named W1, W2, ..., from the input on"]);
+    refused(&folder.npz(&from_zero), &square, &["2 layers among W0", "named W1, W2, from the input on"]);
     let transposed = arrays(&[("W1", &[3, 4]), ("b1", &[4]), ("W2", &[4, 2]), ("b2", &[2])]);
     refused(
         &folder.npz(&transposed),

@@ -1,11 +1,11 @@
-//! Arrays that only other layers than fully connected ones have.
+//! Arrays that only other layers have than linear ones and convolutions.
 
 use anyhow::Result;
 use pipeline::Failure;
 
 use super::archive::{Archive, Entry};
 
-/// The kind of layer that an array belongs to, where it is not a fully connected one.
+/// The kind of layer that an array belongs to, where it is neither linear nor a convolution of images.
 fn kind(entry: &Entry) -> Option<&'static str> {
     let last = entry.name.rsplit(['.', '/']).next().unwrap_or_default();
     let reparametrised = entry.name.contains("parametrizations.") || matches!(last, "weight_g" | "weight_v");
@@ -16,7 +16,7 @@ fn kind(entry: &Entry) -> Option<&'static str> {
         1 if last == "weight" => Some("a normalisation layer (BatchNorm, LayerNorm, ...)"),
         _ if last.starts_with("weight_ih") || last.starts_with("weight_hh") => Some("a recurrent layer"),
         _ if last.starts_with("in_proj_") => Some("an attention layer"),
-        3.. if last == "weight" => Some("a convolution"),
+        3 | 5.. if last == "weight" => Some("a convolution of other data than images"),
         _ => None,
     }
 }
@@ -30,8 +30,8 @@ pub fn refuse(archive: &Archive) -> Result<()> {
     let hint = if first.contains("reparametrised") {
         "make the weights plain before saving: torch.nn.utils.parametrize.remove_parametrizations(layer, \"weight\"), or remove_weight_norm(layer)"
     } else {
-        "networks are fully connected layers (torch.nn.Linear) with an activation between them; bring such a network. \
-         Where its inputs are what other layers give, save these as samples, and name its layers in train.weights_layers"
+        "networks are linear layers, convolutions of images and pools (torch.nn.Linear, Conv2d, MaxPool2d, AvgPool2d) with activations \
+         between them; bring such a network. Where its inputs are what other layers give, save these as samples, and name its layers in train.weights_layers"
     };
     let message = format!("{}: {first} is not supported: {}", archive.name, of_kind.join(", "));
     Err(Failure::input(message, hint).into())
