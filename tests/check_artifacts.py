@@ -63,30 +63,62 @@ class Subject:
         self.x = (raw / n["scale"] - n["mean"]) / n["std"]
         self.y = arrays["fetch-data/train_labels.npy"]
         self.w = arrays["train/w_star.npy"].astype(np.float64)
-        self.layers, self.loss = facts["layers"], facts["loss"]
-        self.phi = ACTIVATIONS[facts["activation"]]
+        self.image, self.layers, self.loss = facts["network"]["image"], facts["network"]["layers"], facts["loss"]
+        # Fully connected with biases: what closed forms below need.
+        self.is_perceptron = all(layer.get("linear") and layer["bias"] for layer in self.layers)
 
     def layer_weights(self, w):
-        """(W, b) of each layer from the flat parameters w."""
-        offset, pairs = 0, []
-        for n_in, n_out in zip(self.layers, self.layers[1:]):
-            bias = offset + n_out * n_in
-            pairs.append((w[offset:bias].reshape(n_out, n_in), w[bias : bias + n_out]))
-            offset = bias + n_out
+        """(W, b) of each layer from the flat parameters w; W is (out, in), or (out, in, kh, kw), and b is 0 without a bias."""
+        offset, pairs, image = 0, [], self.image
+        for layer in self.layers:
+            outputs = layer.get("linear") or layer.get("conv")
+            shape = [outputs, math.prod(image)] if "linear" in layer else [outputs, image[0]] + 2 * [layer.get("kernel")]
+            if outputs is None:
+                pairs.append((None, 0.0))
+            else:
+                size, n_bias = math.prod(shape), outputs if layer["bias"] else 0
+                bias = w[offset + size : offset + size + n_bias]
+                pairs.append((w[offset : offset + size].reshape(shape), bias if n_bias else np.zeros(outputs)))
+                offset += size + n_bias
+            image = self.image_above(layer, image)
         assert offset == len(w)
         return pairs
 
+    @staticmethod
+    def image_above(layer, image):
+        """[C, H, W] of what a layer makes of [C, H, W]."""
+        if "linear" in layer:
+            return [layer["linear"], 1, 1]
+        if "conv" in layer:
+            side = lambda n: (n + 2 * layer["padding"] - layer["kernel"]) // layer["stride"] + 1
+            return [layer["conv"], side(image[1]), side(image[2])]
+        size = layer.get("max_pool") or layer["average_pool"]
+        return [image[0], image[1] // size, image[2] // size]
+
+    def forward(self, layer, weights, bias, h):
+        """z of h, (N, C, H, W) or (N, D)."""
+        if "linear" in layer:
+            return h.reshape(len(h), -1) @ weights.T + bias
+        if "conv" in layer:
+            border = 2 * [[0, 0]] + 2 * [2 * [layer["padding"]]]
+            squares = np.lib.stride_tricks.sliding_window_view(np.pad(h, border), weights.shape[2:], axis=(2, 3))
+            squares = squares[:, :, :: layer["stride"], :: layer["stride"]]
+            return np.einsum("ncyxab,ocab->noyx", squares, weights, optimize=True) + bias[:, None, None]
+        size = layer.get("max_pool") or layer["average_pool"]
+        n, c, height, width = h.shape
+        h = h[:, :, : height // size * size, : width // size * size]
+        squares = h.reshape(n, c, height // size, size, width // size, size)
+        return squares.max(axis=(3, 5)) if "max_pool" in layer else squares.mean(axis=(3, 5))
+
     def losses(self, w):
         """Per-sample losses at the flat parameters w."""
-        h = self.x
-        for depth, (weights, bias) in enumerate(self.layer_weights(w)):
-            h = h @ weights.T + bias
-            if depth < len(self.layers) - 2:
-                h = self.phi(h)
+        h = self.x.reshape(len(self.x), *self.image)
+        for layer, (weights, bias) in zip(self.layers, self.layer_weights(w)):
+            h = ACTIVATIONS[layer["activation"]](self.forward(layer, weights, bias, h))
         if self.loss == "softmax-cross-entropy":
             top = h.max(axis=1)
             return np.log(np.exp(h - top[:, None]).sum(axis=1)) + top - h[np.arange(len(h)), self.y]
-        target = np.eye(self.layers[-1])[self.y] if self.y.dtype == np.int64 else self.y.reshape(len(self.y), -1)
+        target = np.eye(self.layers[-1]["linear"])[self.y] if self.y.dtype == np.int64 else self.y.reshape(len(self.y), -1)
         return 0.5 * ((h - target) ** 2).sum(axis=1)
 
 
@@ -536,9 +568,9 @@ def exact_trace(subject, n):
     pairs = subject.layer_weights(subject.w)
     for depth, (weights, bias) in enumerate(pairs):
         inputs.append(h)
-        z = h @ weights.T + bias
-        slopes.append(np.ones_like(z) if subject.phi is ACTIVATIONS["identity"] or depth == len(pairs) - 1 else (z > 0) * 1.0)
-        h = z if depth == len(pairs) - 1 else subject.phi(z)
+        z, activation = h @ weights.T + bias, subject.layers[depth]["activation"]
+        slopes.append(np.ones_like(z) if activation == "identity" else (z > 0) * 1.0)
+        h = ACTIVATIONS[activation](z)
     classes, total = h.shape[1], 0.0
     p = np.exp(h - h.max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)
@@ -558,7 +590,7 @@ def check_spectrum(arrays, manifests, subject, root):
     """Density, trace, ends, outliers and the gradient's share, from each other and from closed forms."""
     facts, stored = manifests["spectrum"]["facts"], lambda name: arrays[f"spectrum/{name}.npy"]
     n, p = facts["n_samples"], facts["n_params"]
-    piecewise_linear = subject.phi in (ACTIVATIONS["relu"], ACTIVATIONS["identity"])
+    piecewise_linear = subject.is_perceptron and all(layer["activation"] in ("relu", "identity") for layer in subject.layers)
     trace = exact_trace(subject, n) if piecewise_linear else None
     if "trace" in facts:
         found = facts["trace"]
@@ -676,7 +708,7 @@ def check_family(root):
             assert np.isnan(cosines[row]).all() and member["overlap"] is None and member["delta_fresh"] is None, what
             continue
         check_fresh(member, manifest["params"]["draws"], (arrays, manifests), own[largest], k, step)
-        if own[largest][1]["train"]["facts"]["layers"] != facts["layers"]:
+        if own[largest][1]["train"]["facts"]["network"] != facts["network"]:
             continue
         a, b = (x["eigen/basis.npy"].astype(np.float64) for x in [arrays, own[largest][0]])
         found = cosines[row][~np.isnan(cosines[row])]

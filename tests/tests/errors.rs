@@ -558,7 +558,7 @@ fn files_of_the_user() {
     place.stages(&["fetch-data"]);
     let ran = place.stage("train");
     assert_eq!(ran.code, 3);
-    assert!(ran.said.contains("w.npy: 7 parameters, but layers [64, 32, 10] need 2410"), "{}", ran.said);
+    assert!(ran.said.contains("w.npy: 7 parameters, but the network 64-32-10 needs 2410"), "{}", ran.said);
     std::fs::remove_file(&weights).unwrap();
     let ran = place.stage("train");
     assert_eq!(ran.code, 3);

@@ -220,7 +220,9 @@ fn regression_goes_through() {
     let manifest: Value =
         serde_json::from_slice(&std::fs::read(place.artifact("train/manifest.json")).unwrap()).unwrap();
     assert_eq!(manifest["facts"]["train_accuracy"], Value::Null);
-    assert_eq!(manifest["facts"]["layers"], serde_json::json!([3, 32, 1]));
+    let network = &manifest["facts"]["network"];
+    assert_eq!(network["image"], serde_json::json!([3, 1, 1]));
+    assert_eq!([&network["layers"][0]["linear"], &network["layers"][1]["linear"]], [32, 1]);
     // The variance of y is about 0.7: a network that learned is far below half of it.
     assert!(manifest["facts"]["train_loss"].as_f64().unwrap() < 0.1, "{}", manifest["facts"]);
 }

@@ -30,7 +30,7 @@ pub fn by_layer<R: Real>(network: &Network, w: &Array1<R>) -> Vec<(String, Array
 }
 
 /// The flat vector `w` (p,) under the names of a `torch.nn.Sequential`: `0.weight`, `0.bias`, `2.weight`, … Its modules are the
-/// layers, each followed by its activation, and a Flatten before a linear layer over an image.
+/// layers, each followed by its activation, and a Flatten between them and the first linear one.
 pub fn state_dict<R: Real>(network: &Network, w: &Array1<R>) -> Vec<(String, ArrayD<R>)> {
     let modules = modules(network);
     let rename = |(name, array): (String, ArrayD<R>)| {
@@ -46,7 +46,8 @@ fn modules(network: &Network) -> Vec<usize> {
     let mut next = 0;
     let place = |l: usize| {
         let layer = network.layer(l);
-        if matches!(layer.kind, Kind::Linear { .. }) && network.image(l - 1).positions() > 1 {
+        let is_linear = |l: usize| matches!(network.layer(l).kind, Kind::Linear { .. });
+        if l > 1 && is_linear(l) && !is_linear(l - 1) {
             next += 1;
         }
         let own = next;
