@@ -101,7 +101,9 @@ fn average<R: Real>(pool: &Pool, h: &ArrayView2<R>, z: &mut ArrayViewMut2<R>) {
             let (h, z) = (&h[below..below + pool.channels], &mut z[above..above + pool.channels]);
             z.iter_mut().zip(h).for_each(|(z, &h)| *z += h);
         });
-        z.iter_mut().for_each(|z| *z *= pool.share());
+        for z in z {
+            *z *= pool.share();
+        }
     }
 }
 
