@@ -238,7 +238,7 @@ mod tests {
         assert!(
             classified.contains(
                 "<p>100 training and 20 test samples of 4 features, 2 classes: files (own). \
-                 A network of 4-2 (relu, 10 parameters), weights trained here. The loss of a sample is −log softmax(f)_y, in nats; V, Δ_k and the absolute tolerances are in nats².</p>\n<dl class=\"facts\"><div><dt>training loss</dt><dd>0.5 <small>nats</small></dd></div>"
+                 The network is 4-2 (relu, 10 parameters), weights trained here. The loss of a sample is −log softmax(f)_y, in nats; V, Δ_k and the absolute tolerances are in nats².</p>\n<dl class=\"facts\"><div><dt>training loss</dt><dd>0.5 <small>nats</small></dd></div>"
             ),
             "{classified}"
         );
