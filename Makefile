@@ -29,8 +29,9 @@ $(if $(wildcard $(A)/experiments.mk),,$(shell mkdir -p $(A) && touch $(A)/experi
 include $(A)/experiments.mk
 endif
 MEMBERS     := $(foreach f,$(filter $(FAMILIES),$(EXPERIMENTS)),$(MEMBERS_OF_$(f)))
-# All that the stages run for.
+# All that the stages run for; the losses of some are given.
 SUBJECTS    := $(filter-out $(FAMILIES),$(EXPERIMENTS)) $(MEMBERS)
+OWN         := $(filter-out $(GIVEN),$(SUBJECTS))
 
 ## make all            every experiment of pipeline.yaml, up to its report; installs what is missing
 all: man $(EXPERIMENTS)
@@ -49,7 +50,7 @@ $(STAGES): %: $(SUBJECTS:=/%)
 ## make <experiment>/<stage>    one stage of one experiment, such as: make mnist/eigen
 
 # The pipeline, one line per edge; % is the experiment, or the member of a family.
-done = $(SUBJECTS:%=$(A)/%/$(1)/manifest.json)
+done = $(OWN:%=$(A)/%/$(1)/manifest.json)
 $(call done,train):      $(A)/%/train/manifest.json:      $(A)/%/fetch-data/manifest.json
 $(call done,eigen):      $(A)/%/eigen/manifest.json:      $(A)/%/train/manifest.json
 $(call done,montecarlo): $(A)/%/montecarlo/manifest.json: $(A)/%/eigen/manifest.json
@@ -57,6 +58,12 @@ $(call done,bound):      $(A)/%/bound/manifest.json:      $(A)/%/montecarlo/mani
 $(call done,spectrum):   $(A)/%/spectrum/manifest.json:   $(A)/%/eigen/manifest.json
 $(call done,stream):     $(A)/%/stream/manifest.json:     $(A)/%/train/manifest.json
 $(call done,report):     $(A)/%/report/manifest.json:     $(A)/%/bound/manifest.json $(A)/%/spectrum/manifest.json $(A)/%/stream/manifest.json
+# Losses of another program: no samples, network or eigen-solve.
+given = $(GIVEN:%=$(A)/%/$(1)/manifest.json)
+ifneq ($(GIVEN),)
+$(call given,bound):     $(A)/%/bound/manifest.json:      $(A)/%/montecarlo/manifest.json
+$(call given,report):    $(A)/%/report/manifest.json:     $(A)/%/bound/manifest.json
+endif
 # A family: its members' curves, joined, and the page of that.
 joined = $(FAMILIES:%=$(A)/%/$(1)/manifest.json)
 $(foreach f,$(FAMILIES),$(eval $(A)/$(f)/family/manifest.json: $(MEMBERS_OF_$(f):%=$(A)/%/bound/manifest.json)))
@@ -77,6 +84,10 @@ $(patsubst $(A)/%/manifest.json,%,$(2)): %: $(A)/%/manifest.json
 .PHONY: $(patsubst $(A)/%/manifest.json,%,$(2))
 endef
 $(foreach s,$(STAGES),$(eval $(call stage,$(s),$(call done,$(s)))))
+$(if $(GIVEN),$(foreach s,montecarlo bound report,$(eval $(call stage,$(s),$(call given,$(s))))))
+# What is not needed there says so.
+$(foreach s,fetch-data train eigen spectrum stream,$(GIVEN:%=%/$(s))): $(BINARIES)
+	@$(BIN)/$(notdir $@) $(places) --experiment $(@D) $(Q)
 $(if $(FAMILIES),$(foreach s,family report,$(eval $(call stage,$(s),$(call joined,$(s))))))
 
 # Each section is written to a file of its own, with size and time of the files that it names, when that changes: an

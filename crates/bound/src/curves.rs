@@ -37,6 +37,12 @@ impl Curve {
 impl Shared {
     pub fn read(ctx: &StageContext, montecarlo: &montecarlo::Facts) -> Result<Self> {
         let inputs = &ctx.inputs;
+        let is_given = montecarlo.settings.iter().any(|s| s.losses.is_some());
+        if is_given {
+            let montecarlo::Facts { step, n_samples, .. } = *montecarlo;
+            let sizes = inputs.read_sizes("montecarlo", "prefix_sizes.npy")?;
+            return Ok(Self { step, sizes, n_samples, eigenvalue_increments: vec![] });
+        }
         let eigen_step = inputs.facts::<eigen::Facts>()?.step;
         let montecarlo::Facts { step, n_samples, .. } = *montecarlo;
         let prefixes = inputs.read_sizes("eigen", "prefix_sizes.npy")?;
@@ -85,11 +91,36 @@ fn increments(prefixes: &[usize], values: &Array2<f64>, step: usize) -> Vec<(usi
 /// Samples whose projections are in memory at once.
 const ROWS_AT_ONCE: usize = 65_536;
 
+/// Where the projections of each sample are: a stage, and its files of losses, slopes and curvatures.
+pub struct Projections {
+    stage: &'static str,
+    files: [String; 3],
+}
+
+impl Projections {
+    /// Those of the Hessian basis.
+    pub fn of_eigen() -> Self {
+        let files = ["sample_loss.npy", "sample_slope.npy", "sample_curvature.npy"].map(str::to_owned);
+        Self { stage: "eigen", files }
+    }
+
+    /// Those that were given with the losses of a setting.
+    pub fn given(setting: &str) -> Self {
+        let files = ["values", "slopes", "curvatures"].map(|file| format!("{setting}/{file}.npy"));
+        Self { stage: "montecarlo", files }
+    }
+}
+
 /// Shows the projections of the first `n_samples` samples to every theory.
-pub fn take_samples(ctx: &StageContext, n_samples: usize, theories: &mut [&mut FixedBasis]) -> Result<()> {
-    let loss = ctx.inputs.rows::<f64>("eigen", "sample_loss.npy")?;
-    let slope = ctx.inputs.rows::<f64>("eigen", "sample_slope.npy")?;
-    let curvature = ctx.inputs.rows::<f64>("eigen", "sample_curvature.npy")?;
+pub fn take_samples(
+    ctx: &StageContext,
+    of: &Projections,
+    n_samples: usize,
+    theories: &mut [&mut FixedBasis],
+) -> Result<()> {
+    let loss = ctx.inputs.rows::<f64>(of.stage, &of.files[0])?;
+    let slope = ctx.inputs.rows::<f64>(of.stage, &of.files[1])?;
+    let curvature = ctx.inputs.rows::<f64>(of.stage, &of.files[2])?;
     let progress = ctx.progress(n_samples, "bound: theories: samples");
     for begin in (0..n_samples).step_by(ROWS_AT_ONCE) {
         let rows = begin..(begin + ROWS_AT_ONCE).min(n_samples);

@@ -25,7 +25,7 @@ use records::montecarlo::{Facts, SettingFact};
 use records::{BasisName, Bound, name_of};
 
 use crate::compare::compare;
-use crate::curves::{Curve, Shared, curves_of, take_samples};
+use crate::curves::{Curve, Projections, Shared, curves_of, take_samples};
 use crate::measured::Measured;
 use crate::pilot::Question;
 use crate::record::{Tolerance, row, row_with_interval, uncertain};
@@ -88,7 +88,7 @@ fn run(params: &Bound, ctx: &mut StageContext) -> Result<String> {
     Ok(summary)
 }
 
-/// Per setting the theories of the basis of the per-sample projections; `None` for a setting on another basis.
+/// Per setting the theories of the basis of the per-sample projections; `None` for a setting without such.
 fn fixed_basis_theories(
     ctx: &StageContext,
     shared: &Shared,
@@ -96,14 +96,25 @@ fn fixed_basis_theories(
 ) -> Result<Vec<Option<Theories>>> {
     let theory = |s: &SettingFact| {
         let of_step = |step| FixedBasis::new(s.dim, s.sigma, step);
-        (s.basis == BasisName::Hessian).then(|| Theories {
+        (s.basis == BasisName::Hessian || s.has_derivatives).then(|| Theories {
             curves: of_step(shared.step),
             single: (shared.step != 1).then(|| of_step(1)),
         })
     };
     let mut theories = settings.iter().map(theory).collect::<Vec<_>>();
-    let all = theories.iter_mut().flatten().flat_map(|t| std::iter::once(&mut t.curves).chain(&mut t.single));
-    take_samples(ctx, shared.n_samples, &mut all.collect::<Vec<_>>())?;
+    fn parts(t: &mut Theories) -> impl Iterator<Item = &mut FixedBasis> {
+        std::iter::once(&mut t.curves).chain(&mut t.single)
+    }
+    // Settings on the Hessian basis share its projections; given ones have their own.
+    for (setting, theories) in settings.iter().zip(&mut theories).filter(|(s, _)| s.has_derivatives) {
+        let mut own = theories.iter_mut().flat_map(parts).collect::<Vec<_>>();
+        take_samples(ctx, &Projections::given(&setting.name), shared.n_samples, &mut own)?;
+    }
+    let of_basis = settings.iter().zip(&mut theories).filter(|(s, _)| s.basis == BasisName::Hessian);
+    let mut of_basis = of_basis.flat_map(|(_, t)| t).flat_map(parts).collect::<Vec<_>>();
+    if !of_basis.is_empty() {
+        take_samples(ctx, &Projections::of_eigen(), shared.n_samples, &mut of_basis)?;
+    }
     Ok(theories)
 }
 

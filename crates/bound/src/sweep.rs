@@ -11,7 +11,7 @@ use records::montecarlo::SweepFact;
 use records::{Sampling, name_of};
 
 use crate::compare::compare;
-use crate::curves::{Curve, Shared, curves_of, take_samples};
+use crate::curves::{Curve, Projections, Shared, curves_of, take_samples};
 
 /// A theory holds where its V is within this fraction of the measured one.
 const HOLDS_WITHIN: f64 = 0.1;
@@ -43,7 +43,12 @@ pub fn sweep(
         .iter()
         .map(|&sigma| FixedBasis::new(recorded.dim, sigma, shared.step))
         .collect::<Vec<_>>();
-    take_samples(ctx, recorded.n_samples, &mut theories.iter_mut().collect::<Vec<_>>())?;
+    take_samples(
+        ctx,
+        &Projections::of_eigen(),
+        recorded.n_samples,
+        &mut theories.iter_mut().collect::<Vec<_>>(),
+    )?;
 
     let at = |(row, (&sigma, theory)): (usize, (&f64, &FixedBasis))| {
         let mean = theory.variances().second_order;

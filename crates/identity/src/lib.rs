@@ -20,6 +20,8 @@ mod stages;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use stages::Kind;
+
 /// Hash of each part, by its name.
 pub type Parts = BTreeMap<String, String>;
 
@@ -68,7 +70,7 @@ pub fn of_stage(root: &Path, stage: &str) -> (Parts, Vec<PathBuf>) {
 /// The files of `records` that hold what `stage` reads and writes.
 fn record_files(dir: &Path, stage: &str) -> Vec<PathBuf> {
     let row = stages::row_of(stage);
-    let read = [row.reads(false), row.reads(true), row.reads_of_members].concat();
+    let read = [row.reads(Kind::Samples), row.reads(Kind::Members), row.reads_of_members].concat();
     let mut names = read.iter().map(|name| name.replace('-', "_")).collect::<Vec<_>>();
     names.push(stage.replace('-', "_"));
     names.extend(["section", "units"].map(str::to_owned));

@@ -1,6 +1,7 @@
 //! `montecarlo`: Δ_k of every prefix for each setting of (basis, d, σ), and landscapes over two directions.
 
 mod cost;
+mod given;
 mod sweep;
 mod take;
 
@@ -37,6 +38,9 @@ impl Stage for MonteCarloStage {
     }
 
     fn cost(params: &records::MonteCarlo, ctx: &PlanContext) -> Result<Cost> {
+        if params.is_given() {
+            return Ok(Cost::default());
+        }
         match params.precision {
             Precision::F32 => cost::of::<f32>(params, ctx),
             Precision::F64 => cost::of::<f64>(params, ctx),
@@ -44,6 +48,9 @@ impl Stage for MonteCarloStage {
     }
 
     fn run(params: &records::MonteCarlo, ctx: &mut StageContext) -> Result<String> {
+        if params.is_given() {
+            return given::run(params, ctx);
+        }
         match params.precision {
             Precision::F32 => run::<f32>(params, ctx),
             Precision::F64 => run::<f64>(params, ctx),
@@ -164,6 +171,7 @@ fn check_directions(params: &records::MonteCarlo, ctx: &StageContext) -> Result<
             BasisName::Hessian => bases.hessian,
             BasisName::Random => bases.random,
             BasisName::Filter => bases.filter,
+            BasisName::Given => dim, // of given losses, which have no basis here
         };
         if dim > has {
             let message = format!("montecarlo.{key}: {dim} directions, but {} has {has}", basis.file());
@@ -237,10 +245,12 @@ fn run_setting<R: Real>(
         basis: setting.basis,
         dim: setting.dim,
         sigma: setting.sigma,
-        draws: taken.theta.nrows(),
+        draws: found.loss_variance.len(),
         sampling,
         relative_error: taken.relative_error,
         control_mean: taken.control.map(|(_, mean)| mean),
+        losses: None,
+        has_derivatives: false,
     })
 }
 
@@ -260,7 +270,9 @@ fn write_setting(ctx: &mut StageContext, name: &str, found: &MonteCarlo, taken: 
     if let Some((control, _)) = &taken.control {
         write("control", control, "loss^2", "S^2 of the second-order model at theta_t, (T,)")?;
     }
-    out.write(&format!("{name}/theta.npy"), &taken.theta, "parameter units", "draws, (T, d)")?;
+    if let Some(theta) = &taken.theta {
+        out.write(&format!("{name}/theta.npy"), theta, "parameter units", "draws, (T, d)")?;
+    }
     let meaning = "S^2 of the first n samples for each pilot size n, (m, T)";
     Ok(out.write(&format!("{name}/pilot_variance.npy"), &found.pilot_variance, "loss^2", meaning)?)
 }

@@ -32,8 +32,8 @@ pub struct Plan {
 
 /// Draws that were taken, and what the control variate says at them.
 pub struct Taken {
-    /// (T, d)
-    pub theta: Array2<f64>,
+    /// (T, d), where they are known
+    pub theta: Option<Array2<f64>>,
     /// M(θ_t), (T,), and its mean over θ
     pub control: Option<(Array1<f64>, f64)>,
     /// standard error of V over the draws, as a fraction of V
@@ -61,14 +61,18 @@ impl Plan {
             let relative_error = relative_error(self.sampling, run.loss_variance(), control.as_ref());
             let enough = self.relative_error.is_some_and(|wanted| relative_error <= wanted);
             if enough || theta.nrows() == self.draws {
-                return Ok(Taken { theta, control, relative_error });
+                return Ok(Taken { theta: Some(theta), control, relative_error });
             }
         }
     }
 }
 
 /// Standard error of V over the draws, as a fraction of V.
-fn relative_error(sampling: Sampling, loss_variance: &[f64], control: Option<&(Array1<f64>, f64)>) -> f64 {
+pub fn relative_error(
+    sampling: Sampling,
+    loss_variance: &[f64],
+    control: Option<&(Array1<f64>, f64)>,
+) -> f64 {
     let groups = sampling.group_means(loss_variance);
     let estimate = match control {
         None => interval::of_draws(&groups, 0.0),

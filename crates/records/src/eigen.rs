@@ -90,7 +90,7 @@ impl Section for Eigen {
     }
 }
 
-/// A basis that `eigen` wrote.
+/// Whose directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BasisName {
@@ -100,15 +100,21 @@ pub enum BasisName {
     Random,
     /// `basis_filter.npy`: filter-normalised (Li et al. 2018), not orthonormal
     Filter,
+    /// of the program that computed the `losses` of a setting
+    Given,
 }
 
 impl BasisName {
-    /// The artifact of `eigen` that holds it.
+    /// The artifact of `eigen` that has it.
+    ///
+    /// # Panics
+    /// For directions of another program, which `eigen` does not know.
     pub fn file(self) -> &'static str {
         match self {
             Self::Hessian => "basis.npy",
             Self::Random => "basis_random.npy",
             Self::Filter => "basis_filter.npy",
+            Self::Given => unreachable!("the directions of given losses are not known"),
         }
     }
 }

@@ -70,7 +70,8 @@ fn check_draws(key: &str, draws: usize, method: Sampling, dim: usize) -> Result<
 pub struct Setting {
     /// Folder of its artifacts.
     pub name: String,
-    /// Whose directions.
+    /// Whose directions; `given`, and only that, beside `losses`.
+    #[serde(default = "given")]
     pub basis: BasisName,
     /// The first so many of them, d.
     #[schemars(range(min = 1))]
@@ -81,6 +82,48 @@ pub struct Setting {
     /// Draws of another program instead of our own: `.npy` (T, d).
     #[serde(default)]
     pub theta: Option<PathBuf>,
+    /// Losses ℓ_i(w* + Pθ_t) that another program computed for any model, (T, N) of f32 or f64: a row for each draw, which
+    /// count as independent, samples in their order. A `.npy`, which is read row by row, or an array of an `.npz`,
+    /// `data.npz[losses]`. Then no data, network or eigen-solve are needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub losses: Option<PathBuf>,
+    /// Beside `losses`, for the theories: ℓ_i(w*), (N,).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<PathBuf>,
+    /// Beside `losses`, for the theories: Pᵀ∇ℓ_i(w*), (N, d).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slopes: Option<PathBuf>,
+    /// Beside `losses`, for the theories: Pᵀ∇²ℓ_i(w*)P, (N, d, d).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub curvatures: Option<PathBuf>,
+}
+
+fn given() -> BasisName {
+    BasisName::Given
+}
+
+impl Setting {
+    /// Files of the theories: values, slopes and curvatures, where they are given.
+    pub fn derivatives(&self) -> Option<[&PathBuf; 3]> {
+        Some([self.values.as_ref()?, self.slopes.as_ref()?, self.curvatures.as_ref()?])
+    }
+
+    fn check(&self, key: &str) -> Result<(), Unfit> {
+        let is_given = self.losses.is_some();
+        Unfit::unless(is_given == (self.basis == BasisName::Given), key, || {
+            if is_given {
+                "`losses` come with the directions of the program that computed them: leave out `basis`"
+                    .into()
+            } else {
+                "`basis` (hessian, random or filter) is needed, or `losses` that another program computed"
+                    .into()
+            }
+        })?;
+        let some = [&self.values, &self.slopes, &self.curvatures].map(Option::is_some);
+        Unfit::unless(some == [false; 3] || (is_given && some == [true; 3]), key, || {
+            "`values`, `slopes` and `curvatures` go together, and with `losses`".into()
+        })
+    }
 }
 
 /// A landscape over two directions: points on a lattice instead of draws.
@@ -160,6 +203,13 @@ pub struct MonteCarlo {
     pub grids: Vec<Grid>,
 }
 
+impl MonteCarlo {
+    /// Whether the losses come from another program.
+    pub fn is_given(&self) -> bool {
+        self.settings.iter().any(|setting| setting.losses.is_some())
+    }
+}
+
 impl Section for MonteCarlo {
     const STAGE: &'static str = "montecarlo";
 
@@ -174,6 +224,15 @@ impl Section for MonteCarlo {
         }
         unique_names("settings", self.settings.iter().map(|s| s.name.as_str()))?;
         unique_names("grids", self.grids.iter().map(|g| g.name.as_str()))?;
+        for (i, setting) in self.settings.iter().enumerate() {
+            setting.check(&format!("settings[{i}]"))?;
+        }
+        if self.is_given() {
+            let own = self.settings.iter().position(|setting| setting.losses.is_none());
+            return Unfit::unless(own.is_none(), &format!("settings[{}]", own.unwrap_or_default()), || {
+                "has no `losses`, but others have; settings of a network are another experiment".into()
+            });
+        }
         for setting in &self.settings {
             check_draws("draws", self.draws, self.sampling, setting.dim)?;
         }
@@ -188,7 +247,8 @@ impl Section for MonteCarlo {
     }
 
     fn files(&self) -> Vec<PathBuf> {
-        self.settings.iter().filter_map(|s| s.theta.clone()).collect()
+        let of = |s: &Setting| [&s.theta, &s.losses, &s.values, &s.slopes, &s.curvatures].map(Clone::clone);
+        self.settings.iter().flat_map(of).flatten().collect()
     }
 }
 
@@ -248,6 +308,12 @@ pub struct SettingFact {
     pub relative_error: f64,
     /// E_θ of the control variate; null where there is none
     pub control_mean: Option<SquaredLoss>,
+    /// the file of the losses, where they are given
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub losses: Option<String>,
+    /// whether values, slopes and curvatures are given beside them
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_derivatives: bool,
 }
 
 /// What a landscape is of.

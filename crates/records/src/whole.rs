@@ -44,6 +44,7 @@ impl Whole {
         match basis {
             BasisName::Hessian => self.eigen.basis.is_none().then_some(self.eigen.dim),
             BasisName::Random | BasisName::Filter => Some(self.eigen.random_dim),
+            BasisName::Given => None,
         }
     }
 
@@ -85,7 +86,11 @@ impl Whole {
         })
     }
 
-    fn check_answer(&self) -> Result<(), Unfit> {
+    /// The setting of the answer.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn check_answer(&self) -> Result<(), Unfit> {
         let names = self.montecarlo.settings.iter().map(|s| s.name.as_str()).collect::<Vec<_>>();
         let known = self.report.answer.as_deref().is_none_or(|answer| names.contains(&answer));
         Unfit::unless(known, "answer", || {

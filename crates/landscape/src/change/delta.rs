@@ -32,6 +32,9 @@ pub struct MonteCarlo {
     pub pilot_variance: Array2<f64>,
 }
 
+/// Losses of a row that are taken at once: what they add to stays in the cache.
+const ROW_BLOCK: usize = 4096;
+
 /// One draw on its way through the samples.
 struct DrawState<'a> {
     /// number of the draw
@@ -162,33 +165,62 @@ impl MonteCarloRun {
 
     /// The next draws `theta` (T, d), whole groups of its sampling. `done` is told of sample-draw pairs.
     pub fn add<R: Real>(&mut self, draws: &Draws<R>, theta: ArrayView2<f64>, done: &mut impl FnMut(usize)) {
-        let (step, pilot_sizes) = (self.step, self.pilot_sizes.clone());
+        let pilot_sizes = self.pilot_sizes.clone();
+        let mut states = self.next_draws(theta.nrows(), &pilot_sizes);
+        draws.evaluate(theta, &mut states, &mut |states: &mut [DrawState], range: Range<usize>| {
+            self.add_block(states, &range);
+            done(range.len() * states.len());
+        });
+        self.end_draws(states);
+    }
+
+    /// The next draw by its losses ℓ_i(w* + Pθ_t) of all samples in their order, (N,).
+    ///
+    /// # Panics
+    /// If there are not as many as samples.
+    pub fn add_row(&mut self, losses: &[f64]) {
+        assert_eq!(losses.len(), self.n_samples, "a loss for each sample");
+        let pilot_sizes = self.pilot_sizes.clone();
+        let mut states = self.next_draws(1, &pilot_sizes);
+        for (i, block) in losses.chunks(ROW_BLOCK).enumerate() {
+            let begin = i * ROW_BLOCK;
+            states[0].take(begin, block);
+            self.add_block(&states, &(begin..begin + block.len()));
+        }
+        self.end_draws(states);
+    }
+
+    fn next_draws<'a>(&self, count: usize, pilot_sizes: &'a [usize]) -> Vec<DrawState<'a>> {
         let before = self.loss_variance.len();
         let new = |t| DrawState {
             t: before + t,
-            prefix: PrefixMean::new(step),
+            prefix: PrefixMean::new(self.step),
             moments: Moments::default(),
             squares: vec![],
             added: vec![],
             losses: vec![],
-            pilot_sizes: &pilot_sizes,
+            pilot_sizes,
             pilots: vec![],
         };
-        let mut states = (0..theta.nrows()).map(new).collect::<Vec<_>>();
-        draws.evaluate(theta, &mut states, &mut |states: &mut [DrawState], range: Range<usize>| {
-            // Prefix k is completed by sample k + s: the first of this block follows from where it ends.
-            let completed = states[0].squares.len();
-            let begin = (range.end / step).saturating_sub(1).min(self.sizes.len()) - completed;
-            // The first sample of all adds nothing and has no place among the deviations.
-            let skipped = usize::from(range.start == 0);
-            for state in states.iter() {
-                self.change.add(state.t, begin, &state.squares);
-                self.deviation.add(state.t, range.start + skipped - 1, &state.added[skipped..]);
-                let own = &mut self.sample_loss[range.clone()];
-                own.iter_mut().zip(&state.losses).for_each(|(sum, loss)| *sum += loss);
-            }
-            done(range.len() * states.len());
-        });
+        (0..count).map(new).collect()
+    }
+
+    /// What the draws in hand say of the samples of `range`.
+    fn add_block(&mut self, states: &[DrawState], range: &Range<usize>) {
+        // Prefix k is completed by sample k + s: the first of this block follows from where it ends.
+        let completed = states[0].squares.len();
+        let begin = (range.end / self.step).saturating_sub(1).min(self.sizes.len()) - completed;
+        // The first sample of all adds nothing and has no place among the deviations.
+        let skipped = usize::from(range.start == 0);
+        for state in states {
+            self.change.add(state.t, begin, &state.squares);
+            self.deviation.add(state.t, range.start + skipped - 1, &state.added[skipped..]);
+            let own = &mut self.sample_loss[range.clone()];
+            own.iter_mut().zip(&state.losses).for_each(|(sum, loss)| *sum += loss);
+        }
+    }
+
+    fn end_draws(&mut self, states: Vec<DrawState>) {
         for state in states {
             self.loss_variance.push(state.moments.variance());
             self.mean_loss.push(state.moments.mean());

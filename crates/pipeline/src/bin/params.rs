@@ -15,6 +15,7 @@ use pipeline::Failure;
 use pipeline::config::{Pipeline, suggest, to_yaml};
 use pipeline::log;
 use pipeline::shell::command::Places;
+use records::stages::Kind;
 use records::{Section, stages};
 use store::hash::stamp;
 use store::npz;
@@ -47,7 +48,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         return Err(unknown(&pipeline, target)?.into());
     }
     let mut list =
-        "# Experiments, members of families and edges between experiments, written by params.\nFAMILIES :=\n"
+        "# Experiments, members of families and edges between experiments, written by params.\nFAMILIES :=\nGIVEN :=\n"
             .to_owned();
     writeln!(list, "EXPERIMENTS := {}", pipeline.experiments().join(" "))?;
     for experiment in pipeline.experiments() {
@@ -57,6 +58,9 @@ fn run(arguments: &Arguments) -> Result<()> {
         let alone = names.is_empty().then_some(&experiment);
         alone.into_iter().chain(&names).try_for_each(|name| pipeline.check_whole(name, base))?;
         if names.is_empty() {
+            if pipeline.kind(&experiment)? == Kind::Losses {
+                writeln!(list, "GIVEN += {experiment}")?;
+            }
             update_all(&pipeline, &experiment, &stages::of_experiment(), places, &mut list)?;
             continue;
         }

@@ -10,7 +10,8 @@ use clap::Parser;
 use pipeline::config::Pipeline;
 use pipeline::log;
 use pipeline::shell::command::Places;
-use records::{Report, stages};
+use records::Report;
+use records::stages::{self, Kind};
 use serde::Deserialize;
 
 /// Says how the results of each experiment and stage stand: fresh, stale because of what, missing, running
@@ -84,10 +85,12 @@ fn subjects(pipeline: &Pipeline) -> Result<Vec<(String, Vec<&'static str>)>> {
         for member in &members {
             subjects.push((format!("{experiment}/{}", member.name), stages::of_member()));
         }
-        subjects.push((
-            experiment,
-            if members.is_empty() { stages::of_experiment() } else { stages::of_family() },
-        ));
+        let stages = match pipeline.kind(&experiment)? {
+            Kind::Samples => stages::of_experiment(),
+            Kind::Losses => stages::of_losses(),
+            Kind::Members => stages::of_family(),
+        };
+        subjects.push((experiment, stages));
     }
     Ok(subjects)
 }

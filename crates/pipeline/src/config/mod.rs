@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use marked_yaml::Node;
-use records::{Family, FetchData, Member, MonteCarlo, Section, Unfit, Whole, ranges};
+use records::stages::Kind;
+use records::{Family, FetchData, Member, MonteCarlo, Report, Section, Unfit, Whole, ranges};
 use serde::Serialize;
 use serde_yaml::{Mapping, Value};
 
@@ -163,6 +164,15 @@ impl Pipeline {
         Ok(section)
     }
 
+    /// What an experiment, or a member of a family, begins with.
+    pub fn kind(&self, experiment: &str) -> Result<Kind> {
+        if !self.members(experiment)?.is_empty() {
+            return Ok(Kind::Members);
+        }
+        let given = self.section::<MonteCarlo>(experiment).is_ok_and(|section| section.is_given());
+        Ok(if given { Kind::Losses } else { Kind::Samples })
+    }
+
     /// Checks the sections of an experiment, or of a member of a family, against each other; `base`: the folder of the file. A
     /// section that is wrong in itself is no concern of this.
     pub fn check_whole(&self, experiment: &str, base: &Path) -> Result<()> {
@@ -178,6 +188,13 @@ impl Pipeline {
             if let Ok(pilot) = self.section::<MonteCarlo>(name) {
                 whole.check_pilot(i, name, &pilot).map_err(fault)?;
             }
+        }
+        if whole.montecarlo.is_given() {
+            if experiment.contains('/') {
+                let reason = "has `losses`, but a family trains its members; give losses to an experiment that is no family";
+                return Err(fault((MonteCarlo::STAGE, Unfit::new("settings", reason))));
+            }
+            return whole.check_answer().map_err(|u| fault((Report::STAGE, u)));
         }
         let image = whole.fetch_data.image(base).map_err(|u| fault((FetchData::STAGE, u)))?;
         whole.check(whole.fetch_data.most_samples(base), image).map_err(fault)

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use records::{Member, Section};
+use records::Section;
 use serde_json::{Value, json};
 use store::manifest::Manifest;
 
@@ -13,26 +13,20 @@ use crate::shell::command::Arguments;
 use crate::shell::lock;
 use crate::shell::stage::Stage;
 use crate::shell::state::State;
-use crate::shell::subject::Subject;
+use crate::shell::subject::{Begins, Subject};
 
 /// The state, without running: another process may hold the lock, and stages before this one may be missing.
-pub(crate) fn state_of<S: Stage>(
-    arguments: &Arguments,
-    members: &[Member],
-    params: S::Params,
-) -> Result<State> {
+pub(crate) fn state_of<S: Stage>(arguments: &Arguments, begins: &Begins, params: S::Params) -> Result<State> {
+    let members = &begins.members;
     let dir = arguments.artifacts.join(arguments.experiment());
     let lock = File::open(lock::path(&dir, S::Params::STAGE));
     if lock.is_ok_and(|f| matches!(f.try_lock(), Err(std::fs::TryLockError::WouldBlock))) {
         return Ok(State::Running);
     }
     let unfinished = |stage: &&&str| Manifest::find(&dir, stage).ok().flatten().is_none();
-    let waits = S::row()
-        .reads(!members.is_empty())
-        .iter()
-        .filter(unfinished)
-        .map(|s| format!("{s} has not finished"));
-    let unready = |m: &&Member| {
+    let waits =
+        S::row().reads(begins.kind).iter().filter(unfinished).map(|s| format!("{s} has not finished"));
+    let unready = |m: &&records::Member| {
         let of = |stage: &&str| Manifest::find(&dir.join(&m.name), stage).ok().flatten().is_none();
         S::row().reads_of_members.iter().any(of)
     };
@@ -41,26 +35,21 @@ pub(crate) fn state_of<S: Stage>(
     let waits = waits.chain(of_members).collect::<Vec<_>>();
     let made = Manifest::find(&dir, S::Params::STAGE).ok().flatten().is_some();
     Ok(match (waits.is_empty(), made) {
-        (true, _) => Subject::<S>::open(arguments, members, params)?.state(),
+        (true, _) => Subject::<S>::open(arguments, begins, params)?.state(),
         (false, true) => State::Stale(waits),
         (false, false) => State::Missing(waits),
     })
 }
 
 /// Says the state; exit code 0 if the results are up to date, else 1.
-pub(crate) fn check<S: Stage>(
-    arguments: &Arguments,
-    members: &[Member],
-    params: S::Params,
-) -> Result<ExitCode> {
-    let state = state_of::<S>(arguments, members, params)?;
+pub(crate) fn check<S: Stage>(arguments: &Arguments, begins: &Begins, params: S::Params) -> Result<ExitCode> {
+    let state = state_of::<S>(arguments, begins, params)?;
     let (name, experiment) = (S::Params::STAGE, arguments.experiment());
     let dir = arguments.artifacts.join(experiment);
     let made = Manifest::find(&dir, name).ok().flatten().filter(|_| state == State::Fresh);
     let note = made.and_then(|m| other_kernel(m.run.blas.as_deref(), S::numeric_library().as_deref()));
     if arguments.json {
-        let mut line =
-            json!({"stage": name, "experiment": experiment, "reads": S::row().reads(!members.is_empty())});
+        let mut line = json!({"stage": name, "experiment": experiment, "reads": S::row().reads(begins.kind)});
         let Value::Object(state) = serde_json::to_value(&state)? else { unreachable!("a tagged enum") };
         line.as_object_mut().expect("an object").extend(state);
         line["note"] = json!(note);

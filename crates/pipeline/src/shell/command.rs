@@ -9,6 +9,7 @@ use clap::{ArgAction, CommandFactory, Parser};
 use crate::failure::EXIT_CODES;
 use crate::shell::stage::Stage;
 use records::Section;
+use records::stages::Kind;
 
 /// Where the programs that are no stage look: all that they are told.
 #[derive(Parser)]
@@ -72,7 +73,7 @@ impl Arguments {
 /// The command of a stage, with its help.
 pub fn of<S: Stage>() -> clap::Command {
     let name = S::Params::STAGE;
-    let reads = match S::row().reads(false) {
+    let reads = match S::row().reads(Kind::Samples) {
         [] => "Reads no other stage".to_owned(),
         stages => format!("Reads the results of {}", stages.join(", ")),
     };

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use records::{Member, Section};
+use records::Section;
 use serde_json::json;
 
 use crate::config::Pipeline;
@@ -14,11 +14,12 @@ use crate::shell::command::Arguments;
 use crate::shell::cost::{PlanContext, duration};
 use crate::shell::stage::Stage;
 use crate::shell::state::State;
+use crate::shell::subject::Begins;
 
 /// `--dry-run`: what would run, and what it would cost.
 pub(crate) fn dry_run<S: Stage>(
     arguments: &Arguments,
-    (pipeline, members): (&Pipeline, &[Member]),
+    (pipeline, begins): (&Pipeline, &Begins),
     params: S::Params,
 ) -> Result<ExitCode> {
     let (name, experiment) = (S::Params::STAGE, arguments.experiment());
@@ -32,7 +33,7 @@ pub(crate) fn dry_run<S: Stage>(
     };
     S::numeric_library();
     let cost = S::cost(&params, &context)?;
-    let state = state_of::<S>(arguments, members, params)?;
+    let state = state_of::<S>(arguments, begins, params)?;
     let would_run = !matches!(state, State::Fresh | State::Running);
     let threads = rayon::current_num_threads();
     let writes = experiment_dir.join(name);
@@ -42,7 +43,7 @@ pub(crate) fn dry_run<S: Stage>(
             "experiment": experiment,
             "would_run": would_run,
             "state": state.words(),
-            "reads": S::row().reads(!members.is_empty()),
+            "reads": S::row().reads(begins.kind),
             "writes": writes,
             "threads": threads,
             "flops": cost.flops(),
@@ -54,7 +55,7 @@ pub(crate) fn dry_run<S: Stage>(
     }
     let verdict = if would_run { "would run" } else { "would not run" };
     let mut text = format!("{name}: {experiment}: {verdict} ({})\n", state.words());
-    let reads = S::row().reads(!members.is_empty());
+    let reads = S::row().reads(begins.kind);
     let reads = if reads.is_empty() { "no other stage".to_owned() } else { reads.join(", ") };
     writeln!(text, "  reads   {reads}")?;
     writeln!(text, "  writes  {}", writes.display())?;

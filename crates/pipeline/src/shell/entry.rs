@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::FromArgMatches;
 use records::{Member, Section, stages};
+use serde_json::json;
 use tracing::Level;
 
 use crate::config::Pipeline;
@@ -17,7 +18,7 @@ use crate::shell::dry_run::dry_run;
 use crate::shell::make::{make, up_to_date};
 use crate::shell::stage::Stage;
 use crate::shell::state::State;
-use crate::shell::subject::{Subject, members_of};
+use crate::shell::subject::{Begins, Subject};
 
 /// `main` of a stage binary.
 pub fn main<S: Stage>() -> ExitCode {
@@ -56,19 +57,32 @@ fn run<S: Stage>(arguments: &Arguments) -> Result<ExitCode> {
     let pipeline = Pipeline::read(&arguments.pipeline)?;
     pipeline.check_sections(&stages::names())?;
     let params: S::Params = pipeline.section(arguments.experiment())?;
-    let members = members_of::<S>(&pipeline, arguments.experiment())?;
-    check_whole(&pipeline, arguments, &members)?;
+    let begins = Begins::of::<S>(&pipeline, arguments.experiment())?;
+    check_whole(&pipeline, arguments, &begins.members)?;
+    if S::row().reads_of(begins.kind).is_none() {
+        return Ok(nothing_to_do::<S>(arguments));
+    }
     if arguments.dry_run {
-        return dry_run::<S>(arguments, (&pipeline, &members), params);
+        return dry_run::<S>(arguments, (&pipeline, &begins), params);
     }
     if arguments.check {
-        return check::<S>(arguments, &members, params);
+        return check::<S>(arguments, &begins, params);
     }
-    let subject = Subject::<S>::open(arguments, &members, params)?;
+    let subject = Subject::<S>::open(arguments, &begins, params)?;
     if subject.state() == State::Fresh {
         return up_to_date(arguments, &subject);
     }
     make(arguments, subject)
+}
+
+/// Says that the losses are given, so that this stage has nothing to do.
+fn nothing_to_do<S: Stage>(arguments: &Arguments) -> ExitCode {
+    let (name, experiment) = (S::Params::STAGE, arguments.experiment());
+    if arguments.json {
+        print_json(&json!({"stage": name, "experiment": experiment, "status": "nothing to do"}));
+    }
+    tracing::info!("{name}: {experiment}: nothing to do: its losses are given (montecarlo.settings)");
+    ExitCode::SUCCESS
 }
 
 /// Checks the experiment, or every member of the family that it is, as a whole.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use records::stages::Kind;
 use records::{Member, Section};
 use serde_json::Value;
 use store::artifact::{Inputs, fingerprint};
@@ -16,8 +17,24 @@ use crate::shell::command::Arguments;
 use crate::shell::stage::Stage;
 use crate::shell::state::{Now, State};
 
+/// What an experiment begins with, and its members, where it is a family.
+pub(crate) struct Begins {
+    pub(crate) kind: Kind,
+    pub(crate) members: Vec<Member>,
+}
+
+impl Begins {
+    /// # Errors
+    /// If the stage cannot do what it is asked for.
+    pub(crate) fn of<S: Stage>(pipeline: &Pipeline, experiment: &str) -> Result<Self> {
+        let members = members_of::<S>(pipeline, experiment)?;
+        let kind = pipeline.kind(experiment)?;
+        Ok(Self { kind, members })
+    }
+}
+
 /// The members, where the experiment is a family; an error where the stage cannot do what it is asked for.
-pub(crate) fn members_of<S: Stage>(pipeline: &Pipeline, experiment: &str) -> Result<Vec<Member>> {
+fn members_of<S: Stage>(pipeline: &Pipeline, experiment: &str) -> Result<Vec<Member>> {
     let members = pipeline.members(experiment)?;
     let name = S::Params::STAGE;
     if !members.is_empty() && S::row().reads_of_family.is_none() {
@@ -49,17 +66,17 @@ pub(crate) struct Subject<S: Stage> {
 }
 
 impl<S: Stage> Subject<S> {
-    pub(crate) fn open(arguments: &Arguments, members: &[Member], params: S::Params) -> Result<Self> {
+    pub(crate) fn open(arguments: &Arguments, begins: &Begins, params: S::Params) -> Result<Self> {
         let experiment = arguments.experiment().to_owned();
         let base = arguments.base();
         let dir = arguments.artifacts.join(&experiment);
-        let inputs = Inputs::open(&dir, S::row().reads(!members.is_empty()))?;
+        let inputs = Inputs::open(&dir, S::row().reads(begins.kind))?;
         let mut input_hashes = BTreeMap::new();
         let of_member = |member: &Member| {
             let inputs = Inputs::open(&dir.join(&member.name), S::row().reads_of_members)?;
             Ok((member.clone(), inputs))
         };
-        let members = members.iter().map(of_member).collect::<Result<Vec<_>>>()?;
+        let members = begins.members.iter().map(of_member).collect::<Result<Vec<_>>>()?;
         for (member, inputs) in &members {
             for manifest in inputs.manifests() {
                 input_hashes.insert(format!("{}/{}/", member.name, manifest.stage), manifest.content_hash());

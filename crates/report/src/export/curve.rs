@@ -100,7 +100,7 @@ impl Curve {
             title: title.to_owned(),
             family: format!("{}, d = {}", named(s.basis), s.found.dim),
             sigma: s.found.sigma,
-            n_samples: e.data.n_samples,
+            n_samples: e.n_samples,
             step: e.step,
             first: e.sizes[0],
             last: e.sizes[e.sizes.len() - 1],

@@ -12,13 +12,15 @@ use crate::text::verdicts::{size, tolerance};
 /// The page in a few lines of Markdown.
 pub fn summary(s: &Summary) -> String {
     let unit = Unit::of(s.loss);
-    let layers = &s.network;
+    let network = s.network.as_ref().zip(s.activation.as_ref());
+    let network = network.map_or("losses of another program".to_owned(), |(network, activation)| {
+        format!("network {network} ({activation})")
+    });
     let mut text = format!(
-        "## {}\n\n**{}**\n\n{} samples, network {layers} ({}).\n\n| measured | |\n|---|---|\n",
+        "## {}\n\n**{}**\n\n{} samples, {network}.\n\n| measured | |\n|---|---|\n",
         s.title,
         s.headline,
         grouped(s.n_samples),
-        s.activation,
     );
     let mut row = |cells: &[&str]| writeln!(text, "| {} |", cells.join(" | ")).expect("writing to a string");
     for fact in ["sufficient", "training"].iter().filter_map(|name| s.facts.get(*name)).flatten() {

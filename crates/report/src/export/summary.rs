@@ -34,28 +34,28 @@ pub struct Summary {
     pub answer: Vec<String>,
     /// N, training samples
     pub n_samples: usize,
-    /// D, inputs of the network
-    pub n_features: usize,
+    /// D, inputs of the network; null, as all of data and network, where the losses are given
+    pub n_features: Option<usize>,
     /// C; 0 for regression
-    pub n_classes: usize,
+    pub n_classes: Option<usize>,
     /// where the samples came from
-    pub source: String,
+    pub source: Option<String>,
     /// layers, and the shape of the samples
-    pub network: Architecture,
+    pub network: Option<Architecture>,
     /// of each sample; losses, V and tolerances are in its unit
     pub loss: Option<Loss>,
     /// after every layer but the last
-    pub activation: String,
+    pub activation: Option<String>,
     /// p
-    pub n_params: usize,
+    pub n_params: Option<usize>,
     /// L_N(w*)
-    pub train_loss: f64,
+    pub train_loss: Option<f64>,
     /// fraction classified right; null for regression
     pub train_accuracy: Option<f64>,
     /// fraction classified right; null for regression or without a test split
     pub test_accuracy: Option<f64>,
     /// ‖∇L_N(w*)‖, per parameter unit
-    pub gradient_norm: f64,
+    pub gradient_norm: Option<f64>,
     /// top Ritz values of the Hessian at w*, per squared parameter unit
     pub eigenvalues: Vec<f64>,
     /// the setting of the answer, of `montecarlo.settings`
@@ -95,26 +95,27 @@ fn facts_of(figures: &[Figure]) -> BTreeMap<String, Vec<Fact>> {
 
 /// The summary of one experiment.
 pub fn of(params: &Report, experiment: &Experiment, answer: &Setting, figures: &[Figure]) -> Summary {
-    let (model, found) = (&experiment.model.facts, &answer.found);
+    let found = &answer.found;
+    let (data, model) = experiment.trained.as_ref().map(|t| (&t.data, &t.model.facts)).unzip();
     Summary {
         format: FORMAT,
         experiment: experiment.name.clone(),
         title: params.title.clone(),
         headline: headline(experiment, answer),
         answer: answers(experiment, answer),
-        n_samples: experiment.data.n_samples,
-        n_features: experiment.data.n_features,
-        n_classes: experiment.data.n_classes,
-        source: experiment.data.source.clone(),
-        network: model.network.clone(),
-        loss: Some(model.loss),
-        activation: name_of(model.activation),
-        n_params: model.n_params,
-        train_loss: model.train_loss,
-        train_accuracy: model.train_accuracy,
-        test_accuracy: model.test_accuracy,
-        gradient_norm: model.gradient_norm,
-        eigenvalues: experiment.eigenpairs.eigenvalues.to_vec(),
+        n_samples: experiment.n_samples,
+        n_features: data.map(|d| d.n_features),
+        n_classes: data.map(|d| d.n_classes),
+        source: data.map(|d| d.source.clone()),
+        network: model.map(|m| m.network.clone()),
+        loss: model.map(|m| m.loss),
+        activation: model.map(|m| name_of(m.activation)),
+        n_params: model.map(|m| m.n_params),
+        train_loss: model.map(|m| m.train_loss),
+        train_accuracy: model.and_then(|m| m.train_accuracy),
+        test_accuracy: model.and_then(|m| m.test_accuracy),
+        gradient_norm: model.map(|m| m.gradient_norm),
+        eigenvalues: experiment.trained.as_ref().map_or(vec![], |t| t.eigenpairs.eigenvalues.to_vec()),
         setting: found.name.clone(),
         dim: found.dim,
         sigma: found.sigma,
@@ -148,17 +149,17 @@ pub fn of_family(
         headline: format!("A family of {}.", count(members.len(), "network")),
         answer,
         n_samples: last.k,
-        n_features: shape.network.n_features(),
-        n_classes: shape.n_classes,
-        source: shape.source.clone(),
-        network: shape.network.clone(),
+        n_features: Some(shape.network.n_features()),
+        n_classes: Some(shape.n_classes),
+        source: Some(shape.source.clone()),
+        network: Some(shape.network.clone()),
         loss: Some(shape.loss),
-        activation: name_of(shape.activation),
-        n_params: shape.n_params,
-        train_loss: last.train_loss.mean,
+        activation: Some(name_of(shape.activation)),
+        n_params: Some(shape.n_params),
+        train_loss: Some(last.train_loss.mean),
         train_accuracy: accuracies.map(|a| a.iter().sum::<f64>() / a.len() as f64),
         test_accuracy: last.test_accuracy.map(|s| s.mean),
-        gradient_norm: last.gradient_norm.mean,
+        gradient_norm: Some(last.gradient_norm.mean),
         eigenvalues: last.eigenvalues.iter().map(|s| s.mean).collect(),
         setting: ladders[0].setting.clone(),
         dim: shape.dim,

@@ -35,7 +35,7 @@ pub fn draw(e: &Experiment, compare: bool) -> Result<Vec<Figure>> {
             figures.push(if compare { figure.saying(paper::NO_DIFFERENCE) } else { figure });
         }
     }
-    let basis = e.eigenpairs.basis;
+    let basis = e.trained.as_ref().map_or(Basis::Given, |trained| trained.eigenpairs.basis);
     let of_spectrum = e.settings.iter().filter(|s| s.basis == basis).collect::<Vec<_>>();
     if !of_spectrum.is_empty() {
         let (name, number) =

@@ -14,8 +14,7 @@ use crate::text::paper;
 use crate::text::unit::Unit;
 
 /// The eigenvalues over all samples, beside the paper's where `compare` and the directions are the paper's.
-pub fn spectrum(e: &Experiment, compare: bool) -> Result<Figure> {
-    let pairs = &e.eigenpairs;
+pub fn spectrum(e: &Experiment, pairs: &Eigenpairs, compare: bool) -> Result<Figure> {
     let (name, title, one, values_of) = match pairs.basis {
         Basis::Given => (
             "rayleigh-quotients",
@@ -33,7 +32,7 @@ pub fn spectrum(e: &Experiment, compare: bool) -> Result<Figure> {
         lines: vec![line("this network", ranked(pairs.eigenvalues.to_vec()), Style::Solid, 0)],
         ..axes(title, "rank", &format!("{one} ({})", e.unit.eigenvalue))
     };
-    let caption = format!("{values_of} the Hessian over all {}.", count(e.data.n_samples, "sample"));
+    let caption = format!("{values_of} the Hessian over all {}.", count(e.n_samples, "sample"));
     let facts = facts(pairs, &e.unit);
     if !compare {
         return Ok(Figure::of(name, Section::Spectrum, caption, &[panel])?.with(facts));
@@ -101,18 +100,19 @@ mod tests {
 
     #[test]
     fn eigenvalues_stand_beside_those_of_the_paper() {
-        let mut e = experiment();
-        e.eigenpairs.eigenvalues = ndarray::Array1::from_elem(10, 0.908);
-        let of = |e: &Experiment, compare| {
-            let facts = spectrum(e, compare).unwrap().facts;
+        let e = experiment();
+        let mut pairs = experiment().trained.unwrap().eigenpairs;
+        pairs.eigenvalues = ndarray::Array1::from_elem(10, 0.908);
+        let of = |pairs: &Eigenpairs, compare| {
+            let facts = spectrum(&e, pairs, compare).unwrap().facts;
             facts.into_iter().map(|f| (f.label.clone(), f.text())).collect::<Vec<_>>()
         };
-        assert_eq!(of(&e, false).len(), 4);
-        let beside = of(&e, true);
+        assert_eq!(of(&pairs, false).len(), 4);
+        let beside = of(&pairs, true);
         assert_eq!(beside[5], ("first eigenvalue here over that".to_owned(), "0.232".to_owned()));
         assert_eq!(beside[7], ("tenth eigenvalue here over that".to_owned(), "2".to_owned()));
-        e.eigenpairs.basis = Basis::Given;
-        assert_eq!(of(&e, true)[1].0, "Rayleigh quotient of direction 10");
-        assert_eq!(of(&e, true).len(), 3);
+        pairs.basis = Basis::Given;
+        assert_eq!(of(&pairs, true)[1].0, "Rayleigh quotient of direction 10");
+        assert_eq!(of(&pairs, true).len(), 3);
     }
 }

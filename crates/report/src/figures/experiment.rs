@@ -8,18 +8,21 @@ use crate::figures::{
     training,
 };
 use crate::read::bound::Setting;
-use crate::read::experiment::Experiment;
+use crate::read::experiment::{Experiment, Trained};
+use crate::text::unit::Unit;
 
 /// All figures that the artifacts allow.
 pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figure>> {
     let mut figures = vec![sufficient::sufficient(e, answer)?];
-    figures.extend(pilot::pilot(&e.pilots, &answer.found.name, e.data.n_samples, &e.unit)?);
-    if e.model.history.nrows() > 1 {
-        figures.push(training::history(&e.model, &e.unit)?);
-    }
-    figures.push(eigenvalues::spectrum(e, compare)?);
-    if !e.eigenpairs.prefix_sizes.is_empty() {
-        figures.push(eigenvalues::prefix_spectrum(&e.eigenpairs, &e.unit)?);
+    figures.extend(pilot::pilot(&e.pilots, &answer.found.name, e.n_samples, &e.unit)?);
+    if let Some(trained) = &e.trained {
+        if trained.model.history.nrows() > 1 {
+            figures.push(training::history(&trained.model, &e.unit)?);
+        }
+        figures.push(eigenvalues::spectrum(e, &trained.eigenpairs, compare)?);
+        if !trained.eigenpairs.prefix_sizes.is_empty() {
+            figures.push(eigenvalues::prefix_spectrum(&trained.eigenpairs, &e.unit)?);
+        }
     }
     for grid in &e.grids {
         figures.extend(landscape::landscapes(e, grid, compare)?);
@@ -32,20 +35,30 @@ pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figur
         figures.push(sweep::theories(found)?);
         figures.push(sweep::methods(found)?);
     }
-    if let Some((facts, path)) = e.model.facts.polish.as_ref().zip(e.model.polish_path.as_ref()) {
-        figures.push(training::polish(facts, path, &e.unit)?);
+    if let Some(trained) = &e.trained {
+        figures.extend(of_network(trained, &e.unit)?);
     }
-    if let Some((by, found)) = e.spectrum.facts.density.as_ref().zip(e.spectrum.density.as_ref()) {
-        figures.push(density::density(&e.spectrum, by, found, &e.unit)?);
-    }
-    if let Some(found) = &e.spectrum.outliers {
-        figures.push(outliers::outliers(found)?);
-    }
-    figures.push(gradient::gradient_share(&e.spectrum, e.eigenpairs.basis)?);
     if let Some(found) = &e.stream {
         figures.push(stream::trajectory(found, &e.unit)?);
         figures.push(stream::stops(found, &e.unit)?);
     }
+    Ok(figures)
+}
+
+/// Polish, density, outliers and the share of the gradient.
+fn of_network(trained: &Trained, unit: &Unit) -> Result<Vec<Figure>> {
+    let Trained { model, spectrum, eigenpairs, .. } = trained;
+    let mut figures = vec![];
+    if let Some((facts, path)) = model.facts.polish.as_ref().zip(model.polish_path.as_ref()) {
+        figures.push(training::polish(facts, path, unit)?);
+    }
+    if let Some((by, found)) = spectrum.facts.density.as_ref().zip(spectrum.density.as_ref()) {
+        figures.push(density::density(spectrum, by, found, unit)?);
+    }
+    if let Some(found) = &spectrum.outliers {
+        figures.push(outliers::outliers(found)?);
+    }
+    figures.push(gradient::gradient_share(spectrum, eigenpairs.basis)?);
     Ok(figures)
 }
 
@@ -62,7 +75,8 @@ mod tests {
     fn only_the_directions_of_the_paper_have_its_figures() {
         let named = |basis| {
             let mut e = fixtures::experiment();
-            (e.eigenpairs.basis, e.settings[0].basis) = (basis, basis);
+            let trained = e.trained.as_mut().unwrap();
+            (trained.eigenpairs.basis, e.settings[0].basis) = (basis, basis);
             let figures = draw(&e, &e.settings[0], true).unwrap();
             let of = |section| figures.iter().find(|f| f.section == section).unwrap();
             let (spectrum, delta) = (of(Section::Spectrum), of(Section::Delta));

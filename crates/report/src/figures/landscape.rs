@@ -125,7 +125,7 @@ mod tests {
         let mut e = fixtures::experiment();
         e.grids = vec![
             fixtures::grid("random", Basis::Random),
-            fixtures::grid("hessian", e.eigenpairs.basis),
+            fixtures::grid("hessian", e.trained.as_ref().unwrap().eigenpairs.basis),
             fixtures::grid("filter", Basis::Filter),
         ];
         e.grids[1].asked.push(50);

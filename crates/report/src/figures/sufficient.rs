@@ -16,7 +16,7 @@ use crate::text::verdicts::{decay, tolerance};
 /// Measured curve, law and tolerances of the answer.
 pub fn sufficient(e: &Experiment, answer: &Setting) -> Result<Figure> {
     let rows = e.rows_of(&answer.found.name, "order-average").collect::<Vec<_>>();
-    let reach = rows.iter().filter_map(|r| r.k).max().unwrap_or(0).max(e.data.n_samples) as f64 * 1.5;
+    let reach = rows.iter().filter_map(|r| r.k).max().unwrap_or(0).max(e.n_samples) as f64 * 1.5;
     let s = e.step as f64;
     let law = geometric(e.sizes[0] as f64, reach, |k| answer.found.v.variance * s / (k * (k + s)));
     let marks = rows.iter().filter_map(|r| r.k.map(|k| (k as f64, r.tolerance))).collect();

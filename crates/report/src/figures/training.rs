@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn training_has_an_accuracy_where_there_are_classes() {
-        let mut model = experiment().model;
+        let mut model = experiment().trained.unwrap().model;
         model.history = Array2::from_shape_fn((3, 5), |(i, j)| if j < 2 { i as f64 } else { f64::NAN });
         let alt = |model: &Model| history(model, &fixtures::nats()).unwrap().alt;
         assert_eq!(alt(&model), "Loss and accuracy while training. (Loss; Accuracy)");

@@ -94,6 +94,13 @@ fn keys(section: Section) -> &'static [(&'static str, &'static [&'static str])] 
 }
 
 impl Page<'_> {
+    /// The sections that there is something for, in their order.
+    fn sections(&self) -> Vec<(&str, &str)> {
+        let needs_network = |anchor: &str| matches!(anchor, "spectrum" | "landscape" | "arriving");
+        let shown = |(anchor, _): &(&str, &str)| self.e.trained.is_some() || !needs_network(anchor);
+        SECTIONS.into_iter().filter(shown).collect()
+    }
+
     /// Figures of a section.
     fn of(&self, section: Section) -> Vec<&Figure> {
         self.figures.iter().filter(|f| f.section == section).collect()
@@ -110,7 +117,7 @@ impl Page<'_> {
             format!("{stage}: {}", keys.iter().filter_map(given).collect::<Vec<_>>().join(", "))
         };
         let all = keys(section).iter().map(of).collect::<Vec<_>>().join(" · ");
-        format!("{all} · N = {}", grouped(self.e.data.n_samples))
+        format!("{all} · N = {}", grouped(self.e.n_samples))
     }
 
     /// K by every method, a column per tolerance.
@@ -246,8 +253,10 @@ mod tests {
             classified
                 .contains("<h2 id=\"arriving\">Data that arrive</h2>\n<p>No run was trained on arriving")
         );
-        (e.data.n_classes, e.model.facts.train_accuracy, e.model.facts.test_loss) = (0, None, Some(0.75));
-        e.model.facts.origin = "a<b>.npz".into();
+        let trained = e.trained.as_mut().unwrap();
+        let facts = &mut trained.model.facts;
+        (trained.data.n_classes, facts.train_accuracy, facts.test_loss) = (0, None, Some(0.75));
+        facts.origin = "a<b>.npz".into();
         let regression = page(&e);
         assert!(
             regression.contains("of 4 features, regression: files")

@@ -34,7 +34,7 @@ impl Setting {
         let montecarlo = |file: &str| inputs.read::<f64, Ix1>("montecarlo", &folder(file));
         let curve = |theory: &Theory| TheoryCurve::read(inputs, &found.name, &theory.name);
         Ok(Self {
-            basis: Basis::of(found.basis, &inputs.params("eigen")?),
+            basis: Basis::read(inputs, found.basis)?,
             delta: montecarlo("delta.npy")?,
             standard_error: montecarlo("standard_error.npy")?,
             order_average: inputs.read("bound", &folder("order_average.npy"))?,

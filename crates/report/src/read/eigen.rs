@@ -11,16 +11,25 @@ use store::artifact::Inputs;
 pub enum Basis {
     /// of the Hessian, from this end of its spectrum on
     Eigenvectors(Which),
-    /// the user's, `eigen.basis`
+    /// the user's: `eigen.basis`, or those of given losses
     Given,
     Random,
     Filter,
 }
 
 impl Basis {
+    /// The basis `name` of the results `inputs`.
+    pub fn read(inputs: &Inputs, name: BasisName) -> Result<Self> {
+        if name == BasisName::Given {
+            return Ok(Self::Given);
+        }
+        Ok(Self::of(name, &inputs.params("eigen")?))
+    }
+
     /// The basis `name` as `eigen` made it.
-    pub fn of(name: BasisName, eigen: &Eigen) -> Self {
+    fn of(name: BasisName, eigen: &Eigen) -> Self {
         match name {
+            BasisName::Given => Self::Given,
             BasisName::Hessian if eigen.basis.is_some() => Self::Given,
             BasisName::Hessian => Self::Eigenvectors(eigen.which),
             BasisName::Random => Self::Random,

@@ -4,6 +4,7 @@ use anyhow::Result;
 use pipeline::shell::StageContext;
 use records::bound::{Pilots, Sufficient, SufficientRow, SweepFindings, TheoryDocument};
 use records::fetch_data;
+use store::artifact::Inputs;
 use store::manifest::Manifest;
 
 use crate::read::bound::Setting;
@@ -14,20 +15,41 @@ use crate::read::stream::Stream;
 use crate::read::train::Model;
 use crate::text::unit::Unit;
 
+/// Samples and network of an experiment whose losses are its own.
+pub struct Trained {
+    pub data: fetch_data::Facts,
+    pub model: Model,
+    pub eigenpairs: Eigenpairs,
+    pub spectrum: Spectrum,
+}
+
+impl Trained {
+    fn read(inputs: &Inputs) -> Result<Self> {
+        Ok(Self {
+            data: inputs.facts()?,
+            model: Model::read(inputs)?,
+            eigenpairs: Eigenpairs::read(inputs)?,
+            spectrum: Spectrum::read(inputs)?,
+        })
+    }
+}
+
 /// One experiment.
 pub struct Experiment {
     pub name: String,
-    pub data: fetch_data::Facts,
-    pub model: Model,
+    /// N
+    pub n_samples: usize,
+    /// none where the losses are given
+    pub trained: Option<Trained>,
+    /// files of given losses, by setting
+    pub given: Vec<(String, String)>,
     pub unit: Unit,
-    pub eigenpairs: Eigenpairs,
     /// s, samples
     pub step: usize,
     /// prefix sizes of every Δ_k curve, (n,)
     pub sizes: Vec<usize>,
     pub settings: Vec<Setting>,
     pub grids: Vec<Grid>,
-    pub spectrum: Spectrum,
     pub stream: Option<Stream>,
     /// coverage of every interval
     pub confidence: f64,
@@ -44,26 +66,25 @@ impl Experiment {
         let inputs = &ctx.inputs;
         let theory: TheoryDocument = inputs.document()?;
         let measured: records::montecarlo::Facts = inputs.facts()?;
-        let model = Model::read(inputs)?;
+        let given = measured.settings.iter().filter_map(|s| Some((s.name.clone(), s.losses.clone()?)));
+        let given = given.collect::<Vec<_>>();
+        let trained = if given.is_empty() { Some(Trained::read(inputs)?) } else { None };
         Ok(Self {
             name: ctx.experiment.clone(),
-            data: inputs.facts()?,
-            unit: Unit::of(Some(model.facts.loss)),
-            model,
-            eigenpairs: Eigenpairs::read(inputs)?,
+            n_samples: measured.n_samples,
+            unit: Unit::of(trained.as_ref().map(|t| t.model.facts.loss)),
+            stream: if trained.is_some() { Stream::read(inputs)? } else { None },
+            trained,
+            given,
             step: measured.step,
             sizes: inputs.read_sizes("montecarlo", "prefix_sizes.npy")?,
             settings: theory.settings.into_iter().map(|s| Setting::read(inputs, s)).collect::<Result<_>>()?,
             grids: montecarlo::read_grids(inputs, measured.grids)?,
-            spectrum: Spectrum::read(inputs)?,
-            stream: Stream::read(inputs)?,
             confidence: theory.confidence,
             rows: inputs.document::<Sufficient>()?.rows,
             pilots: inputs.document()?,
             sweep: inputs.document_if_any()?,
-            manifests: ["fetch-data", "train", "eigen", "montecarlo", "bound", "spectrum", "stream"]
-                .map(|s| inputs.manifest(s).clone())
-                .to_vec(),
+            manifests: inputs.manifests().cloned().collect(),
         })
     }
 

@@ -13,7 +13,7 @@ use records::{
 
 use crate::read::bound::{Setting, TheoryCurve};
 use crate::read::eigen::{Basis, Eigenpairs};
-use crate::read::experiment::Experiment;
+use crate::read::experiment::{Experiment, Trained};
 use crate::read::montecarlo::Grid;
 use crate::read::spectrum::Spectrum;
 use crate::read::train::Model;
@@ -89,10 +89,9 @@ pub fn nats() -> Unit {
     Unit::of(Some(Loss::SoftmaxCrossEntropy))
 }
 
-/// A classifier of 100 samples with one setting, and nothing that is only there where it was asked for.
-pub fn experiment() -> Experiment {
-    Experiment {
-        name: "e".into(),
+/// A classifier of 100 samples.
+fn trained() -> Trained {
+    Trained {
         data: fetch_data::Facts {
             n_samples: 100,
             n_test: 20,
@@ -128,7 +127,6 @@ pub fn experiment() -> Experiment {
             history: Array2::zeros((1, 5)),
             polish_path: None,
         },
-        unit: nats(),
         eigenpairs: Eigenpairs {
             basis: Basis::Eigenvectors(Which::LargestAlgebraic),
             which: Which::LargestAlgebraic,
@@ -138,11 +136,22 @@ pub fn experiment() -> Experiment {
             prefix_sizes: vec![],
             prefix_eigenvalues: Array2::zeros((0, 1)),
         },
+        spectrum: nothing_else(),
+    }
+}
+
+/// It with one setting, and nothing that is only there where it was asked for.
+pub fn experiment() -> Experiment {
+    Experiment {
+        name: "e".into(),
+        n_samples: 100,
+        trained: Some(trained()),
+        given: vec![],
+        unit: nats(),
         step: 1,
         sizes: (1..=10).map(|k| 10 * k).collect(),
         settings: vec![setting()],
         grids: vec![],
-        spectrum: nothing_else(),
         stream: None,
         confidence: 0.95,
         rows: vec![],

@@ -40,6 +40,6 @@ fn read_grid(inputs: &Inputs, grid: GridFact, params: &MonteCarlo) -> Result<Gri
         loss: inputs.read::<f64, Ix3>("montecarlo", &file("loss.npy"))?,
         change: inputs.read::<f64, Ix3>("montecarlo", &file("change.npy"))?,
         name: grid.name,
-        basis: Basis::of(grid.basis, &inputs.params("eigen")?),
+        basis: Basis::read(inputs, grid.basis)?,
     })
 }

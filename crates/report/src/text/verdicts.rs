@@ -42,7 +42,7 @@ fn at_tolerance(row: &SufficientRow, e: &Experiment) -> String {
     let k = size(row).unwrap_or_else(|| "no number".to_owned());
     let beyond = match row.status {
         Status::Reached => String::new(),
-        Status::Extrapolated => format!(", more than the {} at hand", grouped(e.data.n_samples)),
+        Status::Extrapolated => format!(", more than the {} at hand", grouped(e.n_samples)),
         Status::NotReached => format!(", {}", name_of(row.status)),
     };
     format!("{k} for a change below {}{beyond}", tolerance(row, &e.unit))
@@ -71,7 +71,7 @@ fn enough(average: &SufficientRow, single: &SufficientRow, e: &Experiment) -> St
         }
         Status::Extrapolated => format!(
             "the {} samples at hand are not enough; about {} would be{interval}, extrapolated by the 1/k² law",
-            grouped(e.data.n_samples),
+            grouped(e.n_samples),
             grouped(k)
         ),
         Status::NotReached => format!("the law gives no number ({})", name_of(average.status)),
