@@ -61,6 +61,33 @@ fn losses(place: &Place) -> Array2<f64> {
     losses
 }
 
+/// A block of docs/bring-your-own.md that begins with this line.
+fn printed(first: &str) -> String {
+    let page = std::fs::read_to_string(pipeline_tests::root().join("docs/bring-your-own.md")).unwrap();
+    let begin = page.find(&format!("{first}\n")).expect("the page has the block");
+    page[begin..].split("```").next().unwrap().to_owned()
+}
+
+#[test]
+fn the_page_on_any_model_works_as_it_is_printed() {
+    let Some(python) = pipeline_tests::python() else { return };
+    let place = Place::new(|_| ());
+    std::fs::write(place.path("losses.py"), printed("# losses.py")).unwrap();
+    let run = std::process::Command::new(python).arg("losses.py").current_dir(place.path("")).output();
+    let run = ran(run);
+    assert_eq!(run.code, 0, "{}", run.said);
+    std::fs::write(place.path("my.yaml"), printed("# my.yaml")).unwrap();
+    let made = place.make_with("my.yaml", &["bumps"]);
+    assert_eq!(made.code, 0, "{}", made.said);
+    assert!(made.said.contains("bumps: Samples that are enough: "), "{}", made.said);
+    // V by its definition: the mean over the draws of the variance over the samples.
+    let losses =
+        npy::read_any(&place.path("losses.npy")).unwrap().to_f64().into_dimensionality::<Ix2>().unwrap();
+    let v = losses.outer_iter().map(|row| row.var(1.0)).sum::<f64>() / losses.nrows() as f64;
+    let summary = json(&place, "artifacts/bumps/report/summary.json");
+    assert!((summary["variance"].as_f64().unwrap() / v - 1.0).abs() <= 1e-12, "{summary}");
+}
+
 fn copy(place: &Place, from: &str, to: &str) {
     std::fs::copy(place.artifact(from), place.path(to)).unwrap();
 }
@@ -70,7 +97,7 @@ fn given_losses_give_what_our_own_do() {
     let place = native();
     let losses = losses(&place);
     rows::write(&place.path("losses.npy"), &losses).unwrap();
-    rows::write(&place.path("losses-f32.npy"), &losses.mapv(|v| v as f32)).unwrap();
+    rows::write(&place.path("losses-f32.npy"), &losses.mapv(<f32 as landscape::Real>::narrow)).unwrap();
     npz::write(&place.path("all.npz"), &[("at_draws".to_owned(), losses.clone().into_dyn())]).unwrap();
     for (from, to) in
         [("sample_loss", "values"), ("sample_slope", "slopes"), ("sample_curvature", "curvatures")]
@@ -127,30 +154,6 @@ fn given_losses_give_what_our_own_do() {
     assert_eq!((&summary["network"], &summary["train_loss"]), (&Value::Null, &Value::Null));
 }
 
-/// The rows as `montecarlo` takes its own, bit by bit.
-#[test]
-fn rows_give_the_bits_of_a_run() {
-    use landscape::change::delta::MonteCarloRun;
-    use landscape::change::sampling::Sampling;
-    let losses = Array2::from_shape_fn((5, 9000), |(t, i)| ((t * 31 + i * 7) as f64 * 0.37).sin() + 2.0);
-    let mut run = MonteCarloRun::new(9000, 64, Sampling::Plain, &[100]);
-    losses.outer_iter().for_each(|row| run.add_row(row.as_slice().unwrap()));
-    let found = run.finish();
-    for (t, row) in losses.outer_iter().enumerate() {
-        let mean = row.mean().unwrap();
-        let variance = row.iter().map(|l| (l - mean).powi(2)).sum::<f64>() / 8999.0;
-        assert!(
-            (found.loss_variance[t] / variance - 1.0).abs() <= 1e-12
-                && (found.mean_loss[t] - mean).abs() <= 1e-12
-        );
-    }
-    let prefix = |t: usize, k: usize| losses.slice(s![t, ..k]).mean().unwrap();
-    for (i, &k) in found.prefix_sizes.iter().enumerate() {
-        let delta = (0..5).map(|t| (prefix(t, k + 64) - prefix(t, k)).powi(2)).sum::<f64>() / 5.0;
-        assert!((found.delta[i] - delta).abs() <= 1e-12 * (1.0 / k as f64), "{k}");
-    }
-}
-
 #[test]
 fn what_is_wrong_with_given_losses_is_named() {
     let place = Place::new(small);
@@ -188,15 +191,13 @@ fn what_is_wrong_with_given_losses_is_named() {
         (of("whole.npy"), "whole.npy: <i8; f32 or f64 is needed"),
         (of("none.npy"), "none.npy"),
         (
-            format!(
-                "[{{name: a, losses: good.npy, dim: 2, sigma: 1.0}}, {{name: b, losses: short.npy, dim: 2, sigma: 1.0}}]"
-            ),
+            "[{name: a, losses: good.npy, dim: 2, sigma: 1.0}, {name: b, losses: short.npy, dim: 2, sigma: 1.0}]"
+                .to_owned(),
             "short.npy: 40 samples, but",
         ),
         (
-            format!(
-                "[{{name: a, losses: good.npy, dim: 2, sigma: 1.0}}, {{name: b, basis: hessian, dim: 2, sigma: 1.0}}]"
-            ),
+            "[{name: a, losses: good.npy, dim: 2, sigma: 1.0}, {name: b, basis: hessian, dim: 2, sigma: 1.0}]"
+                .to_owned(),
             "settings[1]: has no `losses`",
         ),
         (

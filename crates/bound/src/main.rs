@@ -102,16 +102,13 @@ fn fixed_basis_theories(
         })
     };
     let mut theories = settings.iter().map(theory).collect::<Vec<_>>();
-    fn parts(t: &mut Theories) -> impl Iterator<Item = &mut FixedBasis> {
-        std::iter::once(&mut t.curves).chain(&mut t.single)
-    }
     // Settings on the Hessian basis share its projections; given ones have their own.
     for (setting, theories) in settings.iter().zip(&mut theories).filter(|(s, _)| s.has_derivatives) {
-        let mut own = theories.iter_mut().flat_map(parts).collect::<Vec<_>>();
+        let mut own = theories.iter_mut().flat_map(Theories::parts).collect::<Vec<_>>();
         take_samples(ctx, &Projections::given(&setting.name), shared.n_samples, &mut own)?;
     }
     let of_basis = settings.iter().zip(&mut theories).filter(|(s, _)| s.basis == BasisName::Hessian);
-    let mut of_basis = of_basis.flat_map(|(_, t)| t).flat_map(parts).collect::<Vec<_>>();
+    let mut of_basis = of_basis.flat_map(|(_, t)| t).flat_map(Theories::parts).collect::<Vec<_>>();
     if !of_basis.is_empty() {
         take_samples(ctx, &Projections::of_eigen(), shared.n_samples, &mut of_basis)?;
     }
@@ -119,6 +116,11 @@ fn fixed_basis_theories(
 }
 
 impl Theories {
+    /// All of them.
+    fn parts(&mut self) -> impl Iterator<Item = &mut FixedBasis> {
+        std::iter::once(&mut self.curves).chain(&mut self.single)
+    }
+
     /// V of each theory of a fixed basis, with its error over the samples.
     fn laws(&self) -> Vec<(&'static str, Estimate)> {
         let (v, single) = (self.curves.variances(), self.single.as_ref().unwrap_or(&self.curves).curves());

@@ -5,7 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use landscape::change::delta::monte_carlo;
+use landscape::change::delta::{MonteCarlo, MonteCarloRun, monte_carlo};
+use landscape::change::sampling::Sampling;
 use landscape::numeric::blas::use_one_thread;
 use landscape::numeric::sums::BLOCK_ROWS;
 use landscape::numeric::vectors::symmetric_eigen;
@@ -269,6 +270,35 @@ fn losses_at_draws_and_delta() {
             }
             assert_eq!(found.delta.len(), delta.len());
         }
+    }
+}
+
+/// The same losses as rows of an array, as another program gives them: the same bits.
+#[test]
+fn given_rows_have_the_bits_of_our_own_draws() {
+    for f in Fixture::all() {
+        let (basis, theta, n) = (f.basis(), f.load::<Ix2>("theta"), f.samples.len());
+        let (network, w, samples) = (&f.network, f.w.view(), &f.samples);
+        let draws = Draws { network, w, basis: basis.view(), samples, weights_bytes: 1 };
+        let mut sinks = (0..theta.nrows()).map(|_| Keep(vec![])).collect::<Vec<_>>();
+        draws.evaluate(theta.view(), &mut sinks, &mut |_, _| ());
+        let run = || MonteCarloRun::new(n, 2, Sampling::Plain, &[3, n - 1]);
+        let (mut own, mut given) = (run(), run());
+        own.add(&draws, theta.view(), &mut |_| ());
+        for sink in &sinks {
+            given.add_row(&sink.0);
+        }
+        let (own, given) = (own.finish(), given.finish());
+        assert_eq!(own.prefix_sizes, given.prefix_sizes);
+        let bits = |run: &MonteCarlo| {
+            let MonteCarlo { delta, standard_error, loss_variance, mean_loss, .. } = run;
+            let MonteCarlo { deviation, deviation_error, sample_loss, pilot_variance, .. } = run;
+            let all =
+                [delta, standard_error, loss_variance, mean_loss, deviation, deviation_error, sample_loss];
+            let all = all.into_iter().flatten().chain(pilot_variance);
+            all.map(|v| v.to_bits()).collect::<Vec<_>>()
+        };
+        assert!(bits(&own) == bits(&given));
     }
 }
 

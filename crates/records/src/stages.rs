@@ -54,7 +54,7 @@ pub const ROWS: [Row; 9] = [
     },
 ];
 
-/// Calls the macro `with` for the type of the section of every stage, in the order of [`ROWS`].
+/// Calls the macro `with` for the type of the section of every stage, in the order of `ROWS`.
 #[macro_export]
 macro_rules! for_each_section {
     ($with:ident) => {

@@ -18,8 +18,8 @@ const BLOCK_VALUES: usize = 1024 * BLOCK_ROWS;
 /// pool.
 ///
 /// Parameters come and go in PyTorch's order. Inside of a pass the channels of an image lie last, so that a layer's values
-/// (B, H·W·C) are the same memory as (B·H·W, C) and one filter is one column of it: [`Self::arranged`] puts parameters into
-/// that order and [`Self::restored`] back.
+/// (B, H·W·C) are the same memory as (B·H·W, C) and one filter is one column of it: `arranged` puts parameters into
+/// that order and `restored` back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
     /// shape of x
