@@ -167,9 +167,10 @@ browser:
 ## make schema         the JSON schemas of pipeline.yaml and summary.json, from their types
 schema: | setup
 	PLATEAU_WRITE_SCHEMA=1 cargo test --release --locked --quiet -p records -p report committed_schema
-## make bench          every kernel beside sgemm, on the trained mnist: a table, and artifacts/bench/results.json; minutes
+## make bench          every kernel beside sgemm, on the trained mnist: a table, and artifacts/bench/results.json; five minutes,
+##                     with FULL=1 also all samples and one thread
 bench: $(A)/mnist/eigen/manifest.json $(BIN)/bench
-	$(BIN)/bench --artifacts $(A)
+	$(BIN)/bench --artifacts $(A) $(if $(FULL),--full)
 ## make scale          how time and memory grow: four numbers of samples to two million, ten million parameters; 6 GB of disk
 scale: $(A)/mnist/train/manifest.json data/synthetic/x.npy $(BIN)/bench
 	+@$(MAKE) PIPELINE=pipeline.scale.yaml A=$(A)/scale all

@@ -1,10 +1,12 @@
-//! What is measured, and how many flops it counts for: p₁ weights of the first layer, p₂ of the rest, n₁ its width.
+//! What is measured, and how many flops it counts for: p₁ multiply-adds of the first layer, p₂ of the rest, n₁ its width.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
 use landscape::change::delta::monte_carlo;
 use landscape::change::surface::landscape;
+use landscape::network::initialisation::{Initialisation, first_weights};
 use landscape::numeric::blas;
 use landscape::numeric::gaussian::gaussian_rows;
 use landscape::passes::curvature::sample_derivatives;
@@ -17,9 +19,9 @@ use landscape::spectrum::ritz::{EigenRequest, Which};
 use landscape::spectrum::subspace::random_basis;
 use landscape::training::epoch::epoch;
 use landscape::training::optimizer::{Optimizer, Stepper};
-use landscape::{Network, Samples};
+use landscape::{Activation, Image, Inputs, Kind, Layer, Loss, Network, Real, Samples, Targets};
 use ndarray::{Array1, Array2, s};
-use store::artifact::Inputs;
+use store::artifact;
 
 use crate::measure::{Row, measure};
 
@@ -52,7 +54,7 @@ pub fn sgemm_gflops(threads: usize) -> f64 {
 
 impl Bench {
     /// The network, samples and basis of an experiment.
-    pub fn read(inputs: &Inputs, only: &str) -> Result<Self> {
+    pub fn read(inputs: &artifact::Inputs, only: &str) -> Result<Self> {
         let network = experiment::network(inputs)?;
         let samples = experiment::train_samples(inputs)?;
         anyhow::ensure!(
@@ -65,33 +67,75 @@ impl Bench {
         Ok(Self { network, samples, w, basis, only: only.to_owned() })
     }
 
-    /// Hands every wanted kernel to `time`, and whether one thread would take minutes for it.
-    pub fn run(&self, time: &mut impl FnMut(&(dyn Fn() -> Row + Sync), bool)) {
+    /// Five convolutions of so many channels, ReLU after each but the last, over made-up images of 3 × 32 × 32.
+    pub fn of_images(channels: usize, n_samples: usize, only: &str) -> Self {
+        let conv = |activation| Layer {
+            kind: Kind::Conv { filters: channels, kernel: 3, padding: 1, stride: 1 },
+            activation,
+            bias: true,
+        };
+        let mut layers = vec![conv(Activation::Relu); 4];
+        layers.extend([conv(Activation::Identity), Layer::linear(10, Activation::Identity)]);
+        let input = Image { channels: 3, height: 32, width: 32 };
+        let network = Network::of_layers(input, layers, Loss::SoftmaxCrossEntropy).expect("kernels of 3 fit");
+        let x = gaussian_rows(1, n_samples, network.widths()[0]).mapv(f32::narrow);
+        let classes = (0..n_samples).map(|i| u32::try_from(i % 10).expect("below 10")).collect();
+        let samples = Samples::new(Inputs::F32(Arc::new(x)), Targets::Classes(classes), (1.0, 0.0, 1.0));
+        let w = first_weights(&network, Initialisation::FanInUniform, 2);
+        let basis = random_basis(3, 10, network.n_params());
+        Self { network, samples, w, basis, only: only.to_owned() }
+    }
+
+    /// Hands the rows of a convolutional network to `time`, named after `channels`.
+    pub fn run_images(
+        &self,
+        channels: usize,
+        draws: usize,
+        time: &mut impl FnMut(&(dyn Fn() -> Row + Sync), bool),
+    ) {
+        let mut time = |name: &str, kernel: &(dyn Fn(&str) -> Row + Sync)| {
+            let name = format!("conv C = {channels}: {name}");
+            if name.contains(&self.only) {
+                time(&|| kernel(&name), false);
+            }
+        };
+        let sum = HessianSum::new(&self.network, self.w.view(), &self.samples, 4 << 30);
+        time("product, 1 at once", &|name| self.products(name, &sum, 1, 3));
+        time("products, 10 at once", &|name| self.products(name, &sum, 10, 1));
+        time("curvature, d = 10", &|name| self.curvature(name, &sum, 1));
+        time(&format!("draws, d = 10, T = {draws}"), &|name| self.draws(name, &self.samples, 10, draws));
+        time("epoch, batch 64, Adam", &|name| self.training(name, 2));
+    }
+
+    /// Hands every wanted kernel to `time`, and whether one thread would take minutes for it; the large ones if `full`.
+    pub fn run(&self, full: bool, time: &mut impl FnMut(&(dyn Fn() -> Row + Sync), bool)) {
         let mut time = |name: &str, large: bool, kernel: &(dyn Fn(&str) -> Row + Sync)| {
             if name.contains(&self.only) {
                 time(&|| kernel(name), large);
             }
         };
         let paper = self.samples.first(PAPER);
-        for samples in [&paper, &self.samples] {
+        let sizes = if full { vec![&paper, &self.samples] } else { vec![&paper] };
+        for samples in sizes {
             let sum = HessianSum::new(&self.network, self.w.view(), samples, 1 << 30);
-            time("Hessian-vector product, 1 at once", false, &|name| self.products(name, &sum, 1));
-            time("Hessian-vector product, 10 at once", false, &|name| self.products(name, &sum, 10));
+            time("Hessian-vector product, 1 at once", false, &|name| self.products(name, &sum, 1, 15));
+            time("Hessian-vector product, 10 at once", false, &|name| self.products(name, &sum, 10, 5));
         }
         let sum = HessianSum::new(&self.network, self.w.view(), &paper, 1 << 30);
         time("top-10 pairs, residual 1e-3", false, &|name| self.solve(name, &sum));
         time("top-10 eigenvalues of all prefixes", false, &|name| self.all_prefixes(name, &sum));
         drop(sum);
-        for (samples, large) in [(&paper, false), (&self.samples, true)] {
+        let sizes = if full { vec![(&paper, false), (&self.samples, true)] } else { vec![(&paper, false)] };
+        for (samples, large) in sizes {
             let sum = HessianSum::new(&self.network, self.w.view(), samples, 1 << 30);
-            time("per-sample curvature, d = 10", large, &|name| self.curvature(name, &sum));
+            time("per-sample curvature, d = 10", large, &|name| self.curvature(name, &sum, 5));
             drop(sum);
             time("draws, d = 10, T = 1024", large, &|name| self.draws(name, samples, 10, 1024));
             time("draws, d = 2, T = 1024", large, &|name| self.draws(name, samples, 2, 1024));
             time("draws, d = 256, T = 1024", large, &|name| self.draws(name, samples, 256, 1024));
             time("landscape, 41 x 41", large, &|name| self.grid(name, samples));
         }
-        time("training epoch, batch 64, Adam", false, &|name| self.training(name));
+        time("training epoch, batch 64, Adam", false, &|name| self.training(name, if full { 15 } else { 3 }));
     }
 
     fn weights(&self) -> (f64, f64) {
@@ -100,12 +144,12 @@ impl Bench {
     }
 
     /// 4p₁ + 12p₂ per sample and vector, the primal at hand.
-    fn products(&self, name: &str, sum: &HessianSum<f32>, vectors: usize) -> Row {
+    fn products(&self, name: &str, sum: &HessianSum<f32>, vectors: usize, repeats: usize) -> Row {
         let n = sum.samples.len();
         let (p1, p2) = self.weights();
         let v = random_basis::<f32>(9, vectors, self.network.n_params());
         let flops = (4.0 * p1 + 12.0 * p2) * (n * vectors) as f64;
-        measure(name, n, if n > PAPER { 5 } else { 15 }, flops, || {
+        measure(name, n, if n > PAPER { 5 } else { repeats }, flops, || {
             sum.product(0..n, v.view(), SecondOrder::Hessian);
         })
     }
@@ -170,11 +214,11 @@ impl Bench {
     }
 
     /// d(2p₁ + 6p₂) per sample.
-    fn curvature(&self, name: &str, sum: &HessianSum<f32>) -> Row {
+    fn curvature(&self, name: &str, sum: &HessianSum<f32>, repeats: usize) -> Row {
         let (p1, p2) = self.weights();
         let (n, d) = (sum.samples.len(), self.basis.nrows());
         let flops = (2.0 * p1 + 6.0 * p2) * (n * d) as f64;
-        measure(name, n, 9, flops, || {
+        measure(name, n, repeats, flops, || {
             sample_derivatives(sum, self.basis.view(), &mut |_| Ok::<_, ()>(())).expect("takes all");
         })
     }
@@ -223,14 +267,14 @@ impl Bench {
     }
 
     /// 6p per sample: batches of 64, Adam.
-    fn training(&self, name: &str) -> Row {
+    fn training(&self, name: &str, repeats: usize) -> Row {
         let n = self.samples.len();
         let (p1, p2) = self.weights();
         let rows = (0..n).collect::<Vec<_>>();
         let adam = Optimizer::Adam { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
         let mut w = self.w.clone();
         let mut stepper = Stepper::new(adam, w.len());
-        measure(name, n, 15, 6.0 * (p1 + p2) * n as f64, || {
+        measure(name, n, repeats, 6.0 * (p1 + p2) * n as f64, || {
             epoch(&self.network, &mut w, &mut stepper, &self.samples, &rows, 64, &mut |_| ());
         })
     }

@@ -27,9 +27,9 @@ struct Arguments {
     /// Only the rows whose name contains this
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
-    /// Skip the rows with one thread
+    /// All rows: 60,000 samples too, all on one thread as well; a quarter of an hour
     #[arg(long)]
-    no_scaling: bool,
+    full: bool,
     /// Instead: how time and memory of the experiments `samples-…` in this folder grow, to ARTIFACTS/bench/growth.json
     #[arg(long, value_name = "DIR")]
     growth: Option<PathBuf>,
@@ -65,7 +65,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     let all = rayon::current_num_threads();
     eprintln!("{blas}; {all} threads; experiment {}", arguments.experiment);
 
-    let counts = if all == 1 || arguments.no_scaling { vec![all] } else { vec![all, 1] };
+    let counts = if all == 1 || !arguments.full { vec![all] } else { vec![all, 1] };
     let pool = |threads: usize| rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pools = counts.into_iter().map(pool).collect::<Result<Vec<_>, _>>()?;
     let mut results = Results { blas, sgemm_gflops: vec![], rows: vec![] };
@@ -75,7 +75,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         results.sgemm_gflops.push((threads, sgemm));
         eprintln!("sgemm 2048^3, {threads} threads: {sgemm:.1} GFLOP/s");
     }
-    bench.run(&mut |kernel, large| {
+    let mut time = |kernel: &(dyn Fn() -> Row + Sync), large: bool| {
         // The machine may be shared, and its clock drifts: sgemm is measured right before and right after each row, and
         // a row on one thread right after that on all.
         for pool in &pools[..if large { 1 } else { pools.len() }] {
@@ -90,7 +90,12 @@ fn run(arguments: &Arguments) -> Result<()> {
             print(&row, &results.rows);
             results.rows.push(row);
         }
-    });
+    };
+    bench.run(arguments.full, &mut time);
+    for channels in [12, 42] {
+        let (n, draws) = if arguments.full || channels == 12 { (1024, 1024) } else { (256, 128) };
+        kernels::Bench::of_images(channels, n, &arguments.only).run_images(channels, draws, &mut time);
+    }
     write(arguments, "results.json", &results)
 }
 
