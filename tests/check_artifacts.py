@@ -60,7 +60,10 @@ class Subject:
         facts, data = manifests["train"]["facts"], manifests["fetch-data"]["facts"]
         n = data["normalisation"]
         raw = arrays["fetch-data/train_images.npy"].astype(np.float64)
-        self.x = (raw / n["scale"] - n["mean"]) / n["std"]
+        # A number, or one for each channel.
+        mean, std = (np.atleast_1d(n[key]) for key in ("mean", "std"))
+        each = lambda numbers: np.repeat(numbers, raw.shape[1] // len(numbers))
+        self.x = (raw / n["scale"] - each(mean)) / each(std)
         self.y = arrays["fetch-data/train_labels.npy"]
         self.w = arrays["train/w_star.npy"].astype(np.float64)
         self.image, self.layers, self.loss = facts["network"]["image"], facts["network"]["layers"], facts["loss"]

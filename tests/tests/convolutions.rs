@@ -55,6 +55,53 @@ fn a_convolutional_network_goes_through_every_stage() {
     assert_eq!(again["brought_layers"], serde_json::json!(["0", "3", "6", "8"]));
 }
 
+/// Records as CIFAR has them, of another number and shape, with mean and deviation of each channel.
+#[test]
+fn own_records_with_channels_go_through() {
+    let place = Place::new(|p| {
+        small(p);
+        let files = "{train_x: a.bin, train_y: a.bin, test_x: b.bin, test_y: b.bin}";
+        set(p, "fetch-data.dataset", "files");
+        set(p, "fetch-data.files", yaml(files));
+        set(p, "fetch-data.image", yaml("[3, 6, 5]"));
+        set(
+            p,
+            "fetch-data.normalisation",
+            yaml("{scale: 255, mean: [0.5, 0.4, 0.3], std: [0.25, 0.2, 0.1]}"),
+        );
+        set(p, "train.layers", yaml("[{conv: 4, kernel: 3, padding: 1}, {max_pool: 2}]"));
+        set(p, "train.precision", "f64");
+        set(p, "montecarlo.grids", yaml("[]"));
+        set(p, "spectrum.class_counts", yaml("[]"));
+    });
+    // Bright, middle and dark images of a class, with some noise.
+    let record = |i: usize| {
+        let byte = |n: usize| u8::try_from(n).expect("below 256");
+        let pixels = (0..90).map(|j| byte((i % 3) * 80 + (i * 37 + j * 101) % 60));
+        std::iter::once(byte(i % 3)).chain(pixels).collect::<Vec<_>>()
+    };
+    let bytes = |range: std::ops::Range<usize>| range.flat_map(record).collect::<Vec<_>>();
+    std::fs::write(place.path("a.bin"), bytes(0..240)).unwrap();
+    std::fs::write(place.path("b.bin"), bytes(240..300)).unwrap();
+    place.stages(&STAGES);
+    check_with_numpy(&place.path("artifacts/digits"), &["quadratic: within"]);
+    let facts = json(&place, "fetch-data/manifest.json")["facts"].clone();
+    assert_eq!((&facts["image"], &facts["n_classes"]), (&serde_json::json!([3, 6, 5]), &3.into()));
+    assert_eq!((&facts["n_samples"], &facts["n_test"]), (&240.into(), &60.into()));
+    for (key, value, part) in [
+        ("fetch-data.normalisation.mean", "[0.5, 0.4]", "2 means and 3 deviations"),
+        ("fetch-data.normalisation.std", "[0.25, 0.0, 0.1]", "numbers above 0 are needed"),
+        ("fetch-data.image", "[2, 9, 5]", "normalisation: 3 channels, but a sample has 2"),
+        ("fetch-data.image", "[3, 6, 6]", "a.bin: 21840 bytes; records of 109 bytes with 1 label(s)"),
+    ] {
+        let before = std::fs::read(place.path("pipeline.yaml")).unwrap();
+        place.edit(|p| set(p, key, yaml(value)));
+        let ran = place.stage("fetch-data");
+        assert!(ran.code != 0 && ran.said.contains(part), "{part:?} is not in: {}", ran.said);
+        std::fs::write(place.path("pipeline.yaml"), before).unwrap();
+    }
+}
+
 #[test]
 fn layers_that_do_not_fit_are_refused_before_any_work() {
     let said = |layers: &str, stage: &str, edit: &dyn Fn(&mut serde_yaml::Value)| {

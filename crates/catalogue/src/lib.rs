@@ -8,5 +8,5 @@ mod entry;
 mod sets;
 
 pub use dataset::Dataset;
-pub use entry::{Debian, Entry, File, Format, Normalisation, Npm, Origins};
+pub use entry::{Debian, Entry, File, Format, Normalisation, Npm, Origins, PerChannel};
 pub use sets::ENTRIES;

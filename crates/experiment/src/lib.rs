@@ -42,7 +42,7 @@ pub fn split(inputs: &artifact::Inputs, name: &str) -> Result<Option<Samples>> {
         other => return Err(unexpected(&images, other.unwrap_or("no array"))),
     };
     let n = inputs.facts::<fetch_data::Facts>()?.normalisation;
-    Ok(Some(Samples::new(raw, targets, (n.scale, n.mean, n.std))))
+    Ok(Some(Samples::by_channel(raw, targets, n.scale, &n.channels())))
 }
 
 /// Rows of fetch-data as the kernels see them.

@@ -176,6 +176,18 @@ pub enum FetchError {
         /// what was found and what is needed
         reason: String,
     },
+    /// a file that is no whole number of records
+    #[error("{file}: {found} bytes; {needed} are needed")]
+    Records {
+        /// path
+        file: String,
+        /// its bytes, unpacked
+        found: usize,
+        /// sizes of a record
+        needed: String,
+        /// what to do
+        hint: &'static str,
+    },
     /// samples of nothing
     #[error("{file}: 0 features")]
     NoFeatures {
@@ -209,7 +221,7 @@ impl FetchError {
             Self::OneHot { .. } => {
                 "save the class of each sample: y.argmax(1); with loss: squared-error its targets are the same"
             }
-            Self::Lengths { hint, .. } => hint,
+            Self::Lengths { hint, .. } | Self::Records { hint, .. } => hint,
             Self::Sparse { .. } => {
                 "number the classes without gaps: numpy.unique(y, return_inverse=True)[1]; for regression store the targets as floats: \
                  y.astype('<f8'); remove rows whose label means that there is none; or set fetch-data.classes to the number of classes"

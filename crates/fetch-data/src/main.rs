@@ -45,10 +45,11 @@ fn load(params: &FetchData, base: &Path) -> Result<Splits, FetchError> {
     match params.dataset {
         Dataset::Known(entry) => {
             let found = source::fetch(entry, params, base)?;
-            format::read(entry, &found.files, found.folder.as_deref())
+            format::read(entry, &found.files, found.folder.as_deref(), params.labels)
         }
         Dataset::Files => {
-            format::arrays::read(params.files.as_ref().expect("checked with the section"), base)
+            let files = params.files.as_ref().expect("checked with the section");
+            format::arrays::read(files, base, (params.records(), params.labels))
         }
     }
 }

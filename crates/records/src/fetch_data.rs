@@ -27,12 +27,23 @@ pub enum Source {
     Debian,
 }
 
+/// Which of the two labels of a record is the class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Labels {
+    /// the second, of many classes
+    Fine,
+    /// the first, of few classes
+    Coarse,
+}
+
 /// The user's own arrays.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct OwnFiles {
     /// X (N, D) of bool, u8, f32 or f64; further axes are joined. A `.npy` or IDX file, plain or .gz; or an `.npz`, of which
-    /// `x` is read, or the array that the path names: `data.npz[x_train]`.
+    /// `x` is read, or the array that the path names: `data.npz[x_train]`. Or a `.bin` of records as CIFAR's: one or two bytes of
+    /// labels, then the bytes of an image of the shape `image`, [3, 32, 32] by default; `train_y` is the same file.
     pub train_x: PathBuf,
     /// y: integers or bool (N,) are classes from 0, floats (N,) or (N, C) are targets. A file as for X; of an `.npz`, `y`.
     pub train_y: PathBuf,
@@ -91,9 +102,19 @@ pub struct FetchData {
     /// X say: (N, C, H, W), or (N, H, W) for one channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<[usize; 3]>,
+    /// Of records with two labels (`cifar-100`): which is the class; null: the fine one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Labels>,
 }
 
 impl FetchData {
+    /// Shape of an image of the user's own records; `None` where X is an array.
+    pub fn records(&self) -> Option<[usize; 3]> {
+        let x = &self.files.as_ref()?.train_x;
+        let name = x.to_str()?.trim_end_matches(".gz");
+        Path::new(name).extension().is_some_and(|e| e == "bin").then(|| self.image.unwrap_or([3, 32, 32]))
+    }
+
     /// How many training samples there are at most, from the headers of files below `base`; `None` where it is not known.
     pub fn most_samples(&self, base: &Path) -> Option<Samples> {
         // So few that nothing can be done are refused by `fetch-data` too, which names the file.
@@ -114,6 +135,9 @@ impl FetchData {
     /// If `image` has other values than a sample.
     pub fn image(&self, base: &Path) -> Result<Option<[usize; 3]>, Unfit> {
         let own = self.files.as_ref().map(|files| &files.train_x);
+        if let Some(image) = self.records() {
+            return Ok(Some(image));
+        }
         let axes = match (self.dataset.entry(), own) {
             (Some(entry), _) => Some(entry.image.to_vec()),
             (None, Some(x)) => {
@@ -143,8 +167,35 @@ impl FetchData {
 
     /// How raw values become inputs: as given, or as belongs to the data set.
     pub fn normalisation(&self) -> Normalisation {
-        let of_set = self.dataset.entry().map(|entry| entry.normalisation);
-        self.normalisation.or(of_set).expect("checked with the section")
+        let of_set = || self.dataset.entry().map(|entry| entry.normalisation.clone());
+        self.normalisation.clone().or_else(of_set).expect("checked with the section")
+    }
+
+    fn check_normalisation(&self) -> Result<(), Unfit> {
+        let Some(normalisation) = &self.normalisation else { return Ok(()) };
+        let (mean, std) = (normalisation.mean.numbers(), normalisation.std.numbers());
+        let one_length = mean.len() == std.len() || mean.len() == 1 || std.len() == 1;
+        Unfit::unless(one_length && !mean.is_empty() && !std.is_empty(), "normalisation", || {
+            format!(
+                "{} means and {} deviations; one of each for each channel is needed",
+                mean.len(),
+                std.len()
+            )
+        })?;
+        Unfit::unless(std.iter().all(|&std| std > 0.0), "normalisation.std", || {
+            format!("{std:?}; numbers above 0 are needed")
+        })
+    }
+
+    /// Whether the normalisation has as many channels as the images.
+    ///
+    /// # Errors
+    /// If not.
+    pub fn check_channels(&self, image: [usize; 3]) -> Result<(), Unfit> {
+        let found = self.normalisation().channels().len();
+        Unfit::unless(found == 1 || found == image[0], "normalisation", || {
+            format!("{found} channels, but a sample has {} (image {image:?})", image[0])
+        })
     }
 }
 
@@ -164,6 +215,11 @@ impl Section for FetchData {
         Unfit::unless(entry.is_some() || self.normalisation.is_some(), "normalisation", || {
             "null, but nothing is known of your own files; {scale: 1, mean: 0, std: 1} takes them as they are"
                 .into()
+        })?;
+        self.check_normalisation()?;
+        let has_two = entry.is_some_and(|entry| entry.name == "cifar-100") || self.records().is_some();
+        Unfit::unless(self.labels.is_none() || has_two, "labels", || {
+            "is of records with two labels: cifar-100, or your own `.bin` files".into()
         })?;
         if let Some(files) = &self.files {
             Unfit::unless(files.test_x.is_some() == files.test_y.is_some(), "files.test_x", || {

@@ -2,14 +2,23 @@
 
 use std::path::Path;
 
-use records::OwnFiles;
+use ::records::OwnFiles;
+use ::records::fetch_data::Labels;
 
-use super::{inputs, targets};
+use super::{inputs, records, targets};
 use crate::error::FetchError;
 use crate::split::{Split, Splits};
 
 /// Reads and checks both splits; paths are relative to `base`.
-pub fn read(files: &OwnFiles, base: &Path) -> Result<Splits, FetchError> {
+pub fn read(
+    files: &OwnFiles,
+    base: &Path,
+    (records, labels): (Option<[usize; 3]>, Option<Labels>),
+) -> Result<Splits, FetchError> {
+    let read_split = |x: &Path, y: &Path| match records {
+        Some(image) if x == y => records::of_user(x, image.iter().product(), labels),
+        _ => read_split(x, y),
+    };
     let train = read_split(&base.join(&files.train_x), &base.join(&files.train_y))?;
     let (found, features) = train.shape();
     if features == 0 {
@@ -202,7 +211,7 @@ mod tests {
         let dir = Dir(tempfile::tempdir().unwrap());
         dir.x(&Array2::<f32>::zeros((3, 0))).y(&array![0_i64, 1, 0]);
         let files = OwnFiles { train_x: "x.npy".into(), train_y: "y.npy".into(), test_x: None, test_y: None };
-        let message = read(&files, dir.0.path()).map(|_| ()).unwrap_err().to_string();
+        let message = read(&files, dir.0.path(), (None, None)).map(|_| ()).unwrap_err().to_string();
         assert_eq!(message, "x.npy: 0 features");
     }
 

@@ -126,6 +126,7 @@ mod tests {
             image: [1, 1, 3],
             classes: 9,
             files: Box::leak(files.into()),
+            normalisation: mnist.normalisation.clone(),
             ..*mnist
         };
         let bytes = |body: &[u8], axes: &[u8]| {

@@ -4,6 +4,7 @@ pub mod arrays;
 mod csv;
 mod idx;
 mod inputs;
+mod records;
 mod targets;
 
 use std::path::Path;
@@ -17,14 +18,21 @@ use crate::split::Splits;
 pub fn fault(format: Format, file: &File, bytes: &[u8]) -> Option<String> {
     match format {
         Format::Idx => idx::fault(file, bytes),
+        Format::Records => records::fault(file, bytes),
         Format::Csv => None, // its lines are checked as they are read
     }
 }
 
 /// The samples in `files`, whose hashes have been checked; in `folder`, if there is one, they are under their own names.
-pub fn read(entry: &Entry, files: &[Vec<u8>], folder: Option<&Path>) -> Result<Splits, FetchError> {
+pub fn read(
+    entry: &Entry,
+    files: &[Vec<u8>],
+    folder: Option<&Path>,
+    labels: Option<::records::fetch_data::Labels>,
+) -> Result<Splits, FetchError> {
     match entry.format {
         Format::Idx => idx::read(entry, files, folder),
         Format::Csv => csv::read(entry, files),
+        Format::Records => records::read(entry, files, labels),
     }
 }

@@ -91,6 +91,14 @@ pub enum SourceError {
         /// of its name
         ending: &'static str,
     },
+    /// an archive without a file that it should contain
+    #[error("{archive}: does not contain {file}")]
+    NotInArchive {
+        /// its name
+        archive: String,
+        /// of the data set
+        file: &'static str,
+    },
     /// something else of the system
     #[error(transparent)]
     Io(#[from] std::io::Error),

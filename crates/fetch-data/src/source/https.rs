@@ -12,6 +12,8 @@ use super::verify::verify;
 
 /// Bytes read between two looks at the progress.
 const CHUNK: u64 = 1 << 18;
+/// Most bytes of a file of an archive beyond those of its array.
+const HEADER: u64 = 4096;
 /// Bytes after which a file is too long to be one of a data set.
 const LONGEST: u64 = 200 << 20;
 
@@ -42,12 +44,41 @@ fn agent(timeout: Duration) -> ureq::Agent {
 }
 
 fn from_mirror(entry: &Entry, mirror: &str, agent: &ureq::Agent) -> Result<Vec<Vec<u8>>, SourceError> {
-    let get = |file: &catalogue::File| {
-        let url = format!("{}/{}.gz", mirror.trim_end_matches('/'), file.name);
-        let bytes = agent.get(&url).call().and_then(|answer| download(answer.into_body(), file.name));
-        verify(entry, file, bytes.map_err(|error| SourceError::Http { url, error: Box::new(error) })?)
+    let get = |name: &str| {
+        let url = format!("{}/{name}", mirror.trim_end_matches('/'));
+        let bytes = agent.get(&url).call().and_then(|answer| download(answer.into_body(), name));
+        bytes.map_err(|error| SourceError::Http { url, error: Box::new(error) })
     };
-    entry.files.iter().map(get).collect()
+    if let Some(archive) = entry.origins.archive {
+        return unpack(entry, archive, &get(archive)?);
+    }
+    entry.files.iter().map(|file| verify(entry, file, get(&format!("{}.gz", file.name))?)).collect()
+}
+
+/// The files out of a `.tar.gz`, wherever they lie in it: nothing else is unpacked, and nothing is written.
+fn unpack(entry: &Entry, archive: &str, packed: &[u8]) -> Result<Vec<Vec<u8>>, SourceError> {
+    let damaged = |error| SourceError::Packed { file: archive.to_owned(), error };
+    let mut found = vec![None; entry.files.len()];
+    let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(packed));
+    for member in tar.entries().map_err(damaged)? {
+        let mut member = member.map_err(damaged)?;
+        let path = member.path().map_err(damaged)?.into_owned();
+        let is = |file: &catalogue::File| path.file_name().is_some_and(|name| name == file.name);
+        let Some(i) = entry.files.iter().position(is).filter(|_| member.header().entry_type().is_file())
+        else {
+            continue;
+        };
+        // A file that is longer than its array and a header is cut there, and refused by its hash.
+        let size = entry.files[i].shape.iter().product::<usize>() as u64;
+        let mut bytes = vec![];
+        (&mut member).take(size + HEADER).read_to_end(&mut bytes).map_err(damaged)?;
+        found[i] = Some(verify(entry, &entry.files[i], bytes)?);
+    }
+    let whole = |(bytes, file): (Option<Vec<u8>>, &catalogue::File)| {
+        let missing = || SourceError::NotInArchive { archive: archive.to_owned(), file: file.name };
+        bytes.ok_or_else(missing)
+    };
+    found.into_iter().zip(entry.files).map(whole).collect()
 }
 
 fn download(body: ureq::Body, name: &str) -> Result<Vec<u8>, ureq::Error> {
@@ -93,6 +124,50 @@ mod tests {
             }
         });
         url
+    }
+
+    /// An archive, as a server gives it, of members by their whole names.
+    fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(vec![], flate2::Compression::fast()));
+        for (name, bytes) in members {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o644);
+            // Not `set_path`, which refuses what a hostile archive has.
+            header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+            header.set_cksum();
+            tar.append(&header, *bytes).unwrap();
+        }
+        tar.into_inner().unwrap().finish().unwrap()
+    }
+
+    #[test]
+    fn files_come_out_of_an_archive_and_nothing_else_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut entry, bytes) = stub::tiny();
+        entry.origins.archive = Some("set.tar.gz");
+        let names = entry.files.iter().map(|file| format!("set/{}", file.name)).collect::<Vec<_>>();
+        let members = names.iter().zip(&bytes).map(|(name, bytes)| (name.as_str(), &bytes[..]));
+        let mut members = [("../../escape", &b"x"[..]), ("/tmp/absolute", b"y")]
+            .into_iter()
+            .chain(members)
+            .collect::<Vec<_>>();
+        let mirror = [serve(dir.path().to_owned())];
+        let fetch = |members: &[(&str, &[u8])]| {
+            std::fs::write(dir.path().join("set.tar.gz"), archive(members)).unwrap();
+            fetch(&entry, &mirror, Duration::from_secs(60)).map_err(|e| e.to_string())
+        };
+        assert_eq!(fetch(&members).unwrap(), bytes);
+        assert_eq!(dir.path().read_dir().unwrap().count(), 1, "nothing is written");
+        let long = [&bytes[3][..], &[0]].concat();
+        let last = members.len() - 1;
+        members[last].1 = &long;
+        assert!(fetch(&members).unwrap_err().contains("t10k-labels-idx1-ubyte: "));
+        members.pop();
+        assert!(fetch(&members).unwrap_err().contains("set.tar.gz: does not contain t10k-labels-idx1-ubyte"));
+        std::fs::write(dir.path().join("set.tar.gz"), b"no archive").unwrap();
+        let reason = super::fetch(&entry, &mirror, Duration::from_secs(60)).unwrap_err().to_string();
+        assert!(reason.contains("set.tar.gz"), "{reason}");
     }
 
     #[test]

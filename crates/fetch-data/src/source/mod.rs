@@ -127,6 +127,7 @@ mod tests {
             n_test: 0,
             normalisation: None,
             image: None,
+            labels: None,
         }
     }
 
@@ -181,7 +182,7 @@ mod tests {
             }
             let found = fetch(&entry, &params(vec![Source::Cache]), dir.path()).unwrap();
             assert_eq!(found.folder.is_some(), writable);
-            is_the_stub(&format::read(&entry, &found.files, found.folder.as_deref()).unwrap());
+            is_the_stub(&format::read(&entry, &found.files, found.folder.as_deref(), None).unwrap());
             if writable {
                 assert_eq!(std::fs::read(cache.join("t10k-labels-idx1-ubyte")).unwrap(), bytes[3]);
             }
@@ -193,7 +194,7 @@ mod tests {
         let nowhere = Path::new("/nonexistent");
         for entry in catalogue::ENTRIES.iter().filter(|entry| entry.origins.embedded.is_some()) {
             let found = fetch(entry, &params(vec![]), nowhere).unwrap();
-            let splits = format::read(entry, &found.files, None).unwrap();
+            let splits = format::read(entry, &found.files, None, None).unwrap();
             assert_eq!(splits.train.shape(), (entry.n_train, entry.features()));
             let rows = (0..entry.n_train).collect::<Vec<_>>();
             assert_eq!(splits.train.classes_of(&rows).max(), Some(entry.classes - 1), "{}", entry.name);

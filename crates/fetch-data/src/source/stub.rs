@@ -38,6 +38,7 @@ fn of_sizes(n_train: usize, n_test: usize, side: usize) -> (Entry, Vec<Vec<u8>>)
         image: [1, side, side],
         files: files.leak(),
         origins,
+        normalisation: mnist.normalisation.clone(),
         ..*mnist
     };
     (entry, bytes)

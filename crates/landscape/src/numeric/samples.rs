@@ -82,8 +82,8 @@ pub struct Samples {
     inputs: Inputs,
     targets: Targets,
     scale: f64,
-    mean: f64,
-    std: f64,
+    /// mean and deviation of each channel, which are equal parts of a row
+    channels: Arc<[(f64, f64)]>,
 }
 
 /// A mean of more than so many standard deviations is taken off in f64: in f32 the difference would lose over a decimal digit.
@@ -104,15 +104,29 @@ impl Samples {
     /// # Panics
     /// If the numbers of inputs and targets differ.
     pub fn new(inputs: Inputs, targets: Targets, (scale, mean, std): (f64, f64, f64)) -> Self {
-        let samples = Self { inputs, targets, scale, mean, std };
+        Self::by_channel(inputs, targets, scale, &[(mean, std)])
+    }
+
+    /// The same with mean and deviation of each channel; a row has one channel after the other, (C, H, W).
+    ///
+    /// # Panics
+    /// If the numbers of inputs and targets differ, or a row has no such channels.
+    pub fn by_channel(inputs: Inputs, targets: Targets, scale: f64, channels: &[(f64, f64)]) -> Self {
+        let samples = Self { inputs, targets, scale, channels: channels.into() };
         assert_eq!(samples.shape().0, samples.targets.len(), "as many targets as inputs");
+        assert_eq!(samples.n_features() % channels.len(), 0, "channels of one size");
         samples
     }
 
     /// The first `n` of them, or all if there are fewer; the inputs are shared.
     #[must_use]
     pub fn first(&self, n: usize) -> Self {
-        Self { inputs: self.inputs.clone(), targets: self.targets.select(0..n.min(self.len())), ..*self }
+        Self {
+            inputs: self.inputs.clone(),
+            targets: self.targets.select(0..n.min(self.len())),
+            scale: self.scale,
+            channels: self.channels.clone(),
+        }
     }
 
     /// N
@@ -153,7 +167,7 @@ impl Samples {
 
     /// The rows of `range` as network inputs, into `x` (B, D).
     fn normalise<R: Real>(&self, range: Range<usize>, x: &mut ArrayViewMut2<R>) {
-        let is_far = (self.mean / self.std).abs() > FAR;
+        let is_far = self.channels.iter().any(|(mean, std)| (mean / std).abs() > FAR);
         match &self.inputs {
             Inputs::U8(raw) if is_far => raw.with(range, &mut |raw| self.scale_wide(raw, x)),
             Inputs::F32(raw) if is_far => raw.with(range, &mut |raw| self.scale_wide(raw, x)),
@@ -165,15 +179,33 @@ impl Samples {
 
     /// In the precision of the products, for raw values that it represents.
     fn scale<T: Copy, R: Real>(&self, raw: ArrayView2<T>, x: &mut ArrayViewMut2<R>, real: impl Fn(T) -> R) {
-        let factor = R::narrow(1.0 / (self.scale * self.std));
-        let shift = R::narrow(-self.mean / self.std);
-        Zip::from(x).and(raw).for_each(|x, &v| *x = real(v) * factor + shift);
+        self.each_channel(raw, x, |(mean, std), raw, x| {
+            let factor = R::narrow(1.0 / (self.scale * std));
+            let shift = R::narrow(-mean / std);
+            Zip::from(x).and(raw).for_each(|x, &v| *x = real(v) * factor + shift);
+        });
     }
 
     /// In f64, and narrowed last: values far from 0 keep the digits in which they differ.
     fn scale_wide<T: Copy + Into<f64>, R: Real>(&self, raw: ArrayView2<T>, x: &mut ArrayViewMut2<R>) {
-        let (scale, mean, deviations) = (1.0 / self.scale, self.mean, 1.0 / self.std);
-        Zip::from(x).and(raw).for_each(|x, &v| *x = R::narrow((v.into() * scale - mean) * deviations));
+        self.each_channel(raw, x, |(mean, std), raw, x| {
+            let (scale, deviations) = (1.0 / self.scale, 1.0 / std);
+            Zip::from(x).and(raw).for_each(|x, &v| *x = R::narrow((v.into() * scale - mean) * deviations));
+        });
+    }
+
+    /// Shows the columns of each channel, of `raw` and of `x`, with its mean and deviation.
+    fn each_channel<T, R>(
+        &self,
+        raw: ArrayView2<T>,
+        x: &mut ArrayViewMut2<R>,
+        see: impl Fn((f64, f64), ArrayView2<T>, ArrayViewMut2<R>),
+    ) {
+        let width = raw.ncols() / self.channels.len();
+        for (c, &of_channel) in self.channels.iter().enumerate() {
+            let columns = s![.., c * width..(c + 1) * width];
+            see(of_channel, raw.slice(columns), x.slice_mut(columns));
+        }
     }
 
     /// (N, D) of the inputs, which may go on after the last target.
@@ -221,6 +253,21 @@ mod tests {
         let found = block(Inputs::F32(Arc::new(raw)), 101_325.37, 2.3);
         let largest = (found.mapv(f64::from) - expected).iter().fold(0.0_f64, |m, d| m.max(d.abs()));
         assert!(largest < 2.0 * f64::from(f32::EPSILON), "{largest}");
+    }
+
+    #[test]
+    fn channels_have_their_own_mean_and_deviation() {
+        let raw = array![[0_u8, 255, 51, 102], [17, 34, 68, 0]];
+        let targets = Targets::Classes(vec![0, 1]);
+        let samples =
+            Samples::by_channel(Inputs::U8(Arc::new(raw)), targets, 255.0, &[(0.5, 0.25), (0.2, 0.1)]);
+        let expected = array![
+            [-2.0, 2.0, 0.0, 2.0],
+            [(17.0 / 255.0 - 0.5) * 4.0, (34.0 / 255.0 - 0.5) * 4.0, (68.0 / 255.0 - 0.2) * 10.0, -2.0]
+        ];
+        let found = samples.first(2).block::<f64>(0..2).x;
+        assert!((&found - &expected).iter().all(|e| e.abs() < 1e-14), "{found}"); // a few roundings
+        assert_eq!(found, samples.rows::<f64>(&[0, 1]).x);
     }
 
     #[test]

@@ -197,6 +197,9 @@ impl Pipeline {
             return whole.check_answer().map_err(|u| fault((Report::STAGE, u)));
         }
         let image = whole.fetch_data.image(base).map_err(|u| fault((FetchData::STAGE, u)))?;
+        if let Some(image) = image {
+            whole.fetch_data.check_channels(image).map_err(|u| fault((FetchData::STAGE, u)))?;
+        }
         whole.check(whole.fetch_data.most_samples(base), image).map_err(fault)
     }
 

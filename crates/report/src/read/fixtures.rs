@@ -100,7 +100,7 @@ fn trained() -> Trained {
             n_classes: 2,
             n_targets: 1,
             warnings: vec![],
-            normalisation: Normalisation { scale: 1.0, mean: 0.0, std: 1.0 },
+            normalisation: Normalisation::all(1.0, 0.0, 1.0),
             source: "files".into(),
             attribution: "own".into(),
         },
