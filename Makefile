@@ -23,7 +23,7 @@ SHELL     := /bin/bash
 
 # EXPERIMENTS, FAMILIES and their members, and the edges between experiments: params lists them, since it reads the YAML as
 # the stages do. make includes the list, and begins again where it changed.
-ifneq ($(filter-out full scale bench help setup browser man schema check doc test clean-%,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out full help setup browser man schema check doc test clean-%,$(or $(MAKECMDGOALS),all)),)
 # Missing, it begins empty: make says a line of its own of a missing file, beside the error that kept it from being made.
 $(if $(wildcard $(A)/experiments.mk),,$(shell mkdir -p $(A) && touch $(A)/experiments.mk))
 include $(A)/experiments.mk
