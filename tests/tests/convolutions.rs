@@ -90,7 +90,11 @@ fn own_records_with_channels_go_through() {
     assert_eq!((&facts["n_samples"], &facts["n_test"]), (&240.into(), &60.into()));
     for (key, value, part) in [
         ("fetch-data.normalisation.mean", "[0.5, 0.4]", "2 means and 3 deviations"),
-        ("fetch-data.normalisation.std", "[0.25, 0.0, 0.1]", "numbers above 0 are needed"),
+        (
+            "fetch-data.normalisation.std",
+            "[0.25, 0.0, 0.1]",
+            "normalisation.std: 0; a number above 0 is needed",
+        ),
         ("fetch-data.image", "[2, 9, 5]", "normalisation: 3 channels, but a sample has 2"),
         ("fetch-data.image", "[3, 6, 6]", "a.bin: 21840 bytes; records of 109 bytes with 1 label(s)"),
     ] {

@@ -182,8 +182,9 @@ impl FetchData {
                 std.len()
             )
         })?;
-        Unfit::unless(std.iter().all(|&std| std > 0.0), "normalisation.std", || {
-            format!("{std:?}; numbers above 0 are needed")
+        let wrong = std.iter().find(|&&std| std <= 0.0);
+        wrong.map_or(Ok(()), |wrong| {
+            Err(Unfit::new("normalisation.std", format!("{wrong}; a number above 0 is needed")))
         })
     }
 
