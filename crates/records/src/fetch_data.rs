@@ -182,7 +182,7 @@ impl FetchData {
                 std.len()
             )
         })?;
-        let wrong = std.iter().find(|&&std| std <= 0.0);
+        let wrong = std.iter().find(|std| std.is_nan() || **std <= 0.0);
         wrong.map_or(Ok(()), |wrong| {
             Err(Unfit::new("normalisation.std", format!("{wrong}; a number above 0 is needed")))
         })
