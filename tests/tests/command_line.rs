@@ -281,6 +281,14 @@ fn other_tools_read_the_report() {
     assert!(
         markdown.contains(summary["headline"].as_str().unwrap()) && markdown.contains("| order-average |")
     );
+    // F14: every setting, not the answer's alone.
+    let (page, settings) = (report("index.html"), summary["settings"].as_array().unwrap());
+    assert!(settings.len() > 1, "{summary}");
+    for setting in settings {
+        let name = setting["name"].as_str().unwrap();
+        assert!(markdown.contains(&format!("| {name}")) && page.contains(&format!("<td>{name}")), "{name}");
+        assert!(summary["sufficient"].as_array().unwrap().iter().any(|r| r["setting"] == name), "{name}");
+    }
     let Some(python) = python() else { return };
     let script = "
 import sys, numpy as np, xml.etree.ElementTree as tree

@@ -85,7 +85,7 @@ fn the_page_on_any_model_works_as_it_is_printed() {
         npy::read_any(&place.path("losses.npy")).unwrap().to_f64().into_dimensionality::<Ix2>().unwrap();
     let v = losses.outer_iter().map(|row| row.var(1.0)).sum::<f64>() / losses.nrows() as f64;
     let summary = json(&place, "artifacts/bumps/report/summary.json");
-    assert!((summary["variance"].as_f64().unwrap() / v - 1.0).abs() <= 1e-12, "{summary}");
+    assert!((summary["settings"][0]["variance"].as_f64().unwrap() / v - 1.0).abs() <= 1e-12, "{summary}");
 }
 
 fn copy(place: &Place, from: &str, to: &str) {

@@ -163,6 +163,19 @@ fn wrong_turns_are_told_and_their_hints_lead_on() {
     ] {
         assert!(said.contains(part), "{part:?} is not in: {said}");
     }
+    // The warning stays with the numbers: in the last line, cached or not, on the page and in both summaries.
+    let warning = said.lines().find_map(|l| l.split_once("warning: ")).unwrap().1.to_owned();
+    for _ in ["made", "cached"] {
+        let made = place.make_with("pipeline2.yaml", &["mine"]);
+        let last = made.said.lines().find(|l| l.starts_with("mine: ")).unwrap_or_default().to_owned();
+        assert!(last.contains(&format!(" Warning: {warning}. ")), "{last}");
+    }
+    let report =
+        |file: &str| std::fs::read_to_string(place.path("artifacts/mine/report").join(file)).unwrap();
+    assert!(report("index.html").contains(&format!("<li>{warning}</li>")), "{warning}");
+    assert!(report("summary.md").contains(&format!("> Warning: {warning}\n")), "{warning}");
+    let summary: serde_json::Value = serde_json::from_str(&report("summary.json")).unwrap();
+    assert_eq!(summary["warnings"], serde_json::json!([warning]));
     let normalisation = printed().lines().find(|l| l.contains("normalisation:")).unwrap().to_owned();
     assert!(
         run(&normalisation, "", &two)

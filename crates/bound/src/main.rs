@@ -75,7 +75,11 @@ fn run(params: &Bound, ctx: &mut StageContext) -> Result<String> {
             pilots.push(question.retrained(ctx, pilot, &measured)?);
         }
     }
-    let summary = summary(&rows);
+    // The first setting in the last line, each other one before it.
+    let lines = theories.iter().map(|s| line(&s.name, &rows)).collect::<Vec<_>>();
+    for other in &lines[1..] {
+        tracing::info!("bound: {}: {other}", ctx.experiment);
+    }
     let confidence = params.confidence;
     ctx.outputs.document(&TheoryDocument { confidence, settings: theories })?;
     ctx.outputs.document(&Sufficient { n_samples: shared.n_samples, step: shared.step, rows })?;
@@ -85,7 +89,7 @@ fn run(params: &Bound, ctx: &mut StageContext) -> Result<String> {
     {
         ctx.outputs.document(&findings)?;
     }
-    Ok(summary)
+    Ok(lines.into_iter().next().unwrap_or_default())
 }
 
 /// Per setting the theories of the basis of the per-sample projections; `None` for a setting without such.
@@ -258,10 +262,9 @@ fn closed_form(
     Ok((of_order_average(v.value, shared.step, tolerance, largest)?, (end(low)?, end(high)?)))
 }
 
-/// K of the first setting, per tolerance.
-fn summary(rows: &[SufficientRow]) -> String {
-    let first = &rows[0].setting;
-    let of_first = rows.iter().filter(|r| r.setting == *first && r.method == "order-average");
+/// K of one setting, per tolerance.
+fn line(setting: &str, rows: &[SufficientRow]) -> String {
+    let of_setting = rows.iter().filter(|r| r.setting == setting && r.method == "order-average");
     let one = |r: &SufficientRow| {
         let status = name_of(r.status);
         let k = r.k.map_or_else(|| status.clone(), |k| format!("{k} ({status})"));
@@ -270,5 +273,5 @@ fn summary(rows: &[SufficientRow]) -> String {
             Some(relative) => format!("K({relative:.0e} of the loss) = {k}"),
         }
     };
-    format!("{first}: {}", of_first.map(one).collect::<Vec<_>>().join(", "))
+    format!("{setting}: {}", of_setting.map(one).collect::<Vec<_>>().join(", "))
 }

@@ -66,7 +66,7 @@ fn run<R: Real + Element>(params: &Eigen, ctx: &mut StageContext) -> Result<Stri
         None => solve(params, ctx, &sum, &request)?,
     };
     write_pairs(ctx, &pairs)?;
-    let random_dim = random_dim(params, &network);
+    let random_dim = random_dim(params, ctx, &network);
     write_random_bases(params, ctx, &network, &w, random_dim)?;
 
     write_derivatives(ctx, &sum, &pairs)?;
@@ -144,10 +144,10 @@ fn solve<R: Real>(
         .into());
     }
     if params.solver == Solver::Lanczos && pairs.miss_probability > MISS_PROBABILITY {
-        tracing::warn!(
-            "the products are spent before the search for further copies of repeated eigenvalues has ended: more wanted ones than those returned may be missing (probability at most {:.1e}); raise eigen.max_products or eigen.residual_tolerance",
+        ctx.warn(format!(
+            "eigen: the products are spent before the search for further copies of repeated eigenvalues has ended: more wanted ones than those returned may be missing (probability at most {:.1e}); raise eigen.max_products or eigen.residual_tolerance",
             pairs.miss_probability
-        );
+        ));
     }
     Ok(pairs)
 }
@@ -220,13 +220,13 @@ fn write_derivatives<R: Real>(
 }
 
 /// Rows of the random bases: as many as asked for, or as there are parameters.
-fn random_dim(params: &Eigen, network: &Network) -> usize {
+fn random_dim(params: &Eigen, ctx: &StageContext, network: &Network) -> usize {
     let p = network.n_params();
     if params.random_dim > p {
-        tracing::warn!(
+        ctx.warn(format!(
             "eigen.random_dim: {} directions, but the network has {p} parameters: {p} are written",
             params.random_dim
-        );
+        ));
     }
     params.random_dim.min(p)
 }

@@ -95,6 +95,7 @@ fn read(params: &Family, member: &Member, inputs: &Inputs, largest: Option<&Inpu
             .filter_map(|t| t.order_average_variance.map(|v| (t.name.clone(), v)))
             .collect(),
         delta_seen: setting.v.variance * order_factor(n_samples, step),
+        warnings: inputs.manifests().flat_map(|m| m.warnings.clone()).collect(),
         delta_fresh,
         sufficient: sufficient.rows.into_iter().filter(of_setting).map(size).collect(),
     };

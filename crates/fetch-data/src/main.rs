@@ -36,6 +36,9 @@ fn main() -> ExitCode {
 fn run(params: &FetchData, ctx: &mut StageContext) -> Result<String, FetchError> {
     let splits = load(params, &ctx.base)?;
     let chosen = order::choose(params, &splits, &ctx.base)?;
+    for warning in &chosen.warnings {
+        ctx.warn(format!("fetch-data: {warning}"));
+    }
     write::arrays(ctx, &splits.train, &chosen)?;
     write::facts(ctx, params, &splits.train, &chosen)
 }

@@ -61,9 +61,6 @@ pub fn choose<'a>(params: &FetchData, splits: &'a Splits, base: &Path) -> Result
         return Err(FetchError::Sparse { file, largest: n_classes - 1, present: present.len() });
     }
     let warnings = empty_classes(&present, n_classes).into_iter().collect::<Vec<_>>();
-    for warning in &warnings {
-        tracing::warn!("fetch-data: {warning}");
-    }
     let wanted = params.n_samples.unwrap_or(train.len());
     if wanted > train.len() {
         return Err(FetchError::TooManySamples { wanted, found: train.len() });

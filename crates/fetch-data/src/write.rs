@@ -50,7 +50,6 @@ pub fn facts(
         image: image.filter(|image| image[1] * image[2] > 1),
         n_classes,
         n_targets,
-        warnings: chosen.warnings.clone(),
         normalisation: params.normalisation(),
         source,
         attribution: attribution.to_owned(),

@@ -104,7 +104,7 @@ fn run<R: Real + Element>(params: &records::MonteCarlo, ctx: &mut StageContext) 
     }
     let own = params.settings.iter().map(|s| own_draws(ctx, s)).collect::<Result<Vec<_>>>()?;
     for left_out in params.grids.iter().filter_map(|g| g.left_out(n_samples, params.step)) {
-        tracing::warn!("{left_out}");
+        ctx.warn(left_out);
     }
     let subject = Subject { network, w, samples, step: params.step, weights_bytes: params.weights_mib << 20 };
 
@@ -231,13 +231,13 @@ fn run_setting<R: Real>(
     let found = run.finish();
     refuse_infinite(&found, setting)?;
     if let Some(wanted) = plan.relative_error.filter(|&wanted| taken.relative_error > wanted) {
-        tracing::warn!(
+        ctx.warn(format!(
             "montecarlo: {}: V has a standard error of {:.2} % after {} draws, {:.2} % was asked for; raise montecarlo.draws",
             setting.name,
             100.0 * taken.relative_error,
             plan.draws,
             100.0 * wanted
-        );
+        ));
     }
     write_setting(ctx, &setting.name, &found, &taken)?;
     Ok(SettingFact {

@@ -265,9 +265,6 @@ pub struct Facts {
     /// C, targets of a sample for regression; 1 for classes
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub n_targets: usize,
-    /// what looks wrong with the labels, each a sentence
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<String>,
     /// how raw values become inputs
     pub normalisation: Normalisation,
     /// where the bytes come from: the same whatever the source of the same bytes

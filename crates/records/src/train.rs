@@ -172,9 +172,6 @@ pub struct Facts {
     /// of a network with squared error
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fit: Option<Fit>,
-    /// what looks wrong with the labels, the precision, or weights trained elsewhere, each a sentence
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<String>,
 }
 
 impl store::manifest::Facts for Facts {

@@ -100,7 +100,7 @@ function deltaChart(root, data) {
     const middle = left + inner.w / 2;
     element("text", { x: middle, y: height - 8, "text-anchor": "middle" }, curvesLayer, "prefix size k (samples)");
     const turned = `rotate(-90 14 ${top + inner.h / 2})`;
-    element("text", { x: 14, y: top + inner.h / 2, "text-anchor": "middle", transform: turned }, curvesLayer, "Δ_k (nats²)");
+    element("text", { x: 14, y: top + inner.h / 2, "text-anchor": "middle", transform: turned }, curvesLayer, `Δ_k (${data.unit})`);
   }
 
   function drawCurves() {
@@ -185,7 +185,7 @@ function deltaChart(root, data) {
     const reading = chosen().map((c) => sizes(c, t.value));
     t.group.setAttribute("transform", `translate(0 ${y(t.value)})`);
     t.group.setAttribute("aria-valuenow", Math.log10(t.value).toFixed(3));
-    t.group.setAttribute("aria-valuetext", `${short(t.value)} nats², K = ${reading.map((r) => grouped(r.k)).join(" and ")} samples`);
+    t.group.setAttribute("aria-valuetext", `${short(t.value)} ${data.unit}, K = ${reading.map((r) => grouped(r.k)).join(" and ")} samples`);
     t.text.textContent = data.many ? `Δ < ${short(t.value)}` : `Δ < ${short(t.value)}: K = ${grouped(reading[0].k)}`;
     t.text.setAttribute("x", margin.left + 8);
     for (const part of [t.hit, t.mark]) {
@@ -210,7 +210,7 @@ function deltaChart(root, data) {
       const name = data.many ? `${c.title}: ` : "";
       return `${name}K = ${spoken(c, s)} by the average over orders; in the one measured order ${order(s)}`;
     });
-    said.textContent = `For Δ_k below ${short(t.value)} nats²: ${all.join(". ")}.`;
+    said.textContent = `For Δ_k below ${short(t.value)} ${data.unit}: ${all.join(". ")}.`;
   }
 
   /** Two digits are as fine as a hand can place it. */
@@ -249,11 +249,12 @@ function deltaChart(root, data) {
       else return;
       e.preventDefault();
     });
-    t.row = element("tr", {}, table);
-    const first = element("td", {}, t.row);
-    t.input = element("input", { type: "text", inputmode: "decimal", "aria-label": "tolerance in nats²" }, first);
+    // A row for each tolerance of one curve; a column for each where there are several curves.
+    const row = data.many ? null : element("tr", {}, table);
+    const first = data.many ? element("th", { scope: "col" }, root.querySelector(".readings thead tr")) : element("td", {}, row);
+    t.input = element("input", { type: "text", inputmode: "decimal", "aria-label": `tolerance in ${data.unit}` }, first);
     t.input.addEventListener("change", () => { set(t, Number(t.input.value)); t.input.value = short(t.value); draw(); });
-    t.cells = chosen().flatMap(() => [element("td", {}, t.row), element("td", {}, t.row)]);
+    t.cells = readings().map((_, i) => element("td", {}, row || table.rows[i]));
   }
 
   function remove(t) {
@@ -261,17 +262,22 @@ function deltaChart(root, data) {
     rebuild();
   }
 
+  /** What the table says of the chosen curves, two of each. */
+  const readings = () => chosen().flatMap((c) => {
+    const name = data.many ? `${c.title}: ` : "";
+    return [`${name}K, average over orders [interval]`, `${name}K, one measured order`];
+  });
+
   /** Lines and table for the chosen curves. */
   function rebuild() {
     linesLayer.replaceChildren();
     table.replaceChildren();
     const head = root.querySelector(".readings thead tr");
     head.replaceChildren();
-    element("th", { scope: "col" }, head, "tolerance (nats²)");
-    for (const c of chosen()) {
-      const name = data.many ? `${c.title}: ` : "";
-      element("th", { scope: "col" }, head, `${name}K, average over orders [interval]`);
-      element("th", { scope: "col" }, head, `${name}K, one measured order`);
+    element("th", { scope: "col" }, head, `tolerance (${data.unit})`);
+    for (const name of readings()) {
+      if (data.many) element("td", {}, element("tr", {}, table), name);
+      else element("th", { scope: "col" }, head, name);
     }
     tolerances.forEach(addLine);
     draw();
@@ -306,7 +312,7 @@ function deltaChart(root, data) {
         const error = c.high ? ` ± ${short(c.high[nearest] - c.delta[nearest])}` : "";
         lines.push(`measured ${short(c.delta[nearest])}${error}`);
       }
-      lines.push(`law ${short(law(c.variance, at, c.step))} nats²`);
+      lines.push(`law ${short(law(c.variance, at, c.step))} ${data.unit}`);
       if (shown.theories) (c.theories || []).forEach((t) => {
         let i = 0;
         t.k.forEach((x, j) => { if (Math.abs(Math.log(x / k)) < Math.abs(Math.log(t.k[i] / k))) i = j; });

@@ -217,7 +217,7 @@ function surfacePair(root, data) {
   const at = (kind, m) => arrays[kind].subarray(m * n, (m + 1) * n);
   const view = { ...START };
   const canvases = [...root.querySelectorAll("canvas")];
-  const surfaces = [new Surface(canvases[0], data.axis, "nats", view), new Surface(canvases[1], data.axis, "nats²", view)];
+  const surfaces = [new Surface(canvases[0], data.axis, data.unit.loss, view), new Surface(canvases[1], data.axis, data.unit.squared, view)];
   const slider = root.querySelector("input[type=range]");
   const shown = root.querySelector("output");
   const said = root.querySelector("[aria-live]");
@@ -243,9 +243,9 @@ function surfacePair(root, data) {
     surfaces[0].set(at("loss", m), ...whole("loss", loss), false);
     surfaces[1].set(at("change", m), ...whole("change", change), log.checked);
     const step = data.step === 1 ? "one more sample" : `${data.step} more samples`;
-    said.textContent = `At ${text}, L_k runs from ${short(loss[0])} to ${short(loss[1])} nats; ${step} would change it by at most ${short(Math.sqrt(change[1]))} nats (squared: ${short(change[1])} nats²).`;
-    canvases[0].setAttribute("aria-label", `Loss surface L_k over ${data.directions} at ${text}, from ${short(loss[0])} to ${short(loss[1])} nats. Arrow keys turn it, plus and minus zoom.`);
-    canvases[1].setAttribute("aria-label", `Squared change of the loss over ${data.directions} at ${text}, up to ${short(change[1])} nats². Arrow keys turn it, plus and minus zoom.`);
+    said.textContent = `At ${text}, L_k runs from ${short(loss[0])} to ${short(loss[1])} ${data.unit.loss}; ${step} would change it by at most ${short(Math.sqrt(change[1]))} ${data.unit.loss} (squared: ${short(change[1])} ${data.unit.squared}).`;
+    canvases[0].setAttribute("aria-label", `Loss surface L_k over ${data.directions} at ${text}, from ${short(loss[0])} to ${short(loss[1])} ${data.unit.loss}. Arrow keys turn it, plus and minus zoom.`);
+    canvases[1].setAttribute("aria-label", `Squared change of the loss over ${data.directions} at ${text}, up to ${short(change[1])} ${data.unit.squared}. Arrow keys turn it, plus and minus zoom.`);
     later();
   }
 

@@ -56,8 +56,8 @@ fn experiment(params: &Report, ctx: &mut StageContext) -> Result<String> {
     let answer = answer.context("report.answer: checked with the whole experiment")?;
     let figures = figures::experiment::draw(&experiment, answer, params.compare_with_paper)?;
     figures::figure::write(params, ctx, &figures)?;
-    let html = page::experiment::html(params, &experiment, answer, &figures)?;
     let summary = summary::of(params, &experiment, answer, &figures);
+    let html = page::experiment::html(&summary, &experiment, answer, &figures)?;
     let curve = Curve::of(&experiment, answer, &experiment.name);
     let out = &mut ctx.outputs;
     for setting in &experiment.settings {
@@ -76,13 +76,20 @@ fn experiment(params: &Report, ctx: &mut StageContext) -> Result<String> {
         let file = format!("surfaces/{}.vts", grid.name);
         out.write_bytes(&file, vtk::structured_grid(grid).as_bytes(), "landscape for ParaView")?;
     }
-    write_answer(ctx, &summary.headline)?;
+    write_answer(ctx, &summary.headline, &summary.warnings)?;
     overview::write(&ctx.artifacts, summary, Some(curve))?;
     Ok(format!("{}, index.html of {:.1} MB", count(figures.len(), "figure"), html.len() as f64 / 1e6))
 }
 
-/// Writes the answer in one line, with which `make <experiment>` ends.
-fn write_answer(ctx: &mut StageContext, answer: &str) -> Result<()> {
+/// Writes the answer in one line, with which `make <experiment>` ends; where there are warnings, with the first of them.
+fn write_answer(ctx: &mut StageContext, answer: &str, warnings: &[String]) -> Result<()> {
+    let answer = match warnings {
+        [] => answer.to_owned(),
+        [first] => format!("{answer} Warning: {first}."),
+        [first, rest @ ..] => {
+            format!("{answer} Warning: {first}. The page has {} more.", count(rest.len(), "warning"))
+        }
+    };
     Ok(ctx.outputs.write_bytes("answer.txt", format!("{answer}\n").as_bytes(), "the answer in one line")?)
 }
 
@@ -95,7 +102,7 @@ fn family(params: &Report, ctx: &mut StageContext) -> Result<String> {
     ctx.outputs.write_bytes("index.html", html.as_bytes(), "the report")?;
     let summary = summary::of_family(params, &ctx.experiment, answer, &family, &figures);
     ctx.outputs.document(&summary)?;
-    write_answer(ctx, &format!("{} {}", summary.headline, summary.answer.join(" ")))?;
+    write_answer(ctx, &format!("{} {}", summary.headline, summary.answer.join(" ")), &summary.warnings)?;
     overview::write(&ctx.artifacts, summary, None)?;
     Ok(format!("{}, {}", count(family.members.len(), "member"), count(figures.len(), "figure")))
 }

@@ -83,6 +83,9 @@ pub struct Manifest {
     pub outputs: BTreeMap<String, Output>,
     /// numbers and names that later stages and people need; same parameters, same facts
     pub facts: serde_json::Map<String, Value>,
+    /// what may make the results wrong, a sentence each: the same for the same parameters; the report shows them
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// how the run went
     pub run: Run,
 }
@@ -128,10 +131,10 @@ impl Manifest {
         serde_json::from_value(Value::Object(self.facts.clone()))
     }
 
-    /// Hash of what a later stage can see of this one: outputs and facts, not the run.
+    /// Hash of what a later stage can see of this one: outputs, facts and warnings, not the run.
     pub fn content_hash(&self) -> String {
         let outputs = self.outputs.iter().map(|(name, o)| (name, &o.sha256)).collect::<Vec<_>>();
-        hash::of_bytes(&serde_json::to_vec(&(outputs, &self.facts)).expect("plain JSON"))
+        hash::of_bytes(&serde_json::to_vec(&(outputs, &self.facts, &self.warnings)).expect("plain JSON"))
     }
 }
 

@@ -60,16 +60,15 @@ fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<Stri
     let train = experiment::train_samples(&ctx.inputs)?;
     let test = experiment::split(&ctx.inputs, "test")?;
     let data = ctx.inputs.facts::<records::fetch_data::Facts>()?;
-    let mut warnings = resolution::warnings::<R>(&train);
     let is_brought = params.weights.is_some();
-    warnings.extend(labels::check(params.loss, is_brought, data.n_outputs(), train.targets())?);
+    let of_labels = labels::check(params.loss, is_brought, data.n_outputs(), train.targets())?;
     let unfit = |u: Unfit| Failure::config(format!("train.{}: {}", u.key, u.reason), "change the layers");
     let network = params.network(data.image(), data.n_outputs()).map_err(unfit)?;
-    for warning in &warnings {
-        tracing::warn!("train: {warning}");
+    for warning in resolution::warnings::<R>(&train).into_iter().chain(of_labels) {
+        ctx.warn(format!("train: {warning}"));
     }
     let (fitted, brought_layers) = match &params.weights {
-        Some(path) => bring(path, params, ctx, (&network, &train), &mut warnings)?,
+        Some(path) => bring(path, params, ctx, (&network, &train))?,
         None => (fit::fit::<R>(params, ctx, &network, &train, test.as_ref())?, vec![]),
     };
     write_history(ctx, &fitted)?;
@@ -87,7 +86,7 @@ fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<Stri
         }
     };
     let checkpoint_epochs = fitted.checkpoints.iter().map(|c| c.0).collect();
-    let facts = Facts { checkpoint_epochs, polish, brought_layers, warnings, ..at_w };
+    let facts = Facts { checkpoint_epochs, polish, brought_layers, ..at_w };
     ctx.outputs.facts(&facts)?;
     Ok(line(&facts))
 }
@@ -98,7 +97,6 @@ fn bring<R: Real>(
     params: &Train,
     ctx: &StageContext,
     (network, train): (&Network, &Samples),
-    warnings: &mut Vec<String>,
 ) -> Result<(Fitted<R>, Vec<String>)> {
     let (file, given) = (ctx.resolve(path), params.weights_layers.as_deref());
     let brought = brought::read::<R>(&file, network, given)?;
@@ -107,19 +105,20 @@ fn bring<R: Real>(
     let exact = brought::read::<f64>(&file, network, given)?.w;
     let is_rounded = exact != brought.w.mapv(R::wide);
     let in_f64 = is_rounded.then(|| fit::evaluate_aloud(ctx, network, &exact, train).0);
-    let found = [
+    let looks_wrong = [
         judge::unused(&name, &brought.unused),
         in_f64.and_then(|in_f64| resolution::of_weights(&name, loss.0, in_f64)),
         judge::chance(&name, network, loss, train),
     ];
-    let found = found.into_iter().flatten().collect::<Vec<_>>();
-    say(&name, network, &brought.layers, &found);
-    warnings.extend(found);
+    say(&name, network, &brought.layers);
+    for warning in brought.guesses.into_iter().chain(looks_wrong.into_iter().flatten()) {
+        ctx.warn(format!("train: {warning}"));
+    }
     Ok((Fitted::brought(brought.w), brought.layers))
 }
 
-/// Which array of the file is which layer, and what looks wrong.
-fn say(name: &str, network: &Network, layers: &[String], warnings: &[String]) {
+/// Which array of the file is which layer.
+fn say(name: &str, network: &Network, layers: &[String]) {
     let place = |(l, layer): (usize, &String)| {
         let axes = network.weight_axes(l).iter().map(ToString::to_string).collect::<Vec<_>>();
         format!("{layer} -> layer {l} ({})", axes.join(" x "))
@@ -129,9 +128,6 @@ fn say(name: &str, network: &Network, layers: &[String], warnings: &[String]) {
             "train: {name}: {}",
             network.affine_layers().zip(layers).map(place).collect::<Vec<_>>().join(", ")
         );
-    }
-    for warning in warnings {
-        tracing::warn!("train: {warning}");
     }
 }
 
@@ -220,7 +216,6 @@ fn facts<R: Real>(
         test_accuracy: test_accuracy.flatten(),
         gradient_norm,
         brought_layers: vec![],
-        warnings: vec![],
         fit: judge::fit(network, (train_loss, train), test_loss.zip(test)),
         origin: params.weights.as_ref().map_or("trained".to_owned(), |path| path.display().to_string()),
     })

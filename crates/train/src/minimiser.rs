@@ -66,13 +66,13 @@ pub fn polish_and_write<R: Real + Element>(
         smallest_eigenvalue_after_residual: found.after.residual,
     };
     if found.status != PolishEnd::Reached {
-        tracing::warn!(
+        ctx.warn(format!(
             "train: polish: {} at |grad| {:.1e}, smallest eigenvalue {:.1e}; {:.1e} was asked for",
             name_of(polished.status),
             last.gradient_norm,
             found.after.value,
             request.gradient_norm
-        );
+        ));
     }
     Ok((found.w, polished))
 }

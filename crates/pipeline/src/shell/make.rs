@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Mutex;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result};
@@ -24,10 +25,11 @@ pub(crate) fn up_to_date<S: Stage>(arguments: &Arguments, subject: &Subject<S>) 
     let manifest = Manifest::path(&subject.experiment_dir(), name);
     let touched = File::options().write(true).open(&manifest).and_then(|f| f.set_modified(SystemTime::now()));
     touched.with_context(|| format!("cannot touch {}", manifest.display()))?;
-    let summary = Manifest::read(&subject.experiment_dir(), name)?.run.summary;
+    let Manifest { run: Run { summary, .. }, warnings, .. } =
+        Manifest::read(&subject.experiment_dir(), name)?;
     if arguments.json {
         print_json(
-            &json!({"stage": name, "experiment": experiment, "status": "up to date", "summary": summary}),
+            &json!({"stage": name, "experiment": experiment, "status": "up to date", "summary": summary, "warnings": warnings}),
         );
     }
     tracing::info!("{name}: {experiment} is up to date: {summary}");
@@ -57,7 +59,15 @@ pub(crate) fn make<S: Stage>(arguments: &Arguments, subject: Subject<S>) -> Resu
         fingerprint,
     } = subject;
     let outputs = Outputs::new(staging.clone())?;
-    let mut ctx = StageContext { experiment: experiment.clone(), base, artifacts, inputs, members, outputs };
+    let mut ctx = StageContext {
+        experiment: experiment.clone(),
+        base,
+        artifacts,
+        inputs,
+        members,
+        outputs,
+        warnings: Mutex::default(),
+    };
     let blas = S::numeric_library();
     let summary = match S::run(&params, &mut ctx) {
         Ok(summary) => summary,
@@ -83,6 +93,7 @@ pub(crate) fn make<S: Stage>(arguments: &Arguments, subject: Subject<S>) -> Resu
         inputs: input_hashes,
         outputs: ctx.outputs.written.clone(),
         facts: ctx.outputs.facts.clone(),
+        warnings: ctx.warnings(),
         run,
     };
     let dir = experiment_dir.join(name);
@@ -98,6 +109,7 @@ pub(crate) fn make<S: Stage>(arguments: &Arguments, subject: Subject<S>) -> Resu
             "peak_memory_bytes": manifest.run.peak_memory_bytes,
             "threads": manifest.run.threads,
             "facts": manifest.facts,
+            "warnings": manifest.warnings,
         }));
     }
     tracing::info!("{name}: {experiment}: {summary}, {:.1} s", begun.elapsed().as_secs_f64());

@@ -1,6 +1,7 @@
 //! What a stage is, and what it can reach while it runs.
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use anyhow::Result;
 use records::stages::{self, Row};
@@ -52,6 +53,8 @@ pub struct StageContext {
     pub members: Vec<(Member, Inputs)>,
     /// results of this one
     pub outputs: Outputs,
+    /// what may make the results wrong
+    pub(crate) warnings: Mutex<Vec<String>>,
 }
 
 impl StageContext {
@@ -63,6 +66,19 @@ impl StageContext {
     /// The results of a stage of another experiment, one of [`Section::experiments`].
     pub fn other(&self, experiment: &str, stage: &'static str) -> Result<Inputs> {
         Ok(Inputs::open(&self.artifacts.join(experiment), &[stage])?)
+    }
+
+    /// Says in the log what may make the results wrong, and keeps it with them: the report shows it.
+    /// `message` begins with the stage or with the key, as `eigen.random_dim: …`.
+    pub fn warn(&self, message: impl Into<String>) {
+        let message = message.into();
+        tracing::warn!("{message}");
+        self.warnings.lock().expect("nothing panics while it is held").push(message);
+    }
+
+    /// All of them, in their order.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.warnings.lock().expect("nothing panics while it is held").clone()
     }
 
     /// A loop over `total` items that the user knows as `label`.

@@ -130,6 +130,7 @@ mod tests {
             inputs: inputs.clone(),
             outputs: BTreeMap::from([("a.npy".to_owned(), output)]),
             facts: serde_json::Map::new(),
+            warnings: vec![],
             run: Run {
                 threads: 1,
                 blas: None,

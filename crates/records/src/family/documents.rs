@@ -83,6 +83,9 @@ pub struct MemberResult {
     pub delta_fresh: Option<SquaredLoss>,
     /// K by the closed form, per tolerance
     pub sufficient: Vec<MemberSize>,
+    /// what may make the numbers wrong, a sentence each, from all its stages
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// K by the closed form at one tolerance.

@@ -1,11 +1,12 @@
 //! `summary.md`: the answer as a pull request or a notebook can show it.
 
-use std::fmt::Write;
-
+use records::bound::SufficientRow;
 use records::name_of;
 
+use crate::export::settings;
 use crate::export::summary::Summary;
 use crate::text::numbers::grouped;
+use crate::text::table::Table;
 use crate::text::unit::Unit;
 use crate::text::verdicts::{size, tolerance};
 
@@ -16,32 +17,27 @@ pub fn summary(s: &Summary) -> String {
     let network = network.map_or("losses of another program".to_owned(), |(network, activation)| {
         format!("network {network} ({activation})")
     });
-    let mut text = format!(
-        "## {}\n\n**{}**\n\n{} samples, {network}.\n\n| measured | |\n|---|---|\n",
-        s.title,
-        s.headline,
-        grouped(s.n_samples),
-    );
-    let mut row = |cells: &[&str]| writeln!(text, "| {} |", cells.join(" | ")).expect("writing to a string");
-    for fact in ["sufficient", "training"].iter().filter_map(|name| s.facts.get(*name)).flatten() {
-        let value = format!("{} {}", fact.text(), fact.shown_unit());
-        row(&[&fact.label, value.trim()]);
-    }
-    text += "\n| tolerance | method | K (samples) | status |\n|---|---|---|---|\n";
-    let mut row = |cells: &[&str]| writeln!(text, "| {} |", cells.join(" | ")).expect("writing to a string");
-    for r in &s.sufficient {
-        row(&[
-            &tolerance(r, &unit),
-            &r.method,
-            &size(r).unwrap_or_else(|| "–".to_owned()),
-            &name_of(r.status),
-        ]);
-    }
-    text + &format!(
-        "\nAll rows are of the setting `{}`; order-average is the closed form of the average over all orders of the samples.\n\n\
-         ![K: the measured curve, the law of its average over orders, and the tolerances](figures/sufficient.png)\n",
-        s.setting
-    )
+    let facts = ["sufficient", "training"].iter().filter_map(|name| s.facts.get(*name)).flatten();
+    let facts =
+        facts.map(|f| vec![f.label.clone(), format!("{} {}", f.text(), f.shown_unit()).trim().to_owned()]);
+    let cells = |r: &SufficientRow| {
+        let k = size(r).unwrap_or_else(|| "–".to_owned());
+        vec![tolerance(r, &unit), r.method.clone(), k, name_of(r.status)]
+    };
+    let of_answer = s.sufficient.iter().filter(|r| r.setting == s.setting).map(cells);
+    let parts = [
+        format!("## {}\n\n**{}**\n\n{} samples, {network}.\n", s.title, s.headline, grouped(s.n_samples)),
+        s.warnings.iter().map(|warning| format!("\n> Warning: {warning}\n")).collect(),
+        Table::of(["measured", ""], facts).markdown(),
+        Table::of(["tolerance", "method", "K (samples)", "status"], of_answer).markdown(),
+        format!(
+            "\nThese rows are of the setting `{}`; order-average is the closed form of the average over all orders of the samples.\n",
+            s.setting
+        ),
+        if s.settings.len() > 1 { settings::table(&[s], &unit).markdown() } else { String::new() },
+        "\n![K: the measured curve, the law of its average over orders, and the tolerances](figures/sufficient.png)\n".to_owned(),
+    ];
+    parts.concat()
 }
 
 #[cfg(test)]
@@ -55,12 +51,15 @@ mod tests {
             serde_json::json!({"setting": "h", "method": method, "tolerance": 1e-4, "status": status, "k": k,
                 "low": ends.map(|e| e.0), "high": ends.map(|e| e.1)})
         };
+        let own = |name: &str, variance: f64| {
+            serde_json::json!({"name": name, "basis": "hessian", "dim": 1, "sigma": 1.0, "draws": 8, "variance": variance,
+                "variance_interval": [100.0, 120.0], "exponent": null})
+        };
         let summary = serde_json::json!({
-            "format": 2, "experiment": "e", "title": "Digits", "headline": "Samples that are enough: 1,050.", "answer": [],
+            "format": 3, "experiment": "e", "title": "Digits", "headline": "Samples that are enough: 1,050.", "answer": [], "warnings": [],
             "n_samples": 1437, "n_features": 64, "n_classes": 10, "source": "s", "network": {"image": [64, 1, 1], "layers": [{"linear": 32, "activation": "identity", "bias": true}, {"linear": 10, "activation": "identity", "bias": true}]}, "activation": "relu", "loss": "softmax-cross-entropy",
             "n_params": 2410, "train_loss": 0.25, "train_accuracy": 1.0, "test_accuracy": null, "gradient_norm": 0.5,
-            "eigenvalues": [1.0], "setting": "h", "dim": 1, "sigma": 1.0, "draws": 8, "step": 1, "confidence": 0.95,
-            "variance": 110.0, "exponent": null, "sufficient": [
+            "eigenvalues": [1.0], "setting": "h", "settings": [own("h", 110.0)], "step": 1, "confidence": 0.95, "sufficient": [
                 row("order-average", "reached", Some(1050), Some((900, 1300))), row("monte-carlo", "not reached", None, None)],
         });
         let mut s: Summary = serde_json::from_value(summary).unwrap();
@@ -73,8 +72,19 @@ mod tests {
              | tolerance | method | K (samples) | status |\n|---|---|---|---|\n\
              | 1e-4 nats² | order-average | 1,050 [900, 1,300] | reached |\n\
              | 1e-4 nats² | monte-carlo | – | not reached |\n\n\
-             All rows are of the setting `h`; order-average is the closed form of the average over all orders of the samples.\n\n\
+             These rows are of the setting `h`; order-average is the closed form of the average over all orders of the samples.\n\n\
              ![K: the measured curve, the law of its average over orders, and the tolerances](figures/sufficient.png)\n"
         );
+        s.warnings.push("train: worse than chance".into());
+        s.settings.push(serde_json::from_value(own("other", 7.0)).unwrap());
+        let both = super::summary(&s);
+        for part in [
+            "\n> Warning: train: worse than chance\n",
+            "| setting | directions | σ | V (nats²) | decay exponent of Δ_k | K at 1e-4 nats² |\n|---|---|---|---|---|---|\n",
+            "| h (the answer) | 1 hessian | 1 | 110 [100, 120] | – | 1,050 [900, 1,300] (reached) |\n",
+            "| other | 1 hessian | 1 | 7 [100, 120] | – | – |\n",
+        ] {
+            assert!(both.contains(part), "{part} in {both}");
+        }
     }
 }

@@ -2,5 +2,6 @@
 
 pub mod curve;
 pub mod markdown;
+pub mod settings;
 pub mod summary;
 pub mod vtk;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use records::bound::SufficientRow;
-use records::{Architecture, Loss, Report, name_of};
+use records::bound::{SettingTheory, SufficientRow};
+use records::{Architecture, BasisName, Loss, Report, name_of};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::artifact::Document;
@@ -17,7 +17,7 @@ use crate::text::numbers::count;
 use crate::text::verdicts::{answers, headline};
 
 /// Version of this document; changes with its fields.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// The report in numbers: `summary.json`, whose JSON schema is `docs/summary.schema.json`. Losses in the unit of `loss`, sizes in samples.
 #[derive(Deserialize, JsonSchema, Serialize)]
@@ -32,6 +32,8 @@ pub struct Summary {
     pub headline: String,
     /// one sentence per tolerance
     pub answer: Vec<String>,
+    /// what may make the numbers wrong, a sentence each, from all stages
+    pub warnings: Vec<String>,
     /// N, training samples
     pub n_samples: usize,
     /// D, inputs of the network; null, as all of data and network, where the losses are given
@@ -60,25 +62,53 @@ pub struct Summary {
     pub eigenvalues: Vec<f64>,
     /// the setting of the answer, of `montecarlo.settings`
     pub setting: String,
-    /// d of that setting
-    pub dim: usize,
-    /// σ of that setting, parameter units
-    pub sigma: f64,
-    /// T of that setting
-    pub draws: usize,
+    /// every setting, in the order of `montecarlo.settings`; of a family the one that its numbers are of
+    pub settings: Vec<SettingSummary>,
     /// s, samples between L_k and L_{k+s}
     pub step: usize,
     /// coverage of every interval
     pub confidence: f64,
-    /// V, squared unit of the loss: Δ_k averaged over orders is V (1/k − 1/(k+s))
-    pub variance: f64,
-    /// fitted x of Δ_k ~ k^x; null where there are too few prefix sizes
-    pub exponent: Option<f64>,
-    /// K of that setting by every method, per tolerance
+    /// K per setting, tolerance and method
     pub sufficient: Vec<SufficientRow>,
     /// what each figure shows in numbers, by the name of its files
     #[serde(default)]
     pub facts: BTreeMap<String, Vec<Fact>>,
+}
+
+/// What was measured in one setting.
+#[derive(Clone, Deserialize, JsonSchema, Serialize)]
+pub struct SettingSummary {
+    /// its folder
+    pub name: String,
+    /// whose directions; null for a family
+    pub basis: Option<BasisName>,
+    /// d
+    pub dim: usize,
+    /// σ, parameter units
+    pub sigma: f64,
+    /// T
+    pub draws: usize,
+    /// V, squared unit of the loss: Δ_k averaged over orders is V (1/k − 1/(k+s)); of a family the mean over replicas
+    pub variance: f64,
+    /// both ends of the interval of V; null for a family
+    pub variance_interval: Option<[f64; 2]>,
+    /// fitted x of Δ_k ~ k^x; null where there are too few prefix sizes
+    pub exponent: Option<f64>,
+}
+
+impl SettingSummary {
+    fn of(found: &SettingTheory) -> Self {
+        Self {
+            name: found.name.clone(),
+            basis: Some(found.basis),
+            dim: found.dim,
+            sigma: found.sigma,
+            draws: found.draws,
+            variance: found.v.variance,
+            variance_interval: Some([found.v.low, found.v.high]),
+            exponent: found.exponent.as_ref().map(|e| e.value),
+        }
+    }
 }
 
 impl Document for Summary {
@@ -95,7 +125,6 @@ fn facts_of(figures: &[Figure]) -> BTreeMap<String, Vec<Fact>> {
 
 /// The summary of one experiment.
 pub fn of(params: &Report, experiment: &Experiment, answer: &Setting, figures: &[Figure]) -> Summary {
-    let found = &answer.found;
     let (data, model) = experiment.trained.as_ref().map(|t| (&t.data, &t.model.facts)).unzip();
     Summary {
         format: FORMAT,
@@ -103,6 +132,7 @@ pub fn of(params: &Report, experiment: &Experiment, answer: &Setting, figures: &
         title: params.title.clone(),
         headline: headline(experiment, answer),
         answer: answers(experiment, answer),
+        warnings: experiment.warnings.clone(),
         n_samples: experiment.n_samples,
         n_features: data.map(|d| d.n_features),
         n_classes: data.map(|d| d.n_classes),
@@ -116,15 +146,11 @@ pub fn of(params: &Report, experiment: &Experiment, answer: &Setting, figures: &
         test_accuracy: model.and_then(|m| m.test_accuracy),
         gradient_norm: model.map(|m| m.gradient_norm),
         eigenvalues: experiment.trained.as_ref().map_or(vec![], |t| t.eigenpairs.eigenvalues.to_vec()),
-        setting: found.name.clone(),
-        dim: found.dim,
-        sigma: found.sigma,
-        draws: found.draws,
+        setting: answer.found.name.clone(),
+        settings: experiment.settings.iter().map(|s| SettingSummary::of(&s.found)).collect(),
         step: experiment.step,
         confidence: experiment.confidence,
-        variance: found.v.variance,
-        exponent: found.exponent.as_ref().map(|e| e.value),
-        sufficient: experiment.rows.iter().filter(|r| r.setting == found.name).cloned().collect(),
+        sufficient: experiment.rows.clone(),
         facts: facts_of(figures),
     }
 }
@@ -148,6 +174,7 @@ pub fn of_family(
         title: params.title.clone(),
         headline: format!("A family of {}.", count(members.len(), "network")),
         answer,
+        warnings: family.warnings.clone(),
         n_samples: last.k,
         n_features: Some(shape.network.n_features()),
         n_classes: Some(shape.n_classes),
@@ -162,13 +189,18 @@ pub fn of_family(
         gradient_norm: Some(last.gradient_norm.mean),
         eigenvalues: last.eigenvalues.iter().map(|s| s.mean).collect(),
         setting: ladders[0].setting.clone(),
-        dim: shape.dim,
-        sigma: shape.sigma,
-        draws: shape.draws,
+        settings: vec![SettingSummary {
+            name: ladders[0].setting.clone(),
+            basis: None,
+            dim: shape.dim,
+            sigma: shape.sigma,
+            draws: shape.draws,
+            variance: last.variance.mean,
+            variance_interval: None,
+            exponent: None,
+        }],
         step: ladders[0].step,
         confidence: shape.confidence,
-        variance: last.variance.mean,
-        exponent: None,
         sufficient: vec![],
         facts: facts_of(figures),
     }

@@ -2,20 +2,19 @@
 
 use anyhow::Result;
 use askama::Template;
-use records::bound::SufficientRow;
 use records::name_of;
 use serde_json::json;
 
 use crate::export::curve::Curve;
+use crate::export::settings::{self, of_law};
 use crate::export::summary::Summary;
-use crate::page::experiment::size_and_status;
 use crate::page::interactive::embedded;
-use crate::page::shell::{self, Table};
+use crate::page::shell;
 use crate::plot::chart;
 use crate::plot::panel::{Style, axes, delta_axes, line, ranked};
-use crate::text::numbers::{decimals, grouped, share, short};
+use crate::text::numbers::{grouped, share, short};
+use crate::text::table::Table;
 use crate::text::unit::Unit;
-use crate::text::verdicts;
 
 /// One experiment as the others see it.
 pub struct Entry {
@@ -23,6 +22,9 @@ pub struct Entry {
     /// none of a family, which has many
     pub curve: Option<Curve>,
 }
+
+/// Curves that can be told apart by their colour.
+const COLOURS: usize = 8;
 
 const ALT: &str = "Δ_k of each experiment over the prefix size, with the law of its average over orders (dashed); and the eigenvalues";
 
@@ -32,8 +34,11 @@ struct Page<'a> {
     title: &'a str,
     data: Vec<(&'a str, String)>,
     curves: &'a [Curve],
+    /// how many of them are drawn at first
+    shown: usize,
     picture: String,
-    numbers: Table,
+    settings: Table,
+    networks: Table,
 }
 
 /// The page of those that have a curve.
@@ -45,18 +50,23 @@ pub fn html(entries: &[Entry]) -> Result<String> {
     let mut tolerances = absolute.map(|r| r.tolerance).collect::<Vec<_>>();
     tolerances.sort_by(|a, b| b.total_cmp(a));
     tolerances.dedup();
+    let (unit, shown) = (unit(entries), curves.len().min(COLOURS));
+    let all = entries.iter().map(|e| &e.summary).collect::<Vec<_>>();
     let data = json!({
         "label": "Δ_k of several experiments over the prefix size k on logarithmic axes, with tolerance lines",
         "many": true,
         "curves": curves,
-        "visible": (0..curves.len()).collect::<Vec<_>>(),
+        "unit": unit.squared,
+        "visible": (0..shown).collect::<Vec<_>>(),
         "tolerances": tolerances,
     });
     let page = Page {
         title: "Experiments side by side",
         data: if curves.is_empty() { vec![] } else { vec![("compare-data", embedded(&data))] },
         picture: picture(entries)?,
-        numbers: numbers(entries),
+        settings: settings::table(&all, &unit),
+        networks: networks(&all),
+        shown,
         curves: &curves,
     };
     Ok(page.render()?)
@@ -66,11 +76,6 @@ pub fn html(entries: &[Entry]) -> Result<String> {
 fn unit(entries: &[Entry]) -> Unit {
     let first = entries.first().and_then(|e| e.summary.loss);
     Unit::of(first.filter(|_| entries.iter().all(|e| e.summary.loss == first)))
-}
-
-/// K by the closed form.
-fn of_law(s: &Summary) -> impl Iterator<Item = &SufficientRow> {
-    s.sufficient.iter().filter(|r| r.method == "order-average")
 }
 
 /// The picture for readers without JavaScript, and for paper.
@@ -91,11 +96,11 @@ fn picture(entries: &[Entry]) -> Result<String> {
     chart::svg(&[deltas, spectra])
 }
 
-/// What one experiment has in a row of the table; none where it has none.
-type Cell = fn(&Summary) -> Option<String>;
+/// A column of the table of networks: heading, and what an experiment has there.
+type Column = (&'static str, fn(&Summary) -> Option<String>);
 
-const PROPERTIES: [(&str, Cell); 14] = [
-    ("samples N", |s| Some(grouped(s.n_samples))),
+const NETWORK: [Column; 11] = [
+    ("experiment", |s| Some(s.experiment.clone())),
     ("features", |s| s.n_features.map(grouped)),
     ("network", |s| s.network.as_ref().map(ToString::to_string)),
     ("activation", |s| s.activation.clone()),
@@ -104,32 +109,14 @@ const PROPERTIES: [(&str, Cell); 14] = [
     ("training loss", |s| s.train_loss.map(short)),
     ("gradient norm", |s| s.gradient_norm.map(short)),
     ("first eigenvalue", |s| s.eigenvalues.first().map(|&v| short(v))),
-    ("directions d, σ", |s| Some(format!("{}, {}", s.dim, short(s.sigma)))),
-    ("step s (samples)", |s| Some(grouped(s.step))),
-    ("V", |s| Some(short(s.variance))),
-    ("decay exponent of Δ_k", |s| Some(decimals(s.exponent?, 3))),
     ("test accuracy", |s| Some(share(s.test_accuracy?, 2))),
+    ("warnings", |s| (!s.warnings.is_empty()).then(|| s.warnings.len().to_string())),
 ];
 
-/// A column per experiment.
-fn numbers(entries: &[Entry]) -> Table {
-    let unit = unit(entries);
-    let row = |name: String, cell: &dyn Fn(&Summary) -> Option<String>| {
-        let cells = entries.iter().map(|e| cell(&e.summary).unwrap_or_else(|| "–".to_owned()));
-        std::iter::once(name).chain(cells).collect::<Vec<_>>()
-    };
-    let mut rows = PROPERTIES.iter().map(|(name, cell)| row((*name).to_owned(), cell)).collect::<Vec<_>>();
-    // Rows of one tolerance as it was asked for: relative ones differ in number. Absolute ones first, each from large to small.
-    let asked = |r: &SufficientRow| (r.relative.is_some(), r.relative.unwrap_or(r.tolerance));
-    let mut tolerances = entries.iter().flat_map(|e| of_law(&e.summary)).collect::<Vec<_>>();
-    tolerances.sort_by(|a, b| asked(a).0.cmp(&asked(b).0).then(asked(b).1.total_cmp(&asked(a).1)));
-    tolerances.dedup_by(|a, b| asked(a) == asked(b));
-    for tolerance in tolerances {
-        let k = |s: &Summary| of_law(s).find(|r| asked(r) == asked(tolerance)).map(size_and_status);
-        rows.push(row(format!("K at {}", verdicts::tolerance(tolerance, &unit)), &k));
-    }
-    let names = entries.iter().map(|e| e.summary.experiment.as_str());
-    Table::of(std::iter::once("").chain(names), rows)
+/// A row per experiment.
+fn networks(all: &[&Summary]) -> Table {
+    let row = |s: &&Summary| NETWORK.map(|(_, cell)| cell(s).unwrap_or_else(|| "–".to_owned())).to_vec();
+    Table::of(NETWORK.map(|(head, _)| head), all.iter().map(row))
 }
 
 #[cfg(test)]
@@ -139,11 +126,11 @@ mod tests {
 
     fn entry(name: &str, k: usize) -> Entry {
         let summary = json!({
-            "format": crate::export::summary::FORMAT, "experiment": name, "title": format!("<{name}>"), "headline": "h", "answer": ["a"],
+            "format": crate::export::summary::FORMAT, "experiment": name, "title": format!("<{name}>"), "headline": "h", "answer": ["a"], "warnings": [],
             "n_samples": 100, "n_features": 4, "n_classes": 2, "source": "s", "network": {"image": [4, 1, 1], "layers": [{"linear": 2, "activation": "identity", "bias": true}]}, "activation": "relu", "loss": "softmax-cross-entropy",
             "n_params": 10, "train_loss": 0.5, "train_accuracy": null, "test_accuracy": null, "gradient_norm": 0.1,
-            "eigenvalues": [2.0, 1.0], "setting": "x", "dim": 2, "sigma": 1.0, "draws": 8, "step": 1, "confidence": 0.95,
-            "variance": 3.0, "exponent": null, "sufficient": [{"setting": "x", "method": "order-average", "tolerance": 1e-4,
+            "eigenvalues": [2.0, 1.0], "setting": "x", "settings": [{"name": "x", "basis": "hessian", "dim": 2, "sigma": 1.0, "draws": 8,
+            "variance": 3.0, "variance_interval": [2.0, 4.0], "exponent": null}], "step": 1, "confidence": 0.95, "sufficient": [{"setting": "x", "method": "order-average", "tolerance": 1e-4,
             "status": "reached", "k": k, "low": null, "high": null},
             {"setting": "x", "method": "order-average", "tolerance": 1e-6 * k as f64, "relative": 1e-3,
             "status": "reached", "k": 10 * k, "low": null, "high": null}],
@@ -168,13 +155,17 @@ mod tests {
                 index.contains(&format!("href=\"{name}/report/index.html\">&#60;{name}&#62;</a>")),
                 "{index}"
             );
-            assert!(compare.contains(&format!("<th scope=\"col\">{name}</th>")), "{compare}");
         }
-        assert!(compare.contains("<td>173 (reached)</td>") && compare.contains("<svg"));
-        // One row for a relative tolerance, which is another number in each; no line in the chart.
-        let row =
-            "<td>K at 0.1 % of the mean perturbed loss</td><td>1,730 (reached)</td><td>3,460 (reached)</td>";
-        assert!(compare.contains(row), "{compare}");
+        // One column for a relative tolerance, which is another number in each; no line in the chart.
+        for cells in [
+            "<th scope=\"col\">K at 1e-4 nats²</th><th scope=\"col\">K at 0.1 % of the mean perturbed loss</th>",
+            "<td>a</td><td>x</td><td>2 hessian</td><td>1</td><td>100</td><td>1</td><td>3 [2, 4]</td><td>–</td><td>173 (reached)</td><td>1,730 (reached)</td>",
+            "<td>346 (reached)</td><td>3,460 (reached)</td>",
+            "<td>b</td><td>4</td><td>4-2</td><td>relu</td>",
+        ] {
+            assert!(compare.contains(cells), "{cells} in {compare}");
+        }
+        assert!(compare.contains("<svg") && compare.contains("\"unit\":\"nats²\""), "{compare}");
         assert!(compare.contains("\"tolerances\":[0.0001]"), "{compare}");
         assert!(index.contains("<p class=\"headline\">h</p>") && !index.contains("<p>a</p>"), "{index}");
     }
@@ -201,21 +192,32 @@ mod tests {
         entries[2].summary.sufficient[1].relative = Some(1e-5);
         let compare = html(&entries).unwrap();
         assert!(compare.contains("\"tolerances\":[0.01,0.0001]"), "{compare}");
-        let rows = [
-            "<td>K at 0.01 nats²</td><td>173 (reached)</td><td>–</td><td>–</td>",
-            "<td>K at 1e-4 nats²</td><td>–</td><td>346 (reached)</td><td>692 (reached)</td>",
-            "<td>K at 0.001 % of the mean perturbed loss</td><td>–</td><td>–</td><td>6,920 (reached)</td>",
-            "<td>test accuracy</td><td>–</td><td>–</td><td>–</td>",
-            "<td>decay exponent of Δ_k</td><td>–</td><td>–</td><td>–</td>",
-        ];
-        for row in rows {
-            assert!(compare.contains(row), "{row} in {compare}");
+        for k in [
+            "<td>173 (reached)</td><td>–</td><td>1,730 (reached)</td><td>–</td>",
+            "<td>–</td><td>346 (reached)</td><td>3,460 (reached)</td><td>–</td>",
+            "<td>–</td><td>692 (reached)</td><td>–</td><td>6,920 (reached)</td>",
+        ] {
+            assert!(compare.contains(k), "{k} in {compare}");
         }
         entries[1].summary.test_accuracy = Some(0.9876);
-        entries[1].summary.exponent = Some(-2.0);
+        entries[1].summary.settings[0].exponent = Some(-2.0);
+        entries[1].summary.warnings = vec!["train: at chance".into()];
         let compare = html(&entries).unwrap();
         assert!(
-            compare.contains("<td>–</td><td>98.76 %</td><td>–</td>") && compare.contains("<td>−2.000</td>"),
+            compare.contains("<td>98.76 %</td><td>1</td></tr>") && compare.contains("<td>−2.000</td>"),
+            "{compare}"
+        );
+        let index = index::html(&entries).unwrap();
+        assert!(index.contains("<p>One warning: train: at chance</p>"), "{index}");
+    }
+
+    #[test]
+    fn more_experiments_than_colours_are_there_to_choose() {
+        let entries = (0..9).map(|i| entry(&format!("e{i}"), 173)).collect::<Vec<_>>();
+        let compare = html(&entries).unwrap();
+        assert_eq!(compare.matches(" checked>").count(), 8);
+        assert!(
+            compare.contains("\"visible\":[0,1,2,3,4,5,6,7]") && compare.contains("<td>e8</td>"),
             "{compare}"
         );
     }

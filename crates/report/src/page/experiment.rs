@@ -3,21 +3,24 @@
 use anyhow::Result;
 use askama::Template;
 use records::bound::{SufficientRow, SweepFindings};
-use records::{Report, name_of};
+use records::name_of;
 use serde_json::Value;
 use store::manifest::Manifest;
 
+use crate::export::settings::{self, size_and_status};
+use crate::export::summary::Summary;
 use crate::figures::figure::{Figure, Section};
 use crate::figures::training;
 use crate::page::interactive::{self, embedded};
-use crate::page::shell::{self, Table};
+use crate::page::shell;
 use crate::read::bound::Setting;
 use crate::read::eigen::Basis;
 use crate::read::experiment::Experiment;
 use crate::text::directions;
 use crate::text::numbers::{self, grouped, share, short};
+use crate::text::table::Table;
 use crate::text::unit::{Unit, meaning};
-use crate::text::verdicts::{answers, headline, size, tolerance};
+use crate::text::verdicts::tolerance;
 
 /// Sections of the page: anchor and heading.
 const SECTIONS: [(&str, &str); 8] = [
@@ -44,10 +47,9 @@ const VIEW: [(&str, &str, &str); 5] = [
 #[template(path = "experiment.html")]
 struct Page<'a> {
     title: &'a str,
+    s: &'a Summary,
     /// path to the pages over all experiments
     up: String,
-    headline: String,
-    answers: Vec<String>,
     e: &'a Experiment,
     answer: &'a Setting,
     figures: &'a [Figure],
@@ -56,15 +58,15 @@ struct Page<'a> {
 }
 
 /// The page of one experiment.
-pub fn html(params: &Report, e: &Experiment, answer: &Setting, figures: &[Figure]) -> Result<String> {
-    let surface = |(i, grid)| (format!("surface-data-{i}"), embedded(&interactive::surface(grid, e.step)));
+pub fn html(s: &Summary, e: &Experiment, answer: &Setting, figures: &[Figure]) -> Result<String> {
+    let surface =
+        |(i, grid)| (format!("surface-data-{i}"), embedded(&interactive::surface(grid, e.step, &e.unit)));
     let delta = ("delta-data".to_owned(), embedded(&interactive::delta(e, answer)));
     let page = Page {
-        title: &params.title,
+        title: &s.title,
+        s,
         // The member of a family lies a folder deeper.
         up: "../".repeat(2 + e.name.matches('/').count()),
-        headline: headline(e, answer),
-        answers: answers(e, answer),
         e,
         answer,
         figures,
@@ -140,6 +142,11 @@ impl Page<'_> {
         Table::of(head, methods.into_iter().map(row))
     }
 
+    /// V and K of every setting, if there are several.
+    fn settings(&self) -> Option<Table> {
+        (self.s.settings.len() > 1).then(|| settings::table(&[self.s], &self.e.unit))
+    }
+
     /// V and K that each pilot predicts at full size, if there are pilots.
     fn pilots(&self) -> Option<Table> {
         let pilots = self.e.pilots.pilots.iter().filter(|p| p.setting == self.answer.found.name);
@@ -200,11 +207,6 @@ impl Page<'_> {
     }
 }
 
-/// K with interval and status.
-pub fn size_and_status(row: &SufficientRow) -> String {
-    size(row).map_or_else(|| name_of(row.status), |k| format!("{k} ({})", name_of(row.status)))
-}
-
 /// V over σ, with the ratio of each theory and the fraction of prefix sizes where it is above.
 fn over_sigma(sweep: &SweepFindings, unit: &Unit) -> Table {
     let head = sweep.theories.iter().map(|t| format!("{} / Monte Carlo (above)", t.name));
@@ -225,9 +227,11 @@ fn pretty(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use records::Report;
     use records::bound::Status;
 
     use super::*;
+    use crate::export::summary;
     use crate::read::fixtures::{self, pilots, row};
 
     fn page(e: &Experiment) -> String {
@@ -235,7 +239,7 @@ mod tests {
         let params =
             Report { title: "T".into(), answer: Some(answer), compare_with_paper: false, png_scale: 1.0 };
         let figures = crate::figures::experiment::draw(e, &e.settings[0], false).unwrap();
-        html(&params, e, &e.settings[0], &figures).unwrap()
+        html(&summary::of(&params, e, &e.settings[0], &figures), e, &e.settings[0], &figures).unwrap()
     }
 
     #[test]

@@ -6,10 +6,11 @@ use records::Report;
 use records::family::{Ladder, MemberResult, Rung, Spread};
 
 use crate::figures::figure::Figure;
-use crate::page::shell::{self, Table};
+use crate::page::shell;
 use crate::read::family::{Family, ReadLadder};
 use crate::text::fact::spread;
 use crate::text::numbers::{count, grouped, short};
+use crate::text::table::Table;
 use crate::text::verdicts::{flat, polish};
 
 #[derive(Template)]
@@ -111,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_family_answers_with_what_it_has() {
-        let of = |ladders, members| answer(&Family { ladders, members, unit: nats() });
+        let of = |ladders, members| answer(&Family { ladders, members, unit: nats(), warnings: vec![] });
         let two = ["b", "c"].map(|v| Ladder { variant: Some(v.into()), ..unfitted() }).into();
         let plain = || vec![member("a/1", None)];
         assert_eq!(

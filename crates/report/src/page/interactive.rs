@@ -10,6 +10,7 @@ use crate::read::bound::Setting;
 use crate::read::experiment::Experiment;
 use crate::read::montecarlo::Grid;
 use crate::text::directions::plane;
+use crate::text::unit::Unit;
 
 /// Data of the Δ_k chart of one experiment.
 pub fn delta(e: &Experiment, answer: &Setting) -> Value {
@@ -19,6 +20,7 @@ pub fn delta(e: &Experiment, answer: &Setting) -> Value {
     json!({
         "label": "Δ_k over the prefix size k on logarithmic axes, with tolerance lines",
         "many": false,
+        "unit": e.unit.squared,
         "curves": curves,
         "visible": [visible],
         "tolerances": tolerances,
@@ -32,10 +34,11 @@ fn packed(values: &Array3<f64>) -> String {
 }
 
 /// Data of one pair of surfaces.
-pub fn surface(grid: &Grid, step: usize) -> Value {
+pub fn surface(grid: &Grid, step: usize, unit: &Unit) -> Value {
     json!({
         "directions": plane(grid.basis),
         "step": step,
+        "unit": {"loss": unit.loss, "squared": unit.squared},
         "axis": grid.axis.iter().map(|&v| rounded(v)).collect::<Vec<_>>(),
         "sizes": grid.sizes,
         "loss": packed(&grid.loss),

@@ -1,4 +1,4 @@
-//! What all pages share: style, scripts and tables.
+//! What all pages share: style and scripts.
 
 pub const STYLE: &str = include_str!("../../assets/page.css");
 const SCRIPTS: [&str; 4] = [
@@ -11,21 +11,4 @@ const SCRIPTS: [&str; 4] = [
 /// The scripts of a page, in one strict whole.
 pub fn scripts() -> String {
     SCRIPTS.concat().replace("\"use strict\";\n", "")
-}
-
-/// A table; the first cell of a row names it.
-pub struct Table {
-    /// an empty one heads nothing
-    pub head: Vec<String>,
-    pub rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    /// A table of `rows` under `head`.
-    pub fn of<H: Into<String>>(
-        head: impl IntoIterator<Item = H>,
-        rows: impl IntoIterator<Item = Vec<String>>,
-    ) -> Self {
-        Self { head: head.into_iter().map(Into::into).collect(), rows: rows.into_iter().collect() }
-    }
 }

@@ -58,6 +58,8 @@ pub struct Experiment {
     pub sweep: Option<SweepFindings>,
     /// of the stages before this one
     pub manifests: Vec<Manifest>,
+    /// what may make the numbers wrong, from all of them
+    pub warnings: Vec<String>,
 }
 
 impl Experiment {
@@ -84,6 +86,7 @@ impl Experiment {
             rows: inputs.document::<Sufficient>()?.rows,
             pilots: inputs.document()?,
             sweep: inputs.document_if_any()?,
+            warnings: inputs.manifests().flat_map(|m| m.warnings.clone()).collect(),
             manifests: inputs.manifests().cloned().collect(),
         })
     }

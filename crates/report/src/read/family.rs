@@ -4,6 +4,7 @@ use anyhow::Result;
 use records::family::{Curves, Ladder, MemberResult, Members, Rung};
 use store::artifact::Inputs;
 
+use crate::text::numbers::count;
 use crate::text::unit::Unit;
 
 /// All that a family found.
@@ -11,6 +12,8 @@ pub struct Family {
     pub ladders: Vec<Ladder>,
     pub members: Vec<MemberResult>,
     pub unit: Unit,
+    /// what may make the numbers of members wrong; one that several have stands once, with the first of them
+    pub warnings: Vec<String>,
 }
 
 impl Family {
@@ -19,8 +22,24 @@ impl Family {
         let Curves { curves: ladders } = inputs.document()?;
         let Members { members } = inputs.document()?;
         let unit = Unit::of(members.first().map(|m| m.loss));
-        Ok(Self { ladders, members, unit })
+        let warnings = warnings(&members);
+        Ok(Self { ladders, members, unit, warnings })
     }
+}
+
+fn warnings(members: &[MemberResult]) -> Vec<String> {
+    let mut found = Vec::<(&str, &str, usize)>::new();
+    for (member, warning) in members.iter().flat_map(|m| m.warnings.iter().map(move |w| (m, w))) {
+        match found.iter_mut().find(|(text, ..)| *text == warning) {
+            Some((_, _, n)) => *n += 1,
+            None => found.push((warning, &member.member.name, 1)),
+        }
+    }
+    let told = |(text, first, n): (&str, &str, usize)| match n {
+        1 => format!("{first}: {text}"),
+        _ => format!("{first} and {}: {text}", count(n - 1, "other")),
+    };
+    found.into_iter().map(told).collect()
 }
 
 /// What the page reads off a ladder.

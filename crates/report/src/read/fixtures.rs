@@ -99,7 +99,6 @@ fn trained() -> Trained {
             image: None,
             n_classes: 2,
             n_targets: 1,
-            warnings: vec![],
             normalisation: Normalisation::all(1.0, 0.0, 1.0),
             source: "files".into(),
             attribution: "own".into(),
@@ -121,7 +120,6 @@ fn trained() -> Trained {
                 fit: None,
                 gradient_norm: 0.01,
                 brought_layers: vec![],
-                warnings: vec![],
                 origin: "trained".into(),
             },
             history: Array2::zeros((1, 5)),
@@ -158,6 +156,7 @@ pub fn experiment() -> Experiment {
         pilots: Pilots { confidence: 0.95, pilots: vec![] },
         sweep: None,
         manifests: vec![],
+        warnings: vec![],
     }
 }
 
@@ -284,6 +283,7 @@ pub fn member(name: &str, polish: Option<Polished>) -> MemberResult {
         delta_seen: 1e-5,
         delta_fresh: None,
         sufficient: vec![],
+        warnings: vec![],
     }
 }
 

@@ -4,5 +4,6 @@ pub mod directions;
 pub mod fact;
 pub mod numbers;
 pub mod paper;
+pub mod table;
 pub mod unit;
 pub mod verdicts;

@@ -24,6 +24,8 @@ pub struct Brought<R> {
     pub layers: Vec<String>,
     /// arrays of the file that no layer took, with their shapes
     pub unused: Vec<String>,
+    /// what had to be guessed
+    pub guesses: Vec<String>,
 }
 
 /// Weights from a flat `.npy` (p,), or by layer from a `.safetensors`, an `.npz` or a folder of `.npy` files. Which array is
@@ -35,7 +37,7 @@ pub fn read<R: Real>(path: &Path, network: &Network, given: Option<&[String]>) -
         refuse_names_of_flat(&name, given)?;
         let w = experiment::to_real::<R, Ix1>(npy::read_any(path)?, &name)?;
         experiment::check_params(&name, w.len(), network)?;
-        Brought { w, layers: vec![], unused: vec![] }
+        Brought { w, layers: vec![], unused: vec![], guesses: vec![] }
     } else {
         by_layer(&Archive::open(path, kind)?, network, given)?
     };
@@ -59,7 +61,7 @@ fn refuse_names_of_flat(name: &str, given: Option<&[String]>) -> Result<()> {
 }
 
 fn by_layer<R: Real>(archive: &Archive, network: &Network, given: Option<&[String]>) -> Result<Brought<R>> {
-    let pairs = order::layers(network, archive, given)?;
+    let (pairs, guesses) = order::layers(network, archive, given)?;
     let mut w = Array1::zeros(network.n_params());
     for (l, pair) in network.affine_layers().zip(&pairs) {
         let (weights, bias) = network.offsets(l);
@@ -72,7 +74,7 @@ fn by_layer<R: Real>(archive: &Archive, network: &Network, given: Option<&[Strin
     }
     let taken = |name: &String| pairs.iter().any(|p| p.weights == *name || p.bias == *name);
     let unused = archive.entries.iter().filter(|e| !taken(&e.name)).map(ToString::to_string).collect();
-    Ok(Brought { w, layers: pairs.iter().map(Pair::label).collect(), unused })
+    Ok(Brought { w, layers: pairs.iter().map(Pair::label).collect(), unused, guesses })
 }
 
 #[cfg(test)]

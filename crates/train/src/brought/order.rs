@@ -44,10 +44,14 @@ impl Pair {
 ///
 /// # Errors
 /// If arrays are missing, do not fit, or fit in more than one order.
-pub fn layers(network: &Network, archive: &Archive, given: Option<&[String]>) -> Result<Vec<Pair>> {
-    let pairs = match given {
-        Some(given) => of_names(network, archive, given)?,
-        None if archive.find("W1").is_some() => own(network, archive)?,
+pub fn layers(
+    network: &Network,
+    archive: &Archive,
+    given: Option<&[String]>,
+) -> Result<(Vec<Pair>, Vec<String>)> {
+    let (pairs, guesses) = match given {
+        Some(given) => (of_names(network, archive, given)?, vec![]),
+        None if archive.find("W1").is_some() => (own(network, archive)?, vec![]),
         None => {
             unsupported::refuse(archive)?;
             refuse_convolutions(network, archive)?;
@@ -55,7 +59,7 @@ pub fn layers(network: &Network, archive: &Archive, given: Option<&[String]>) ->
         }
     };
     check_shapes(network, archive, &pairs)?;
-    Ok(pairs)
+    Ok((pairs, guesses))
 }
 
 /// An error if the file has convolutions and the network has none.
@@ -129,7 +133,7 @@ fn candidates(archive: &Archive) -> Vec<Pair> {
     weights.filter_map(|e| e.name.strip_suffix("weight")).map(Pair::of_prefix).collect()
 }
 
-fn by_shape(network: &Network, archive: &Archive) -> Result<Vec<Pair>> {
+fn by_shape(network: &Network, archive: &Archive) -> Result<(Vec<Pair>, Vec<String>)> {
     let found = candidates(archive);
     if found.len() != depth(network) {
         let names = "0.weight, 0.bias, 2.weight, ... as the state_dict of nn.Linear layers has";
@@ -141,39 +145,41 @@ fn by_shape(network: &Network, archive: &Archive) -> Result<Vec<Pair>> {
     for (at, l) in network.affine_layers().enumerate() {
         places.entry(network.weight_axes(l)).or_default().push(at);
     }
-    let mut pairs = vec![None; depth(network)];
+    let (mut pairs, mut guesses) = (vec![None; depth(network)], vec![]);
     for (needed, places) in places {
         let fitting = found.iter().filter(|p| shape(p) == needed).cloned().collect::<Vec<_>>();
         if fitting.len() != places.len() {
             return Err(other_widths(network, archive, &found));
         }
-        for (place, pair) in places.iter().zip(in_order(archive, fitting, &places)?) {
+        let (ordered, guess) = in_order(archive, fitting, &places)?;
+        guesses.extend(guess);
+        for (place, pair) in places.iter().zip(ordered) {
             pairs[*place] = Some(pair);
         }
     }
-    Ok(pairs.into_iter().flatten().collect())
+    Ok((pairs.into_iter().flatten().collect(), guesses))
 }
 
 /// Layers of one shape in their order: by the numbers in their names, else as in the file.
-fn in_order(archive: &Archive, layers: Vec<Pair>, places: &[usize]) -> Result<Vec<Pair>> {
+fn in_order(archive: &Archive, layers: Vec<Pair>, places: &[usize]) -> Result<(Vec<Pair>, Option<String>)> {
     if layers.len() < 2 {
-        return Ok(layers);
+        return Ok((layers, None));
     }
     let labels = layers.iter().map(Pair::label).collect::<Vec<_>>();
     // The archive lists a sorted file by its names: 10 before 2.
     let sorted = labels.is_sorted();
     let Some(numbered) = by_number(&layers) else {
         if archive.has_order && !sorted {
-            return Ok(layers);
+            return Ok((layers, None));
         }
         if archive.has_order {
-            tracing::warn!(
-                "train: {}: {} have one shape and are taken in the order of the file, which is that of the alphabet; \
+            let guess = format!(
+                "{}: {} have one shape and are taken in the order of the file, which is that of the alphabet; \
                  if the network has another, give it: train.weights_layers",
                 archive.name,
                 labels.join(", ")
             );
-            return Ok(layers);
+            return Ok((layers, Some(guess)));
         }
         let why = "the file does not keep the order in which they were saved";
         return Err(ambiguous(archive, &labels, places, why));
@@ -183,7 +189,7 @@ fn in_order(archive: &Archive, layers: Vec<Pair>, places: &[usize]) -> Result<Ve
         let why = format!("their numbers say {by_number}, the file {}", labels.join(", "));
         return Err(ambiguous(archive, &labels, places, &why));
     }
-    Ok(numbered)
+    Ok((numbered, None))
 }
 
 /// The layers by the numbers in their names, so that 10 follows 2; `None` where they differ in more than those.

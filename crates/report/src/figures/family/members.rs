@@ -158,7 +158,9 @@ mod tests {
         let sharp = Ladder { variant: Some("sharp".into()), ..unfitted() };
         flat.theory_variances = vec![("quadratic".into(), 3.0), ("second-order".into(), 1.5)];
         let members = vec![member("a/1", Some(fixtures::polished(PolishEnd::Reached))), member("a/2", None)];
-        let figure = variants(&Family { ladders: vec![flat, sharp], members, unit: nats() }).unwrap();
+        let figure =
+            variants(&Family { ladders: vec![flat, sharp], members, unit: nats(), warnings: vec![] })
+                .unwrap();
         let facts = known(&figure);
         assert_eq!(
             facts[..3],

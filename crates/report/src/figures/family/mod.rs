@@ -10,7 +10,7 @@ use crate::read::family::{Family, ReadLadder};
 
 /// All figures of a family.
 pub fn draw(family: &Family, compare: bool) -> Result<Vec<Figure>> {
-    let Family { ladders, members, unit } = family;
+    let Family { ladders, members, unit, .. } = family;
     let mut figures = vec![members::spectrum(ladders, compare, unit)?];
     if ladders.iter().any(|l| l.rungs.len() > 1) {
         if ladders.iter().any(|l| l.last().test_loss.is_some()) {
