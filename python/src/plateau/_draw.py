@@ -114,7 +114,7 @@ def _find(model: Model, options: Options) -> tuple[Floats, Floats | None, Floats
 def _theta(options: Options, dim: int) -> Floats:
     if options.theta is None:
         return _directions.draws(options.draws, dim, options.sigma, options.seed)
-    theta = np.asarray(options.theta, np.float64)
+    theta = np.array(options.theta, np.float64)  # a copy: the record keeps it
     if theta.ndim != 2 or theta.shape[1] != dim:
         raise ValueError(f"theta has shape {theta.shape}; (T, {dim}) is needed: a row for each draw, a column for each direction")
     return theta

@@ -212,7 +212,7 @@ class _Network:
 
     def _on_device(self, array: Floats) -> Tensor:
         dtype = torch.float64 if any(p.dtype == torch.float64 for p in self._moved) else torch.float32
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self._device, dtype)
+        return torch.from_numpy(np.require(array, requirements=["C", "W"])).to(self._device, dtype)
 
     def _product(self, v: Floats, n: int) -> Floats:
         """H v = ∇(vᵀ∇L), summed over samples and divided by their number: batches of any size count as they should."""
