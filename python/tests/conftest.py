@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -42,14 +41,14 @@ EXPERIMENT = {
 
 
 @pytest.fixture(scope="session")
-def native(tmp_path_factory: pytest.TempPathFactory) -> Iterator[plateau.Experiment]:
+def native(tmp_path_factory: pytest.TempPathFactory) -> plateau.Experiment:
     """An MLP, 64-24-10 with tanh, on the embedded digits: all stages of the pipeline."""
     folder = tmp_path_factory.mktemp("native")
     pipeline = folder / "pipeline.yaml"
     pipeline.write_text(json.dumps({"defaults_from": str(ROOT / "pipeline.yaml"), "experiments": {"mlp": EXPERIMENT}}))
     for stage in STAGES:
         run_native(stage, pipeline, "mlp")
-    yield plateau.load(folder / "artifacts" / "mlp")
+    return plateau.load(folder / "artifacts" / "mlp")
 
 
 def run_native(stage: str, pipeline: Path, experiment: str) -> None:

@@ -1,6 +1,6 @@
 """How long `sufficient` takes on losses in memory, and whether its numbers are those of the program on the same file.
 
-    python python/tests/measure.py [draws] [samples]
+python python/tests/measure.py [draws] [samples]
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from conftest import ROOT, run_native
 
 import plateau
+from conftest import ROOT, run_native
 
 
 def main() -> None:

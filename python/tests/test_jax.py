@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import assert_same_answer, samples
 
 import plateau
+from conftest import assert_same_answer, samples
 
 jax = pytest.importorskip("jax")
 import jax.numpy as jnp  # noqa: E402

@@ -65,7 +65,7 @@ def test_what_is_missing_or_another_version_is_named(native: plateau.Experiment,
     copy = tmp_path / "mlp"
     shutil.copytree(native.path, copy)
     shutil.rmtree(copy / "bound")
-    with pytest.raises(KeyError, match="bound has not finished in .*: run `make mlp/bound`"):
+    with pytest.raises(KeyError, match=r"bound has not finished in .*: run `make mlp/bound`"):
         plateau.load(copy).sufficient()
     manifest = json.loads((copy / "train" / "manifest.json").read_text())
     (copy / "train" / "manifest.json").write_text(json.dumps({**manifest, "format": 3}))

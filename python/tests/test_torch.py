@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import assert_same_answer, samples
 
 import plateau
+from conftest import assert_same_answer, samples
 
 torch = pytest.importorskip("torch")
 import plateau.torch  # noqa: E402
