@@ -150,6 +150,7 @@ def test_a_report_can_be_kept(losses: np.ndarray, tmp_path: Path) -> None:
         assert title in found.report.read_text()
     summary = json.loads((tmp_path / "page" / "summary.json").read_text())
     assert summary["variance"] == found.variance
+    assert "draws 60" in found.report.read_text()
     assert str(tmp_path) not in found.report.read_text()
 
 

@@ -90,7 +90,7 @@ def sufficient(
         setting |= {key: _put(folder, key, array) for key, array in arrays.items()}
         setting |= {"dim": _dim(theta), "sigma": 1.0 if sigma is None else float(sigma)}
         sections = {
-            "montecarlo": {**_MONTECARLO, "step": step, "settings": [setting]},
+            "montecarlo": {**_MONTECARLO, **_draws(theta), "step": step, "settings": [setting]},
             "bound": {
                 "tolerances": [float(t) for t in tolerances],
                 "relative_tolerances": [float(t) for t in relative_tolerances],
@@ -131,6 +131,11 @@ def _check_needs(sigma: float | None, theta: object, derivatives: bool, report: 
         raise ValueError("a report shows the draws: give sigma (parameter units) and theta (T, d) too, or leave out report")
     if derivatives and (sigma is None or theta is None):
         raise ValueError("the theories are computed for draws: give sigma (parameter units) and theta (T, d) too")
+
+
+def _draws(theta: npt.ArrayLike | None) -> dict[str, int]:
+    """T for the captions of the report, at least what the section allows; `montecarlo` counts the rows of the losses itself."""
+    return {} if theta is None else {"draws": max(4, len(np.atleast_1d(np.asarray(theta))))}
 
 
 def _dim(theta: npt.ArrayLike | None) -> int:
