@@ -166,7 +166,7 @@ test-python: $(VENV)/python-ready $(TORCH_VENV)/ready $(BINARIES)
 	cd python && export PATH=$(CURDIR)/$(VENV)/bin:$$PATH PLATEAU_BIN=$(CURDIR)/$(BIN) PYTHONDONTWRITEBYTECODE=1 && \
 	ruff check --quiet . && ruff format --quiet --check . && mypy --strict && \
 	python -m pytest -m "not torch" --ignore tests/test_torch.py && \
-	{ [ ! -e ../$(TORCH_VENV)/ready ] || ../$(TORCH_VENV)/bin/python -m pytest -m torch; }
+	{ [ ! -e ../$(TORCH_VENV)/ready ] || ../$(TORCH_VENV)/bin/python -m pytest -m torch --ignore tests/test_jax.py; }
 $(VENV)/python-ready: python/requirements-test.txt $(VENV)/ready
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@
 # The wheel of PyTorch brings gigabytes for graphics cards: one that is installed is taken, or Debian's.
