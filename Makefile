@@ -23,7 +23,7 @@ SHELL     := /bin/bash
 
 # EXPERIMENTS, FAMILIES and their members, and the edges between experiments: params lists them, since it reads the YAML as
 # the stages do. make includes the list, and begins again where it changed.
-ifneq ($(filter-out full help setup browser man schema check doc test clean-%,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out full help setup browser man schema check doc test test-python clean-%,$(or $(MAKECMDGOALS),all)),)
 # Missing, it begins empty: make says a line of its own of a missing file, beside the error that kept it from being made.
 $(if $(wildcard $(A)/experiments.mk),,$(shell mkdir -p $(A) && touch $(A)/experiments.mk))
 include $(A)/experiments.mk
@@ -156,8 +156,26 @@ test: $(VENV)/ready browser $(BINARIES)
 $(VENV)/ready: tests/requirements.txt
 	@{ python3 -c 'import ensurepip' 2>/dev/null || $(call apt_install,python3-venv); } && \
 	python3 -m venv --system-site-packages $(VENV) && \
-	{ $(VENV)/bin/python -c 'import numpy' 2>/dev/null || $(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<; } && \
+	{ $(VENV)/bin/python -c 'import numpy, pytest' 2>/dev/null || $(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<; } && \
 	touch $@ || $(call missing,Python with NumPy,apt-get install python3-venv python3-numpy)
+
+## make test-python    the Python package: types, style, and all tests, with JAX (wheels, 0.4 GB) and PyTorch (Debian's, or your own)
+TORCH_VENV := target/torch-venv
+test-python: $(VENV)/python-ready $(TORCH_VENV)/ready $(BINARIES)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall ./python && \
+	cd python && export PATH=$(CURDIR)/$(VENV)/bin:$$PATH PLATEAU_BIN=$(CURDIR)/$(BIN) PYTHONDONTWRITEBYTECODE=1 && \
+	ruff check --quiet . && ruff format --quiet --check . && mypy --strict && \
+	python -m pytest -m "not torch" --ignore tests/test_torch.py && \
+	{ [ ! -e ../$(TORCH_VENV)/ready ] || ../$(TORCH_VENV)/bin/python -m pytest -m torch --ignore tests/test_jax.py; }
+$(VENV)/python-ready: python/requirements-test.txt $(VENV)/ready
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@
+# The wheel of PyTorch brings gigabytes for graphics cards: one that is installed is taken, or Debian's.
+$(TORCH_VENV)/ready:
+	@torch() { for python in python3 /usr/bin/python3; do $$python -c 'import torch, scipy' 2>/dev/null && return; done; false; }; \
+	{ torch || { $(call apt_install,python3-torch python3-scipy python3-venv) && torch; }; } && \
+	$$python -m venv --system-site-packages $(TORCH_VENV) && \
+	$(TORCH_VENV)/bin/pip install --quiet --disable-pip-version-check pytest && \
+	touch $@ || $(call missing,PyTorch with SciPy,apt-get install python3-torch python3-scipy python3-venv)
 
 # Chromium, in which the tests open the pages.
 browser:
@@ -196,4 +214,4 @@ help: ; @sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 .DEFAULT:
 	@$(BIN)/params $(places) --unknown '$(subst ','\'',$@)'
 
-.PHONY: all full scale quick setup bench browser status dry-run man schema test check doc help $(STAGES) $(EXPERIMENTS) FORCE
+.PHONY: all full scale quick setup bench browser status dry-run man schema test test-python check doc help $(STAGES) $(EXPERIMENTS) FORCE

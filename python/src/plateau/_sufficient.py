@@ -1,0 +1,227 @@
+"""`sufficient`: from losses to K, by the programs of the pipeline."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ._artifacts import load
+from ._binaries import binaries, run
+from ._losses import Losses
+from ._result import Sufficient
+
+Source = npt.ArrayLike | Losses | str | os.PathLike[str]
+
+_EXPERIMENT, _SETTING = "losses", "given"
+
+
+def sufficient(
+    losses: Source,
+    *,
+    tolerances: Sequence[float] = (1e-4, 1e-7, 1e-10),
+    relative_tolerances: Sequence[float] = (),
+    step: int = 1,
+    confidence: float = 0.95,
+    sigma: float | None = None,
+    theta: npt.ArrayLike | None = None,
+    values: npt.ArrayLike | None = None,
+    slopes: npt.ArrayLike | None = None,
+    curvatures: npt.ArrayLike | None = None,
+    unit: str = "nats",
+    report: str | os.PathLike[str] | None = None,
+    title: str = "How many samples are enough?",
+    scratch: str | os.PathLike[str] | None = None,
+) -> Sufficient:
+    """K per tolerance: from how many samples on the loss surface changes by less, with V and Δ_k.
+
+    The programs `montecarlo` and `bound`, and `report` if it is kept, run in a temporary folder. The numbers are those that they
+    give for the same losses in a file: sums are in f64, whatever the type of the losses.
+
+    Args:
+        losses: ℓ_i(w* + Pθ_t), (T, N), f32 or f64: a row for each draw, a column for each sample, in the order in which samples
+            arrive. An array; a `Losses` of `plateau.torch` or `plateau.jax`, which brings `sigma`, `theta` and derivatives; or
+            the path of a `.npy`, or of an array in an archive, `data.npz[name]`. A path, and a memory map of a whole `.npy`, is
+            read where it is, row by row; any other array is written to the temporary folder.
+        tolerances: of Δ_k, each above 0, in the squared unit of the loss.
+        relative_tolerances: of √Δ_k as a fraction of the mean loss over the draws.
+        step: s, samples: Δ_k compares L_k with L_{k+s}.
+        confidence: coverage of every interval, as a fraction.
+        sigma: σ of the draws, parameter units. The theories need it, and the report shows it.
+        theta: the draws (T, d), parameter units.
+        values: ℓ_i(w*), (N,), for the theories, with `slopes`, `curvatures` and `theta`.
+        slopes: Pᵀ∇ℓ_i(w*), (N, d).
+        curvatures: Pᵀ∇²ℓ_i(w*)P, (N, d, d).
+        unit: of a loss, for `print`; it changes no number.
+        report: a folder for the page with figures and tables (`index.html`); None: no report. What is there is replaced.
+        title: of that page.
+        scratch: where the temporary folder is made; None: the system's place. It needs the room of the losses.
+
+    Raises:
+        PlateauError: a program refused the input; the text is its own.
+        BinariesNotFoundError: the programs are not found; the text says how to build them.
+        TypeError: losses of a type that cannot be written to a `.npy`.
+        ValueError: what a report or the theories need is missing.
+    """
+    taken = losses if isinstance(losses, Losses) else None
+    if taken is not None:
+        sigma = taken.sigma if sigma is None else sigma
+        theta = taken.theta if theta is None else theta
+        if values is None and slopes is None and curvatures is None:
+            values, slopes, curvatures = taken.values, taken.slopes, taken.curvatures
+        losses = taken.losses
+    derivatives = {"values": values, "slopes": slopes, "curvatures": curvatures}
+    given = {name: array for name, array in derivatives.items() if array is not None}
+    _check_needs(sigma, theta, bool(given), report)
+    page = None if report is None else _place_of_report(report)
+    binaries()  # before the losses are written
+    with tempfile.TemporaryDirectory(prefix="plateau-", dir=scratch) as name:
+        folder = Path(name)
+        setting: dict[str, Any] = {"name": _SETTING, "losses": _put(folder, "losses", losses)}
+        arrays = given if theta is None else {**given, "theta": theta}
+        setting |= {key: _put(folder, key, array) for key, array in arrays.items()}
+        setting |= {"dim": _dim(theta), "sigma": 1.0 if sigma is None else float(sigma)}
+        sections = {
+            "montecarlo": {**_MONTECARLO, **_draws(theta), "step": step, "settings": [setting]},
+            "bound": {
+                "tolerances": [float(t) for t in tolerances],
+                "relative_tolerances": [float(t) for t in relative_tolerances],
+                "confidence": float(confidence),
+                "pilots": [],
+            },
+            "report": {"title": title, "answer": None, "compare_with_paper": False, "png_scale": 2.0},
+        }
+        pipeline = folder / "pipeline.yaml"
+        pipeline.write_text(json.dumps({"experiments": {_EXPERIMENT: sections}}, indent=1), encoding="utf-8")
+        for stage in ("montecarlo", "bound") if page is None else ("montecarlo", "bound", "report"):
+            run(stage, pipeline, folder / "artifacts", _EXPERIMENT)
+        done = load(folder / "artifacts" / _EXPERIMENT)
+        result = replace(done.sufficient(_SETTING), unit=unit, report=None)
+        if page is not None:
+            _keep(done.path / "report", page)
+            result = replace(result, report=page / "index.html")
+        return result
+
+
+# Keys that the section must have and that given losses do not use, with the pilots of pipeline.yaml.
+_MONTECARLO: dict[str, Any] = {
+    "draws": 1024,
+    "sampling": "plain",
+    "control_variate": False,
+    "relative_error": None,
+    "pilot_sizes": [500, 1000, 2000, 4000, 8000],
+    "seed": 0,
+    "precision": "f64",
+    "weights_mib": 1,
+    "grids": [],
+    "sweep": None,
+}
+
+
+def _check_needs(sigma: float | None, theta: object, derivatives: bool, report: object) -> None:
+    if report is not None and (sigma is None or theta is None):
+        raise ValueError("a report shows the draws: give sigma (parameter units) and theta (T, d) too, or leave out report")
+    if derivatives and (sigma is None or theta is None):
+        raise ValueError("the theories are computed for draws: give sigma (parameter units) and theta (T, d) too")
+
+
+def _draws(theta: npt.ArrayLike | None) -> dict[str, int]:
+    """T for the captions of the report, at least what the section allows; `montecarlo` counts the rows of the losses itself."""
+    return {} if theta is None else {"draws": max(4, len(np.atleast_1d(np.asarray(theta))))}
+
+
+def _dim(theta: npt.ArrayLike | None) -> int:
+    shape = (1, 1) if theta is None else np.shape(theta)
+    # Another rank is refused by `montecarlo`, which names the shape.
+    return int(shape[1]) if len(shape) == 2 and shape[1] > 0 else 1
+
+
+def _put(folder: Path, name: str, source: Any) -> str:
+    """The name in `folder` of an array: a link to the file that has it, or a file that is written."""
+    if isinstance(source, (str, os.PathLike)):
+        return _link(folder, name, os.fspath(source))
+    if isinstance(source, np.memmap) and (file := _whole_file(source)) is not None:
+        return _link(folder, name, str(file))
+    array = _writable(name, source)
+    np.save(folder / f"{name}.npy", array, allow_pickle=False)
+    return f"{name}.npy"
+
+
+def _link(folder: Path, name: str, path: str) -> str:
+    """Links to a file, so that messages and report call it by its name, not by the way to it."""
+    file, bracket, member = path, "", ""
+    if path.endswith("]") and "[" in path:
+        file, _, member = path[:-1].rpartition("[")
+        bracket = f"[{member}]"
+    target = Path(file).expanduser().resolve()
+    link = folder / name / target.name
+    link.parent.mkdir(exist_ok=True)
+    if not target.exists():
+        raise FileNotFoundError(f"{name}: {file} does not exist")
+    link.symlink_to(target)
+    return f"{name}/{target.name}{bracket}"
+
+
+def _whole_file(array: np.memmap[Any, Any]) -> Path | None:
+    """The `.npy` that this memory map is all of; None: a part of a file, a raw file, or changed in memory alone."""
+    if array.filename is None or array.mode == "c":
+        return None
+    path = Path(array.filename)
+    try:
+        whole = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError):
+        return None
+    # Within a map of exactly these bytes, an array of the same shape and strides can begin only where the file's does.
+    same = (array.shape, array.strides, array.dtype) == (whole.shape, whole.strides, whole.dtype)
+    if not same or not array.flags.c_contiguous:
+        return None
+    array.flush()
+    return path
+
+
+def _writable(name: str, source: Any) -> npt.NDArray[Any]:
+    """An array that `.npy` can have, in C order; f32 and f64 stay what they are."""
+    try:
+        array = np.asarray(source)
+    except (TypeError, RuntimeError) as error:
+        raise TypeError(f"{name}: {type(source).__name__} is no array of NumPy: {error}") from error
+    # bfloat16 and its kin are "void" for NumPy: a file would keep their bytes and lose their meaning.
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: {array.dtype} cannot be read by plateau; convert it: np.asarray(…, np.float64)")
+    if name != "losses":
+        return np.ascontiguousarray(array, dtype=np.float64)
+    little = array.dtype.newbyteorder("<") if array.dtype.kind == "f" else array.dtype
+    return np.ascontiguousarray(array, dtype=little)
+
+
+def _place_of_report(report: str | os.PathLike[str]) -> Path:
+    """Checks before any work that the folder is free, or has a report."""
+    page = Path(report).expanduser()
+    if page.exists() and not _is_free(page):
+        raise ValueError(f"report={page}: something else is there; give a new folder, or that of an earlier report")
+    return page
+
+
+def _is_free(page: Path) -> bool:
+    """Whether the folder is empty, or that of an earlier report."""
+    if not page.is_dir():
+        return False
+    manifest = page / "manifest.json"
+    if manifest.is_file():
+        return bool(json.loads(manifest.read_text(encoding="utf-8")).get("stage") == "report")
+    return not any(page.iterdir())
+
+
+def _keep(made: Path, page: Path) -> None:
+    if page.exists():
+        shutil.rmtree(page)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(made, page)

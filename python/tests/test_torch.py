@@ -1,0 +1,263 @@
+"""`plateau.torch` against a dense Hessian, finite steps, and the native path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import plateau
+from conftest import assert_same_answer, samples
+
+torch = pytest.importorskip("torch")
+import plateau.torch  # noqa: E402
+
+nn = torch.nn
+pytestmark = pytest.mark.torch
+
+entropy = nn.CrossEntropyLoss(reduction="none")
+
+
+def mlp(*, dropout: bool = False) -> nn.Module:
+    torch.manual_seed(0)
+    layers = [nn.Linear(6, 5), nn.Tanh(), nn.Dropout(0.5 if dropout else 0), nn.Linear(5, 3)]
+    return nn.Sequential(*layers).double().eval()
+
+
+@pytest.fixture
+def data() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(150, 6, generator=generator).double(), torch.randint(0, 3, (150,), generator=generator)
+
+
+def flat_losses(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Losses (N,) of flat weights (p,), without the package."""
+
+    def at(w: torch.Tensor) -> torch.Tensor:
+        a, b, c, d = w.split([30, 5, 15, 3])
+        return entropy(torch.tanh(x @ a.reshape(5, 6).T + b) @ c.reshape(3, 5).T + d, y)
+
+    return at
+
+
+def test_everything_is_what_dense_derivatives_give(data: tuple[torch.Tensor, torch.Tensor]) -> None:
+    model = mlp()
+    at = flat_losses(model, *data)
+    w = torch.nn.utils.parameters_to_vector(model.parameters()).detach()
+    # Batches of 64, 64 and 22: a mean of their means would be wrong.
+    found = plateau.torch.losses(
+        model, entropy, data, dim=4, sigma=0.3, draws=12, derivatives=True, batch_size=64, tolerance=1e-10, progress=False
+    )
+    hessian = torch.autograd.functional.hessian(lambda w: at(w).mean(), w).numpy()
+    values, vectors = np.linalg.eigh(hessian)
+    np.testing.assert_allclose(found.eigenvalues, values[::-1][:4], rtol=1e-9)
+    cosines = np.linalg.svd(found.directions.T @ vectors[:, ::-1][:, :4], compute_uv=False)
+    np.testing.assert_allclose(cosines, 1, atol=1e-9)
+    assert found.residuals is not None
+    assert found.residuals.max() < 1e-8
+    np.testing.assert_array_equal(found.weights, w.numpy())
+    assert found.parameters == (("0.weight", (5, 6)), ("0.bias", (5,)), ("3.weight", (3, 5)), ("3.bias", (3,)))
+    points = torch.from_numpy(found.weights + found.theta @ found.directions.T)
+    np.testing.assert_allclose(found.losses, torch.stack([at(p) for p in points]).numpy(), rtol=1e-12, atol=1e-14)
+    assert found.theta.std() == pytest.approx(0.3, rel=0.4)
+    jacobian = torch.autograd.functional.jacobian(at, w).numpy()
+    np.testing.assert_allclose(found.values, at(w).numpy(), rtol=1e-12)
+    np.testing.assert_allclose(found.slopes, jacobian @ found.directions, atol=1e-12)
+    for i in (0, 63, 64, 149):
+        own = torch.autograd.functional.hessian(lambda w, i=i: at(w)[i], w).numpy()
+        np.testing.assert_allclose(found.curvatures[i], found.directions.T @ own @ found.directions, atol=1e-12)
+
+
+def test_the_native_network_gives_the_same(native: plateau.Experiment) -> None:
+    x, y = samples(native)
+    torch_model = nn.Sequential(nn.Linear(64, 24), nn.Tanh(), nn.Linear(24, 10)).eval()
+    weights = np.load(native.path / "train" / "weights.npz")
+    names = {"0.weight": "W1", "0.bias": "b1", "2.weight": "W2", "2.bias": "b2"}
+    torch_model.load_state_dict({name: torch.from_numpy(weights[key].astype(np.float32)) for name, key in names.items()})
+    basis, theta = native["eigen"]["basis"].astype(float).T, native["montecarlo"]["hessian-d4/theta"]
+    data = (torch.from_numpy(x.astype(np.float32)), torch.from_numpy(y))
+    found = plateau.torch.losses(
+        torch_model, entropy, data, sigma=0.5, directions=basis, theta=theta, derivatives=True, progress=False
+    )
+    assert found.losses.dtype == np.float32
+    np.testing.assert_array_equal(found.weights, native["train"]["w_star"])
+    answer = plateau.sufficient(found, tolerances=[1e-3, 1e-6], relative_tolerances=[1e-3])
+    assert_same_answer(answer, native.sufficient())
+    for name in ("values", "slopes", "curvatures"):
+        own = native["eigen"][{"values": "sample_loss", "slopes": "sample_slope", "curvatures": "sample_curvature"}[name]]
+        np.testing.assert_allclose(getattr(found, name), own, atol=2e-5 * np.abs(own).max())
+    for name, curve in native.sufficient().curves.items():
+        np.testing.assert_allclose(answer.curves[name], curve, rtol=1e-3)
+    # And with directions of its own: the same subspace, so V over other draws is the same within its error.
+    top = plateau.torch.directions(torch_model, entropy, data, dim=4, progress=False)
+    np.testing.assert_allclose(top.eigenvalues, native["eigen"]["eigenvalues"], rtol=1e-4)
+    np.testing.assert_allclose(np.linalg.svd(top.vectors.T @ basis, compute_uv=False), 1, atol=1e-4)
+    drawn = plateau.torch.losses(torch_model, entropy, data, sigma=0.5, directions=top, draws=400, progress=False)
+    other = plateau.sufficient(drawn)
+    error = np.hypot(other.variance_standard_error, native.sufficient().variance_standard_error)
+    assert abs(other.variance - native.sufficient().variance) < 3 * error
+
+
+def state(model: nn.Module) -> list[bytes]:
+    return [t.detach().numpy().tobytes() for t in model.state_dict().values()]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_model_is_as_before(data: tuple[torch.Tensor, torch.Tensor], fails: bool) -> None:
+    torch.manual_seed(3)
+    model = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Linear(5, 3)).double()
+    model(data[0])  # running averages that are no round numbers
+    model.eval()
+    model[0].train()  # a mode of its own, which does no harm
+    before, modes, random = state(model), [m.training for m in model.modules()], torch.get_rng_state()
+    calls = 0
+
+    def loss(f: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        model[1].running_mean += 0.0  # a buffer that is written to
+        if fails and calls == 30:
+            raise KeyboardInterrupt
+        return entropy(f, y)
+
+    def run() -> None:
+        plateau.torch.losses(model, loss, data, dim=2, draws=40, directions="random", progress=False)
+
+    if fails:
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    else:
+        run()
+    assert calls >= 30
+    assert state(model) == before
+    assert [m.training for m in model.modules()] == modes
+    assert torch.equal(torch.get_rng_state(), random)
+    assert all(p.grad is None and p.requires_grad for p in model.parameters())
+
+
+def test_frozen_parameters_stay(data: tuple[torch.Tensor, torch.Tensor]) -> None:
+    model = mlp()
+    model[0].requires_grad_(False)
+    found = plateau.torch.losses(model, entropy, data, dim=3, draws=5, progress=False)
+    assert [name for name, _ in found.parameters] == ["3.weight", "3.bias"]
+    assert found.directions.shape == (18, 3)
+    model.requires_grad_(False)
+    with pytest.raises(ValueError, match="no parameter of the model requires a gradient"):
+        plateau.torch.losses(model, entropy, data, progress=False)
+
+
+def test_what_couples_or_blurs_samples_is_refused(data: tuple[torch.Tensor, torch.Tensor]) -> None:
+    def said(model: nn.Module, loss: Callable[..., torch.Tensor] = entropy, given: object = data) -> str:
+        before = state(model)
+        with pytest.raises(ValueError) as caught:  # noqa: PT011
+            plateau.torch.losses(model, loss, given, dim=2, draws=4, progress=False)
+        assert state(model) == before
+        return str(caught.value)
+
+    assert "2 (Dropout) is in training mode" in said(mlp(dropout=True).train())
+    assert "Call model.eval() first" in said(mlp(dropout=True).train())
+    norm = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Linear(5, 3)).double()
+    assert "1 (BatchNorm1d) is in training mode" in said(norm)
+    bare = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5, track_running_stats=False), nn.Linear(5, 3)).double().eval()
+    assert "1 (BatchNorm1d) has no running statistics" in said(bare)
+    attention = nn.MultiheadAttention(6, 2, dropout=0.1).double()
+    assert "the model (MultiheadAttention) is in training mode" in said(attention)
+    assert "self_attn (MultiheadAttention)" in said(nn.TransformerEncoderLayer(6, 2, 8, dropout=0.2).double())
+    # What no list of modules knows.
+    over_batch = said(mlp(), lambda f, y: entropy(f - f.mean(0), y))
+    assert "depends on its place in the batch or on the samples beside it" in over_batch
+    assert "the loss is random" in said(mlp(), lambda f, y: entropy(f + 0.1 * torch.randn_like(f), y))
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(*data), 32, shuffle=True)
+    assert "shuffle=False is needed" in said(mlp(), given=loader)
+
+    class Augmented(torch.utils.data.Dataset):
+        def __len__(self) -> int:
+            return len(data[0])
+
+        def __getitem__(self, i: int) -> tuple[torch.Tensor, torch.Tensor]:
+            return data[0][i] + 0.1 * torch.randn(6), data[1][i]
+
+    assert "shuffled or augmented at random" in said(mlp(), given=Augmented())
+    assert "not a generator" in said(mlp(), given=iter([data]))
+
+
+def test_a_loss_that_is_not_one_number_per_sample_is_refused(data: tuple[torch.Tensor, torch.Tensor]) -> None:
+    with pytest.raises(ValueError, match=r'has shape \(\); \(150,\) is needed, one per sample: .*reduction="none"'):
+        plateau.torch.losses(mlp(), nn.CrossEntropyLoss(), data, progress=False)
+    with pytest.raises(ValueError, match=r"has shape \(150, 3\).*reshape"):
+        plateau.torch.losses(mlp(), lambda f, y: f**2, data, progress=False)
+    with pytest.raises(ValueError, match="x and y have 100 and 150 samples"):
+        plateau.torch.losses(mlp(), entropy, (data[0][:100], data[1]), progress=False)
+
+
+def test_all_ways_to_give_samples_agree(data: tuple[torch.Tensor, torch.Tensor], tmp_path: Path) -> None:
+    def of(given: object, **more: object) -> plateau.Losses:
+        return plateau.torch.losses(mlp(), entropy, given, dim=2, draws=6, directions="random", progress=False, **more)
+
+    pair = of(data)
+    dataset = torch.utils.data.TensorDataset(*data)
+    for given in (
+        tuple(t.numpy() for t in data),
+        dataset,
+        torch.utils.data.DataLoader(dataset, 40),
+        [(data[0][:90], data[1][:90]), (data[0][90:], data[1][90:])],
+    ):
+        np.testing.assert_allclose(of(given).losses, pair.losses, rtol=1e-12)
+    on_disk = of(data, out=tmp_path / "losses.npy")
+    assert isinstance(on_disk.losses, np.memmap)
+    np.testing.assert_array_equal(np.load(tmp_path / "losses.npy"), pair.losses)
+    answers = [plateau.sufficient(losses, tolerances=[1e-4]) for losses in (on_disk, pair, tmp_path / "losses.npy")]
+    assert answers[0].sizes == answers[1].sizes == answers[2].sizes
+
+
+def test_tied_weights_and_named_inputs() -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed = nn.Embedding(7, 4)
+            self.head = nn.Linear(4, 7, bias=False)
+            self.head.weight = self.embed.weight
+
+        def forward(self, token: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+            return self.head(torch.tanh(self.embed(token) + shift))
+
+    torch.manual_seed(5)
+    model = Tied().double().eval()
+    x, y = {"token": torch.randint(0, 7, (40,)), "shift": torch.randn(40, 4).double()}, torch.randint(0, 7, (40,))
+    found = plateau.torch.losses(model, entropy, (x, y), dim=2, draws=3, derivatives=True, progress=False)
+    assert found.parameters == (("embed.weight", (7, 4)),)
+
+    def at(w: torch.Tensor) -> torch.Tensor:
+        table = w.reshape(7, 4)
+        return entropy(torch.tanh(table[x["token"]] + x["shift"]) @ table.T, y)
+
+    w = torch.from_numpy(found.weights)
+    np.testing.assert_allclose(found.losses[1], at(w + torch.from_numpy(found.directions @ found.theta[1])), rtol=1e-12)
+    jacobian = torch.autograd.functional.jacobian(at, w).numpy()
+    np.testing.assert_allclose(found.slopes, jacobian @ found.directions, atol=1e-12)
+    positional = plateau.torch.losses(model, entropy, ((x["token"], x["shift"]), y), dim=2, draws=3, progress=False)
+    np.testing.assert_allclose(positional.losses, found.losses, rtol=1e-9)
+
+
+def test_options_that_cannot_be_are_refused(data: tuple[torch.Tensor, torch.Tensor]) -> None:
+    def said(**options: object) -> str:
+        with pytest.raises(ValueError) as caught:  # noqa: PT011
+            plateau.torch.losses(mlp(), entropy, data, progress=False, **options)
+        return str(caught.value)
+
+    assert "sigma=0" in said(sigma=0)
+    assert "draws=1;" in said(draws=1)
+    assert "dim=99, but the model has 53 parameters" in said(dim=99)
+    assert "(53, d) is needed, a column for each; transpose them" in said(directions=np.eye(53)[:4])
+    assert "not orthonormal: PᵀP is off by 3" in said(directions=2 * np.eye(53)[:, :4])
+    assert 'directions=\'top\'; "hessian", "random" or an array' in said(directions="top")
+    assert "theta has shape (5, 3); (T, 10) is needed" in said(theta=np.zeros((5, 3)))
+
+
+def test_the_bar_is_a_line_on_stderr(data: tuple[torch.Tensor, torch.Tensor], capfd: pytest.CaptureFixture[str]) -> None:
+    plateau.torch.losses(mlp(), entropy, data, dim=2, draws=4, directions="random")
+    assert "losses: draws" in capfd.readouterr().err
+    plateau.torch.losses(mlp(), entropy, data, dim=2, draws=4, directions="random", progress=False)
+    assert capfd.readouterr().err == ""
