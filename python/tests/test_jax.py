@@ -172,7 +172,7 @@ def test_a_network_the_pipeline_does_not_know(kind: str, native: plateau.Experim
     assert answer.variance == pytest.approx(np.var(found.losses, axis=1, ddof=1).mean(), rel=1e-9)
     assert set(answer.curves) == {"diagonal", "quadratic", "second-order"}
     assert kind in (tmp_path / "report" / "index.html").read_text()
-    assert json.loads((tmp_path / "report" / "summary.json").read_text())["variance"] == answer.variance
+    assert json.loads((tmp_path / "report" / "summary.json").read_text())["settings"][0]["variance"] == answer.variance
 
 
 def test_what_couples_or_blurs_samples_is_refused(params: dict, data: tuple[np.ndarray, np.ndarray]) -> None:

@@ -145,12 +145,15 @@ def test_a_report_can_be_kept(losses: np.ndarray, tmp_path: Path) -> None:
         plateau.sufficient(losses, sigma=1.0, theta=theta, report=own)
     assert (own / "thesis.txt").read_text() == "mine"
     for title in ("First", "Second"):
-        found = plateau.sufficient(losses, tolerances=TOLERANCES, sigma=1.0, theta=theta, report=tmp_path / "page", title=title)
+        found = plateau.sufficient(
+            losses, tolerances=TOLERANCES, sigma=1.0, theta=theta, eigenvalues=[4.0, -0.5], report=tmp_path / "page", title=title
+        )
         assert found.report == tmp_path / "page" / "index.html"
         assert title in found.report.read_text()
     summary = json.loads((tmp_path / "page" / "summary.json").read_text())
-    assert summary["variance"] == found.variance
+    assert summary["settings"][0]["variance"] == found.variance
     assert "draws 60" in found.report.read_text()
+    assert json.loads((tmp_path / "page" / "summary.json").read_text())["eigenvalues"] == [4.0, -0.5]
     assert str(tmp_path) not in found.report.read_text()
 
 

@@ -105,9 +105,11 @@ fn given_losses_give_what_our_own_do() {
         copy(&place, &format!("eigen/{from}.npy"), &format!("{to}.npy"));
     }
     copy(&place, "montecarlo/own/theta.npy", "theta.npy");
+    npz::write(&place.path("h.npz"), &[("mu".to_owned(), ndarray::array![3.5, 2.0, -0.25].into_dyn())])
+        .unwrap();
     let file = with_settings(
         &place,
-        "[{name: own, losses: losses.npy, dim: 3, sigma: 0.5, theta: theta.npy, values: values.npy, slopes: slopes.npy, curvatures: curvatures.npy},
+        "[{name: own, losses: losses.npy, dim: 3, sigma: 0.5, theta: theta.npy, values: values.npy, slopes: slopes.npy, curvatures: curvatures.npy, eigenvalues: 'h.npz[mu]'},
           {name: packed, losses: 'all.npz[at_draws]', dim: 3, sigma: 0.5}, {name: single, losses: losses-f32.npy, dim: 3, sigma: 0.5}]",
     );
     let made = place.make_with(&file, &["mine"]);
@@ -147,11 +149,15 @@ fn given_losses_give_what_our_own_do() {
     assert_eq!(status.matches("fresh").count(), 3, "{status}");
     let html = std::fs::read_to_string(place.path("artifacts/mine/report/index.html")).unwrap();
     assert!(
-        html.contains("own: losses.npy") && html.contains("another program"),
+        html.contains(
+            "own: losses.npy; eigenvalues of the Hessian in its directions: 3.5, 2, −0.25 loss per"
+        ) && html.contains("<li>single: losses-f32.npy</li>")
+            && html.contains("another program"),
         "the page says what was given"
     );
     let summary = json(&place, "artifacts/mine/report/summary.json");
     assert_eq!((&summary["network"], &summary["train_loss"]), (&Value::Null, &Value::Null));
+    assert_eq!(summary["eigenvalues"], serde_json::json!([3.5, 2.0, -0.25]));
 }
 
 #[test]
@@ -206,6 +212,7 @@ fn what_is_wrong_with_given_losses_is_named() {
         ),
         (with("basis: hessian"), "settings[0]: `losses` come with the directions"),
         (with("theta: theta.npy"), "good.npy: 6 draws, but theta of \"a\" has 5"),
+        (with("eigenvalues: v.npy"), "v.npy: shape [50]; [2] is needed"),
         (with("values: v.npy"), "`values`, `slopes` and `curvatures` go together"),
         (with("values: v.npy, slopes: s.npy, curvatures: h.npy"), "h.npy: row 7 is not symmetric"),
         (with("values: v.npy, slopes: v.npy, curvatures: h.npy"), "v.npy: shape [50]; [50, 2] is needed"),

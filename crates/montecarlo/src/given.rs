@@ -34,6 +34,8 @@ struct Given<'a> {
     losses: Losses,
     /// (T, d)
     theta: Option<Array2<f64>>,
+    /// (d,), loss per squared parameter unit; empty where they are not given
+    eigenvalues: Vec<f64>,
 }
 
 /// All settings of an experiment whose losses are given.
@@ -113,7 +115,13 @@ impl<'a> Given<'a> {
                 return Err(Failure::input(format!("{name}: {dtype}; f32 or f64 is needed"), hint).into());
             }
         };
-        Ok(Self { setting, name, losses, theta: own_draws(ctx, setting)? })
+        let eigenvalues = match &setting.eigenvalues {
+            Some(path) => {
+                read_finite(&ctx.resolve(path), "eigenvalues", &[setting.dim])?.into_raw_vec_and_offset().0
+            }
+            None => vec![],
+        };
+        Ok(Self { setting, name, losses, theta: own_draws(ctx, setting)?, eigenvalues })
     }
 
     /// (T, N)
@@ -157,6 +165,7 @@ impl<'a> Given<'a> {
             control_mean: None,
             losses: setting.losses.as_ref().map(|path| path.display().to_string()),
             has_derivatives,
+            eigenvalues: self.eigenvalues.clone(),
         })
     }
 
@@ -208,7 +217,8 @@ fn read_finite(path: &Path, array: &str, needed: &[usize]) -> Result<ArrayD<f64>
     let found = experiment::to_real::<f64, ndarray::IxDyn>(arrays::read(path, array)?, &name)?;
     if found.shape() != needed {
         let message = format!("{name}: shape {:?}; {needed:?} is needed", found.shape());
-        let hint = "a row for each sample of the losses, d as in the setting";
+        let hint =
+            "d is `dim` of the setting; slopes and curvatures have a row for each sample of the losses";
         return Err(Failure::input(message, hint).into());
     }
     match found.iter().position(|v| !v.is_finite()) {

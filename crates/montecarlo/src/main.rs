@@ -251,6 +251,7 @@ fn run_setting<R: Real>(
         control_mean: taken.control.map(|(_, mean)| mean),
         losses: None,
         has_derivatives: false,
+        eigenvalues: vec![],
     })
 }
 

@@ -96,6 +96,9 @@ pub struct Setting {
     /// Beside `losses`, for the theories: Pᵀ∇²ℓ_i(w*)P, (N, d, d).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub curvatures: Option<PathBuf>,
+    /// Beside `losses`, for the page: eigenvalues of the Hessian of the mean loss in these directions, (d,).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eigenvalues: Option<PathBuf>,
 }
 
 fn given() -> BasisName {
@@ -122,6 +125,9 @@ impl Setting {
         let some = [&self.values, &self.slopes, &self.curvatures].map(Option::is_some);
         Unfit::unless(some == [false; 3] || (is_given && some == [true; 3]), key, || {
             "`values`, `slopes` and `curvatures` go together, and with `losses`".into()
+        })?;
+        Unfit::unless(self.eigenvalues.is_none() || is_given, key, || {
+            "`eigenvalues` go with `losses`; `eigen` computes its own".into()
         })
     }
 }
@@ -247,7 +253,9 @@ impl Section for MonteCarlo {
     }
 
     fn files(&self) -> Vec<PathBuf> {
-        let of = |s: &Setting| [&s.theta, &s.losses, &s.values, &s.slopes, &s.curvatures].map(Clone::clone);
+        let of = |s: &Setting| {
+            [&s.theta, &s.losses, &s.values, &s.slopes, &s.curvatures, &s.eigenvalues].map(Clone::clone)
+        };
         self.settings.iter().flat_map(of).flatten().collect()
     }
 }
@@ -314,6 +322,9 @@ pub struct SettingFact {
     /// whether values, slopes and curvatures are given beside them
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_derivatives: bool,
+    /// (d,), loss per squared parameter unit, where they are given beside the losses
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub eigenvalues: Vec<f64>,
 }
 
 /// What a landscape is of.

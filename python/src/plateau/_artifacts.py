@@ -17,7 +17,7 @@ from ._result import Exponent, Interval, Size, Sufficient
 
 STAGES = ("fetch-data", "train", "eigen", "montecarlo", "bound", "spectrum", "stream", "family", "report")
 MANIFEST_FORMAT = 2
-SUMMARY_FORMAT = 2
+SUMMARY_FORMAT = 3
 _LOSS_UNITS = {"softmax-cross-entropy": "nats", "squared-error": "target²"}
 
 
@@ -137,6 +137,11 @@ class Experiment(Mapping[str, Stage]):
     def facts(self) -> dict[str, dict[str, Any]]:
         """Facts of every finished stage, by its name."""
         return {stage: self[stage].facts for stage in self}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What may make the numbers wrong, a sentence each, from every finished stage."""
+        return tuple(warning for stage in self for warning in self[stage].manifest.get("warnings", []))
 
     @property
     def settings(self) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ def sufficient(
     values: npt.ArrayLike | None = None,
     slopes: npt.ArrayLike | None = None,
     curvatures: npt.ArrayLike | None = None,
+    eigenvalues: npt.ArrayLike | None = None,
     unit: str = "nats",
     report: str | os.PathLike[str] | None = None,
     title: str = "How many samples are enough?",
@@ -60,6 +61,7 @@ def sufficient(
         values: ℓ_i(w*), (N,), for the theories, with `slopes`, `curvatures` and `theta`.
         slopes: Pᵀ∇ℓ_i(w*), (N, d).
         curvatures: Pᵀ∇²ℓ_i(w*)P, (N, d, d).
+        eigenvalues: of the Hessian in these directions, (d,), for the report, with `theta`.
         unit: of a loss, for `print`; it changes no number.
         report: a folder for the page with figures and tables (`index.html`); None: no report. What is there is replaced.
         title: of that page.
@@ -77,6 +79,7 @@ def sufficient(
         theta = taken.theta if theta is None else theta
         if values is None and slopes is None and curvatures is None:
             values, slopes, curvatures = taken.values, taken.slopes, taken.curvatures
+        eigenvalues = taken.eigenvalues if eigenvalues is None else eigenvalues
         losses = taken.losses
     derivatives = {"values": values, "slopes": slopes, "curvatures": curvatures}
     given = {name: array for name, array in derivatives.items() if array is not None}
@@ -86,7 +89,8 @@ def sufficient(
     with tempfile.TemporaryDirectory(prefix="plateau-", dir=scratch) as name:
         folder = Path(name)
         setting: dict[str, Any] = {"name": _SETTING, "losses": _put(folder, "losses", losses)}
-        arrays = given if theta is None else {**given, "theta": theta}
+        beside = {"theta": theta, "eigenvalues": None if theta is None else eigenvalues}
+        arrays = {**given, **{key: array for key, array in beside.items() if array is not None}}
         setting |= {key: _put(folder, key, array) for key, array in arrays.items()}
         setting |= {"dim": _dim(theta), "sigma": 1.0 if sigma is None else float(sigma)}
         sections = {

@@ -58,7 +58,7 @@ pub struct Summary {
     pub test_accuracy: Option<f64>,
     /// ‖∇L_N(w*)‖, per parameter unit
     pub gradient_norm: Option<f64>,
-    /// top Ritz values of the Hessian at w*, per squared parameter unit
+    /// of the Hessian at w*, per squared parameter unit: the top Ritz values, or those given for the setting of the answer
     pub eigenvalues: Vec<f64>,
     /// the setting of the answer, of `montecarlo.settings`
     pub setting: String,
@@ -145,7 +145,13 @@ pub fn of(params: &Report, experiment: &Experiment, answer: &Setting, figures: &
         train_accuracy: model.and_then(|m| m.train_accuracy),
         test_accuracy: model.and_then(|m| m.test_accuracy),
         gradient_norm: model.map(|m| m.gradient_norm),
-        eigenvalues: experiment.trained.as_ref().map_or(vec![], |t| t.eigenpairs.eigenvalues.to_vec()),
+        eigenvalues: match &experiment.trained {
+            Some(trained) => trained.eigenpairs.eigenvalues.to_vec(),
+            None => {
+                let own = experiment.given.iter().find(|g| g.name == answer.found.name);
+                own.map_or(vec![], |g| g.eigenvalues.clone())
+            }
+        },
         setting: answer.found.name.clone(),
         settings: experiment.settings.iter().map(|s| SettingSummary::of(&s.found)).collect(),
         step: experiment.step,

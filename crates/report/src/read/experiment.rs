@@ -4,6 +4,7 @@ use anyhow::Result;
 use pipeline::shell::StageContext;
 use records::bound::{Pilots, Sufficient, SufficientRow, SweepFindings, TheoryDocument};
 use records::fetch_data;
+use records::montecarlo::SettingFact;
 use store::artifact::Inputs;
 use store::manifest::Manifest;
 
@@ -41,8 +42,8 @@ pub struct Experiment {
     pub n_samples: usize,
     /// none where the losses are given
     pub trained: Option<Trained>,
-    /// files of given losses, by setting
-    pub given: Vec<(String, String)>,
+    /// settings whose losses are given
+    pub given: Vec<SettingFact>,
     pub unit: Unit,
     /// s, samples
     pub step: usize,
@@ -68,8 +69,7 @@ impl Experiment {
         let inputs = &ctx.inputs;
         let theory: TheoryDocument = inputs.document()?;
         let measured: records::montecarlo::Facts = inputs.facts()?;
-        let given = measured.settings.iter().filter_map(|s| Some((s.name.clone(), s.losses.clone()?)));
-        let given = given.collect::<Vec<_>>();
+        let given = measured.settings.iter().filter(|s| s.losses.is_some()).cloned().collect::<Vec<_>>();
         let trained = if given.is_empty() { Some(Trained::read(inputs)?) } else { None };
         Ok(Self {
             name: ctx.experiment.clone(),

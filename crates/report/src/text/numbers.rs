@@ -97,6 +97,11 @@ pub fn decimals(value: f64, digits: usize) -> String {
     format!("{value:.digits$}").replace('-', "−")
 }
 
+/// Numbers in a sentence.
+pub fn list(values: &[f64]) -> String {
+    values.iter().map(|&v| short(v)).collect::<Vec<_>>().join(", ")
+}
+
 /// `1 direction`, `2 directions`.
 pub fn count(n: usize, one: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{} {one}s", grouped(n)) }
