@@ -84,9 +84,10 @@ $(patsubst $(A)/%/manifest.json,%,$(2)): %: $(A)/%/manifest.json
 .PHONY: $(patsubst $(A)/%/manifest.json,%,$(2))
 endef
 $(foreach s,$(STAGES),$(eval $(call stage,$(s),$(call done,$(s)))))
-$(if $(GIVEN),$(foreach s,montecarlo bound report,$(eval $(call stage,$(s),$(call given,$(s))))))
+WITH_GIVEN := montecarlo bound report
+$(if $(GIVEN),$(foreach s,$(WITH_GIVEN),$(eval $(call stage,$(s),$(call given,$(s))))))
 # What is not needed there says so.
-$(foreach s,fetch-data train eigen spectrum stream,$(GIVEN:%=%/$(s))): $(BINARIES)
+$(foreach s,$(filter-out $(WITH_GIVEN),$(STAGES)),$(GIVEN:%=%/$(s))): $(BINARIES)
 	@$(BIN)/$(notdir $@) $(places) --experiment $(@D) $(Q)
 $(if $(FAMILIES),$(foreach s,family report,$(eval $(call stage,$(s),$(call joined,$(s))))))
 

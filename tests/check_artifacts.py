@@ -18,13 +18,10 @@ import numpy as np
 DTYPES = {"|u1": np.uint8, "<i8": np.int64, "<f4": np.float32, "<f8": np.float64}
 
 
-STAGES = ["fetch-data", "train", "eigen", "montecarlo", "bound", "spectrum", "stream", "report"]
-
-
-def load_all(root, stages=STAGES):
-    """Every array of every manifest, checked for type and shape; a dict by 'stage/file'."""
+def load_all(root, stages=None):
+    """Every array of every manifest, or of those of `stages`, checked for type and shape; a dict by 'stage/file'."""
     arrays, manifests = {}, {}
-    for stage in stages:
+    for stage in stages or [path.parent.name for path in root.glob("*/manifest.json")]:
         manifest = json.loads((root / stage / "manifest.json").read_text())
         manifests[stage] = manifest
         for name, output in manifest["outputs"].items():
@@ -95,7 +92,7 @@ class Subject:
         if "conv" in layer:
             side = lambda n: (n + 2 * layer["padding"] - layer["kernel"]) // layer["stride"] + 1
             return [layer["conv"], side(image[1]), side(image[2])]
-        size = layer.get("max_pool") or layer["average_pool"]
+        size = layer["max_pool"] if "max_pool" in layer else layer["average_pool"]
         return [image[0], image[1] // size, image[2] // size]
 
     def forward(self, layer, weights, bias, h):
@@ -107,7 +104,7 @@ class Subject:
             squares = np.lib.stride_tricks.sliding_window_view(np.pad(h, border), weights.shape[2:], axis=(2, 3))
             squares = squares[:, :, :: layer["stride"], :: layer["stride"]]
             return np.einsum("ncyxab,ocab->noyx", squares, weights, optimize=True) + bias[:, None, None]
-        size = layer.get("max_pool") or layer["average_pool"]
+        size = layer["max_pool"] if "max_pool" in layer else layer["average_pool"]
         n, c, height, width = h.shape
         h = h[:, :, : height // size * size, : width // size * size]
         squares = h.reshape(n, c, height // size, size, width // size, size)
@@ -121,6 +118,7 @@ class Subject:
         if self.loss == "softmax-cross-entropy":
             top = h.max(axis=1)
             return np.log(np.exp(h - top[:, None]).sum(axis=1)) + top - h[np.arange(len(h)), self.y]
+        assert self.loss == "squared-error", f"{self.loss}: its formula is needed here"
         target = np.eye(self.layers[-1]["linear"])[self.y] if self.y.dtype == np.int64 else self.y.reshape(len(self.y), -1)
         return 0.5 * ((h - target) ** 2).sum(axis=1)
 
@@ -583,6 +581,7 @@ def exact_trace(subject, n):
         if subject.loss == "softmax-cross-entropy":
             inner = np.einsum("ic,ica,ica->i", p, jacobian, jacobian) - (np.einsum("ic,ica->ia", p, jacobian) ** 2).sum(axis=1)
         else:
+            assert subject.loss == "squared-error", f"{subject.loss}: its Hessian in f is needed here"
             inner = (jacobian**2).sum(axis=(1, 2))
         total += (((inputs[depth] ** 2).sum(axis=1) + 1) * inner).mean()
         jacobian = jacobian @ pairs[depth][0]
@@ -625,8 +624,9 @@ def check_spectrum(arrays, manifests, subject, root):
             d = min(len(values), len(largest))
             # For a symmetric matrix the residual bounds the distance to an eigenvalue.
             assert (np.abs(largest[:d] - values[:d]) <= residuals[:d] + of_eigen[:d] + 1e-6 * largest[0]).all()
-        positive = largest[largest > 0]
-        ratios = positive[:-1] / positive[1:]
+        # A gap is what the residuals leave of it: from the least that one value can be to the most that the next can.
+        least, most = (largest - residuals)[:-1], (largest + residuals)[1:]
+        ratios = np.where((least > 0) & (largest[1:] > 0), least / most, 0)
         document = json.loads((root / "spectrum/outliers.json").read_text())
         whole = document["by_prefix"][-1]
         assert whole["n_samples"] == n and whole["outliers"] == int(ratios.argmax()) + 1, whole

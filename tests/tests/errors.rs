@@ -73,12 +73,7 @@ const WRONG: &[[&str; 4]] = &[
         "{dataset: files, files: {train_x: x.npy, train_y: y.npy}}",
         "normalisation: null, but nothing is known of your own files; {scale: 1, mean: 0, std: 1}",
     ],
-    [
-        "fetch-data",
-        "fetch-data.dataset",
-        "mnits",
-        "dataset: unknown variant `mnits`, expected one of `digits`, `mnist`",
-    ],
+    ["fetch-data", "fetch-data.dataset", "mnits", "dataset: unknown variant `mnits`, expected one of `"],
     ["fetch-data", "fetch-data.dataset", "mnits", "hint: did you mean `mnist`?"],
     ["fetch-data", "fetch-data.n_test", "1796", "n_test: 1796 of 1797 samples"],
     [

@@ -82,9 +82,6 @@ mod tests {
         assert_eq!(read("mnist").unwrap().entry().unwrap().n_train, 60_000);
         assert!(read("files").unwrap().entry().is_none());
         let message = read("mnits").unwrap_err().to_string();
-        assert!(
-            message.starts_with("unknown variant `mnits`, expected one of `digits`, `mnist`"),
-            "{message}"
-        );
+        assert!(message.starts_with("unknown variant `mnits`, expected one of `"), "{message}");
     }
 }

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use identity::{Parts, of_stage};
-
-const STAGES: [&str; 9] =
-    ["fetch-data", "train", "eigen", "montecarlo", "bound", "spectrum", "stream", "family", "report"];
+use records::stages::names;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
@@ -20,8 +18,13 @@ fn copy() -> tempfile::TempDir {
         std::fs::copy(root().join(file), to.path().join(file)).unwrap();
     }
     copy_folder(&root().join("crates"), &to.path().join("crates"));
+    // What is inside the program; the rest is the cache of downloads.
     std::fs::create_dir(to.path().join("data")).unwrap();
-    std::fs::copy(root().join("data/digits.csv.gz"), to.path().join("data/digits.csv.gz")).unwrap();
+    for path in std::fs::read_dir(root().join("data")).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.to_str().is_some_and(|path| path.ends_with(".csv.gz")) {
+            std::fs::copy(&path, to.path().join("data").join(path.file_name().unwrap())).unwrap();
+        }
+    }
     to
 }
 
@@ -39,7 +42,7 @@ fn copy_folder(from: &Path, to: &Path) {
 }
 
 fn all(root: &Path) -> Vec<Parts> {
-    STAGES.iter().map(|stage| of_stage(root, stage).0).collect()
+    names().into_iter().map(|stage| of_stage(root, stage).0).collect()
 }
 
 /// Stages whose code is another after `edit`, each with the parts that differ.
@@ -54,7 +57,7 @@ fn changed(edit: impl FnOnce(&Path)) -> Vec<(&'static str, Vec<String>)> {
         names.into_iter().filter(|n| old.get(*n) != new.get(*n)).cloned().collect::<Vec<_>>()
     };
     let differ = before.iter().zip(&after).map(parts);
-    STAGES.into_iter().zip(differ).filter(|(_, parts)| !parts.is_empty()).collect()
+    names().into_iter().zip(differ).filter(|(_, parts)| !parts.is_empty()).collect()
 }
 
 /// Puts `text` at the end of a file.
@@ -63,7 +66,7 @@ fn append(path: &Path, text: &str) {
     std::fs::write(path, old + text).unwrap();
 }
 
-fn names(changed: &[(&'static str, Vec<String>)]) -> Vec<&'static str> {
+fn of(changed: &[(&'static str, Vec<String>)]) -> Vec<&'static str> {
     changed.iter().map(|(stage, _)| *stage).collect()
 }
 
@@ -83,9 +86,9 @@ fn a_new_key_of_report_leaves_every_other_stage_fresh() {
 fn a_kernel_makes_the_stages_stale_that_link_it_and_is_named() {
     let kernel = |root: &Path| append(&root.join("crates/landscape/src/lib.rs"), "pub fn kernel() {}\n");
     let found = changed(kernel);
-    assert!(names(&found).contains(&"eigen") && names(&found).contains(&"montecarlo"), "{found:?}");
+    assert!(of(&found).contains(&"eigen") && of(&found).contains(&"montecarlo"), "{found:?}");
     assert!(found.iter().all(|(_, parts)| *parts == ["landscape"]), "{found:?}");
-    assert!(!names(&found).contains(&"fetch-data"), "{found:?}");
+    assert!(!of(&found).contains(&"fetch-data"), "{found:?}");
 }
 
 /// The digits are included by the catalogue; the Makefile only by a test, so the copies here do not need one.
@@ -118,7 +121,7 @@ fn comments_documentation_and_tests_change_nothing() {
 fn a_record_is_part_of_the_stages_that_write_and_read_it() {
     let found =
         changed(|root| append(&root.join("crates/records/src/bound/documents.rs"), "pub struct Other;\n"));
-    assert_eq!(names(&found), ["bound", "family", "report"]);
+    assert_eq!(of(&found), ["bound", "family", "report"]);
 }
 
 #[test]

@@ -34,7 +34,7 @@ impl Fixture {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
         let mut dirs = std::fs::read_dir(root).unwrap().map(|e| e.unwrap().path()).collect::<Vec<_>>();
         dirs.sort();
-        assert_eq!(dirs.len(), 10, "ten cases");
+        assert!(!dirs.is_empty(), "no case");
         dirs.into_iter().map(Self::read).collect()
     }
 

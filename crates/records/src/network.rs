@@ -89,7 +89,8 @@ impl LayerKeys {
             let needed = "one of `linear`, `conv`, `max_pool` and `average_pool` is needed in each layer";
             return Err(Unfit::new(key, format!("has {names}; {needed}")));
         };
-        let (is_conv, is_pool) = (self.conv.is_some(), self.linear.is_none() && self.conv.is_none());
+        let is_conv = self.conv.is_some();
+        let is_pool = !Layer { kind, activation, bias: false }.is_affine();
         Unfit::unless(!is_conv || self.kernel.is_some(), key, || {
             "a convolution needs a `kernel`, such as 3".into()
         })?;

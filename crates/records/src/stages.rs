@@ -32,7 +32,7 @@ const fn row(name: &'static str, reads: &'static [&'static str]) -> Row {
 }
 
 /// Every stage, in the order in which they run.
-pub const ROWS: [Row; 9] = [
+pub const ROWS: &[Row] = &[
     row("fetch-data", &[]),
     row("train", &["fetch-data"]),
     row("eigen", &["fetch-data", "train"]),

@@ -106,7 +106,10 @@ impl Layer {
 
     /// Whether it has weights.
     pub fn is_affine(&self) -> bool {
-        matches!(self.kind, Kind::Linear { .. } | Kind::Conv { .. })
+        match self.kind {
+            Kind::Linear { .. } | Kind::Conv { .. } => true,
+            Kind::MaxPool { .. } | Kind::AveragePool { .. } => false,
+        }
     }
 
     /// Shape of its weights as a matrix (filters, values below each) over an image; (0, 0) for a pool.

@@ -106,8 +106,8 @@ impl Loss {
         }
     }
 
-    /// What [`Loss::apply_hessian`] needs to know of the outputs `f` (B, C): softmax(f), or nothing.
-    pub fn hessian_factor<R: Real>(self, f: ArrayView2<R>) -> Array2<R> {
+    /// What [`Loss::apply_hessian`] needs to know of the outputs `f` (B, C) and their targets: softmax(f), or nothing.
+    pub fn hessian_factor<R: Real>(self, f: ArrayView2<R>, _targets: &Targets) -> Array2<R> {
         match self {
             Self::SoftmaxCrossEntropy => softmax(f),
             Self::SquaredError => Array2::zeros((0, 0)),
@@ -116,7 +116,7 @@ impl Loss {
 
     /// `∇²_f ℓ · t` in place, for d tangents `t` (B, d, C) of the outputs: `p∘t − p (p·t)`, or t itself.
     ///
-    /// `p` is the [`Loss::hessian_factor`] of the outputs. Neither Hessian depends on the target.
+    /// `p` is the [`Loss::hessian_factor`] of the outputs.
     pub fn apply_hessian<R: Real>(self, p: ArrayView2<R>, mut t: ArrayViewMut3<R>) {
         match self {
             Self::SoftmaxCrossEntropy => {

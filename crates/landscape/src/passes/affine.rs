@@ -192,7 +192,11 @@ struct Conv {
 impl Conv {
     /// `None` for a linear layer.
     fn of(network: &Network, l: usize) -> Option<Self> {
-        let Kind::Conv { filters, kernel, padding, stride } = network.layer(l).kind else { return None };
+        let (filters, kernel, padding, stride) = match network.layer(l).kind {
+            Kind::Conv { filters, kernel, padding, stride } => (filters, kernel, padding, stride),
+            Kind::Linear { .. } => return None,
+            Kind::MaxPool { .. } | Kind::AveragePool { .. } => panic!("layer {l} has no weights"),
+        };
         let (below, above) = (network.image(l - 1), network.image(l));
         let forward = Correlation {
             height: below.height + 2 * padding,

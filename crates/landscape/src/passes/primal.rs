@@ -49,7 +49,7 @@ impl<R: Real> Primal<R> {
         };
         primal.forward(network, w);
         primal.backward(network, w);
-        primal.hessian_factor = network.loss.hessian_factor(primal.outputs.view());
+        primal.hessian_factor = network.loss.hessian_factor(primal.outputs.view(), &primal.targets);
         primal
     }
 

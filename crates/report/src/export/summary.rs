@@ -145,13 +145,7 @@ pub fn of(params: &Report, experiment: &Experiment, answer: &Setting, figures: &
         train_accuracy: model.and_then(|m| m.train_accuracy),
         test_accuracy: model.and_then(|m| m.test_accuracy),
         gradient_norm: model.map(|m| m.gradient_norm),
-        eigenvalues: match &experiment.trained {
-            Some(trained) => trained.eigenpairs.eigenvalues.to_vec(),
-            None => {
-                let own = experiment.given.iter().find(|g| g.name == answer.found.name);
-                own.map_or(vec![], |g| g.eigenvalues.clone())
-            }
-        },
+        eigenvalues: eigenvalues(experiment, &answer.found.name),
         setting: answer.found.name.clone(),
         settings: experiment.settings.iter().map(|s| SettingSummary::of(&s.found)).collect(),
         step: experiment.step,
@@ -159,6 +153,13 @@ pub fn of(params: &Report, experiment: &Experiment, answer: &Setting, figures: &
         sufficient: experiment.rows.clone(),
         facts: facts_of(figures),
     }
+}
+
+/// Of the network, or those given for the setting.
+fn eigenvalues(experiment: &Experiment, setting: &str) -> Vec<f64> {
+    let given = || experiment.given.iter().find(|g| g.name == setting).map(|g| g.eigenvalues.clone());
+    let own = experiment.trained.as_ref().map(|t| t.eigenpairs.eigenvalues.to_vec());
+    own.or_else(given).unwrap_or_default()
 }
 
 /// The summary of a family, by its largest size.
