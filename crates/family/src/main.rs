@@ -8,7 +8,7 @@ mod members;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use ndarray::Array2;
+use ndarray::{Array2, Array3};
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext};
 use records::Family;
@@ -57,6 +57,10 @@ fn write_arrays(ctx: &mut StageContext, members: &[Found]) -> Result<()> {
     };
     let eigenvalues = padded(&|m| &m.eigenvalues);
     let cosines = padded(&|m| &m.cosines);
+    let n_sizes = members.iter().map(|m| m.changes.len()).max().unwrap_or(0);
+    let changes = Array3::from_shape_fn((members.len(), n_sizes, 2), |(m, i, column)| {
+        members[m].changes.get(i).map_or(f64::NAN, |&(k, change)| [k as f64, change][column])
+    });
     let out = &mut ctx.outputs;
     out.write(
         "eigenvalues.npy",
@@ -64,6 +68,8 @@ fn write_arrays(ctx: &mut StageContext, members: &[Found]) -> Result<()> {
         "loss / parameter unit^2",
         "top Ritz values of each member, (members, d)",
     )?;
+    let meaning = "k (samples) and the mean of |L_{k+s} - L_k| at w* over random orders, (members, sizes, 2)";
+    out.write("change_at_minimiser.npy", &changes, "samples, loss", meaning)?;
     let meaning = "of the angles between P_k and P_N of the same replica, (members, d)";
     Ok(out.write("cosines.npy", &cosines, "1", meaning)?)
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use landscape::change::delta::{MonteCarlo, MonteCarloRun};
-use landscape::change::prefix::prefix_sizes;
+use landscape::change::prefix::{geometric_sizes, prefix_sizes};
 use landscape::change::surface::{Landscape, landscape};
 use landscape::passes::draws::Draws;
 use landscape::{Network, Real, Samples};
@@ -356,16 +356,6 @@ fn grid_sizes(n_samples: usize, step: usize, grid: &Grid) -> Vec<usize> {
     sizes
 }
 
-/// `count` multiples of `step` in geometric steps from `step` to `largest`; fewer where they meet.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // between step and largest
-fn geometric_sizes(step: usize, largest: usize, count: usize) -> Vec<usize> {
-    let steps = (largest / step) as f64;
-    let place = |i: usize| steps.powf(i as f64 / (count.max(2) - 1) as f64).round() as usize * step;
-    let mut sizes = (0..count).map(place).collect::<Vec<_>>();
-    sizes.dedup();
-    sizes
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -380,13 +370,5 @@ mod tests {
         assert_eq!(grid_sizes(1000, 1, &grid), [10, 999]);
         assert!(grid.left_out(60, 1).unwrap().contains("[1000] are left out, as there are 60 samples"));
         assert_eq!(grid.left_out(1001, 1), None);
-    }
-
-    #[test]
-    fn sizes_of_the_slider_run_from_the_step_to_the_largest() {
-        assert_eq!(geometric_sizes(1, 1000, 4), [1, 10, 100, 1000]);
-        assert_eq!(geometric_sizes(64, 6400, 3), [64, 640, 6400]);
-        assert_eq!(geometric_sizes(1, 3, 9), [1, 2, 3]);
-        assert!(geometric_sizes(1, 1000, 0).is_empty());
     }
 }

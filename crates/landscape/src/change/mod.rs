@@ -1,5 +1,6 @@
 //! How the loss changes as samples arrive: `L_k`, Δ_k, its theory, V and its interval, the sufficient size K.
 
+pub mod absolute;
 pub mod control_variate;
 pub mod decay;
 pub mod delta;

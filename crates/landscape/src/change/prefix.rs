@@ -56,6 +56,16 @@ pub fn prefix_sizes(n_samples: usize, step: usize) -> Vec<usize> {
     (1..n_samples / step).map(|i| i * step).collect()
 }
 
+/// `count` multiples of `step` in geometric steps from `step` to `largest`; fewer where they meet.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // between step and largest
+pub fn geometric_sizes(step: usize, largest: usize, count: usize) -> Vec<usize> {
+    let steps = (largest / step) as f64;
+    let place = |i: usize| steps.powf(i as f64 / (count.max(2) - 1) as f64).round() as usize * step;
+    let mut sizes = (0..count).map(place).collect::<Vec<_>>();
+    sizes.dedup();
+    sizes
+}
+
 /// `1/k − 1/(k+s)`, the factor of the order average (`docs/method.md`, 1.2), as `s / (k (k+s))`.
 pub fn order_factor(k: usize, step: usize) -> f64 {
     let (k, s) = (k as f64, step as f64);
@@ -189,5 +199,13 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn geometric_sizes_run_from_the_step_to_the_largest() {
+        assert_eq!(geometric_sizes(1, 1000, 4), [1, 10, 100, 1000]);
+        assert_eq!(geometric_sizes(64, 6400, 3), [64, 640, 6400]);
+        assert_eq!(geometric_sizes(1, 3, 9), [1, 2, 3]);
+        assert!(geometric_sizes(1, 1000, 0).is_empty());
     }
 }

@@ -4,9 +4,26 @@ use records::stages;
 use serde_yaml::Value;
 
 /// Targets of the Makefile that are no experiments.
-const TARGETS: [&str; 18] = [
-    "all", "bench", "browser", "check", "clean", "doc", "dry-run", "full", "help", "man", "params", "quick",
-    "scale", "schema", "setup", "status", "test", "FORCE",
+const TARGETS: [&str; 19] = [
+    "all",
+    "bench",
+    "browser",
+    "check",
+    "clean",
+    "doc",
+    "dry-run",
+    "full",
+    "help",
+    "man",
+    "params",
+    "quick",
+    "scale",
+    "schema",
+    "setup",
+    "status",
+    "test",
+    "test-python",
+    "FORCE",
 ];
 
 /// What is wrong with a key below `experiments`, and what to do about it; `None`: nothing is.

@@ -108,11 +108,11 @@ mod tests {
     use records::train::PolishEnd;
 
     use super::*;
-    use crate::read::fixtures::{curve, member, nats, polished, unfitted};
+    use crate::read::fixtures::{self, curve, member, polished, unfitted};
 
     #[test]
     fn a_family_answers_with_what_it_has() {
-        let of = |ladders, members| answer(&Family { ladders, members, unit: nats(), warnings: vec![] });
+        let of = |ladders, members| answer(&fixtures::family(ladders, members));
         let two = ["b", "c"].map(|v| Ladder { variant: Some(v.into()), ..unfitted() }).into();
         let plain = || vec![member("a/1", None)];
         assert_eq!(

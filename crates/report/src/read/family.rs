@@ -1,6 +1,7 @@
 //! What `family` reports: the members, and the ladders of sizes that they make.
 
 use anyhow::Result;
+use ndarray::{Array3, Ix3};
 use records::family::{Curves, Ladder, MemberResult, Members, Rung};
 use store::artifact::Inputs;
 
@@ -14,6 +15,8 @@ pub struct Family {
     pub unit: Unit,
     /// what may make the numbers of members wrong; one that several have stands once, with the first of them
     pub warnings: Vec<String>,
+    /// (members, sizes, 2): k, and the mean |L_{k+s} − L_k| at w* over orders, loss; NaN where there is none
+    pub changes: Array3<f64>,
 }
 
 impl Family {
@@ -23,7 +26,8 @@ impl Family {
         let Members { members } = inputs.document()?;
         let unit = Unit::of(members.first().map(|m| m.loss));
         let warnings = warnings(&members);
-        Ok(Self { ladders, members, unit, warnings })
+        let changes = inputs.read::<f64, Ix3>("family", "change_at_minimiser.npy")?;
+        Ok(Self { ladders, members, unit, warnings, changes })
     }
 }
 

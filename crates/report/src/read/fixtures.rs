@@ -14,6 +14,7 @@ use records::{
 use crate::read::bound::{Setting, TheoryCurve};
 use crate::read::eigen::{Basis, Eigenpairs};
 use crate::read::experiment::{Experiment, Trained};
+use crate::read::family::Family;
 use crate::read::montecarlo::Grid;
 use crate::read::spectrum::Spectrum;
 use crate::read::train::Model;
@@ -285,6 +286,12 @@ pub fn member(name: &str, polish: Option<Polished>) -> MemberResult {
         sufficient: vec![],
         warnings: vec![],
     }
+}
+
+/// A family whose members have no changes at w*.
+pub fn family(ladders: Vec<Ladder>, members: Vec<MemberResult>) -> Family {
+    let changes = Array3::zeros((members.len(), 0, 2));
+    Family { ladders, members, unit: nats(), warnings: vec![], changes }
 }
 
 /// K at 1e-4 loss² by the closed form.

@@ -104,13 +104,41 @@ pub fn variants(family: &Family) -> Result<Figure> {
     Ok(figure)
 }
 
+/// How fast the mean loss at w* itself settles, in each variant at its largest size.
+pub fn change_at_minimiser(family: &Family) -> Result<Figure> {
+    let Family { ladders, members, changes, unit, .. } = family;
+    let title = "Change of the mean loss at w*";
+    let mut panels = [
+        delta_axes(title, &format!("mean |L_(k+s) − L_k| ({})", unit.loss)),
+        delta_axes("The same · k", &format!("mean |L_(k+s) − L_k| k ({} samples)", unit.loss)),
+    ];
+    let mut facts = vec![];
+    for (colour, ladder) in ladders.iter().enumerate() {
+        let own = |m: &MemberResult| m.member.variant == ladder.variant && m.n_samples == ladder.last().k;
+        let replicas = members.iter().zip(changes.outer_iter()).filter(|(m, _)| own(m)).collect::<Vec<_>>();
+        let Some((_, first)) = replicas.first() else { continue };
+        let (n, name) = (replicas.len() as f64, ladder.variant.as_deref().unwrap_or_default());
+        let mean = |i: usize| replicas.iter().map(|(_, change)| change[[i, 1]]).sum::<f64>() / n;
+        let all = (0..first.nrows()).map(|i| (first[[i, 0]], mean(i)));
+        let points = all.filter(|(k, change)| k.is_finite() && *change > 0.0).collect::<Vec<_>>();
+        // Its law is c / k: the mean over the curve says it with the least noise.
+        let c = points.iter().map(|(k, change)| k * change).sum::<f64>() / points.len() as f64;
+        facts.push(fact(ladder.label("mean of k · |L_(k+s) − L_k|"), c, &format!("{} samples", unit.loss)));
+        let times_k = points.iter().map(|&(k, change)| (k, k * change)).collect();
+        panels[0].lines.push(line(name, points, Style::Solid, colour));
+        panels[1].lines.push(line("", times_k, Style::Solid, colour));
+    }
+    let caption = "Mean of |L_(k+s) − L_k| at w* itself, over random orders of the samples (Meshkov et al. 2024 draw it against k); right, times k.";
+    Ok(Figure::of("change-at-minimiser", Section::Delta, caption, &panels)?.with(facts))
+}
+
 #[cfg(test)]
 mod tests {
     use records::family::Spread;
     use records::train::PolishEnd;
 
     use super::*;
-    use crate::read::fixtures::{self, member, nats, one, unfitted};
+    use crate::read::fixtures::{self, family, member, nats, one, unfitted};
 
     fn known(figure: &Figure) -> Vec<String> {
         figure.facts.iter().map(|f| format!("{}: {}", f.label, f.text())).collect()
@@ -158,9 +186,7 @@ mod tests {
         let sharp = Ladder { variant: Some("sharp".into()), ..unfitted() };
         flat.theory_variances = vec![("quadratic".into(), 3.0), ("second-order".into(), 1.5)];
         let members = vec![member("a/1", Some(fixtures::polished(PolishEnd::Reached))), member("a/2", None)];
-        let figure =
-            variants(&Family { ladders: vec![flat, sharp], members, unit: nats(), warnings: vec![] })
-                .unwrap();
+        let figure = variants(&family(vec![flat, sharp], members)).unwrap();
         let facts = known(&figure);
         assert_eq!(
             facts[..3],
@@ -169,5 +195,29 @@ mod tests {
         assert!(facts.len() == 15 && facts[4] == "a/1: steps: 36", "{facts:?}");
         assert!(figure.verdict.starts_with("a/1: The polish reached") && !figure.verdict.contains("a/2"));
         assert!(figure.csv.contains("flat: second-order") && !figure.csv.contains("sharp: second-order"));
+    }
+
+    #[test]
+    fn the_change_at_the_minimiser_is_the_mean_over_replicas() {
+        let of = |name: &str| Ladder { variant: Some(name.into()), ..unfitted() };
+        let own = |name: &str, variant: &str| {
+            let mut member = member(name, None);
+            member.member.variant = Some(variant.into());
+            member
+        };
+        let members = vec![own("a/1", "flat"), own("a/2", "flat"), own("a/3", "sharp")];
+        let mut family = family(vec![of("flat"), of("sharp")], members);
+        let nan = f64::NAN;
+        family.changes = ndarray::array![
+            [[1.0, 2.0], [10.0, 0.3], [100.0, 0.02]],
+            [[1.0, 4.0], [10.0, 0.3], [100.0, 0.04]],
+            [[1.0, 1.0], [10.0, 0.1], [nan, nan]]
+        ];
+        let figure = change_at_minimiser(&family).unwrap();
+        assert_eq!(
+            known(&figure),
+            ["flat: mean of k · |L_(k+s) − L_k|: 3", "sharp: mean of k · |L_(k+s) − L_k|: 1"]
+        );
+        assert!(figure.csv.contains("flat,10,0.3"), "{}", figure.csv);
     }
 }

@@ -25,6 +25,7 @@ pub fn draw(family: &Family, compare: bool) -> Result<Vec<Figure>> {
     }
     if ladders.len() > 1 {
         figures.push(members::variants(family)?);
+        figures.push(members::change_at_minimiser(family)?);
     }
     Ok(figures)
 }
