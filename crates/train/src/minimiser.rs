@@ -1,7 +1,7 @@
 //! After training: to a minimiser, with what that changed.
 
 use anyhow::Result;
-use landscape::training::polish::{MeanLoss, PolishEnd, Request, polish};
+use landscape::training::polish::{self, MeanLoss, PolishEnd, Request, polish};
 use landscape::{Network, Real, Samples};
 use ndarray::{Array1, Array2};
 use pipeline::shell::StageContext;
@@ -33,21 +33,37 @@ pub fn polish_and_write<R: Real + Element>(
     let found = polish(&objective, w.mapv(R::wide), &asked, &mut |n| progress.add(n));
     drop(progress);
 
-    let out = &mut ctx.outputs;
-    out.write(
-        "w_trained.npy",
-        w,
-        "parameter units",
-        "parameters where training stopped, before the polish, (p,)",
-    )?;
+    write(ctx, w, &found)?;
+    let polished = record(request, w, &found);
+    if found.status != PolishEnd::Reached {
+        ctx.warn(format!(
+            "train: polish: {} at |grad| {:.1e}, smallest eigenvalue {:.1e}; {:.1e} was asked for",
+            name_of(polished.status),
+            polished.gradient_norm_after,
+            found.after.value,
+            request.gradient_norm
+        ));
+    }
+    Ok((found.w, polished))
+}
+
+/// Where training stopped, and the path from there.
+fn write<R: Real + Element>(ctx: &mut StageContext, w: &Array1<R>, found: &polish::Polished) -> Result<()> {
+    let meaning = "parameters where training stopped, before the polish, (p,)";
+    ctx.outputs.write("w_trained.npy", w, "parameter units", meaning)?;
     let path = found.path.iter().flat_map(|p| {
         [p.n_products as f64, p.value, p.gradient_norm, p.radius, f64::from(u8::from(p.negative_curvature))]
     });
     let path = Array2::from_shape_vec((found.path.len(), PATH_COLUMNS.len()), path.collect())?;
-    out.write("polish_path.npy", &path, "see path_columns", "a row a step; row 0 before the polish")?;
+    let meaning = "a row a step; row 0 before the polish";
+    Ok(ctx.outputs.write("polish_path.npy", &path, "see path_columns", meaning)?)
+}
+
+/// What the polish of `w` changed.
+fn record<R: Real>(request: &Polish, w: &Array1<R>, found: &polish::Polished) -> Polished {
     let (first, last) = (found.path[0], found.path[found.path.len() - 1]);
     let moved = &found.w - &w.mapv(R::wide);
-    let polished = Polished {
+    Polished {
         status: found.status,
         path_columns: PATH_COLUMNS.map(str::to_owned).to_vec(),
         gradient_norm_wanted: request.gradient_norm,
@@ -64,17 +80,7 @@ pub fn polish_and_write<R: Real + Element>(
         smallest_eigenvalue_before_residual: found.before.residual,
         smallest_eigenvalue_after: found.after.value,
         smallest_eigenvalue_after_residual: found.after.residual,
-    };
-    if found.status != PolishEnd::Reached {
-        ctx.warn(format!(
-            "train: polish: {} at |grad| {:.1e}, smallest eigenvalue {:.1e}; {:.1e} was asked for",
-            name_of(polished.status),
-            last.gradient_norm,
-            found.after.value,
-            request.gradient_norm
-        ));
     }
-    Ok((found.w, polished))
 }
 
 /// What the user sees of it when the stage ends.

@@ -1,14 +1,14 @@
 //! Running a stage: its results gather in a folder of their own, which takes its place at the end.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use records::Section;
-use serde_json::json;
+use serde_json::{Value, json};
 use store::artifact::{Outputs, remove_dir};
 use store::manifest::{FORMAT, Manifest, Run};
 
@@ -69,13 +69,7 @@ pub(crate) fn make<S: Stage>(arguments: &Arguments, subject: Subject<S>) -> Resu
         warnings: Mutex::default(),
     };
     let blas = S::numeric_library();
-    let summary = match S::run(&params, &mut ctx) {
-        Ok(summary) => summary,
-        Err(error) => {
-            remove_dir(&staging)?;
-            return Err(error);
-        }
-    };
+    let summary = S::run(&params, &mut ctx).or_else(|error| remove_dir(&staging).map_err(Into::into).and(Err(error)))?;
     let run = Run {
         threads: rayon::current_num_threads(),
         blas,
@@ -99,21 +93,26 @@ pub(crate) fn make<S: Stage>(arguments: &Arguments, subject: Subject<S>) -> Resu
     let dir = experiment_dir.join(name);
     ctx.outputs.finish(&manifest, &dir)?;
     if arguments.json {
-        print_json(&json!({
-            "stage": name,
-            "experiment": experiment,
-            "status": "done",
-            "summary": summary,
-            "results": dir,
-            "seconds": manifest.run.wall_seconds,
-            "peak_memory_bytes": manifest.run.peak_memory_bytes,
-            "threads": manifest.run.threads,
-            "facts": manifest.facts,
-            "warnings": manifest.warnings,
-        }));
+        print_json(&done(&manifest, &dir));
     }
     tracing::info!("{name}: {experiment}: {summary}, {:.1} s", begun.elapsed().as_secs_f64());
     Ok(ExitCode::SUCCESS)
+}
+
+/// The line for programs of a stage that ran.
+fn done(manifest: &Manifest, results: &Path) -> Value {
+    json!({
+        "stage": manifest.stage,
+        "experiment": manifest.experiment,
+        "status": "done",
+        "summary": manifest.run.summary,
+        "results": results,
+        "seconds": manifest.run.wall_seconds,
+        "peak_memory_bytes": manifest.run.peak_memory_bytes,
+        "threads": manifest.run.threads,
+        "facts": manifest.facts,
+        "warnings": manifest.warnings,
+    })
 }
 
 /// SIGINT and SIGTERM remove what is half-written and exit with 130 or 143.
