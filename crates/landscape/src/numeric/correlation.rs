@@ -13,10 +13,14 @@ use pulp::{Simd, WithSimd};
 use crate::numeric::real::Real;
 use crate::numeric::simd::unit;
 
-/// Positions of a tile; what is left of a row is taken by halves.
-const POSITIONS: usize = 8;
 /// Vectors of filters of a tile, where there are 32 registers, and where there are 16.
 const VECTORS: (usize, usize) = (3, 2);
+
+/// Whether a tile of 8 positions × V vectors leaves registers for V weights and a pixel; else it has 6 positions.
+/// What is left of a row is taken in fours, twos and ones.
+const fn takes_eight<S: Simd>(vectors: usize) -> bool {
+    8 * vectors + vectors < S::REGISTER_COUNT
+}
 /// Rows of an image whose products are added up before the sums leave the registers.
 const ROWS: usize = 4;
 
@@ -144,15 +148,24 @@ impl<R: Real> WithSimd for Correlate<'_, R> {
 impl<R: Real> Correlate<'_, R> {
     #[inline(always)]
     fn panel<S: Simd, const V: usize>(&mut self, simd: S, first: usize) {
+        if takes_eight::<S>(V) {
+            self.rows::<S, 8, V>(simd, first);
+        } else {
+            self.rows::<S, 6, V>(simd, first);
+        }
+    }
+
+    #[inline(always)]
+    fn rows<S: Simd, const M: usize, const V: usize>(&mut self, simd: S, first: usize) {
         let (rows, columns) = self.of.positions();
         let (begin, count) = (first * self.of.kernel * self.of.row(), self.of.kernel * self.of.row());
         let weights = &self.filters.values[begin..begin + count * V * self.filters.lanes];
         let (weights, _) = R::vectors::<S>(weights);
         for y in 0..rows {
             let mut x = 0;
-            while x + POSITIONS <= columns {
-                self.tile::<S, POSITIONS, V>(simd, weights, (y, x), first);
-                x += POSITIONS;
+            while x + M <= columns {
+                self.tile::<S, M, V>(simd, weights, (y, x), first);
+                x += M;
             }
             if x + 4 <= columns {
                 self.tile::<S, 4, V>(simd, weights, (y, x), first);
@@ -270,6 +283,15 @@ impl<R: Real> WithSimd for CorrelateWeights<'_, R> {
 impl<R: Real> CorrelateWeights<'_, R> {
     #[inline(always)]
     fn panel<S: Simd, const V: usize>(&mut self, simd: S, first: usize) {
+        if takes_eight::<S>(V) {
+            self.values::<S, 8, V>(simd, first);
+        } else {
+            self.values::<S, 6, V>(simd, first);
+        }
+    }
+
+    #[inline(always)]
+    fn values<S: Simd, const M: usize, const V: usize>(&mut self, simd: S, first: usize) {
         let (rows, row) = (self.of.positions().0, self.of.row());
         let width = V * self.sums.lanes;
         for top in (0..rows).step_by(ROWS) {
@@ -277,9 +299,9 @@ impl<R: Real> CorrelateWeights<'_, R> {
             for a in 0..self.of.kernel {
                 let begin = (first * self.of.kernel + a * width) * row;
                 let mut j = 0;
-                while j + POSITIONS <= row {
-                    self.tile::<S, POSITIONS, V>(simd, begin + j * width, rows.clone(), (a, j), first);
-                    j += POSITIONS;
+                while j + M <= row {
+                    self.tile::<S, M, V>(simd, begin + j * width, rows.clone(), (a, j), first);
+                    j += M;
                 }
                 if j + 4 <= row {
                     self.tile::<S, 4, V>(simd, begin + j * width, rows.clone(), (a, j), first);

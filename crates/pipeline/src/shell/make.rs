@@ -69,7 +69,8 @@ pub(crate) fn make<S: Stage>(arguments: &Arguments, subject: Subject<S>) -> Resu
         warnings: Mutex::default(),
     };
     let blas = S::numeric_library();
-    let summary = S::run(&params, &mut ctx).or_else(|error| remove_dir(&staging).map_err(Into::into).and(Err(error)))?;
+    let summary = S::run(&params, &mut ctx)
+        .or_else(|error| remove_dir(&staging).map_err(Into::into).and(Err(error)))?;
     let run = Run {
         threads: rayon::current_num_threads(),
         blas,
