@@ -31,6 +31,18 @@ fn every_stage_ends_with_a_line_for_programs() {
     assert!(line["hint"].as_str().unwrap().starts_with("did you mean `epochs`?"), "{line}");
 }
 
+/// A fault in a file for long runs would be met by a user first.
+#[test]
+fn every_pipeline_of_the_repository_is_valid() {
+    for file in ["pipeline.yaml", "pipeline.full.yaml", "pipeline.scale.yaml"] {
+        let artifacts = tempfile::tempdir().unwrap();
+        let mut command = Command::new(binary("params"));
+        command.arg("--pipeline").arg(root().join(file)).arg("--artifacts").arg(artifacts.path());
+        let ran = ran(command.output());
+        assert_eq!(ran.code, 0, "{file}: {}", ran.said);
+    }
+}
+
 #[test]
 fn misspelt_names_get_a_suggestion_with_the_line() {
     let cases = [
