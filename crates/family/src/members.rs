@@ -25,7 +25,8 @@ pub struct Found {
     pub changes: Vec<(usize, f64)>,
 }
 
-/// Orders of the samples over which the change at w* is averaged: its error is 0.76 / √ORDERS of it, 5 %.
+/// Orders of the samples over which the change at w* is averaged: its error is 0.76 / √ORDERS of it for normal losses, 5 %,
+/// and more where few losses are large.
 const ORDERS: usize = 256;
 /// Prefix sizes at which it is kept.
 const SIZES: usize = 40;
