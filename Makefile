@@ -158,7 +158,7 @@ $(VENV)/ready: tests/requirements.txt
 	@{ python3 -c 'import ensurepip' 2>/dev/null || $(call apt_install,python3-venv); } && \
 	python3 -m venv --system-site-packages $(VENV) && \
 	{ $(VENV)/bin/python -c 'import numpy, pytest' 2>/dev/null || $(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<; } && \
-	touch $@ || $(call missing,Python with NumPy,apt-get install python3-venv python3-numpy)
+	touch $@ || $(call missing,Python with NumPy and pytest,apt-get install python3-venv python3-numpy python3-pytest)
 
 ## make test-python    the Python package: types, style, and all tests, with JAX (wheels, 0.4 GB) and PyTorch (Debian's, or your own)
 TORCH_VENV := target/torch-venv
@@ -186,7 +186,7 @@ browser:
 ## make schema         the JSON schemas of pipeline.yaml and summary.json, from their types
 schema: | setup
 	PLATEAU_WRITE_SCHEMA=1 cargo test --release --locked --quiet -p records -p report committed_schema
-## make bench          every kernel beside sgemm, on the trained mnist: a table, and artifacts/bench/results.json; five minutes,
+## make bench          every kernel beside sgemm, on the trained mnist: a table, and artifacts/bench/results.json; minutes,
 ##                     with FULL=1 also all samples and one thread
 bench: $(A)/mnist/eigen/manifest.json $(BIN)/bench
 	$(BIN)/bench --artifacts $(A) $(if $(FULL),--full)

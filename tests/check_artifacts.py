@@ -21,7 +21,7 @@ DTYPES = {"|u1": np.uint8, "<i8": np.int64, "<f4": np.float32, "<f8": np.float64
 def load_all(root, stages=None):
     """Every array of every manifest, or of those of `stages`, checked for type and shape; a dict by 'stage/file'."""
     arrays, manifests = {}, {}
-    for stage in stages or [path.parent.name for path in root.glob("*/manifest.json")]:
+    for stage in stages or [path.parent.name for path in root.glob("[!.]*/manifest.json")]:
         manifest = json.loads((root / stage / "manifest.json").read_text())
         manifests[stage] = manifest
         for name, output in manifest["outputs"].items():

@@ -83,5 +83,8 @@ mod tests {
         assert!(read("files").unwrap().entry().is_none());
         let message = read("mnits").unwrap_err().to_string();
         assert!(message.starts_with("unknown variant `mnits`, expected one of `"), "{message}");
+        for name in NAMES.iter() {
+            assert!(message.contains(&format!("`{name}`")), "{name} is not in: {message}");
+        }
     }
 }

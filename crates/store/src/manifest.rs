@@ -83,7 +83,7 @@ pub struct Manifest {
     pub outputs: BTreeMap<String, Output>,
     /// numbers and names that later stages and people need; same parameters, same facts
     pub facts: serde_json::Map<String, Value>,
-    /// what may make the results wrong, a sentence each: the same for the same parameters; the report shows them
+    /// what may make the results wrong, or other than was asked for, a sentence each; the same for the same parameters
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
     /// how the run went

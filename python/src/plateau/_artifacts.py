@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from ._result import Exponent, Interval, Size, Sufficient
 
-STAGES = ("fetch-data", "train", "eigen", "montecarlo", "bound", "spectrum", "stream", "family", "report")
 MANIFEST_FORMAT = 2
 SUMMARY_FORMAT = 3
 _LOSS_UNITS = {"softmax-cross-entropy": "nats", "squared-error": "target²"}
@@ -116,16 +115,15 @@ class Experiment(Mapping[str, Stage]):
 
     def _read(self, stage: str) -> Stage:
         path = self.path / stage / "manifest.json"
-        if stage not in STAGES:
-            raise KeyError(f"no stage {stage!r}; stages are: {', '.join(STAGES)}")
         if not path.is_file():
-            raise KeyError(f"{stage} has not finished in {self.path}: run `make {self.path.name}/{stage}`")
+            finished = ", ".join(self)
+            raise KeyError(f"{stage} has not finished in {self.path}: run `make {self.path.name}/{stage}`; these have: {finished}")
         manifest = json.loads(path.read_text(encoding="utf-8"))
         _check_format(path, manifest, MANIFEST_FORMAT)
         return Stage(path.parent, manifest)
 
     def __iter__(self) -> Iterator[str]:
-        return (stage for stage in STAGES if (self.path / stage / "manifest.json").is_file())
+        return iter(sorted(path.parent.name for path in self.path.glob("[!.]*/manifest.json")))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

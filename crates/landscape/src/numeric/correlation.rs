@@ -16,13 +16,14 @@ use crate::numeric::simd::unit;
 /// Vectors of filters of a tile, where there are 32 registers, and where there are 16.
 const VECTORS: (usize, usize) = (3, 2);
 
+/// Rows of an image whose products are added up before the sums leave the registers.
+const ROWS: usize = 4;
+
 /// Whether a tile of 8 positions × V vectors leaves registers for V weights and a pixel; else it has 6 positions.
 /// What is left of a row is taken in fours, twos and ones.
 const fn takes_eight<S: Simd>(vectors: usize) -> bool {
     8 * vectors + vectors < S::REGISTER_COUNT
 }
-/// Rows of an image whose products are added up before the sums leave the registers.
-const ROWS: usize = 4;
 
 /// Filters of k × k × c over an image of `height` × `width` × c, borders included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

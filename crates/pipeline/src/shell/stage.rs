@@ -53,7 +53,7 @@ pub struct StageContext {
     pub members: Vec<(Member, Inputs)>,
     /// results of this one
     pub outputs: Outputs,
-    /// what may make the results wrong
+    /// what may make the results wrong, or other than was asked for
     pub(crate) warnings: Mutex<Vec<String>>,
 }
 
@@ -68,7 +68,7 @@ impl StageContext {
         Ok(Inputs::open(&self.artifacts.join(experiment), &[stage])?)
     }
 
-    /// Says in the log what may make the results wrong, and keeps it with them: the report shows it.
+    /// Says in the log what may make the results wrong, or other than was asked for, and keeps it with them: the report shows it.
     /// `message` begins with the stage or with the key, as `eigen.random_dim: …`.
     pub fn warn(&self, message: impl Into<String>) {
         let message = message.into();

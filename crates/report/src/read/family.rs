@@ -87,3 +87,20 @@ impl ReadLadder for Ladder {
 pub fn replicated(ladders: &[Ladder]) -> bool {
     ladders.iter().flat_map(|l| &l.rungs).any(|r| r.replicas > 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::read::fixtures::member;
+
+    #[test]
+    fn a_warning_of_several_members_stands_once() {
+        let with = |name: &str, warnings: &[&str]| MemberResult {
+            warnings: warnings.iter().map(ToString::to_string).collect(),
+            ..member(name, None)
+        };
+        let members = [with("a", &["train: x"]), with("b", &[]), with("c", &["eigen: y", "train: x"])];
+        assert_eq!(warnings(&members), ["a and 1 other: train: x", "c: eigen: y"]);
+        assert!(warnings(&members[1..2]).is_empty());
+    }
+}
