@@ -1,6 +1,6 @@
 # How many samples are enough?
 #   idx or npy bytes -> fetch-data -> train -> eigen -> montecarlo -> bound -> report
-#                                       |-> stream  |-> spectrum               -^   (both go into the report)
+#                                       |-> stream  |-> spectrum, answer       -^   (they go into the report)
 #   a family's members, each to bound -> family -> report of the family
 # Each stage is a binary, a section of pipeline.yaml and a folder of artifacts/<experiment>/. It runs again when its
 # section, its inputs or its code changed, and never otherwise.
@@ -9,7 +9,7 @@
 PIPELINE    ?= pipeline.yaml
 A           ?= artifacts
 BIN         := target/release
-STAGES      := fetch-data train eigen montecarlo bound spectrum stream report
+STAGES      := fetch-data train eigen montecarlo bound answer spectrum stream report
 # Put before each stage's command: make LAUNCH='srun -n1'
 LAUNCH      ?=
 # make Q=-q, or Q=-v
@@ -42,8 +42,13 @@ full:
 ## make quick          the embedded digits alone: seconds, and no network
 quick: man digits
 ## make <experiment>   one experiment, such as: make mnist
-$(EXPERIMENTS) $(MEMBERS): %: $(A)/%/report/manifest.json
+$(filter-out $(ALONE),$(EXPERIMENTS) $(MEMBERS)): %: $(A)/%/report/manifest.json
 	@echo "$@: $$(cat $(A)/$@/report/answer.txt) Open $(A)/$@/report/index.html"
+# With answer.alone, V and K are all that is asked.
+ifneq ($(ALONE),)
+$(ALONE): %: $(A)/%/answer/manifest.json
+	@echo "$@: $$(cat $(A)/$@/answer/answer.txt)"
+endif
 ## make <family>/<member>       one member of a family, such as: make digits-ladder/k100-r1
 ## make <stage>        one stage of every experiment, such as: make eigen
 $(STAGES): %: $(SUBJECTS:=/%)
@@ -55,9 +60,10 @@ $(call done,train):      $(A)/%/train/manifest.json:      $(A)/%/fetch-data/mani
 $(call done,eigen):      $(A)/%/eigen/manifest.json:      $(A)/%/train/manifest.json
 $(call done,montecarlo): $(A)/%/montecarlo/manifest.json: $(A)/%/eigen/manifest.json
 $(call done,bound):      $(A)/%/bound/manifest.json:      $(A)/%/montecarlo/manifest.json
+$(call done,answer):     $(A)/%/answer/manifest.json:     $(A)/%/eigen/manifest.json
 $(call done,spectrum):   $(A)/%/spectrum/manifest.json:   $(A)/%/eigen/manifest.json
 $(call done,stream):     $(A)/%/stream/manifest.json:     $(A)/%/train/manifest.json
-$(call done,report):     $(A)/%/report/manifest.json:     $(A)/%/bound/manifest.json $(A)/%/spectrum/manifest.json $(A)/%/stream/manifest.json
+$(call done,report):     $(A)/%/report/manifest.json:     $(A)/%/bound/manifest.json $(A)/%/answer/manifest.json $(A)/%/spectrum/manifest.json $(A)/%/stream/manifest.json
 # Losses of another program: no samples, network or eigen-solve.
 given = $(GIVEN:%=$(A)/%/$(1)/manifest.json)
 ifneq ($(GIVEN),)

@@ -588,6 +588,36 @@ def exact_trace(subject, n):
     return total
 
 
+def check_answer(arrays, root):
+    """V, the parts of its error and K, from what each draw and each sample of the last round said."""
+    if not (root / "answer/answer.json").exists():
+        return
+    found, stored = json.loads((root / "answer/answer.json").read_text()), lambda name: arrays[f"answer/{name}.npy"]
+    last = found["rounds"][-1]
+    by_draw, loss, deviation, error = (stored(n) for n in ["loss_variance", "mean_loss", "deviation", "deviation_error"])
+    draws, n = len(by_draw), len(deviation)
+    assert (draws, n + 1) == (last["draws"], last["samples"]) and n + 1 == len(stored("sample_loss")) <= found["n_samples"]
+    v = by_draw.mean()
+    # S^2 of a draw is the mean of its squared recursive residuals, so both margins have one mean: rounding of f64 is left.
+    close(np.array([found["variance"], deviation.mean()]), np.array([v, v]), 1e-12, "V of the answer")
+    close(np.array(found["mean_loss"]), stored("sample_loss").mean(), 1e-12, "mean loss of the answer")
+    groups = {"plain": by_draw, "antithetic": by_draw.reshape(-1, 2).mean(axis=1), "sobol": by_draw.reshape(-1, 16).mean(axis=0)}[last["sampling"]]
+    g = len(groups)
+    interaction = (g * (error**2).mean() - groups.var(ddof=1)) * n / (n - 1)
+    of_draws = groups.var(ddof=1) / g
+    of_samples = min(max((deviation.var(ddof=1) - interaction / g) / n, 0), deviation.var(ddof=1) / n)
+    close(np.array(found["draws_standard_error"] ** 2), of_draws, 1e-9, "error of V from the draws")
+    close(np.array(found["samples_standard_error"] ** 2), of_samples, 1e-9, "error of V from the samples")
+    assert found["losses"] == sum(r["losses"] for r in found["rounds"])
+    assert found["low"] < v < found["high"] and found["low"] > 0
+    half_width = (found["high"] - found["low"]) / (2 * v)
+    assert abs(found["half_width"] - half_width) <= 1e-12 and (found["end"] != "precise" or half_width <= found["asked"])
+    for row in found["rows"]:
+        at = lambda v, k: v * found["step"] / (k * (k + found["step"]))  # noqa: E731
+        assert at(v, row["k"]) < row["tolerance"] and row["low"] <= row["k"] <= row["high"], row
+        assert row["k"] == found["step"] or at(v, row["k"] - found["step"]) >= row["tolerance"] * (1 - 1e-12), row
+
+
 def check_spectrum(arrays, manifests, subject, root):
     """Density, trace, ends, outliers and the gradient's share, from each other and from closed forms."""
     facts, stored = manifests["spectrum"]["facts"], lambda name: arrays[f"spectrum/{name}.npy"]
@@ -809,6 +839,7 @@ def main():
     check_bound(arrays, manifests, root)
     check_sweep(arrays, manifests, subject, root, largest, relative)
     check_spectrum(arrays, manifests, subject, root)
+    check_answer(arrays, root)
     check_stream(arrays, manifests, root)
     print(f"all checks passed: {len(arrays)} arrays")
 

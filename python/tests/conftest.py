@@ -14,7 +14,7 @@ import plateau
 from plateau._binaries import binaries
 
 ROOT = Path(__file__).resolve().parents[2]
-STAGES = ("fetch-data", "train", "eigen", "montecarlo", "bound", "spectrum", "stream", "report")
+STAGES = ("fetch-data", "train", "eigen", "montecarlo", "bound", "answer", "spectrum", "stream", "report")
 
 EXPERIMENT = {
     "fetch-data": {"dataset": "digits"},

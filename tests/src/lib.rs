@@ -248,6 +248,8 @@ pub fn small(pipeline: &mut Value) {
     set(pipeline, "eigen.random_dim", 2);
     set(pipeline, "eigen.prefix_count", 3);
     set(pipeline, "montecarlo.draws", 40);
+    set(pipeline, "answer.half_width", 0.3);
+    set(pipeline, "answer.first_draws", 64);
     set(pipeline, "spectrum.probes", 2);
     set(pipeline, "spectrum.steps", 12);
     set(pipeline, "spectrum.prefix_count", 2);

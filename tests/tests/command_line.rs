@@ -143,7 +143,7 @@ fn a_dry_run_tells_the_cost_and_runs_nothing() {
     for stage in STAGES {
         let (line, code) = json(place.command(stage, "digits").args(["--dry-run", "--json"]));
         assert_eq!((code, &line["would_run"]), (0, &true.into()), "{line}");
-        if ["train", "eigen", "montecarlo", "spectrum", "stream"].contains(&stage) {
+        if ["train", "eigen", "montecarlo", "answer", "spectrum", "stream"].contains(&stage) {
             assert!(
                 line["flops"].as_f64().unwrap() > 1e6 && line["seconds"].as_f64().unwrap() > 0.0,
                 "{line}"

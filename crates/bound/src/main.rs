@@ -4,7 +4,6 @@ mod compare;
 mod curves;
 mod measured;
 mod pilot;
-mod record;
 mod sweep;
 
 use std::process::ExitCode;
@@ -13,14 +12,14 @@ use anyhow::Result;
 use landscape::change::decay;
 use landscape::change::interval::{self, Estimate};
 use landscape::change::prefix::{order_average, order_factor};
-use landscape::change::sufficient::{
-    SufficientSize, Uncountable, of_curve, of_order_average, order_average_size,
-};
+use landscape::change::sufficient::{Uncountable, of_curve};
 use landscape::change::theory::Theory as FixedBasis;
 use ndarray::Array1;
 use pipeline::Failure;
 use pipeline::shell::{Stage, StageContext};
-use records::bound::{Pilots, SettingTheory, Sufficient, SufficientRow, Theory, TheoryDocument};
+use records::bound::{
+    Pilots, SettingTheory, Sufficient, SufficientRow, Theory, TheoryDocument, Tolerance, Uncertain,
+};
 use records::montecarlo::{Facts, SettingFact};
 use records::{BasisName, Bound, name_of};
 
@@ -28,7 +27,6 @@ use crate::compare::compare;
 use crate::curves::{Curve, Projections, Shared, curves_of, take_samples};
 use crate::measured::Measured;
 use crate::pilot::Question;
-use crate::record::{Tolerance, row, row_with_interval, uncertain};
 
 struct BoundStage;
 
@@ -176,7 +174,7 @@ fn describe(params: &Bound, shared: &Shared, measured: &Measured, curves: &[Curv
         draws,
         sampling,
         control_variate: control_mean.is_some(),
-        v: uncertain(&measured.variance(), params.confidence),
+        v: Uncertain::of(&measured.variance(), params.confidence),
         mean_loss: measured.mean_loss(),
         exponent: decay::exponent(&shared.sizes, delta, params.confidence),
         theories: curves.iter().filter_map(|curve| theory(shared, measured, curve)).collect(),
@@ -203,34 +201,28 @@ fn sufficient_rows(
     curves: &[Curve],
     laws: &[(&'static str, Estimate)],
 ) -> Result<Vec<SufficientRow>> {
-    let loss = measured.mean_loss();
-    let absolute = params.tolerances.iter().map(|&value| Tolerance { value, relative: None });
-    let relative = params
-        .relative_tolerances
-        .iter()
-        .map(|&r| Tolerance { value: (r * loss).powi(2), relative: Some(r) });
     let (variance, ratio) = (measured.variance(), measured.ratio());
     let name = &measured.setting.name;
+    let places = (shared.step, shared.sizes[shared.sizes.len() - 1]);
     let curve = |method: &str, sizes: &[usize], values: &Array1<f64>, tolerance: Tolerance| {
         let size = of_curve(sizes, values.as_slice().expect("one axis"), tolerance.value);
-        row(name, method, tolerance, size)
+        SufficientRow::new(name, method, tolerance, size)
+    };
+    let law = |method: &str, v: &Estimate, at: Tolerance, asked: Tolerance| {
+        let row = SufficientRow::of_order_average(name, method, at, v, places, params.confidence);
+        let row = row.map_err(|e| too_small(&e, name, method, asked))?;
+        anyhow::Ok(SufficientRow { relative: asked.relative, ..row })
     };
     let mut rows = vec![];
-    for tolerance in absolute.chain(relative) {
+    for tolerance in Tolerance::all(&params.tolerances, &params.relative_tolerances, measured.mean_loss()) {
         rows.push(curve("monte-carlo", &shared.sizes, &measured.delta, tolerance));
         // Relative to the mean loss, V and that loss err together: their ratio is what the interval is of.
-        let law = |method: &str, v: &Estimate, at: f64| {
-            let size =
-                closed_form(params, shared, v, at).map_err(|e| too_small(&e, name, method, tolerance))?;
-            anyhow::Ok(row_with_interval(name, method, tolerance, size))
-        };
-        rows.push(match tolerance.relative {
-            None => law("order-average", &variance, tolerance.value)?,
-            Some(r) => law("order-average", &ratio, r * r)?,
-        });
+        let v = if tolerance.relative.is_none() { &variance } else { &ratio };
+        rows.push(law("order-average", v, tolerance, tolerance)?);
         rows.extend(curves.iter().map(|c| curve(c.name, &c.sizes, &c.values, tolerance)));
         for (method, v) in laws {
-            rows.push(law(method, v, tolerance.value)?);
+            // A theory has no mean loss of its own.
+            rows.push(law(method, v, Tolerance { relative: None, ..tolerance }, tolerance)?);
         }
     }
     Ok(rows)
@@ -247,19 +239,6 @@ fn too_small(error: &Uncountable, setting: &str, method: &str, tolerance: Tolera
         "raise the tolerance, or lower sigma of that setting",
     )
     .into()
-}
-
-/// K of the law V (1/k − 1/(k+s)), with its interval.
-fn closed_form(
-    params: &Bound,
-    shared: &Shared,
-    v: &Estimate,
-    tolerance: f64,
-) -> Result<(SufficientSize, (usize, usize)), Uncountable> {
-    let largest = shared.sizes[shared.sizes.len() - 1];
-    let (low, high) = v.interval(params.confidence);
-    let end = |v: f64| order_average_size(v, shared.step, tolerance);
-    Ok((of_order_average(v.value, shared.step, tolerance, largest)?, (end(low)?, end(high)?)))
 }
 
 /// K of one setting, per tolerance.

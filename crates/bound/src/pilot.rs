@@ -5,11 +5,10 @@ use landscape::change::interval::Estimate;
 use landscape::change::sufficient::order_average_size;
 use pipeline::Failure;
 use pipeline::shell::StageContext;
-use records::bound::{Pilot, PredictedSize, SizeInterval};
+use records::bound::{Pilot, PredictedSize, SizeInterval, Tolerance, Uncertain};
 use records::montecarlo::Facts;
 
 use crate::measured::Measured;
-use crate::record::{Tolerance, uncertain};
 use crate::too_small;
 
 /// Where the predictions of one setting go.
@@ -21,7 +20,7 @@ pub struct Question<'a> {
 
 impl Question<'_> {
     fn pilot(&self, setting: &str, n: usize, minimiser: &str, v: &Estimate, full: f64) -> Result<Pilot> {
-        let v = uncertain(v, self.confidence);
+        let v = Uncertain::of(v, self.confidence);
         let sizes = self.tolerances.iter().map(|&tolerance| {
             let size = |v: f64| {
                 order_average_size(v, self.step, tolerance).map_err(|e| {

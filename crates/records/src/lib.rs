@@ -3,6 +3,7 @@
 //!
 //! Defaults and their reasons are comments in `pipeline.yaml`.
 
+pub mod answer;
 pub mod bound;
 pub mod eigen;
 pub mod family;
@@ -20,6 +21,7 @@ pub mod train;
 pub mod units;
 pub mod whole;
 
+pub use answer::Answer;
 pub use bound::Bound;
 pub use eigen::{BasisName, Eigen, Solver, Which};
 pub use family::{Family, Member, Variant};

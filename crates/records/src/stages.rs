@@ -38,6 +38,7 @@ pub const ROWS: &[Row] = &[
     row("eigen", &["fetch-data", "train"]),
     Row { reads_of_losses: Some(&[]), ..row("montecarlo", &["fetch-data", "train", "eigen"]) },
     Row { reads_of_losses: Some(&["montecarlo"]), ..row("bound", &["eigen", "montecarlo"]) },
+    row("answer", &["fetch-data", "train", "eigen"]),
     row("spectrum", &["fetch-data", "train", "eigen"]),
     row("stream", &["fetch-data", "train"]),
     Row {
@@ -50,7 +51,10 @@ pub const ROWS: &[Row] = &[
     Row {
         reads_of_losses: Some(&["montecarlo", "bound"]),
         reads_of_family: Some(&["family"]),
-        ..row("report", &["fetch-data", "train", "eigen", "montecarlo", "bound", "spectrum", "stream"])
+        ..row(
+            "report",
+            &["fetch-data", "train", "eigen", "montecarlo", "bound", "answer", "spectrum", "stream"],
+        )
     },
 ];
 
@@ -63,6 +67,7 @@ macro_rules! for_each_section {
         $with!($crate::Eigen);
         $with!($crate::MonteCarlo);
         $with!($crate::Bound);
+        $with!($crate::Answer);
         $with!($crate::Spectrum);
         $with!($crate::Stream);
         $with!($crate::Family);

@@ -1,8 +1,8 @@
 //! What no section can check alone: values of several sections that do not go together. Known before any work.
 
 use crate::{
-    BasisName, Bound, Eigen, Family, FetchData, Member, MonteCarlo, Report, Sampling, Section, Setting,
-    Stream, Train, Unfit,
+    Answer, BasisName, Bound, Eigen, Family, FetchData, Member, MonteCarlo, Report, Sampling, Section,
+    Setting, Stream, Train, Unfit,
 };
 
 /// The sections of one experiment.
@@ -14,6 +14,7 @@ pub struct Whole {
     pub eigen: Eigen,
     pub montecarlo: MonteCarlo,
     pub bound: Bound,
+    pub answer: Answer,
     pub stream: Stream,
     pub report: Report,
 }
@@ -35,6 +36,7 @@ impl Whole {
             self.check_samples(n).map_err(|u| (MonteCarlo::STAGE, u))?;
             self.check_arrivals(n).map_err(|u| (Stream::STAGE, u))?;
         }
+        self.check_quick(n).map_err(|u| (Answer::STAGE, u))?;
         self.check_steps().map_err(|u| (Eigen::STAGE, u))?;
         self.check_answer().map_err(|u| (Report::STAGE, u))
     }
@@ -73,6 +75,31 @@ impl Whole {
         Unfit::unless(dim <= most || !sweep.methods.contains(&Sampling::Sobol), "sweep.methods", || {
             format!(
                 "sobol in {dim} directions; Sobol sequences have {most} at most: set sweep.dim, or take sobol from the methods"
+            )
+        })
+    }
+
+    fn check_quick(&self, n: Option<usize>) -> Result<(), Unfit> {
+        let Answer { half_width, basis, dim, step, sampling, .. } = self.answer;
+        let (Some(_), Some(has)) = (half_width, self.directions(basis)) else { return Ok(()) };
+        let source = if basis == BasisName::Hessian { "eigen.dim" } else { "eigen.random_dim" };
+        let dim_or_all = dim.unwrap_or(has);
+        Unfit::unless(has >= dim_or_all.max(1), "dim", || {
+            format!(
+                "{} directions are needed, but {source} is {has}; set {source} to as many or more, or half_width to null",
+                dim_or_all.max(1)
+            )
+        })?;
+        let most = Sampling::SOBOL_LIMITS.0;
+        Unfit::unless(dim_or_all <= most || sampling != Some(Sampling::Sobol), "sampling", || {
+            format!(
+                "sobol in {dim_or_all} directions; Sobol sequences have {most} at most: plain or null is needed"
+            )
+        })?;
+        Unfit::unless(n.is_none_or(|n| n / step >= 2), "step", || {
+            format!(
+                "{step}; at least two steps of the samples are needed, of which there are {}",
+                n.unwrap_or(0)
             )
         })
     }

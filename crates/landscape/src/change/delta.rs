@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use ndarray::{Array1, Array2, ArrayView2, s};
 
+use crate::change::interval::{self, Estimate};
+use crate::change::precision::Components;
 use crate::change::prefix::{Moments, PrefixMean, prefix_sizes};
 use crate::change::sampling::{REPLICATES, Sampling};
 use crate::numeric::real::Real;
@@ -191,7 +193,7 @@ impl MonteCarloRun {
     }
 
     fn next_draws<'a>(&self, count: usize, pilot_sizes: &'a [usize]) -> Vec<DrawState<'a>> {
-        let before = self.loss_variance.len();
+        let before = self.n_draws();
         let new = |t| DrawState {
             t: before + t,
             prefix: PrefixMean::new(self.step),
@@ -233,6 +235,37 @@ impl MonteCarloRun {
         &self.loss_variance
     }
 
+    /// V with its error from all draws so far, two groups at least, and the parts of its variance.
+    pub fn variance(&self) -> (Estimate, Components) {
+        let t = self.n_draws();
+        let groups = self.sampling().group_means(&self.loss_variance);
+        let (deviation, error) = self.deviation.finish(t);
+        let (deviation, error) = (deviation.to_vec(), error.to_vec());
+        let components = interval::components(&groups, &deviation, &error, t);
+        (interval::of_variance(&groups, &deviation, &error, None), components)
+    }
+
+    /// V over the square of the mean perturbed loss L̄, with its error, and L̄.
+    pub fn ratio(&self) -> (Estimate, f64) {
+        let t = self.n_draws();
+        let (variance, loss) =
+            (self.sampling().group_means(&self.loss_variance), self.sampling().group_means(&self.mean_loss));
+        let sample_loss = self.sample_loss.iter().map(|sum| sum / t as f64).collect::<Vec<_>>();
+        let deviation = self.deviation.finish(t).0.to_vec();
+        let mean = self.mean_loss.iter().sum::<f64>() / t as f64;
+        (interval::of_ratio((&variance, &loss), &deviation, &sample_loss), mean)
+    }
+
+    /// How the draws are taken.
+    pub fn sampling(&self) -> Sampling {
+        self.change.sampling
+    }
+
+    /// T so far.
+    pub fn n_draws(&self) -> usize {
+        self.loss_variance.len()
+    }
+
     /// The samples of each draw.
     pub fn n_samples(&self) -> usize {
         self.n_samples
@@ -240,7 +273,7 @@ impl MonteCarloRun {
 
     /// The estimate from all draws so far, two groups at least.
     pub fn finish(self) -> MonteCarlo {
-        let t = self.loss_variance.len();
+        let t = self.n_draws();
         let (delta, standard_error) = self.change.finish(t);
         let (deviation, deviation_error) = self.deviation.finish(t);
         let by_draw = Array2::from_shape_vec((t, self.pilot_sizes.len()), self.pilot_variance);

@@ -12,6 +12,7 @@
 
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
+use crate::change::precision::Components;
 use crate::change::prefix::Moments;
 
 /// A positive quantity with what draws and samples say of its error.
@@ -118,10 +119,33 @@ pub fn of_variance(
 /// `B/N − C/(TN)`: what the choice of the samples adds to Var V̂, without bias, so below 0 at times.
 fn added_by_samples(groups: &[f64], deviation: &[f64], deviation_error: &[f64]) -> f64 {
     let (g, n) = (groups.len() as f64, deviation.len() as f64);
+    Part::of_mean(deviation, 0.0).variance - interaction(groups, deviation, deviation_error) / (n * g)
+}
+
+/// C of one group and sample, without bias.
+fn interaction(groups: &[f64], deviation: &[f64], deviation_error: &[f64]) -> f64 {
+    let (g, n) = (groups.len() as f64, deviation.len() as f64);
     let raw = moments(groups.iter().copied()).variance();
     let within = g * moments(deviation_error.iter().map(|e| e * e)).mean();
-    let interaction = (within - raw) * n / (n - 1.0);
-    Part::of_mean(deviation, 0.0).variance - interaction / (n * g)
+    (within - raw) * n / (n - 1.0)
+}
+
+/// The parts of Var V̂ for other numbers of draws and samples: `groups`, `deviation` and `deviation_error` as for [`of_variance`],
+/// from `n_draws` draws.
+///
+/// Parts whose estimates fall below 0 are 0. For replicates, whose variance falls faster than with the inverse of their
+/// draws, those of the draws are what they were at `n_draws`: too large for more.
+pub fn components(groups: &[f64], deviation: &[f64], deviation_error: &[f64], n_draws: usize) -> Components {
+    let (g, n) = (groups.len() as f64, deviation.len() as f64);
+    let per_group = n_draws as f64 / g;
+    let interaction = interaction(groups, deviation, deviation_error).max(0.0);
+    let raw = moments(groups.iter().copied()).variance();
+    let samples = n * added_by_samples(groups, deviation, deviation_error);
+    Components {
+        draws: (raw - interaction / n).max(0.0) * per_group,
+        samples: samples.max(0.0),
+        interaction: interaction * per_group,
+    }
 }
 
 /// A mean over draws alone, the samples held fixed: `groups` as above, `spent` coefficients fitted to them.

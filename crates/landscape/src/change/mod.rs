@@ -7,6 +7,7 @@ pub mod delta;
 pub mod fresh;
 pub mod interval;
 pub mod learning_curve;
+pub mod precision;
 pub mod prefix;
 pub mod sampling;
 pub mod sufficient;

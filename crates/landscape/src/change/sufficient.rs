@@ -1,5 +1,7 @@
 //! The sufficient sample size K.
 
+use crate::change::interval::Estimate;
+
 /// K, or why there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SufficientSize {
@@ -37,6 +39,22 @@ pub fn of_order_average(
 ) -> Result<SufficientSize, Uncountable> {
     let k = order_average_size(v, step, tolerance)?;
     Ok(if k <= largest_measured { SufficientSize::Reached(k) } else { SufficientSize::Extrapolated(k) })
+}
+
+/// K of the order average with its interval of this coverage: K grows with V, so the ends are those of the interval of V.
+///
+/// # Errors
+/// As [`order_average_size`], for V or an end of its interval.
+pub fn order_average_interval(
+    v: &Estimate,
+    step: usize,
+    tolerance: f64,
+    largest_measured: usize,
+    confidence: f64,
+) -> Result<(SufficientSize, (usize, usize)), Uncountable> {
+    let (low, high) = v.interval(confidence);
+    let end = |v: f64| order_average_size(v, step, tolerance);
+    Ok((of_order_average(v.value, step, tolerance, largest_measured)?, (end(low)?, end(high)?)))
 }
 
 /// K is beyond what f64 counts, or V is no finite number.

@@ -16,7 +16,7 @@ use pipeline::config::{Pipeline, suggest, to_yaml};
 use pipeline::log;
 use pipeline::shell::command::Places;
 use records::stages::Kind;
-use records::{Section, stages};
+use records::{Answer, Section, stages};
 use store::hash::stamp;
 use store::npz;
 
@@ -48,7 +48,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         return Err(unknown(&pipeline, target)?.into());
     }
     let mut list =
-        "# Experiments, members of families and edges between experiments, written by params.\nFAMILIES :=\nGIVEN :=\n"
+        "# Experiments, members of families and edges between experiments, written by params.\nFAMILIES :=\nGIVEN :=\nALONE :=\n"
             .to_owned();
     writeln!(list, "EXPERIMENTS := {}", pipeline.experiments().join(" "))?;
     for experiment in pipeline.experiments() {
@@ -60,6 +60,8 @@ fn run(arguments: &Arguments) -> Result<()> {
         if names.is_empty() {
             if pipeline.kind(&experiment)? == Kind::Losses {
                 writeln!(list, "GIVEN += {experiment}")?;
+            } else if pipeline.section::<Answer>(&experiment)?.alone {
+                writeln!(list, "ALONE += {experiment}")?;
             }
             update_all(&pipeline, &experiment, &stages::of_experiment(), places, &mut list)?;
             continue;

@@ -210,6 +210,7 @@ impl Pipeline {
             eigen: self.section(experiment)?,
             montecarlo: self.section(experiment)?,
             bound: self.section(experiment)?,
+            answer: self.section(experiment)?,
             stream: self.section(experiment)?,
             report: self.section(experiment)?,
         })

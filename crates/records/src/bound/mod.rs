@@ -2,6 +2,7 @@
 
 mod documents;
 mod params;
+mod rows;
 
 pub use documents::{
     AtSigma, Comparison, Exponent, Holds, MethodAtSigma, Pilot, Pilots, PredictedSize, SettingTheory,
@@ -9,3 +10,4 @@ pub use documents::{
     Uncertain,
 };
 pub use params::Bound;
+pub use rows::Tolerance;

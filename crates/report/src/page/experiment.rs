@@ -171,6 +171,19 @@ impl Page<'_> {
         Some(Table::of(head, rows.chain(std::iter::once(all))))
     }
 
+    /// V and K as the stage `answer` found them from some samples and draws, if it was asked.
+    fn quick(&self) -> Option<Table> {
+        let found = self.e.quick.as_ref()?;
+        let last = found.rounds.last()?;
+        let head = ["samples", "draws", "losses in all"].map(str::to_owned).into_iter();
+        let head = head.chain([format!("V ({})", self.e.unit.squared)]);
+        let head = head.chain(found.rows.iter().map(|r| format!("K at {}", tolerance(r, &self.e.unit))));
+        let v = format!("{} [{}, {}]", short(found.v.variance), short(found.v.low), short(found.v.high));
+        let row = [grouped(last.samples), grouped(last.draws), grouped(found.losses), v];
+        let row = row.into_iter().chain(found.rows.iter().map(size_and_status)).collect();
+        Some(Table::of(head, [row]))
+    }
+
     /// Every theory of every setting beside Monte Carlo.
     fn theories(&self) -> Table {
         let all = self.e.settings.iter().flat_map(|s| s.found.theories.iter().map(move |t| (&s.found, t)));

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use pipeline::shell::StageContext;
 use records::bound::{Pilots, Sufficient, SufficientRow, SweepFindings, TheoryDocument};
-use records::fetch_data;
 use records::montecarlo::SettingFact;
+use records::{answer, fetch_data};
 use store::artifact::Inputs;
 use store::manifest::Manifest;
 
@@ -52,6 +52,8 @@ pub struct Experiment {
     pub settings: Vec<Setting>,
     pub grids: Vec<Grid>,
     pub stream: Option<Stream>,
+    /// V and K of some samples and draws, if it was asked for
+    pub quick: Option<answer::Found>,
     /// coverage of every interval
     pub confidence: f64,
     pub rows: Vec<SufficientRow>,
@@ -76,6 +78,7 @@ impl Experiment {
             n_samples: measured.n_samples,
             unit: Unit::of(trained.as_ref().map(|t| t.model.facts.loss)),
             stream: if trained.is_some() { Stream::read(inputs)? } else { None },
+            quick: if trained.is_some() { inputs.document_if_any()? } else { None },
             trained,
             given,
             step: measured.step,

@@ -152,6 +152,7 @@ pub fn experiment() -> Experiment {
         settings: vec![setting()],
         grids: vec![],
         stream: None,
+        quick: None,
         confidence: 0.95,
         rows: vec![],
         pilots: Pilots { confidence: 0.95, pilots: vec![] },

@@ -1,0 +1,5 @@
+//! Tells the program which sources it is made of.
+
+fn main() {
+    identity::emit();
+}

@@ -1,0 +1,32 @@
+//! What `answer` would cost: the losses of the first batches, and about as many as the requested precision takes.
+
+use anyhow::Result;
+use experiment::cost::{Workload, part};
+use landscape::Real;
+use pipeline::shell::cost::{Cost, PlanContext};
+use records::{Answer, Eigen};
+
+/// Losses for an interval of V of ± 5 % on MNIST and Fashion-MNIST at σ = 1, after the first batch (docs/method.md, section 2).
+const LOSSES_AT_5_PERCENT: f64 = 4.0e6;
+
+/// Cost of `answer`.
+pub fn of<R: Real>(params: &Answer, ctx: &PlanContext) -> Result<Cost> {
+    let Some(half_width) = params.half_width else { return Ok(Cost::default()) };
+    let work = Workload::<R>::new(ctx)?;
+    let dim = match params.dim {
+        Some(dim) => dim,
+        None => ctx.section::<Eigen>()?.dim,
+    };
+    let first =
+        (params.first_samples.min(work.shape.n) * params.first_draws * params.methods(dim).len()) as f64;
+    // The cost goes with the inverse square of the variance.
+    let losses = (first + LOSSES_AT_5_PERCENT * (0.05 / half_width).powi(4)).min(params.max_losses);
+    let draws = params.first_draws.max(1024);
+    let each = work.draw_seconds(dim, draws, 1, params.weights_mib << 20);
+    let what = format!("about {losses:.1e} losses, until V is known to {:.1} %", 100.0 * half_width);
+    let bytes = work.shape.inputs_bytes(work.shape.n)
+        + ((params.weights_mib << 20) as f64)
+        + Workload::<R>::bytes(dim as f64 * work.network.n_params() as f64);
+    let part = part(what, losses * work.flops_of_draw(dim), losses * each);
+    Ok(work.finish(vec![part], bytes))
+}

@@ -1,0 +1,131 @@
+//! What `answer` is told and what it writes.
+
+pub use landscape::change::precision::{Components, End, Round};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use store::artifact::Document;
+
+use crate::bound::{SufficientRow, Uncertain};
+use crate::eigen::BasisName;
+use crate::montecarlo::Sampling;
+use crate::ranges::{fraction, positive};
+use crate::section::{Precision, Section, Unfit};
+use crate::units::{LossValue, Samples, SquaredLoss};
+
+/// Parameters of `answer`: V and K as precise as asked for, from as few losses as that takes.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// Half the width of the interval of V, as a fraction of V; K is then known to half of it. null: the stage does nothing.
+    #[schemars(transform = fraction)]
+    pub half_width: Option<f64>,
+    /// Whether the experiment is asked for nothing else: `make <experiment>` ends here, without curves and page.
+    pub alone: bool,
+    /// Whose directions: hessian, random or filter.
+    pub basis: BasisName,
+    /// The first so many of them, d; null: all.
+    #[schemars(range(min = 1))]
+    pub dim: Option<usize>,
+    /// Standard deviation σ of each coordinate of θ, in parameter units.
+    #[schemars(transform = positive)]
+    pub sigma: f64,
+    /// Step s in samples: Δ_k compares k with k + s.
+    #[schemars(range(min = 1))]
+    pub step: Samples,
+    /// Tolerances for Δ_k, in the squared unit of the loss: nats² for softmax-cross-entropy.
+    #[schemars(length(min = 1), transform = positive)]
+    pub tolerances: Vec<SquaredLoss>,
+    /// Tolerances for √Δ_k as a fraction of the mean perturbed loss.
+    #[schemars(transform = positive)]
+    pub relative_tolerances: Vec<f64>,
+    /// Coverage of every interval.
+    #[schemars(transform = fraction)]
+    pub confidence: f64,
+    /// How draws are taken; null: plain or sobol, whichever needs fewer losses by the first batch.
+    pub sampling: Option<Sampling>,
+    /// Samples of the first batch, which says how many samples and draws are needed.
+    #[schemars(range(min = 10))]
+    pub first_samples: Samples,
+    /// Draws of the first batch.
+    #[schemars(range(min = 32))]
+    pub first_draws: usize,
+    /// Losses of samples at draws that may be evaluated in all.
+    #[schemars(range(min = 1))]
+    pub max_losses: f64,
+    /// Of the draws, and of which samples are taken.
+    pub seed: u64,
+    /// Type of the products.
+    pub precision: Precision,
+    /// Memory in MiB for the perturbed weights of all layers but the first.
+    #[schemars(range(min = 1))]
+    pub weights_mib: usize,
+}
+
+impl Answer {
+    /// The methods that are compared for so many directions.
+    pub fn methods(&self, dim: usize) -> &'static [Sampling] {
+        match self.sampling {
+            Some(Sampling::Antithetic) => &[Sampling::Antithetic],
+            Some(Sampling::Sobol) => &[Sampling::Sobol],
+            None if dim <= Sampling::SOBOL_LIMITS.0 => &[Sampling::Plain, Sampling::Sobol],
+            Some(Sampling::Plain) | None => &[Sampling::Plain],
+        }
+    }
+}
+
+impl Section for Answer {
+    const STAGE: &'static str = "answer";
+
+    fn check(&self) -> Result<(), Unfit> {
+        Unfit::unless(self.basis != BasisName::Given, "basis", || {
+            "given; hessian, random or filter is needed: losses of another program have no network to ask"
+                .into()
+        })?;
+        Unfit::unless(self.half_width.is_some() || !self.alone, "alone", || {
+            "true, but half_width is null: the experiment would answer nothing; set half_width, such as 0.05"
+                .into()
+        })
+    }
+}
+
+/// `answer.json`: V and K, and what it took to know them so well.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Found {
+    /// N, the samples there are
+    pub n_samples: Samples,
+    /// whose directions
+    pub basis: BasisName,
+    /// d
+    pub dim: usize,
+    /// σ, parameter units
+    pub sigma: f64,
+    /// s
+    pub step: Samples,
+    /// coverage of every interval
+    pub confidence: f64,
+    /// half the width of the interval of V that was asked for, as a fraction of V
+    pub asked: f64,
+    /// the one that was reached
+    pub half_width: f64,
+    /// `precise`; or `all-samples` or `losses`, of which there were not enough
+    pub end: End,
+    /// losses of samples at draws, in all rounds
+    pub losses: usize,
+    /// V
+    #[serde(flatten)]
+    pub v: Uncertain,
+    /// mean of L_n(θ_t) over the draws
+    pub mean_loss: LossValue,
+    /// Var V̂ = draws/T + samples/n + interaction/(Tn)
+    pub components: Components,
+    /// each look at the interval; the first batch is used for the plan alone
+    pub rounds: Vec<Round>,
+    /// K per tolerance
+    pub rows: Vec<SufficientRow>,
+}
+
+impl Document for Found {
+    const STAGE: &'static str = "answer";
+    const FILE: &'static str = "answer.json";
+    const MEANING: &'static str = "V and K as precise as asked for";
+}

@@ -1,0 +1,81 @@
+//! What the kernels return, as the documents have it: V with its interval, and rows of K.
+
+use landscape::change::interval::Estimate;
+use landscape::change::sufficient::{SufficientSize, Uncountable, order_average_interval};
+
+use super::documents::{Status, SufficientRow, Uncertain};
+
+/// A tolerance for Δ_k.
+#[derive(Clone, Copy, Debug)]
+pub struct Tolerance {
+    /// squared unit of the loss
+    pub value: f64,
+    /// of √Δ as a fraction of the mean perturbed loss, if it was given so
+    pub relative: Option<f64>,
+}
+
+impl Tolerance {
+    /// Those in loss², then those that are fractions of `mean_loss`, the mean perturbed loss.
+    pub fn all<'a>(
+        absolute: &'a [f64],
+        relative: &'a [f64],
+        mean_loss: f64,
+    ) -> impl Iterator<Item = Self> + 'a {
+        let absolute = absolute.iter().map(|&value| Self { value, relative: None });
+        let of_loss = move |&r: &f64| Self { value: (r * mean_loss).powi(2), relative: Some(r) };
+        absolute.chain(relative.iter().map(of_loss))
+    }
+}
+
+impl Uncertain {
+    /// V with its interval of this coverage.
+    pub fn of(v: &Estimate, confidence: f64) -> Self {
+        let (low, high) = v.interval(confidence);
+        Self {
+            variance: v.value,
+            variance_standard_error: v.error(),
+            draws_standard_error: v.draws_error,
+            samples_standard_error: v.samples_error,
+            low,
+            high,
+        }
+    }
+}
+
+impl SufficientRow {
+    /// K without interval.
+    pub fn new(setting: &str, method: &str, tolerance: Tolerance, size: SufficientSize) -> Self {
+        let (status, k) = match size {
+            SufficientSize::Reached(k) => (Status::Reached, Some(k)),
+            SufficientSize::Extrapolated(k) => (Status::Extrapolated, Some(k)),
+            SufficientSize::NotReached => (Status::NotReached, None),
+        };
+        Self {
+            setting: setting.to_owned(),
+            method: method.to_owned(),
+            tolerance: tolerance.value,
+            relative: tolerance.relative,
+            status,
+            k,
+            low: None,
+            high: None,
+        }
+    }
+
+    /// K of the order average at `tolerance`, with its interval of this coverage. `v`: V, or V/L̄² where the tolerance is relative.
+    ///
+    /// # Errors
+    /// [`Uncountable`].
+    pub fn of_order_average(
+        setting: &str,
+        method: &str,
+        tolerance: Tolerance,
+        v: &Estimate,
+        (step, largest): (usize, usize),
+        confidence: f64,
+    ) -> Result<Self, Uncountable> {
+        let at = tolerance.relative.map_or(tolerance.value, |r| r * r);
+        let (size, (low, high)) = order_average_interval(v, step, at, largest, confidence)?;
+        Ok(Self { low: Some(low), high: Some(high), ..Self::new(setting, method, tolerance, size) })
+    }
+}
