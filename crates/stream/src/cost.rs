@@ -1,10 +1,12 @@
-//! What `stream` would cost, if every run goes on until all samples have come.
+//! What `stream` would cost: every run goes on until all samples have come.
 
 use anyhow::Result;
 use experiment::cost::{PRODUCTS_PER_PAIR, Workload, part, product_seconds};
 use landscape::Real;
 use pipeline::shell::cost::{Cost, PlanContext};
 use records::{Stream, Train};
+
+use crate::rules::RULES;
 
 /// Cost of `stream`.
 pub fn of<R: Real>(params: &Stream, ctx: &PlanContext) -> Result<Cost> {
@@ -19,7 +21,7 @@ pub fn of<R: Real>(params: &Stream, ctx: &PlanContext) -> Result<Cost> {
     let solved = seeds * run.solved as f64 * PRODUCTS_PER_PAIR * dim as f64;
     let parts = vec![
         part(
-            format!("{seeds} runs: steps over {trained:.1e} samples at most"),
+            format!("{seeds} runs: steps over {trained:.1e} samples"),
             trained * work.flops_of_step(),
             trained * work.step_seconds(&train),
         ),
@@ -57,12 +59,12 @@ impl OfRun {
                 of_basis = k as f64;
                 run.solved += k;
             }
-            run.judged += params.draws * (k + params.batch);
+            run.judged += (params.draws + 1) * (k + params.batch);
             k += params.batch;
             run.trained += params.epochs * k;
         }
-        // The rules stop at four places at most, each with its truth.
-        run.judged += 4 * params.truth_draws * n;
+        // Each rule stops once at most, with its truth.
+        run.judged += RULES.len() * params.truth_draws * n;
         run
     }
 }

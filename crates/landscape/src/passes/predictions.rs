@@ -80,7 +80,7 @@ mod tests {
         let network = Network::new(&[2, 3], Activation::Identity, Loss::SoftmaxCrossEntropy);
         let n = 2 * network.block_rows() + 5;
         let x = Array2::from_shape_fn((n, 2), |(i, j)| ((i * 7 + j * 3) as f64 * 0.61).sin());
-        let classes = (0..n).map(|i| (i % 3) as u32).collect::<Vec<_>>();
+        let classes = (0..3_u32).cycle().take(n).collect::<Vec<_>>();
         let w = Array1::from_shape_fn(9, |i| (i as f64 * 1.7).cos());
         let samples = Samples::new(
             Inputs::F64(Arc::new(x.clone())),
