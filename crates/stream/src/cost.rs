@@ -6,7 +6,7 @@ use landscape::Real;
 use pipeline::shell::cost::{Cost, PlanContext};
 use records::{Stream, Train};
 
-use crate::rules::RULES;
+use crate::rules::{COLUMNS, RULES};
 
 /// Cost of `stream`.
 pub fn of<R: Real>(params: &Stream, ctx: &PlanContext) -> Result<Cost> {
@@ -69,13 +69,15 @@ impl OfRun {
     }
 }
 
-/// Every run keeps the samples in its order and its parameters; those at work keep losses, a basis and draws too.
+/// Every run keeps the samples in its order, its parameters and what its rules saw; those at work keep a table of losses, the
+/// copies that it is made from and into, a basis and draws too.
 fn memory_bytes<R: Real>(work: &Workload<R>, params: &Stream, dim: usize) -> f64 {
     let at_work = rayon::current_num_threads().min(params.seeds) as f64;
     let (n, features, p) =
         (work.shape.n as f64, work.network.widths()[0] as f64, work.network.n_params() as f64);
     let perturbed = work.weights().1 * params.draws.max(params.truth_draws) as f64;
-    params.seeds as f64 * (8.0 * n + Workload::<R>::bytes(n * features + 4.0 * p))
-        + at_work * 16.0 * params.draws as f64 * n
+    let seen = (8 * COLUMNS.len()) as f64 * n / params.batch as f64;
+    params.seeds as f64 * (8.0 * n + seen + Workload::<R>::bytes(n * features + 4.0 * p))
+        + at_work * 32.0 * params.draws as f64 * n
         + at_work * Workload::<R>::bytes((5 * dim) as f64 * p + perturbed)
 }
