@@ -7,6 +7,7 @@ An independent second opinion: forward passes, finite differences, sums and quan
 program.
 """
 
+import itertools
 import json
 import math
 import statistics
@@ -681,36 +682,112 @@ def check_spectrum(arrays, manifests, subject, root):
 
 
 def check_stream(arrays, manifests, root):
-    """The rules over all runs from where each stopped, and the first run from its trajectory."""
+    """What each rule saw, where it stopped every run, and what it did over all runs."""
     facts = manifests["stream"]["facts"]
     if facts["seeds"] == 0:
         return
     document = json.loads((root / "stream/stops.json").read_text())
+    params = manifests["stream"]["params"]
     sizes, truths = arrays["stream/stop_sizes.npy"], arrays["stream/stop_truths.npy"]
-    column = dict(zip(facts["trajectory_columns"], arrays["stream/trajectory.npy"].T, strict=True))
+    column = dict(zip(facts["trajectory_columns"], np.moveaxis(arrays["stream/trajectories.npy"], -1, 0), strict=True))
     k, step, tolerance = column["k"], document["batch"], document["tolerance"]
-    assert (np.diff(k) == step).all()
-    close(column["delta_upper"], column["variance_upper"] * (1 / k - 1 / (k + step)), 1e-12, "stream: upper limit of Delta")
+    assert (np.diff(k, axis=1) == step).all()
+    factor = 1 / k - 1 / (k + step)
+    close(column["delta_upper"], column["variance_upper"] * factor, 1e-12, "stream: upper limit of Delta")
     assert (column["variance_upper"] > column["variance"]).all()
     # The doubt shared among all looks is a fraction of that of one, so its limit lies above.
     assert (column["anytime_delta_upper"] > column["delta_upper"]).all()
-    seen = {"first-crossing": "delta_once", "limit": "delta_upper", "limit-anytime": "anytime_delta_upper", "limit-fresh": "fresh_delta_upper"}
+    # Delta in units of the tolerance by the looks before; none at the first.
+    expected = np.full(k.shape, np.nan)
+    for look in range(1, k.shape[1]):
+        before = slice(max(0, look - params["plausible"]["arrivals"]), look)
+        expected[:, look] = (column["variance"] * factor)[:, before].mean(axis=1) / tolerance
+    # Looks that a part of the doubt is spent on have a limit between that of one look and that of the same share of all looks.
+    looked = np.isfinite(column["spending_delta_upper"])
+    assert (looked == (expected < params["plausible"]["fraction"])).all()
+    assert (column["spending_delta_upper"] > column["delta_upper"]).all()
+    assert (column["spending_delta_upper"] <= column["anytime_delta_upper"])[looked].all()
+    enough, agreement, gain = check_bets(column, expected, document), params["agreement"], params["gain"]
+    over = agreement["arrivals"]
+    kappa = np.full(k.shape, np.nan)
+    if k.shape[1] > over:
+        kappa[:, over:] = np.lib.stride_tricks.sliding_window_view(column["kappa"][:, 1:], over, axis=1).mean(axis=2)
+    check_gains(column, gain)
+    would = {
+        "first-crossing": column["delta_once"] < tolerance,
+        "limit": column["delta_upper"] < tolerance,
+        "limit-anytime": column["anytime_delta_upper"] < tolerance,
+        "limit-fresh": column["fresh_delta_upper"] < tolerance,
+        "limit-spending": column["spending_delta_upper"] < tolerance,
+        "betting": enough,
+        "agreement": kappa >= agreement["kappa"],
+        "predicted-gain": column["predicted_gain"] < gain["fraction"],
+    }
+    assert [rule["rule"] for rule in document["rules"]] == list(would)
     for i, rule in enumerate(document["rules"]):
-        below = np.flatnonzero(column[seen[rule["rule"]]] < tolerance)
-        stop = k[below[0]] if len(below) else np.nan
-        assert np.array_equal(sizes[0, i], stop, equal_nan=True), (rule["rule"], sizes[0, i], stop)
+        stops = would[rule["rule"]]
+        stop = np.where(stops.any(axis=1), np.take_along_axis(k, stops.argmax(axis=1)[:, None], axis=1)[:, 0], np.nan)
+        assert np.array_equal(sizes[:, i], stop, equal_nan=True), (rule["rule"], sizes[:, i], stop)
         stopped = ~np.isnan(sizes[:, i])
         n, wrong = int(stopped.sum()), int((truths[stopped, i] >= tolerance).sum())
         assert (rule["stopped"], rule["false_stops"]) == (n, wrong), rule
         if n == 0:
-            assert rule["false_stop_rate"] is None and rule["low"] is None, rule
+            assert rule["false_stop_rate"] is None and rule["low"] is None and rule["loss_lost"] is None, rule
             continue
         # Wilson's interval holds the rates r with |rate - r| <= z sqrt(r (1 - r) / n): the roots of that.
         z, rate = statistics.NormalDist().inv_cdf(0.975), wrong / n
         roots = np.sort(np.roots([1 + z**2 / n, -(2 * rate + z**2 / n), rate**2]).real)
         assert abs(rule["false_stop_rate"] - rate) <= 1e-12, rule
         assert abs(rule["low"] - roots[0]) <= 1e-6 and abs(rule["high"] - roots[1]) <= 1e-6, (rule, roots)
+        lost = (column["test_loss"] - arrays["stream/end_losses.npy"][:, None])[stopped, stops.argmax(axis=1)[stopped]]
+        if np.isnan(lost).all():
+            assert rule["loss_lost"] is None, rule
+            continue
+        close(rule["loss_lost"]["mean"], lost.mean(), 1e-9, "stream: test loss lost")
+        if n > 1:
+            close(rule["loss_lost"]["standard_error"], lost.std(ddof=1) / n**0.5, 1e-9, "stream: its error")
     print(f"stream: {len(document['rules'])} rules over {len(sizes)} runs recomputed")
+
+
+def check_bets(column, expected, document):
+    """The bets and their product; whether it is enough, at each look."""
+    stake, spread, tolerance = column["stake"], column["spread"], document["tolerance"]
+    assert ((stake > 0) == (expected < 1)).all()
+    stake, spread, expected = stake[:, 1:], spread[:, 1:], expected[:, 1:]
+    value = column["fresh_delta"][:, 1:] / tolerance
+    # Where E exp(-stake Y) is largest, Y is 0 or 1 + spread, with mean 1.
+    largest = (spread + np.exp(-stake * (1 + spread))) / (1 + spread)
+    log = np.where(stake > 0, -stake * value - np.log(largest), 0).cumsum(axis=1)
+    assert np.abs(column["log_evidence"][:, 1:] - log).max(initial=0) <= 1e-9 * np.abs(log).max(initial=1)
+    # The stake is the best one: the slope of -stake expected - log(largest) is 0.
+    weight = np.exp(-stake * (1 + spread))
+    slope = (1 + spread) * weight / (spread + weight) - expected
+    assert np.abs(slope[stake > 0]).max(initial=0) <= 1e-9
+    return np.hstack([np.zeros((len(log), 1), bool), log >= -np.log1p(-document["confidence"])])
+
+
+def check_gains(column, gain):
+    """The predicted gain of each look against a search of the same power law over a grid of exponents."""
+    first = gain["arrivals"] - 1
+    assert np.isnan(column["predicted_gain"][:, :first]).all()
+    exponents = np.exp(np.linspace(np.log(0.02), np.log(3), 400))
+    for run, look in itertools.product(range(min(3, len(column["k"]))), range(first, column["k"].shape[1], 5)):
+        k, loss = column["k"][run, : look + 1], column["arrival_loss"][run, : look + 1]
+        law = lambda c, a, b, n: a + b * (n / k[0]) ** -c  # noqa: E731
+        fits = [(c, *nonnegative_line((k / k[0]) ** -c, loss)) for c in exponents]
+        best = min(fits, key=lambda fit: np.square(loss - law(*fit, k)).sum())
+        found = column["predicted_gain"][run, look]
+        expected = 1 - law(*best, 2 * k[-1]) / law(*best, k[-1])
+        # The exponents of the grid are 1.3 % apart.
+        assert abs(found - expected) <= 0.02, (run, look, found, expected)
+
+
+def nonnegative_line(x, y):
+    """Least squares of y = a + b x with a, b >= 0."""
+    b, a = np.polyfit(x, y, 1)
+    if a < 0:
+        a, b = 0.0, x @ y / (x @ x)
+    return (y.mean(), 0.0) if b < 0 else (a, b)
 
 
 def check_family(root):

@@ -264,6 +264,10 @@ const IMPOSSIBLE: &[[&str; 3]] = &[
     ["stream.confidence", "0.5", "0.5; a number above 0.5 and below 1"],
     ["stream.confidence", "1.0", "1; a number above 0.5 and below 1"],
     ["stream.window", "1", "1; at least 2 is needed"],
+    ["stream.agreement.kappa", "1.0", "1; a number above 0 and below 1"],
+    ["stream.agreement.arrivals", "0", "0; at least 1 is needed"],
+    ["stream.gain.fraction", "0", "0; a number above 0 and below 1"],
+    ["stream.gain.arrivals", "2", "2; at least 3 is needed"],
 ];
 
 /// A polish with one impossible value each.

@@ -114,5 +114,5 @@ fn a_polished_network_goes_through() {
         assert!(svg.starts_with(b"<svg"), "{figure}");
     }
     let stops = json(&place, "artifacts/digits/stream/stops.json");
-    assert_eq!(stops["rules"].as_array().unwrap().len(), 4);
+    assert_eq!(stops["rules"].as_array().unwrap().len(), 8);
 }

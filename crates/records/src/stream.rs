@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::artifact::Document;
 
-use crate::ranges::positive;
+use crate::ranges::{fraction, positive};
 use crate::section::{Precision, Section};
-use crate::units::{Samples, SquaredLoss};
+use crate::units::{LossValue, Samples, SquaredLoss};
 
 /// Parameters of `stream`: training while samples arrive.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
@@ -50,12 +50,54 @@ pub struct Stream {
     /// Δ below which the run may stop, loss².
     #[schemars(transform = positive)]
     pub tolerance: SquaredLoss,
-    /// Of the upper limit, one-sided.
+    /// Of the upper limits, one-sided; of `betting`, that it does not stop falsely.
     #[schemars(extend("exclusiveMinimum" = 0.5, "exclusiveMaximum" = 1))]
     pub confidence: f64,
     /// Newest samples, each judged before it was trained on, of the rule `limit-fresh`.
     #[schemars(range(min = 2))]
     pub window: Samples,
+    /// Looks that the rule `limit-spending` looks at, and what `betting` expects.
+    pub plausible: Plausible,
+    /// The rule `agreement`.
+    pub agreement: Agreement,
+    /// The rule `predicted-gain`.
+    pub gain: Gain,
+}
+
+/// Where the looks before make a stop plausible.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plausible {
+    /// Fraction of the tolerance that the mean of Δ at the arrivals before has to be below.
+    #[schemars(transform = fraction)]
+    pub fraction: f64,
+    /// Arrivals of that mean.
+    #[schemars(range(min = 1))]
+    pub arrivals: usize,
+}
+
+/// Stops where successive networks give the same classes (Bloodgood & Vijay-Shanker 2009).
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agreement {
+    /// Mean of Cohen's kappa from which on it stops.
+    #[schemars(transform = fraction)]
+    pub kappa: f64,
+    /// Arrivals of that mean.
+    #[schemars(range(min = 1))]
+    pub arrivals: usize,
+}
+
+/// Stops where the learning curve so far promises little.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gain {
+    /// Fraction of its loss that twice the samples must take off.
+    #[schemars(transform = fraction)]
+    pub fraction: f64,
+    /// Arrivals before it looks, so that there is a curve.
+    #[schemars(range(min = 3))]
+    pub arrivals: usize,
 }
 
 impl Section for Stream {
@@ -67,7 +109,7 @@ impl Section for Stream {
 pub struct Facts {
     /// runs
     pub seeds: usize,
-    /// of `trajectory.npy`, if there was a run
+    /// of `trajectories.npy`, if there was a run
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trajectory_columns: Option<Vec<String>>,
 }
@@ -118,4 +160,15 @@ pub struct RuleStops {
     pub median_truth: Option<SquaredLoss>,
     /// the same
     pub largest_truth: Option<SquaredLoss>,
+    /// test loss at the stop less that of the same run once all samples have come; null without a test split
+    pub loss_lost: Option<Lost>,
+}
+
+/// What stopping costs, over the runs that a rule stopped.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Lost {
+    /// mean over the runs
+    pub mean: LossValue,
+    /// of that mean; null for one run
+    pub standard_error: Option<LossValue>,
 }

@@ -92,7 +92,9 @@ fn documents_of_the_other_stages() {
         r#"
         {"seeds": 3, "tolerance": 0.002, "confidence": 0.95, "batch": 32, "rules": [{"rule": "first-crossing",
         "stopped": 3, "false_stops": 3, "false_stop_rate": 1.0, "low": 0.439, "high": 1.0, "median_k": 224.0,
-        "median_truth": 0.00274, "largest_truth": 0.00306}]}"#,
+        "median_truth": 0.00274, "largest_truth": 0.00306, "loss_lost": {"mean": 0.41, "standard_error": 0.02}},
+        {"rule": "betting", "stopped": 0, "false_stops": 0, "false_stop_rate": null, "low": null, "high": null,
+        "median_k": null, "median_truth": null, "largest_truth": null, "loss_lost": null}]}"#,
     );
     document::<family::Members>(
         "family/members.json",

@@ -1,10 +1,12 @@
-//! What `stream` would cost, if every run goes on until all samples have come.
+//! What `stream` would cost: every run goes on until all samples have come.
 
 use anyhow::Result;
 use experiment::cost::{PRODUCTS_PER_PAIR, Workload, part, product_seconds};
 use landscape::Real;
 use pipeline::shell::cost::{Cost, PlanContext};
 use records::{Stream, Train};
+
+use crate::rules::{COLUMNS, RULES};
 
 /// Cost of `stream`.
 pub fn of<R: Real>(params: &Stream, ctx: &PlanContext) -> Result<Cost> {
@@ -19,7 +21,7 @@ pub fn of<R: Real>(params: &Stream, ctx: &PlanContext) -> Result<Cost> {
     let solved = seeds * run.solved as f64 * PRODUCTS_PER_PAIR * dim as f64;
     let parts = vec![
         part(
-            format!("{seeds} runs: steps over {trained:.1e} samples at most"),
+            format!("{seeds} runs: steps over {trained:.1e} samples"),
             trained * work.flops_of_step(),
             trained * work.step_seconds(&train),
         ),
@@ -57,23 +59,25 @@ impl OfRun {
                 of_basis = k as f64;
                 run.solved += k;
             }
-            run.judged += params.draws * (k + params.batch);
+            run.judged += (params.draws + 1) * (k + params.batch);
             k += params.batch;
             run.trained += params.epochs * k;
         }
-        // The rules stop at four places at most, each with its truth.
-        run.judged += 4 * params.truth_draws * n;
+        // Each rule stops once at most, with its truth.
+        run.judged += RULES.len() * params.truth_draws * n;
         run
     }
 }
 
-/// Every run keeps the samples in its order and its parameters; those at work keep losses, a basis and draws too.
+/// Every run keeps the samples in its order, its parameters and what its rules saw; those at work keep a table of losses, the
+/// copies that it is made from and into, a basis and draws too.
 fn memory_bytes<R: Real>(work: &Workload<R>, params: &Stream, dim: usize) -> f64 {
     let at_work = rayon::current_num_threads().min(params.seeds) as f64;
     let (n, features, p) =
         (work.shape.n as f64, work.network.widths()[0] as f64, work.network.n_params() as f64);
     let perturbed = work.weights().1 * params.draws.max(params.truth_draws) as f64;
-    params.seeds as f64 * (8.0 * n + Workload::<R>::bytes(n * features + 4.0 * p))
-        + at_work * 16.0 * params.draws as f64 * n
+    let seen = (8 * COLUMNS.len()) as f64 * n / params.batch as f64;
+    params.seeds as f64 * (8.0 * n + seen + Workload::<R>::bytes(n * features + 4.0 * p))
+        + at_work * 32.0 * params.draws as f64 * n
         + at_work * Workload::<R>::bytes((5 * dim) as f64 * p + perturbed)
 }

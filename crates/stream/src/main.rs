@@ -1,29 +1,31 @@
 //! `stream`: training while samples arrive, and the rules that say when enough have come.
 
 mod cost;
+mod rules;
 mod run;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use landscape::Real;
-use ndarray::{Array2, Axis};
+use landscape::change::prefix::Moments;
+use ndarray::{Array1, Array2, Array3};
 use pipeline::Failure;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext};
 use rayon::prelude::*;
-use records::stream::{Facts, RuleStops, Stops};
+use records::stream::{Facts, Lost, RuleStops, Stops};
 use records::{Precision, Stream, Train};
 use store::npy::Element;
 
-use crate::run::{COLUMNS, RULES, Run, Subject};
+use crate::rules::{COLUMNS, RULES, TRAIN_LOSS};
+use crate::run::{Run, Stop, Subject};
 
 struct StreamStage;
 
 impl Stage for StreamStage {
     type Params = Stream;
-    const ABOUT: &'static str =
-        "Trains while samples arrive and stops when V's upper limit says that Delta is small enough";
+    const ABOUT: &'static str = "Trains while samples arrive and compares rules for when to stop";
     const CODE: &'static str = env!("CODE");
 
     fn numeric_library() -> Option<String> {
@@ -80,7 +82,10 @@ fn run<R: Real + Element>(params: &Stream, ctx: &mut StageContext) -> Result<Str
         .into());
     }
     let train: Train = ctx.inputs.params("train")?;
-    let subject = Subject { params, train: &train, network: &network, samples: &samples };
+    let test = experiment::split(&ctx.inputs, "test")?.filter(|test| !test.is_empty());
+    let test = test.map(|test| experiment::gather::<R>(&test, &(0..test.len()).collect::<Vec<_>>()));
+    let subject =
+        Subject { params, train: &train, network: &network, samples: &samples, test: test.as_ref() };
     let progress = ctx.progress(params.seeds, "stream: seeds");
     let one = |i: u64| {
         let run = Run::<R>::new(&subject, params.seed.wrapping_add(i)).finish();
@@ -89,7 +94,7 @@ fn run<R: Real + Element>(params: &Stream, ctx: &mut StageContext) -> Result<Str
     };
     let runs = (0..params.seeds as u64).into_par_iter().map(one).collect::<Vec<_>>();
     drop(progress);
-    if let Some(i) = runs.iter().position(|r| r.stops.iter().flatten().any(|s| !s.truth.is_finite())) {
+    if let Some(i) = runs.iter().position(|run| !is_finite(run)) {
         return Err(Failure::not_converged(
             format!("stream: run {i}: losses are not finite"),
             "lower train.optimizer.learning_rate or stream.sigma",
@@ -99,39 +104,50 @@ fn run<R: Real + Element>(params: &Stream, ctx: &mut StageContext) -> Result<Str
     write(params, ctx, &runs)
 }
 
+fn is_finite<R: Real>(run: &Run<R>) -> bool {
+    run.trajectory.iter().all(|row| row[TRAIN_LOSS].is_finite())
+        && run.stops.iter().flatten().all(|stop| stop.truth.is_finite())
+}
+
 fn write<R: Real + Element>(params: &Stream, ctx: &mut StageContext, runs: &[Run<R>]) -> Result<String> {
     let out = &mut ctx.outputs;
-    let first = &runs[0];
-    let flat = first.trajectory.iter().flatten().copied().collect();
-    let trajectory = Array2::from_shape_vec((first.trajectory.len(), COLUMNS.len()), flat)?;
-    out.write("trajectory.npy", &trajectory, "see trajectory_columns", "the first run, a row an arrival")?;
+    let (looks, columns) = (runs[0].trajectory.len(), COLUMNS.len());
+    let flat = runs.iter().flat_map(|run| run.trajectory.iter().flatten().copied()).collect();
+    let trajectories = Array3::from_shape_vec((runs.len(), looks, columns), flat)?;
+    let shape = "every run, a row an arrival, (seeds, arrivals, columns)";
+    out.write("trajectories.npy", &trajectories, "see trajectory_columns", shape)?;
     let columns = COLUMNS.map(str::to_owned).to_vec();
     out.facts(&Facts { seeds: params.seeds, trajectory_columns: Some(columns) })?;
     out.write(
         "w_stop.npy",
-        &first.w_stop,
+        &runs[0].w_stop,
         "parameter units",
-        "the first run's parameters where `limit-anytime` stopped it, (p,)",
+        "the first run's parameters where `betting` stopped it, (p,)",
     )?;
-    let column = |f: &dyn Fn(&run::Stop) -> f64| {
+    let column = |f: &dyn Fn(&Stop) -> f64| {
         let value = |(i, rule): (usize, usize)| runs[i].stops[rule].as_ref().map_or(f64::NAN, f);
         Array2::from_shape_fn((runs.len(), RULES.len()), value)
     };
-    let (sizes, truths) = (column(&|s| s.k as f64), column(&|s| s.truth));
     out.write(
         "stop_sizes.npy",
-        &sizes,
+        &column(&|s| s.k as f64),
         "samples",
         "where each rule stopped each run, NaN: never, (seeds, rules)",
     )?;
     out.write(
         "stop_truths.npy",
-        &truths,
+        &column(&|s| s.truth),
         "loss^2",
         "Delta there, from samples that had not come, (seeds, rules)",
     )?;
-    let rules = RULES.iter().enumerate().map(|(rule, name)| rule_row(params, name, &sizes, &truths, rule));
-    let rules = rules.collect::<Vec<_>>();
+    let ends = runs.iter().map(|run| run.end_loss).collect::<Array1<f64>>();
+    out.write(
+        "end_losses.npy",
+        &ends,
+        "loss",
+        "test loss once all samples have come, NaN: no test split, (seeds,)",
+    )?;
+    let rules = (0..RULES.len()).map(|rule| rule_row(params, runs, rule)).collect::<Vec<_>>();
     let line = rules.iter().map(|r| format!("{} {} false stops of {}", r.rule, r.false_stops, r.stopped));
     let line = line.collect::<Vec<_>>().join(", ");
     let Stream { seeds, tolerance, confidence, batch, .. } = *params;
@@ -140,38 +156,48 @@ fn write<R: Real + Element>(params: &Stream, ctx: &mut StageContext, runs: &[Run
 }
 
 /// What a rule did over all runs.
-fn rule_row(
-    params: &Stream,
-    name: &str,
-    sizes: &Array2<f64>,
-    truths: &Array2<f64>,
-    rule: usize,
-) -> RuleStops {
-    let sorted = |of: &Array2<f64>| {
-        let mut values =
-            of.index_axis(Axis(1), rule).iter().copied().filter(|x| x.is_finite()).collect::<Vec<_>>();
+fn rule_row<R: Real>(params: &Stream, runs: &[Run<R>], rule: usize) -> RuleStops {
+    let stops = runs.iter().filter_map(|run| Some((run.stops[rule].as_ref()?, run.end_loss)));
+    let stops = stops.collect::<Vec<_>>();
+    let sorted = |of: &dyn Fn(&Stop) -> f64| {
+        let mut values = stops.iter().map(|(stop, _)| of(stop)).collect::<Vec<_>>();
         values.sort_by(f64::total_cmp);
         values
     };
-    let (sizes, truths) = (sorted(sizes), sorted(truths));
-    let stopped = sizes.len();
+    let (sizes, truths) = (sorted(&|s| s.k as f64), sorted(&|s| s.truth));
     let wrong = truths.iter().filter(|&&t| t >= params.tolerance).count();
     let median = |v: &[f64]| v.get(v.len() / 2).copied();
-    // Wilson 1927: an interval for a fraction that behaves at 0 and at 1.
-    let (n, z) = (stopped as f64, 1.959_964);
-    let rate = wrong as f64 / n;
-    let centre = (rate + z * z / (2.0 * n)) / (1.0 + z * z / n);
-    let half = z / (1.0 + z * z / n) * (rate * (1.0 - rate) / n + z * z / (4.0 * n * n)).sqrt();
-    let of_stops = |value: f64| (stopped > 0).then_some(value);
+    let known = (!stops.is_empty()).then(|| wilson(wrong, stops.len()));
     RuleStops {
-        rule: name.to_owned(),
-        stopped,
+        rule: RULES[rule].to_owned(),
+        stopped: stops.len(),
         false_stops: wrong,
-        false_stop_rate: of_stops(rate),
-        low: of_stops((centre - half).max(0.0)),
-        high: of_stops((centre + half).min(1.0)),
+        false_stop_rate: known.map(|(rate, _, _)| rate),
+        low: known.map(|(_, low, _)| low),
+        high: known.map(|(_, _, high)| high),
         median_k: median(&sizes),
         median_truth: median(&truths),
         largest_truth: truths.last().copied(),
+        loss_lost: lost(stops.iter().map(|(stop, end)| stop.test_loss - end)),
     }
+}
+
+/// A fraction with its 95 % interval, which behaves at 0 and at 1 (Wilson 1927).
+fn wilson(count: usize, of: usize) -> (f64, f64, f64) {
+    let (n, z) = (of as f64, 1.959_964);
+    let rate = count as f64 / n;
+    let centre = (rate + z * z / (2.0 * n)) / (1.0 + z * z / n);
+    let half = z / (1.0 + z * z / n) * (rate * (1.0 - rate) / n + z * z / (4.0 * n * n)).sqrt();
+    (rate, (centre - half).max(0.0), (centre + half).min(1.0))
+}
+
+/// Mean with its error; `None` without values or without a test split.
+fn lost(values: impl Iterator<Item = f64>) -> Option<Lost> {
+    let (mut moments, mut n) = (Moments::default(), 0);
+    for value in values {
+        moments.push(value);
+        n += 1;
+    }
+    let standard_error = (n > 1).then(|| (moments.variance() / f64::from(n)).sqrt());
+    (n > 0 && moments.mean().is_finite()).then(|| Lost { mean: moments.mean(), standard_error })
 }

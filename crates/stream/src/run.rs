@@ -1,52 +1,24 @@
-//! One run: an order of the samples, first weights and draws of its own; the three rules look on.
+//! One run: an order of the samples, first weights and draws of its own; the rules look on.
 
-use std::collections::VecDeque;
-
-use landscape::change::fresh::{SeenAndFresh, limit, upper_limit};
-use landscape::change::prefix::{Moments, order_factor};
+use landscape::change::fresh::SeenAndFresh;
 use landscape::network::initialisation::first_weights;
-use landscape::numeric::gaussian::gaussian_rows;
+use landscape::numeric::gaussian::{gaussian_row, gaussian_rows};
 use landscape::passes::draws::{Draws, LossSink};
 use landscape::passes::hvp::{HessianSum, SecondOrder};
+use landscape::passes::predictions::Predictions;
 use landscape::spectrum::lanczos::lanczos;
 use landscape::spectrum::operator::PrefixHessian;
 use landscape::spectrum::ritz::{EigenRequest, Which};
 use landscape::training::epoch::epoch;
 use landscape::training::optimizer::Stepper;
 use landscape::{Network, Real, Samples};
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
 use records::{Stream, Train};
 
-/// The rules, in the order of every array.
-///
-/// `first-crossing`: one noisy value of Δ is below the tolerance. The others hold an upper limit against it: `limit` that of V
-/// over the samples at hand, as if it were looked at once; `limit-anytime` the same with the doubt shared among all looks;
-/// `limit-fresh` one over samples that training had not seen.
-pub const RULES: [&str; 4] = ["first-crossing", "limit", "limit-anytime", "limit-fresh"];
-
-/// The rule that ends a run.
-pub const ENDS: usize = 2;
-
-/// Columns of the trajectory: Δ values in loss², V in loss².
-pub const COLUMNS: [&str; 8] = [
-    "k",
-    "delta_once",
-    "variance",
-    "variance_upper",
-    "delta_upper",
-    "anytime_delta_upper",
-    "fresh_delta_upper",
-    "train_loss",
-];
-
-/// Confidence of look j = 1, 2, …, such that all looks together err no more often than one: the doubt of look j is that of one
-/// times `6/(π j)²`, and these sum to 1 (union bound).
-fn confidence_of_look(confidence: f64, look: usize) -> f64 {
-    1.0 - (1.0 - confidence) * 6.0 / (std::f64::consts::PI * look as f64).powi(2)
-}
+use crate::rules::{COLUMNS, ENDS, Look, RULES, Rules, TEST_LOSS, TRAIN_LOSS};
 
 /// Memory for perturbed weights; far more than small networks need.
 const WEIGHTS_BYTES: usize = 320 << 20;
@@ -57,6 +29,8 @@ pub struct Subject<'a> {
     pub train: &'a Train,
     pub network: &'a Network,
     pub samples: &'a Samples,
+    /// those of the test split, if there is one
+    pub test: Option<&'a Samples>,
 }
 
 /// Where a rule stopped.
@@ -65,6 +39,8 @@ pub struct Stop {
     pub k: usize,
     /// Δ there, loss²
     pub truth: f64,
+    /// over the test samples there; NaN without any
+    pub test_loss: f64,
 }
 
 /// A run in progress, and what came of it.
@@ -75,19 +51,18 @@ pub struct Run<'a, R> {
     w: Array1<R>,
     stepper: Stepper<R>,
     rng: ChaCha20Rng,
-    /// θ of the rules, (T, d)
-    theta: Array2<f64>,
     basis: Array2<R>,
     /// samples behind the basis
     basis_k: usize,
-    /// mean over the draws of (ℓ_i − L_k)² of the newest samples, before they were trained on
-    window: VecDeque<f64>,
+    rules: Rules<'a>,
     /// by rule
-    pub stops: Vec<Option<Stop>>,
+    pub stops: [Option<Stop>; RULES.len()],
     /// a row of [`COLUMNS`] an arrival
-    pub trajectory: Vec<[f64; 8]>,
+    pub trajectory: Vec<[f64; COLUMNS.len()]>,
     /// where the rule that ends it stopped, or at the end of the samples, (p,)
     pub w_stop: Array1<R>,
+    /// over the test samples, once all samples have come; NaN without any
+    pub end_loss: f64,
 }
 
 /// The losses of one draw, as they come.
@@ -103,7 +78,6 @@ impl LossSink for Losses {
 impl<'a, R: Real> Run<'a, R> {
     /// Before anything has come. Order, first weights and draws follow from `seed`.
     pub fn new(subject: &'a Subject<'a>, seed: u64) -> Self {
-        let p = subject.params;
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let mut order = (0..subject.samples.len()).collect::<Vec<_>>();
         order.shuffle(&mut rng);
@@ -117,33 +91,44 @@ impl<'a, R: Real> Run<'a, R> {
             stepper: Stepper::new(subject.train.optimizer, subject.network.n_params()),
             w,
             rng,
-            theta: gaussian_rows(seed.wrapping_add(1 << 32), p.draws, p.dim) * p.sigma,
             basis: Array2::zeros((0, subject.network.n_params())),
             basis_k: 0,
-            window: VecDeque::new(),
-            stops: RULES.iter().map(|_| None).collect(),
+            rules: Rules::new(subject.params),
+            stops: Default::default(),
             trajectory: vec![],
+            end_loss: f64::NAN,
         }
     }
 
-    /// Lets samples arrive until every rule has stopped or none are left.
+    /// Lets samples arrive until none are left, whatever the rules say: what stopping costs is seen at the end.
     pub fn finish(mut self) -> Self {
         let p = self.subject.params;
+        let n = self.samples.len();
         let mut k = p.first;
         self.train(k, p.first_epochs);
-        while k + p.batch <= self.samples.len() && self.stops.iter().any(Option::is_none) {
+        while k + p.batch <= n {
             self.refresh_basis(k);
             self.look(k);
             k += p.batch;
             let loss = self.train(k, p.epochs);
             if let Some(row) = self.trajectory.last_mut() {
-                row[7] = loss;
+                row[TRAIN_LOSS] = loss;
             }
         }
+        if k < n {
+            self.train(n, p.epochs);
+        }
+        self.end_loss = self.test().map_or(f64::NAN, |test| test.loss);
         if self.stops[ENDS].is_none() {
             self.w_stop.assign(&self.w);
         }
         self
+    }
+
+    /// The test samples at the parameters of now.
+    fn test(&self) -> Option<Predictions> {
+        let samples = self.subject.test?;
+        Some(Predictions::new(self.subject.network, &self.w.view(), samples))
     }
 
     /// Passes over the first k samples; the mean loss of the last.
@@ -202,70 +187,38 @@ impl<'a, R: Real> Run<'a, R> {
     /// At k samples, when the next batch has come and has not been trained on: what the rules see.
     fn look(&mut self, k: usize) {
         let p = self.subject.params;
-        let (t, s) = (p.draws, p.batch);
-        let seen_and_next = self.samples.first(k + s);
-        let mut losses = (0..t).map(|_| Losses::default()).collect::<Vec<_>>();
-        self.draws(&seen_and_next).evaluate(self.theta.view(), &mut losses, &mut |_, _| ());
-        let means = losses.iter().map(|l| l.0[..k].iter().sum::<f64>() / k as f64).collect::<Array1<f64>>();
-        let squares = Array2::from_shape_fn((t, k + s), |(t, i)| (losses[t].0[i] - means[t]).powi(2));
-        let (seen, fresh) = squares.view().split_at(Axis(1), k);
-
-        // The one noisy value: (L_{k+s} − L_k)² of the batch that came, mean over the draws.
-        let change = |t: usize| {
-            let next = losses[t].0[k..].iter().sum::<f64>() / s as f64;
-            ((next - means[t]) * s as f64 / (k + s) as f64).powi(2)
-        };
-        let once = (0..t).map(change).sum::<f64>() / t as f64;
-
-        // V of the samples at hand (N − 1 in the denominator).
-        let unbiased = k as f64 / (k as f64 - 1.0);
-        let variance = limit((&seen * unbiased).view(), p.confidence);
-        let factor = order_factor(k, s);
-        let look = confidence_of_look(p.confidence, self.trajectory.len() + 1);
-        let anytime = upper_limit(variance.variance, variance.standard_error, t.min(k), look);
-
-        // V of samples that training had not seen, over the window; the draws' share of the error is that of V itself.
-        self.window.extend(fresh.mean_axis(Axis(0)).expect("at least two draws"));
-        while self.window.len() > p.window {
-            self.window.pop_front();
+        let seen_and_next = self.samples.first(k + p.batch);
+        let theta = self.theta();
+        let mut losses = theta.outer_iter().map(|_| Losses::default()).collect::<Vec<_>>();
+        self.draws(&seen_and_next).evaluate(theta.view(), &mut losses, &mut |_, _| ());
+        let at_w = losses.pop().expect("a row of zeros").0;
+        let arrival_loss = at_w[k..].iter().sum::<f64>() / p.batch as f64;
+        let losses = Array2::from_shape_fn((p.draws, k + p.batch), |(t, i)| losses[t].0[i]);
+        let verdict = self.rules.see(Look { k, losses, arrival_loss, test: self.test() });
+        let new = |(rule, &stops): (usize, &bool)| (stops && self.stops[rule].is_none()).then_some(rule);
+        let new = verdict.stops.iter().enumerate().filter_map(new).collect::<Vec<_>>();
+        self.trajectory.push(verdict.row);
+        if new.is_empty() {
+            return;
         }
-        let mut moments = Moments::default();
-        for &x in &self.window {
-            moments.push(x);
-        }
-        let rows = seen.mean_axis(Axis(1)).expect("at least two samples");
-        let of_draws = rows.std(1.0) / (t as f64).sqrt() / variance.variance * moments.mean();
-        let n = self.window.len();
-        let fresh_error = (of_draws.powi(2) + moments.variance() / n as f64).sqrt();
-        let full = n == p.window;
-        let fresh_upper = if full {
-            upper_limit(moments.mean(), fresh_error, t.min(n), p.confidence) * factor
-        } else {
-            f64::INFINITY
-        };
-
-        let seen_by_rules = [once, variance.upper * factor, anytime * factor, fresh_upper];
-        self.trajectory.push([
-            k as f64,
-            once,
-            variance.variance,
-            variance.upper,
-            seen_by_rules[1],
-            seen_by_rules[2],
-            seen_by_rules[3],
-            f64::NAN,
-        ]);
-        if seen_by_rules.iter().zip(&self.stops).any(|(delta, stop)| stop.is_none() && *delta < p.tolerance) {
-            let truth = self.truth(k);
-            for (rule, (stop, delta)) in self.stops.iter_mut().zip(seen_by_rules).enumerate() {
-                if stop.is_none() && delta < p.tolerance {
-                    *stop = Some(Stop { k, truth });
-                    if rule == ENDS {
-                        self.w_stop.assign(&self.w);
-                    }
-                }
+        let truth = self.truth(k);
+        for rule in new {
+            self.stops[rule] = Some(Stop { k, truth, test_loss: verdict.row[TEST_LOSS] });
+            if rule == ENDS {
+                self.w_stop.assign(&self.w);
             }
         }
+    }
+
+    /// θ of the look to come, others than at any look before; after them the origin, (T + 1, d).
+    fn theta(&self) -> Array2<f64> {
+        let p = self.subject.params;
+        let first = self.trajectory.len() * p.draws;
+        let mut theta = Array2::zeros((p.draws + 1, p.dim));
+        for (t, mut row) in theta.outer_iter_mut().take(p.draws).enumerate() {
+            row.assign(&(gaussian_row(self.seed.wrapping_add(1 << 32), first + t, p.dim) * p.sigma));
+        }
+        theta
     }
 
     /// `E_θ E (L_{k+s} − L_k)²` over the samples that have not come, with draws of its own, loss².
@@ -276,17 +229,5 @@ impl<'a, R: Real> Run<'a, R> {
         self.draws(&self.samples).evaluate(theta.view(), &mut sinks, &mut |_, _| ());
         let n_fresh = self.samples.len() - k;
         sinks.iter().map(|s| s.expected_square(p.batch, n_fresh)).sum::<f64>() / p.truth_draws as f64
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_doubt_of_all_looks_is_that_of_one() {
-        let doubt: f64 = (1..=100_000).map(|look| 1.0 - confidence_of_look(0.95, look)).sum();
-        // The rest of the sum beyond j is 6/π² · 0.05/j.
-        assert!(doubt < 0.05 && doubt > 0.05 - 1e-6, "{doubt}");
     }
 }

@@ -55,6 +55,19 @@ pub struct Limited {
     pub standard_error: f64,
     /// one-sided upper confidence limit of V, loss²
     pub upper: f64,
+    /// variance of the means of draws, loss⁴
+    pub of_draws: f64,
+    /// variance of the means of samples, loss⁴
+    pub of_samples: f64,
+}
+
+impl Limited {
+    /// `c²`: the squared coefficient of variation of the mean of such squares over other draws and samples, so many of each.
+    ///
+    /// The interaction is counted twice, which errs to the safe side.
+    pub fn spread(&self, draws: usize, samples: usize) -> f64 {
+        (self.of_draws / draws as f64 + self.of_samples / samples as f64) / self.variance.powi(2)
+    }
 }
 
 /// Mean of `squares` (T, n), the squared deviation of each loss at each draw, with a one-sided upper limit.
@@ -72,9 +85,10 @@ pub fn limit(squares: ArrayView2<f64>, confidence: f64) -> Limited {
     let rows = squares.mean_axis(Axis(1)).expect("at least two samples");
     let columns = squares.mean_axis(Axis(0)).expect("at least two draws");
     let variance = rows.mean().expect("at least two draws");
-    let standard_error = (rows.var(1.0) / t as f64 + columns.var(1.0) / n as f64).sqrt();
+    let (of_draws, of_samples) = (rows.var(1.0), columns.var(1.0));
+    let standard_error = (of_draws / t as f64 + of_samples / n as f64).sqrt();
     let upper = upper_limit(variance, standard_error, t.min(n), confidence);
-    Limited { variance, standard_error, upper }
+    Limited { variance, standard_error, upper, of_draws, of_samples }
 }
 
 /// The limit of [`limit`] from V, its standard error and the smaller number of draws or samples, loss².
@@ -144,5 +158,23 @@ mod tests {
     fn squares_that_are_all_the_same_leave_no_doubt() {
         let found = limit(Array2::from_elem((3, 4), 2.0).view(), 0.95);
         assert!((found.upper - 2.0).abs() <= 1e-15 && found.standard_error <= 1e-15, "{found:?}");
+    }
+
+    #[test]
+    fn the_spread_is_that_of_means_over_other_draws_and_samples() {
+        // a_t + b_i + c_ti with variances 0.04, 0.36 and 0.16 around 2: the mean over 8 draws and 5 samples has the variance
+        // 0.04/8 + 0.36/5 + 0.16/40; the interaction is counted twice, once over 30 draws and once over 400 samples.
+        let normal = crate::numeric::gaussian::gaussian_rows(5, 32, 400);
+        let squares = Array2::from_shape_fn((30, 400), |(t, i)| {
+            2.0 + 0.2 * normal[[30, t]] + 0.6 * normal[[31, i]] + 0.4 * normal[[t, i]]
+        });
+        let found = limit(squares.view(), 0.95).spread(8, 5);
+        let exact = ((0.04 + 0.16 / 400.0) / 8.0 + (0.36 + 0.16 / 30.0) / 5.0) / 4.0;
+        // A variance of 400 values is known to √(2/399) = 7 %, that of 30 to 26 % but it is a fifteenth of the whole.
+        assert!((found / exact - 1.0).abs() <= 0.25, "{found} {exact}");
+        // Of the same table, twice the draws and samples halve it.
+        let all = limit(squares.view(), 0.95);
+        assert!((all.spread(16, 10) / found - 0.5).abs() <= 1e-14);
+        assert!((all.spread(30, 400) / (all.standard_error / all.variance).powi(2) - 1.0).abs() <= 1e-14);
     }
 }

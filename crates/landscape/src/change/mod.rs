@@ -1,6 +1,7 @@
 //! How the loss changes as samples arrive: `L_k`, Δ_k, its theory, V and its interval, the sufficient size K.
 
 pub mod absolute;
+pub mod betting;
 pub mod control_variate;
 pub mod decay;
 pub mod delta;

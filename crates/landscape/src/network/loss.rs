@@ -134,10 +134,14 @@ impl Loss {
     /// Whether row `i` of the outputs puts the class first; `None` for targets that are not classes.
     pub fn is_correct<R: Real>(f: ArrayView2<R>, targets: &Targets, i: usize) -> Option<bool> {
         let Targets::Classes(classes) = targets else { return None };
-        let f = f.index_axis(Axis(0), i);
-        let best = (0..f.len()).fold(0, |best, c| if f[c] > f[best] { c } else { best });
-        Some(best == classes[i] as usize)
+        Some(predicted_class(f, i) == classes[i] as usize)
     }
+}
+
+/// The class with the largest of the outputs f (B, C) in row `i`, the first of equals.
+pub fn predicted_class<R: Real>(f: ArrayView2<R>, i: usize) -> usize {
+    let f = f.index_axis(Axis(0), i);
+    (0..f.len()).fold(0, |best, c| if f[c] > f[best] { c } else { best })
 }
 
 /// Output `c` of row `i` less its target, taken off in f64: a target that the type of the products cannot represent is not

@@ -8,4 +8,5 @@ pub mod draws;
 pub mod gradient;
 pub mod hvp;
 pub(crate) mod pool;
+pub mod predictions;
 pub mod primal;

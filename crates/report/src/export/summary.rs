@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use records::bound::{SettingTheory, SufficientRow};
+use records::stream::Stops;
 use records::{Architecture, BasisName, Loss, Report, name_of};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,9 @@ pub struct Summary {
     pub confidence: f64,
     /// K per setting, tolerance and method
     pub sufficient: Vec<SufficientRow>,
+    /// what each rule did over runs whose samples arrive; null without any
+    #[serde(default)]
+    pub stream: Option<Stops>,
     /// what each figure shows in numbers, by the name of its files
     #[serde(default)]
     pub facts: BTreeMap<String, Vec<Fact>>,
@@ -151,6 +155,7 @@ pub fn of(params: &Report, experiment: &Experiment, answer: &Setting, figures: &
         step: experiment.step,
         confidence: experiment.confidence,
         sufficient: experiment.rows.clone(),
+        stream: experiment.stream.as_ref().map(|found| found.stops.clone()),
         facts: facts_of(figures),
     }
 }
@@ -209,6 +214,7 @@ pub fn of_family(
         step: ladders[0].step,
         confidence: shape.confidence,
         sufficient: vec![],
+        stream: None,
         facts: facts_of(figures),
     }
 }

@@ -1,12 +1,11 @@
 //! Data that arrive, and where the rules stop.
 
 use anyhow::Result;
-use records::stream::{RuleStops, Stops};
+use records::stream::Stops;
 
 use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, axes, line};
 use crate::read::stream::Stream;
-use crate::text::fact::{Fact, fact, number};
 use crate::text::numbers::{count, percent, short};
 use crate::text::unit::Unit;
 
@@ -24,35 +23,25 @@ pub fn trajectory(found: &Stream, unit: &Unit) -> Result<Figure> {
             line("upper limit, samples at hand", found.trajectory("delta_upper")?, Style::Solid, 1),
             line("the same for all looks", found.trajectory("anytime_delta_upper")?, Style::Dashed, 2),
             line("upper limit, fresh samples", found.trajectory("fresh_delta_upper")?, Style::Dashed, 3),
+            line("fresh samples of one arrival", found.trajectory("fresh_delta")?, Style::Points, 4),
         ],
         levels: vec![tolerance(stops)],
         ..axes("One run, as its samples arrive", "samples that have come", &format!("Δ ({})", unit.squared))
     };
+    let enough = (1.0 - stops.confidence).recip();
+    let product = found.trajectory("log_evidence")?.into_iter().map(|(k, log)| (k, log.exp())).collect();
+    let evidence = Panel {
+        log_y: true,
+        lines: vec![line("betting", product, Style::Solid, 4)],
+        levels: vec![(enough, format!("enough: {}", short(enough)))],
+        ..axes("Evidence that Δ is below the tolerance", "samples that have come", "product of the bets")
+    };
     let caption = format!(
-        "What the rules see as the samples arrive, {} at a time; limits at {}. A stop is false if Δ is not below {} {} where it happens; rates have 95 % intervals.",
+        "What the first run shows as its samples arrive, {} at a time; limits at {}. Evidence is the product of bets that Δ is below the tolerance, each on samples that training had not seen.",
         stops.batch,
         percent(stops.confidence),
-        short(stops.tolerance),
-        unit.squared
     );
-    let facts = std::iter::once(number("runs", stops.seeds)).chain(stops.rules.iter().flat_map(rule));
-    Ok(Figure::of("stream", Section::Arriving, caption, &[panel])?.with(facts))
-}
-
-/// How often one rule stopped, and how often falsely.
-fn rule(r: &RuleStops) -> Vec<Fact> {
-    let of = |what: &str| format!("{}: {what}", r.rule);
-    let mut facts = vec![number(of("runs stopped"), r.stopped)];
-    if r.stopped > 0 {
-        let known = |v: Option<f64>| v.unwrap_or(f64::NAN);
-        facts.extend([
-            number(of("of them falsely"), r.false_stops),
-            fact(of("rate of false stops"), known(r.false_stop_rate), "fraction")
-                .within(known(r.low), known(r.high)),
-            fact(of("median of the stops"), known(r.median_k), "samples"),
-        ]);
-    }
-    facts
+    Figure::of("stream", Section::Arriving, caption, &[panel, evidence])
 }
 
 /// Where each run stopped.
@@ -69,35 +58,6 @@ pub fn stops(found: &Stream, unit: &Unit) -> Result<Figure> {
         levels: vec![tolerance(&found.stops)],
         ..axes(&title, "samples that had come", &format!("Δ at the stop ({})", unit.squared))
     };
-    let ratio = |r: &RuleStops| {
-        let label = format!("{}: median of Δ at the stop over the tolerance", r.rule);
-        fact(label, r.median_truth.unwrap_or(f64::NAN) / found.stops.tolerance, "")
-    };
     let caption = "Each point is one run; Δ is measured over the samples that had not come, with draws of its own. Above the line a stop is false.";
-    let figure = Figure::of("stream-stops", Section::Arriving, caption, &[panel])?;
-    Ok(figure.with(found.stops.rules.iter().map(ratio)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rule_that_never_stopped_has_no_rate() {
-        let mut found = RuleStops {
-            rule: "once".into(),
-            stopped: 3,
-            false_stops: 1,
-            false_stop_rate: Some(0.25),
-            low: Some(0.125),
-            high: Some(0.5),
-            median_k: Some(12_345.0),
-            median_truth: Some(3e-4),
-            largest_truth: Some(5e-4),
-        };
-        let known = |r: &RuleStops| rule(r).iter().map(Fact::text).collect::<Vec<_>>();
-        assert_eq!(known(&found), ["3", "1", "25 % [12.5 %, 50 %]", "12,345"]);
-        found.stopped = 0;
-        assert_eq!(known(&found), ["0"]);
-    }
+    Figure::of("stream-stops", Section::Arriving, caption, &[panel])
 }

@@ -12,7 +12,7 @@ use crate::export::summary::Summary;
 use crate::figures::figure::{Figure, Section};
 use crate::figures::training;
 use crate::page::interactive::{self, embedded};
-use crate::page::shell;
+use crate::page::{arriving, shell};
 use crate::read::bound::Setting;
 use crate::read::eigen::Basis;
 use crate::read::experiment::Experiment;

@@ -1,5 +1,6 @@
 //! Pages: self-contained, no request leaves them.
 
+pub mod arriving;
 pub mod compare;
 pub mod experiment;
 pub mod family;

@@ -1,7 +1,7 @@
 //! What `stream` reports: runs in which the samples arrive, and where each rule stopped.
 
 use anyhow::{Context, Result};
-use ndarray::{Array2, Ix2};
+use ndarray::{Array2, Axis, Ix2, Ix3};
 use records::stream::{Facts, Stops};
 use store::artifact::Inputs;
 
@@ -9,6 +9,7 @@ use store::artifact::Inputs;
 pub struct Stream {
     pub stops: Stops,
     columns: Vec<String>,
+    /// of the first run, (arrivals, columns)
     trajectory: Array2<f64>,
     /// (seeds, rules), samples; NaN where a rule did not stop
     pub sizes: Array2<f64>,
@@ -23,7 +24,7 @@ impl Stream {
         Ok(Some(Self {
             stops: inputs.document()?,
             columns,
-            trajectory: inputs.read::<f64, Ix2>("stream", "trajectory.npy")?,
+            trajectory: inputs.read::<f64, Ix3>("stream", "trajectories.npy")?.index_axis_move(Axis(0), 0),
             sizes: inputs.read::<f64, Ix2>("stream", "stop_sizes.npy")?,
             truths: inputs.read::<f64, Ix2>("stream", "stop_truths.npy")?,
         }))
