@@ -1,0 +1,236 @@
+//! How sure a fitted curve is: a parametric bootstrap of every form.
+//!
+//! Each draw takes a fitted law for the truth, adds the noise that the means have, and fits again (Efron & Tibshirani
+//! 1993, chapter 6). Two replicas at five sizes cannot be resampled, as a bootstrap over replicas would have to; their
+//! pooled spread can be drawn from, and its own uncertainty with it: each draw has a spread `s √(ν/χ²_ν)`, which gives
+//! the noise the tails of Student's t. The error of the test samples is drawn with its covariance over the sizes, as all
+//! sizes are tested on the same.
+
+use ndarray::Array2;
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+use rand_distr::{ChiSquared, Distribution, StandardNormal};
+use statrs::distribution::{ContinuousCDF, FisherSnedecor};
+
+use super::law::{FORMS, Fitter, FormName, Law};
+use super::measured::{Measured, Noise};
+
+/// Seed of all draws: any number will do, and the same ladder has the same bands always.
+const SEED: u64 = 18;
+/// Fewer sizes have no unique law with a floor.
+pub const LEAST_SIZES: usize = 3;
+/// Sizes from which residuals alone say how noisy a ladder without replicas is: two degrees of freedom are left.
+pub const LEAST_WITHOUT_REPLICAS: usize = 5;
+
+/// Forms of less weight are not fitted to the draws: they move no end of a band.
+const LEAST_WEIGHT: f64 = 1e-3;
+
+/// A form with its fit and its weight.
+#[derive(Clone, Copy, Debug)]
+pub struct Fitted {
+    pub law: Law,
+    /// Akaike weight; those of all forms add up to 1
+    pub weight: f64,
+    /// χ²: sum of squared residuals of the logarithms over the variances of the means
+    pub chi_squared: f64,
+}
+
+/// One draw.
+struct Draw {
+    /// the laws of all forms that were fitted to it
+    laws: [Law; FORMS.len()],
+    /// (K,) noise of the logarithms of the means, of all sizes
+    noise: Vec<f64>,
+    /// √(ν/χ²_ν)
+    scale: f64,
+}
+
+/// All forms, with draws of each.
+pub struct Draws {
+    pub forms: [Fitted; FORMS.len()],
+    pub noise: Noise,
+    /// factor on all variances: χ² over its degrees of freedom where the best form leaves more than noise, else 1
+    pub dispersion: f64,
+    /// probability of a misfit of this size by chance; `None` where the forms use up all sizes
+    pub misfit_probability: Option<f64>,
+    all: Vec<Draw>,
+}
+
+/// A value of the mixture of all draws of all forms, with its weight.
+pub type Weighted = (f64, f64);
+
+impl Draws {
+    /// Fits the first `n_fitted` sizes and draws `n_draws` times; `None` where nothing says how noisy they are.
+    pub fn new(measured: &Measured, n_fitted: usize, n_draws: usize) -> Option<Self> {
+        let own = measured.up_to(n_fitted);
+        if n_fitted < LEAST_SIZES {
+            return None;
+        }
+        let noise = match own.noise() {
+            Some(noise) => noise,
+            None => residual_noise(&own)?,
+        };
+        let weights = noise.variances.iter().map(|v| 1.0 / v).collect::<Vec<_>>();
+        let sizes = own.samples();
+        let fitter = Fitter::new(&sizes, &weights);
+        let (forms, dispersion) = weighed(&fitter, &weights, &own.logs(), &sizes);
+        let free = n_fitted as f64 - FormName::PowerWithFloor.n_parameters() as f64;
+        let misfit_probability = (free > 0.0 && own.noise().is_some()).then(|| {
+            let f = FisherSnedecor::new(free, noise.freedom).expect("degrees of freedom above 0");
+            f.sf(least_chi_squared(&forms) / free)
+        });
+        let factor = cholesky(&measured.test_covariance);
+        let draws = (0..n_draws).map(|t| {
+            let (noise, scale) = drawn(t, measured, &noise, &factor, dispersion);
+            let refit = |form: &Fitted| {
+                if form.weight < LEAST_WEIGHT {
+                    return form.law;
+                }
+                let logs = sizes.iter().zip(&noise).map(|(n, e)| form.law.log_at(*n) + e).collect::<Vec<_>>();
+                fitter.fit(form.law.form, &logs)
+            };
+            Draw { laws: forms.each_ref().map(refit), noise, scale }
+        });
+        let all = draws.collect();
+        Some(Self { forms, noise, dispersion, misfit_probability, all })
+    }
+
+    /// ln of the weighted mean of the forms at n.
+    pub fn log_mean(&self, n: f64) -> f64 {
+        self.forms.iter().map(|f| f.weight * f.law.log_at(n).exp()).sum::<f64>().ln()
+    }
+
+    /// A function of the laws and scales of all draws, each with its weight.
+    pub fn mixture<T>(&self, of: impl Fn(&Law, f64) -> T) -> Vec<(T, f64)> {
+        self.each(|law, draw| of(law, draw.scale))
+    }
+
+    /// ln of what is measured at the size of number `k` of the ladder on the same test samples.
+    pub fn measured_at(&self, n: f64, k: usize) -> Vec<Weighted> {
+        // The band takes the error of a draw's fit for that of the fit, mirrored; the noise that they share is mirrored too.
+        self.each(|law, draw| law.log_at(n) - draw.noise[k])
+    }
+
+    fn each<T>(&self, of: impl Fn(&Law, &Draw) -> T) -> Vec<(T, f64)> {
+        let n = self.all.len() as f64;
+        let forms = self.forms.iter().enumerate();
+        forms
+            .flat_map(|(i, f)| self.all.iter().map(move |d| (i, f.weight / n, d)))
+            .map(|(i, weight, d)| (of(&d.laws[i], d), weight))
+            .collect()
+    }
+}
+
+/// All forms with Akaike weights `∝ exp(−(χ²/ĉ + 2p)/2)`, and ĉ (QAIC; Burnham & Anderson 2002, section 2.5).
+///
+/// The noise is known from replicas, so χ² takes the place of the log-likelihood; ĉ ≥ 1 is the smallest χ² over
+/// its degrees of freedom. A correction for few sizes would be infinite at five; it belongs to a noise that is fitted.
+fn weighed(fitter: &Fitter, weights: &[f64], logs: &[f64], sizes: &[f64]) -> ([Fitted; FORMS.len()], f64) {
+    let fitted = FORMS.map(|name| {
+        let law = fitter.fit(name, logs);
+        let square = |((n, y), w): ((&f64, &f64), &f64)| w * (y - law.log_at(*n)).powi(2);
+        let chi_squared = sizes.iter().zip(logs).zip(weights).map(square).sum::<f64>();
+        Fitted { law, weight: 0.0, chi_squared }
+    });
+    let free = sizes.len() - FormName::PowerWithFloor.n_parameters();
+    let dispersion = if free == 0 { 1.0 } else { (least_chi_squared(&fitted) / free as f64).max(1.0) };
+    let criterion = |f: &Fitted| f.chi_squared / dispersion + 2.0 * f.law.form.n_parameters() as f64;
+    let least = fitted.iter().map(criterion).fold(f64::INFINITY, f64::min);
+    let likelihood = |f: &Fitted| (-(criterion(f) - least) / 2.0).exp();
+    let total = fitted.iter().map(likelihood).sum::<f64>();
+    (fitted.map(|f| Fitted { weight: likelihood(&f) / total, ..f }), dispersion)
+}
+
+fn least_chi_squared(forms: &[Fitted]) -> f64 {
+    forms.iter().map(|f| f.chi_squared).fold(f64::INFINITY, f64::min)
+}
+
+/// Noise by the residuals of the form with a floor, which a ladder without replicas has to take.
+fn residual_noise(own: &Measured) -> Option<Noise> {
+    let (sizes, n) = (own.samples(), own.sizes.len());
+    if n < LEAST_WITHOUT_REPLICAS {
+        return None;
+    }
+    let logs = own.logs();
+    let law = Fitter::new(&sizes, &vec![1.0; n]).fit(FormName::PowerWithFloor, &logs);
+    let freedom = n as f64 - FormName::PowerWithFloor.n_parameters() as f64;
+    let sum = sizes.iter().zip(&logs).map(|(k, y)| (y - law.log_at(*k)).powi(2)).sum::<f64>();
+    let spread = (sum / freedom).sqrt();
+    Some(own.noise_of(spread, spread, freedom))
+}
+
+/// Noise of the logarithms of all means, (K,), and the scale of the spread over seeds: a function of (SEED, t) alone.
+fn drawn(
+    t: usize,
+    measured: &Measured,
+    noise: &Noise,
+    factor: &Array2<f64>,
+    dispersion: f64,
+) -> (Vec<f64>, f64) {
+    let mut rng = ChaCha20Rng::seed_from_u64(SEED);
+    rng.set_stream(t as u64);
+    let k = measured.sizes.len();
+    let chi = ChiSquared::new(noise.freedom).expect("degrees of freedom above 0").sample(&mut rng);
+    let scale = (noise.freedom / chi).sqrt();
+    let mut normal = |n: usize| -> Vec<f64> { (0..n).map(|_| StandardNormal.sample(&mut rng)).collect() };
+    let (seeds, test) = (normal(k), normal(k));
+    let of = |i: usize| {
+        let test = (0..=i).map(|j| factor[[i, j]] * test[j]).sum::<f64>();
+        let seeds = noise.spread * scale * seeds[i] / (measured.values[i].len() as f64).sqrt();
+        dispersion.sqrt() * (seeds + test)
+    };
+    ((0..k).map(of).collect(), scale)
+}
+
+/// Lower triangle L with `L Lᵀ = a`, (K, K), for a covariance that may lack full rank: what rounding leaves below 0 is 0.
+fn cholesky(a: &Array2<f64>) -> Array2<f64> {
+    let n = a.nrows();
+    let mut l = Array2::<f64>::zeros((n, n));
+    for j in 0..n {
+        let rest = a[[j, j]] - (0..j).map(|m| l[[j, m]].powi(2)).sum::<f64>();
+        if rest <= 1e-12 * a[[j, j]] {
+            continue;
+        }
+        l[[j, j]] = rest.sqrt();
+        for i in j + 1..n {
+            let dot = (0..j).map(|m| l[[i, m]] * l[[j, m]]).sum::<f64>();
+            l[[i, j]] = (a[[i, j]] - dot) / l[[j, j]];
+        }
+    }
+    l
+}
+
+/// The value below which this share of the weight lies.
+pub fn quantile(values: &mut [Weighted], share: f64) -> f64 {
+    values.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut sum = 0.0;
+    let reached = values.iter().find(|(_, weight)| {
+        sum += weight;
+        sum >= share
+    });
+    reached.or(values.last()).expect("at least one draw").0
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    #[test]
+    fn the_factor_of_a_covariance_gives_it_again() {
+        for a in [array![[4.0, 2.0, 1.0], [2.0, 3.0, 0.5], [1.0, 0.5, 2.0]], array![[1.0, 1.0], [1.0, 1.0]]] {
+            let l = cholesky(&a);
+            assert!((l.dot(&l.t()) - &a).iter().all(|d: &f64| d.abs() <= 1e-14), "{l}");
+        }
+    }
+
+    #[test]
+    fn a_quantile_counts_weights() {
+        let mut values = [(3.0, 0.5), (1.0, 0.25), (2.0, 0.25)];
+        assert_eq!(
+            [0.2, 0.3, 0.6, 1.0].map(|q| quantile(&mut values, q).to_bits()),
+            [1.0, 2.0, 3.0, 3.0].map(f64::to_bits)
+        );
+    }
+}
