@@ -31,7 +31,7 @@ pub struct Fitted {
     pub law: Law,
     /// Akaike weight; those of all forms add up to 1
     pub weight: f64,
-    /// χ²: sum of squared residuals of the logarithms over the variances of the means
+    /// χ² = rᵀΣ⁻¹r of the residuals of the logarithms of the means
     pub chi_squared: f64,
 }
 
@@ -49,8 +49,8 @@ struct Draw {
 pub struct Draws {
     pub forms: [Fitted; FORMS.len()],
     pub noise: Noise,
-    /// factor on all variances: χ² over its degrees of freedom where the best form leaves more than noise, else 1
-    pub dispersion: f64,
+    /// standard deviation, relative, of what the best form leaves beyond noise at each size; 0 where it leaves no more
+    pub misfit: f64,
     /// probability of a misfit of this size by chance; `None` where the forms use up all sizes
     pub misfit_probability: Option<f64>,
     all: Vec<Draw>,
@@ -70,18 +70,29 @@ impl Draws {
             Some(noise) => noise,
             None => residual_noise(&own)?,
         };
-        let weights = noise.variances.iter().map(|v| 1.0 / v).collect::<Vec<_>>();
         let sizes = own.samples();
-        let fitter = Fitter::new(&sizes, &weights);
-        let (forms, dispersion) = weighed(&fitter, &weights, &own.logs(), &sizes);
+        let logs = own.logs();
+        let fitted = |misfit: f64| {
+            let own_errors = Array2::from_diag_elem(n_fitted, misfit * misfit);
+            let fitter = Fitter::new(&sizes, &(own.covariance(noise.spread) + own_errors));
+            let forms = weighed(&fitter, &logs);
+            (fitter, forms)
+        };
         let free = n_fitted as f64 - FormName::PowerWithFloor.n_parameters() as f64;
+        let unexplained = least_chi_squared(&fitted(0.0).1);
         let misfit_probability = (free > 0.0 && own.noise().is_some()).then(|| {
             let f = FisherSnedecor::new(free, noise.freedom).expect("degrees of freedom above 0");
-            f.sf(least_chi_squared(&forms) / free)
+            f.sf(unexplained / free)
         });
+        let misfit = if free > 0.0 && unexplained > free {
+            root(|misfit| least_chi_squared(&fitted(misfit).1) > free)
+        } else {
+            0.0
+        };
+        let (fitter, forms) = fitted(misfit);
         let factor = cholesky(&measured.test_covariance);
         let draws = (0..n_draws).map(|t| {
-            let (noise, scale) = drawn(t, measured, &noise, &factor, dispersion);
+            let (noise, scale) = drawn(t, measured, &noise, &factor, misfit);
             let refit = |form: &Fitted| {
                 if form.weight < LEAST_WEIGHT {
                     return form.law;
@@ -92,7 +103,7 @@ impl Draws {
             Draw { laws: forms.each_ref().map(refit), noise, scale }
         });
         let all = draws.collect();
-        Some(Self { forms, noise, dispersion, misfit_probability, all })
+        Some(Self { forms, noise, misfit, misfit_probability, all })
     }
 
     /// ln of the weighted mean of the forms at n.
@@ -121,24 +132,32 @@ impl Draws {
     }
 }
 
-/// All forms with Akaike weights `∝ exp(−(χ²/ĉ + 2p)/2)`, and ĉ (QAIC; Burnham & Anderson 2002, section 2.5).
+/// All forms with Akaike weights `∝ exp(−(χ² + 2p)/2)` (Burnham & Anderson 2002, section 2.9).
 ///
-/// The noise is known from replicas, so χ² takes the place of the log-likelihood; ĉ ≥ 1 is the smallest χ² over
-/// its degrees of freedom. A correction for few sizes would be infinite at five; it belongs to a noise that is fitted.
-fn weighed(fitter: &Fitter, weights: &[f64], logs: &[f64], sizes: &[f64]) -> ([Fitted; FORMS.len()], f64) {
+/// The noise is known from replicas, so χ² takes the place of the log-likelihood. A correction for few sizes would be
+/// infinite at five; it belongs to a noise that is fitted.
+fn weighed(fitter: &Fitter, logs: &[f64]) -> [Fitted; FORMS.len()] {
     let fitted = FORMS.map(|name| {
         let law = fitter.fit(name, logs);
-        let square = |((n, y), w): ((&f64, &f64), &f64)| w * (y - law.log_at(*n)).powi(2);
-        let chi_squared = sizes.iter().zip(logs).zip(weights).map(square).sum::<f64>();
-        Fitted { law, weight: 0.0, chi_squared }
+        Fitted { law, weight: 0.0, chi_squared: fitter.chi_squared(&law, logs) }
     });
-    let free = sizes.len() - FormName::PowerWithFloor.n_parameters();
-    let dispersion = if free == 0 { 1.0 } else { (least_chi_squared(&fitted) / free as f64).max(1.0) };
-    let criterion = |f: &Fitted| f.chi_squared / dispersion + 2.0 * f.law.form.n_parameters() as f64;
+    let criterion = |f: &Fitted| f.chi_squared + 2.0 * f.law.form.n_parameters() as f64;
     let least = fitted.iter().map(criterion).fold(f64::INFINITY, f64::min);
     let likelihood = |f: &Fitted| (-(criterion(f) - least) / 2.0).exp();
     let total = fitted.iter().map(likelihood).sum::<f64>();
-    (fitted.map(|f| Fitted { weight: likelihood(&f) / total, ..f }), dispersion)
+    fitted.map(|f| Fitted { weight: likelihood(&f) / total, ..f })
+}
+
+/// The misfit, from 1e-6 to 3, from which on `beyond` no longer is: an error of its own at each size that makes the smallest
+/// χ² its degrees of freedom, as that between studies of a meta-analysis (Paule & Mandel 1982).
+fn root(beyond: impl Fn(f64) -> bool) -> f64 {
+    let (mut low, mut high) = (1e-6_f64.ln(), 3.0_f64.ln());
+    // Thirty halvings leave 1e-8 of the range.
+    for _ in 0..30 {
+        let middle = f64::midpoint(low, high);
+        if beyond(middle.exp()) { low = middle } else { high = middle }
+    }
+    high.exp()
 }
 
 fn least_chi_squared(forms: &[Fitted]) -> f64 {
@@ -152,38 +171,32 @@ fn residual_noise(own: &Measured) -> Option<Noise> {
         return None;
     }
     let logs = own.logs();
-    let law = Fitter::new(&sizes, &vec![1.0; n]).fit(FormName::PowerWithFloor, &logs);
+    let law = Fitter::new(&sizes, &Array2::eye(n)).fit(FormName::PowerWithFloor, &logs);
     let freedom = n as f64 - FormName::PowerWithFloor.n_parameters() as f64;
     let sum = sizes.iter().zip(&logs).map(|(k, y)| (y - law.log_at(*k)).powi(2)).sum::<f64>();
     let spread = (sum / freedom).sqrt();
-    Some(own.noise_of(spread, spread, freedom))
+    Some(Noise::new(spread, spread, freedom))
 }
 
 /// Noise of the logarithms of all means, (K,), and the scale of the spread over seeds: a function of (SEED, t) alone.
-fn drawn(
-    t: usize,
-    measured: &Measured,
-    noise: &Noise,
-    factor: &Array2<f64>,
-    dispersion: f64,
-) -> (Vec<f64>, f64) {
+fn drawn(t: usize, measured: &Measured, noise: &Noise, factor: &Array2<f64>, misfit: f64) -> (Vec<f64>, f64) {
     let mut rng = ChaCha20Rng::seed_from_u64(SEED);
     rng.set_stream(t as u64);
     let k = measured.sizes.len();
     let chi = ChiSquared::new(noise.freedom).expect("degrees of freedom above 0").sample(&mut rng);
     let scale = (noise.freedom / chi).sqrt();
     let mut normal = |n: usize| -> Vec<f64> { (0..n).map(|_| StandardNormal.sample(&mut rng)).collect() };
-    let (seeds, test) = (normal(k), normal(k));
+    let (seeds, test, own) = (normal(k), normal(k), normal(k));
     let of = |i: usize| {
         let test = (0..=i).map(|j| factor[[i, j]] * test[j]).sum::<f64>();
         let seeds = noise.spread * scale * seeds[i] / (measured.values[i].len() as f64).sqrt();
-        dispersion.sqrt() * (seeds + test)
+        seeds + test + misfit * own[i]
     };
     ((0..k).map(of).collect(), scale)
 }
 
 /// Lower triangle L with `L Lᵀ = a`, (K, K), for a covariance that may lack full rank: what rounding leaves below 0 is 0.
-fn cholesky(a: &Array2<f64>) -> Array2<f64> {
+pub fn cholesky(a: &Array2<f64>) -> Array2<f64> {
     let n = a.nrows();
     let mut l = Array2::<f64>::zeros((n, n));
     for j in 0..n {

@@ -1,5 +1,9 @@
 //! The forms that a learning curve may have, and their fit in logarithms.
 
+use ndarray::Array2;
+
+use super::draws::cholesky;
+
 /// What a learning curve is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema))]
@@ -100,14 +104,27 @@ const STEPS: usize = 40;
 /// One point of a search: ln c, the share of the floor or of the shift, and the misfit there.
 type Candidate = (f64, f64, f64);
 
-/// Least squares of logarithms at fixed sizes with fixed weights, for many sets of values.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// Square of the distance of two vectors.
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum()
+}
+
+/// Generalised least squares of logarithms at fixed sizes with one covariance, for many sets of values.
+///
+/// With `Σ = C Cᵀ`, vectors are multiplied by C⁻¹, after which their errors are independent and of size 1.
 pub struct Fitter {
     largest: f64,
     /// ln(n/N) of each size
     log_sizes: Vec<f64>,
-    /// of each size; their sum is 1
-    weights: Vec<f64>,
-    /// of each form but the first: ln c, the share, and the logarithms without their weighted mean
+    /// C, (K, K) lower triangle
+    factor: Array2<f64>,
+    /// C⁻¹ (1, …, 1)ᵀ
+    ones: Vec<f64>,
+    /// of each form but the first: ln c, the share, and the logarithms as `centred` has them
     grids: [Vec<(f64, f64, Vec<f64>)>; FORMS.len() - 1],
 }
 
@@ -138,15 +155,17 @@ impl Range {
 }
 
 impl Fitter {
-    /// - `sizes`: (K,) samples, ascending;  `weights`: (K,) inverse variances of the logarithms
-    pub fn new(sizes: &[f64], weights: &[f64]) -> Self {
-        let (largest, total) = (sizes[sizes.len() - 1], weights.iter().sum::<f64>());
+    /// - `sizes`: (K,) samples, ascending;  `covariance`: (K, K) of the logarithms, of full rank
+    pub fn new(sizes: &[f64], covariance: &Array2<f64>) -> Self {
+        let largest = sizes[sizes.len() - 1];
         let mut fitter = Self {
             largest,
             log_sizes: sizes.iter().map(|n| (n / largest).ln()).collect(),
-            weights: weights.iter().map(|w| w / total).collect(),
+            factor: cholesky(covariance),
+            ones: vec![],
             grids: Default::default(),
         };
+        fitter.ones = fitter.whitened(&vec![1.0; sizes.len()]);
         fitter.grids = [FORMS[1], FORMS[2], FORMS[3]].map(|form| fitter.grid(form));
         fitter
     }
@@ -168,15 +187,29 @@ impl Fitter {
         self.log_sizes.iter().map(|&x| log_shape(form, x, c, ratio)).collect()
     }
 
-    /// The weighted mean, and the values without it.
-    fn centred(&self, values: &[f64]) -> (f64, Vec<f64>) {
-        let mean = self.weights.iter().zip(values).map(|(w, v)| w * v).sum::<f64>();
-        (mean, values.iter().map(|v| v - mean).collect())
+    /// C⁻¹ v
+    fn whitened(&self, values: &[f64]) -> Vec<f64> {
+        let mut white = Vec::<f64>::with_capacity(values.len());
+        for (i, v) in values.iter().enumerate() {
+            let known = white.iter().enumerate().map(|(j, u)| self.factor[[i, j]] * u).sum::<f64>();
+            white.push((v - known) / self.factor[[i, i]]);
+        }
+        white
     }
 
-    /// Weighted mean square of the difference of two sets of centred values.
-    fn distance(&self, a: &[f64], b: &[f64]) -> f64 {
-        self.weights.iter().zip(a.iter().zip(b)).map(|(w, (a, b))| w * (a - b).powi(2)).sum()
+    /// The mean `1ᵀΣ⁻¹v / 1ᵀΣ⁻¹1`, and C⁻¹ times the values without it.
+    fn centred(&self, values: &[f64]) -> (f64, Vec<f64>) {
+        let white = self.whitened(values);
+        let mean = dot(&self.ones, &white) / dot(&self.ones, &self.ones);
+        (mean, white.iter().zip(&self.ones).map(|(v, one)| v - mean * one).collect())
+    }
+
+    /// χ²: `rᵀΣ⁻¹r` of the logarithms of a law against `log_values`, (K,).
+    pub fn chi_squared(&self, law: &Law, log_values: &[f64]) -> f64 {
+        let n = self.log_sizes.iter().map(|x| self.largest * x.exp());
+        let rest = n.zip(log_values).map(|(n, y)| y - law.log_at(n)).collect::<Vec<_>>();
+        let white = self.whitened(&rest);
+        dot(&white, &white)
     }
 
     /// The law of this form that is nearest to the logarithms `log_values`, (K,).
@@ -192,18 +225,15 @@ impl Fitter {
     /// ln f = b − c ln(n/N): a straight line, whose slope is kept in the range of exponents.
     fn fit_line(&self, log_values: &[f64]) -> Law {
         let ((mean_x, x), (mean_y, y)) = (self.centred(&self.log_sizes), self.centred(log_values));
-        let mean = |a: &[f64], b: &[f64]| -> f64 {
-            self.weights.iter().zip(a.iter().zip(b)).map(|(w, (a, b))| w * a * b).sum()
-        };
-        let exponent = (-mean(&x, &y) / mean(&x, &x)).clamp(EXPONENTS.0, EXPONENTS.1);
+        let exponent = (-dot(&x, &y) / dot(&x, &x)).clamp(EXPONENTS.0, EXPONENTS.1);
         let log_scale = mean_y + exponent * mean_x;
         Law { form: FormName::Power, largest: self.largest, log_scale, ratio: 0.0, exponent }
     }
 
-    /// The best point of the grid, then of ever finer grids around it; given c and the share, the best b is a weighted mean.
+    /// The best point of the grid, then of ever finer grids around it; given c and the share, the best β is a mean.
     fn fit_curve(&self, form: FormName, grid: &[(f64, f64, Vec<f64>)], log_values: &[f64]) -> Law {
         let (mean_y, y) = self.centred(log_values);
-        let coarse = grid.iter().map(|(log_c, share, shape)| (*log_c, *share, self.distance(shape, &y)));
+        let coarse = grid.iter().map(|(log_c, share, shape)| (*log_c, *share, distance(shape, &y)));
         let best = coarse.min_by(|a, b| a.2.total_cmp(&b.2)).expect("a grid has points");
         let (log_c, share, _) = self.refined(form, best, &y);
         let log_scale = mean_y - self.centred(&self.shape(form, log_c, share)).0;
@@ -222,7 +252,7 @@ impl Fitter {
             let step = ((a11 * g[0] - a[1] * g[1]) / determinant, (a00 * g[1] - a[1] * g[0]) / determinant);
             let log_c = (best.0 + step.0).clamp(range.log_c.0, range.log_c.1);
             let share = (best.1 + step.1).clamp(0.0, range.share);
-            let misfit = self.distance(&self.centred(&self.shape(form, log_c, share)).1, y);
+            let misfit = distance(&self.centred(&self.shape(form, log_c, share)).1, y);
             if misfit < best.2 {
                 let done = best.2 - misfit <= 1e-12 * best.2;
                 (best, damping) = ((log_c, share, misfit), 0.2 * damping);
@@ -251,9 +281,6 @@ impl Fitter {
         };
         let (u, v) = (slope(at.0 + signs[0], at.1, signs[0]), slope(at.0, at.1 + signs[1], signs[1]));
         let rest = y.iter().zip(&here).map(|(y, s)| y - s).collect::<Vec<_>>();
-        let dot = |a: &[f64], b: &[f64]| -> f64 {
-            self.weights.iter().zip(a.iter().zip(b)).map(|(w, (a, b))| w * a * b).sum()
-        };
         let (mut a, mut g) = ([dot(&u, &u), dot(&u, &v), dot(&v, &v)], [dot(&u, &rest), dot(&v, &rest)]);
         let out =
             |at: f64, (low, high): (f64, f64), g: f64| (at <= low && g < 0.0) || (at >= high && g > 0.0);
@@ -274,7 +301,9 @@ mod tests {
     #[test]
     fn a_law_without_noise_is_found_again() {
         let sizes = [100.0, 200.0, 500.0, 1500.0, 4000.0];
-        let fitter = Fitter::new(&sizes, &[1.0, 2.0, 1.0, 3.0, 1.0]);
+        let diagonal = Array2::from_diag(&ndarray::array![1.0, 2.0, 1.0, 3.0, 1.0]);
+        let covariance = diagonal + Array2::from_elem((5, 5), 0.5);
+        let fitter = Fitter::new(&sizes, &covariance);
         for (a, b, c) in [(0.2, 30.0, 0.8), (0.0, 5.0, 0.35), (0.1, 900.0, 1.2)] {
             let f = |n: f64| a + b * n.powf(-c);
             let found = fitter.fit(FormName::PowerWithFloor, &sizes.map(|n| f(n).ln()));
@@ -302,7 +331,7 @@ mod tests {
     #[test]
     fn no_law_rises() {
         let sizes = [10.0, 20.0, 40.0];
-        let fitter = Fitter::new(&sizes, &[1.0; 3]);
+        let fitter = Fitter::new(&sizes, &Array2::eye(3));
         for form in FORMS {
             let found = fitter.fit(form, &[0.0, 1.0, 2.0]);
             assert!(found.log_at(400.0) <= found.log_at(40.0) && (found.log_at(20.0) - 1.0).abs() <= 0.05);

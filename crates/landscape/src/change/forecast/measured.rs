@@ -25,8 +25,6 @@ pub struct Noise {
     pub late_spread: f64,
     /// degrees of freedom of the spread
     pub freedom: f64,
-    /// (K,) variance of each mean, without what shifts all of them alike
-    pub variances: Vec<f64>,
 }
 
 /// The least share of a measured spread that is left when the test error within it is taken off: both are estimates.
@@ -75,27 +73,29 @@ impl Measured {
         (freedom > 0.0).then(|| (((sum - test).max(LEAST_SHARE * sum) / freedom).sqrt(), freedom))
     }
 
-    /// Part of every variance and covariance by the test samples that is the same: it shifts the curve and bends it nowhere.
-    fn shift(&self) -> f64 {
-        self.test_covariance.iter().copied().fold(f64::INFINITY, f64::min).max(0.0)
+    /// Of the logarithms of the means, (K, K), with this spread of one run over seeds.
+    pub fn covariance(&self, spread: f64) -> Array2<f64> {
+        let mut all = self.test_covariance.clone();
+        for (k, values) in self.values.iter().enumerate() {
+            all[[k, k]] += spread * spread / values.len() as f64;
+        }
+        all
     }
 
-    /// Spread and variances by the replicas; `None` where no size has two.
+    /// Spread by the replicas; `None` where no size has two.
     pub fn noise(&self) -> Option<Noise> {
         let (spread, freedom) = self.pooled(0)?;
         let late = self.pooled(self.sizes.len() / 2).map_or(spread, |p| p.0);
-        Some(self.noise_of(spread, late.max(spread), freedom))
+        Some(Noise::new(spread, late, freedom))
     }
+}
 
-    /// The same where the residuals of a fit are all that is known.
-    pub fn noise_of(&self, spread: f64, late_spread: f64, freedom: f64) -> Noise {
-        let shift = self.shift();
+impl Noise {
+    /// Of a spread over all sizes, and over the larger half.
+    pub fn new(spread: f64, late_spread: f64, freedom: f64) -> Self {
         // Replicas that agree to the last digit have the rounding of a test loss in f32 as their spread.
         let spread = spread.max(1e-7);
-        let variance =
-            |k: usize| spread * spread / self.values[k].len() as f64 + self.test_covariance[[k, k]] - shift;
-        let variances = (0..self.sizes.len()).map(variance).collect();
-        Noise { spread, late_spread: late_spread.max(spread), freedom, variances }
+        Self { spread, late_spread: late_spread.max(spread), freedom }
     }
 }
 
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn noise_is_pooled_and_a_common_shift_bends_nothing() {
+    fn noise_is_pooled_and_test_error_is_shared() {
         let measured = Measured {
             sizes: vec![10, 20],
             values: vec![vec![0.9, 1.1], vec![0.4, 0.6]],
@@ -119,8 +119,9 @@ mod tests {
             (noise.spread - 0.05_f64.sqrt()).abs() <= 1e-15
                 && (noise.late_spread - 0.08_f64.sqrt()).abs() <= 1e-15
         );
-        assert!((noise.variances[0] - (0.025 + 0.04)).abs() <= 1e-15, "{noise:?}");
-        assert!((noise.variances[1] - (0.025 + 0.01)).abs() <= 1e-15 && noise.freedom >= 2.0, "{noise:?}");
+        let covariance = measured.covariance(noise.spread);
+        assert!((covariance - array![[0.075, 0.01], [0.01, 0.045]]).iter().all(|d: &f64| d.abs() <= 1e-15));
+        assert!(noise.freedom >= 2.0, "{noise:?}");
         // Half of the spread is that of the test samples.
         let other = Measured { within_spread: vec![0.025; 2], ..measured.clone() };
         assert!((other.noise().unwrap().spread - 0.025_f64.sqrt()).abs() <= 1e-15);

@@ -1,7 +1,7 @@
 //! What more data buy: test loss or test error at any number of samples, with bands, and the samples that a target needs.
 //!
 //! A ladder has the mean over replicas at each of K sizes. Four forms, `b n^−c`, `a + b n^−c`, `b (n + s)^−c` and `a + b e^(−n/s)`, are
-//! fitted to the logarithms of the means, each weighted by its inverse variance, and averaged with Akaike weights ([`draws`]). Bands are of
+//! fitted to the logarithms of the means by generalised least squares, and averaged with Akaike weights ([`draws`]). Bands are of
 //! logarithms, so they stay above 0; they contain
 //!
 //! - the spread over seeds, pooled over the sizes, with the uncertainty of that spread;
@@ -82,7 +82,7 @@ pub struct Form {
     pub scale: f64,
     /// c; 0 of an exponential
     pub exponent: f64,
-    /// χ²: squared residuals of the logarithms of the means over their variances
+    /// χ² = rᵀΣ⁻¹r of the residuals of the logarithms of the means, Σ their covariance
     pub chi_squared: f64,
 }
 
@@ -154,8 +154,8 @@ pub struct Forecast {
     pub freedom: f64,
     /// whether replicas say how noisy the sizes are; else the residuals of the fit do
     pub replicated: bool,
-    /// factor on the variances of the means where the fit leaves more than noise
-    pub dispersion: f64,
+    /// standard deviation, relative, of what the best form leaves beyond noise at each size; 0 where it leaves no more
+    pub misfit: f64,
     /// all
     pub forms: Vec<Form>,
     /// at N, 2N, 4N and 10N
@@ -194,7 +194,7 @@ fn of_draws(measured: &Measured, ask: &Ask, n_draws: usize) -> Option<Forecast> 
         late_spread: draws.noise.late_spread,
         freedom: draws.noise.freedom,
         replicated: measured.noise().is_some(),
-        dispersion: draws.dispersion,
+        misfit: draws.misfit,
         forms: draws.forms.iter().map(form).collect(),
         rows: rows(&predictor),
         curve: curve(&predictor),

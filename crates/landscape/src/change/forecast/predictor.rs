@@ -50,7 +50,7 @@ impl<'a> Predictor<'a> {
 
     /// No error is above 1.
     fn possible(&self, value: f64) -> f64 {
-        if self.ask.quantity == Quantity::Error { value.min(1.0) } else { value }
+        if self.ask.quantity == Quantity::Error { value.min(1.0) } else { value.min(f64::MAX) }
     }
 
     /// ln of the mean over seeds in every draw, with the scale of its spread over seeds, and its weight.

@@ -41,7 +41,7 @@ pub struct Fault {
 /// A rise is `ln m_{j+1} − ln m_j > 0`; a bend is a slope `(m_{j+1} − m_j) / (k_{j+1} − k_j)` that is above the next one.
 pub fn faults(measured: &Measured, noise: &Noise) -> Vec<Fault> {
     let (n, means, sizes) = (measured.sizes.len(), measured.means(), measured.samples());
-    let relative = covariance(measured, noise);
+    let relative = measured.covariance(noise.spread);
     let limit = limit(2 * n - 3, noise.freedom);
     let beyond = |contrast: &[(usize, f64)]| {
         let value = contrast.iter().map(|(i, c)| c * means[*i]).sum::<f64>();
@@ -64,15 +64,6 @@ pub fn faults(measured: &Measured, noise: &Noise) -> Vec<Fault> {
     let rising = (0..n - 1).filter(rises).map(|j| fault(FaultName::Rises, j, j + 1));
     let bent = (0..n.saturating_sub(2)).filter(bends).map(|j| fault(FaultName::Concave, j, j + 2));
     rising.chain(bent).collect()
-}
-
-/// Of the logarithms of the means, (K, K).
-fn covariance(measured: &Measured, noise: &Noise) -> Array2<f64> {
-    let mut all = measured.test_covariance.clone();
-    for (k, values) in measured.values.iter().enumerate() {
-        all[[k, k]] += noise.spread.powi(2) / values.len() as f64;
-    }
-    all
 }
 
 /// Standard errors that none of so many comparisons exceeds by chance but with probability [`LEVEL`] (Bonferroni).
