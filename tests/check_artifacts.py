@@ -835,7 +835,9 @@ def check_quantity(found, sizes, values, tests, same):
     possible = lambda k: averaged(k)
     for row in found["rows"] + found["curve"]:
         assert row["mean"] == 1 or abs(row["mean"] / possible(row["n"]) - 1) <= 1e-9, row
-        assert row["run_low"] <= 1.02 * row["mean_low"] and row["mean_low"] <= row["mean_high"] <= 1.02 * row["run_high"], row
+        # The ends of the band of the mean are those of a sample of draws: about a twentieth of its width.
+        slack = (row["mean_high"] / row["mean_low"]) ** 0.05
+        assert row["run_low"] <= slack * row["mean_low"] and row["mean_low"] <= row["mean_high"] <= slack * row["run_high"], row
     assert [r["n"] for r in found["rows"]] == [m * sizes[-1] for m in [1, 2, 4, 10]]
     doubling, (now, then) = found["doubling"], (found["rows"][0]["mean"], found["rows"][1]["mean"])
     assert abs(doubling["change"] - (then - now)) <= 1e-12 and abs(doubling["relative"] - (then / now - 1)) <= 1e-12, doubling
