@@ -839,6 +839,7 @@ def check_family(root):
                 check_spread(spread, values[rows, rank], (rung["k"], "eigenvalue", rank))
         if curve["fit"] is not None:
             check_fit(curve)
+    check_forecast(root, members, own)
     print(f"all checks passed: {len(members)} members, {len(curves)} curves")
 
 
@@ -872,6 +873,129 @@ def check_fresh(member, draws, own, largest, k, step):
     # The join works in f32: a hundred roundings.
     assert abs(member["delta_fresh"] / expected - 1) <= 1e-4, (member["name"], member["delta_fresh"], expected)
     print(f"{member['name']}: change by fresh samples recomputed")
+
+
+def check_forecast(root, members, own):
+    """What more data buy: what was measured, the fitted forms, their mean at N and 2N, the audit; bands by their own order."""
+    document = json.loads((root / "family/forecast.json").read_text())
+    losses, wrong = (np.load(root / f"family/test_{name}.npy") for name in ["loss", "wrong"])
+    for row, (member, (arrays, manifests)) in enumerate(zip(members, own, strict=True)):
+        if "fetch-data/test_images.npy" not in arrays or losses.shape[1] == 0:
+            continue
+        # Products in f32, and a mean that train found in its own precision.
+        assert abs(np.nanmean(losses[row]) / member["test_loss"] - 1) <= 1e-3, member["name"]
+        if wrong.shape[1] > 0 and member["test_accuracy"] is not None:
+            assert abs(1 - np.nanmean(wrong[row]) - member["test_accuracy"]) <= 2 / losses.shape[1], member["name"]
+    for forecast in document["forecasts"]:
+        rows = [i for i, m in enumerate(members) if m["variant"] == forecast["variant"]]
+        sizes = sorted({members[i]["n_samples"] for i in rows})
+        by_size = [[i for i in rows if members[i]["n_samples"] == k] for k in sizes]
+        for key, each, of in [
+            ("loss", losses, lambda m: m["test_loss"]),
+            ("error", wrong, lambda m: 1 - m["test_accuracy"]),
+        ]:
+            if forecast[key] is not None:
+                values = [np.array([of(members[i]) for i in same]) for same in by_size]
+                tests = [[each[i][~np.isnan(each[i])] for i in same] for same in by_size]
+                check_quantity(forecast[key], sizes, values, tests, forecast["same_test_samples"])
+                print(f"forecast of the test {key}: forms, means, doubling and audit recomputed")
+
+
+def log_law(form, n):
+    """Logarithm of a fitted form."""
+    power = form["scale"] * (n + (form["shift"] if form["name"] == "shifted-power" else 0)) ** -form["exponent"]
+    exponential = form["scale"] * np.exp(-n / form["shift"]) if form["name"] == "exponential-with-floor" else None
+    return np.log(form["floor"] + (power if exponential is None else exponential))
+
+
+def relative_noise(values, tests, same, largest):
+    """Spread over seeds, its freedom, and the covariances of the means: all of it, and that by the test samples."""
+    means = np.array([v.mean() for v in values])
+    m = len(tests[0][0])
+    if same:
+        covariance = np.cov(np.stack([np.mean(t, axis=0) for t in tests])) / m
+    else:
+        covariance = np.mean([np.cov(np.stack([t[r] for t in tests])) / m for r in range(len(tests[0]))], axis=0)
+    covariance = covariance / np.outer(means, means)
+    within, replicas = np.diag(covariance), len(tests[0])
+    if not same:
+        covariance = covariance * (1 + (replicas - 1) * m / (largest + m)) / replicas
+    freedom = sum(len(v) - 1 for v in values)
+    squares = sum(((v / v.mean() - 1) ** 2).sum() for v in values)
+    explained = 0 if same else sum((len(v) - 1) * c for v, c in zip(values, within, strict=True))
+    spread = math.sqrt(max(squares - explained, 0.1 * squares) / freedom)
+    return spread, freedom, covariance + np.diag(spread**2 / np.array([len(v) for v in values])), covariance
+
+
+def check_quantity(found, sizes, values, tests, same):
+    """One quantity of a forecast."""
+    n, means = np.array(sizes, dtype=float), np.array([v.mean() for v in values])
+    assert np.abs(np.array([p["mean"] for p in found["points"]]) / means - 1).max() <= 1e-12
+    assert [p["values"] for p in found["points"]] == [list(v) for v in values] or not found["replicated"]
+    if found["replicated"]:
+        spread, freedom, both, covariance = relative_noise(values, tests, same, sizes[-1])
+        assert abs(found["spread"] / spread - 1) <= 1e-6 and found["freedom"] == freedom, (found["spread"], spread)
+        errors = np.sqrt(np.diag(covariance))
+        assert np.abs(np.array([p["test_error"] for p in found["points"]]) / errors - 1).max() <= 1e-6
+        check_forms(found["forms"], n, np.log(means), both, found["misfit"])
+    averaged = lambda k: sum(f["weight"] * np.exp(log_law(f, k)) for f in found["forms"])
+    possible = lambda k: averaged(k)
+    for row in found["rows"] + found["curve"]:
+        assert row["mean"] == 1 or abs(row["mean"] / possible(row["n"]) - 1) <= 1e-9, row
+        # The ends of the band of the mean are those of a sample of draws: about a twentieth of its width.
+        slack = (row["mean_high"] / row["mean_low"]) ** 0.05
+        assert row["run_low"] <= slack * row["mean_low"] and row["mean_low"] <= row["mean_high"] <= slack * row["run_high"], row
+    assert [r["n"] for r in found["rows"]] == [m * sizes[-1] for m in [1, 2, 4, 10]]
+    doubling, (now, then) = found["doubling"], (found["rows"][0]["mean"], found["rows"][1]["mean"])
+    assert abs(doubling["change"] - (then - now)) <= 1e-12 and abs(doubling["relative"] - (then / now - 1)) <= 1e-12, doubling
+    fits = [s for s in [[k for k in sizes if f * k <= sizes[-1]] for f in [2, 4, 8]] if len(s) >= 3]
+    pairs = {(s[-1], k) for s in fits for k in sizes if k > s[-1]}
+    assert {(a["fitted_to"], a["n"]) for a in found["audit"]} <= pairs
+    for a in found["audit"]:
+        at = means[sizes.index(a["n"])]
+        assert abs(a["found"] / at - 1) <= 1e-12 and a["covered"] == (a["low"] <= at <= a["high"]), a
+        assert abs(a["relative_error"] - (a["predicted"] / at - 1)) <= 1e-9, a
+    z = statistics.NormalDist().inv_cdf(0.975)
+    if found["audit"]:
+        side = lambda a: math.log(a["high"] / a["predicted"] if a["found"] > a["predicted"] else a["predicted"] / a["low"])
+        residual = lambda a: z * math.log(a["found"] / a["predicted"]) / max(side(a), math.log(a["high"] / a["low"]) / 8)
+        expected = max(1, math.sqrt(np.mean([residual(a) ** 2 for a in found["audit"]])))
+        assert abs(found["widening"] / expected - 1) <= 1e-6, (found["widening"], expected)
+    for target in found["targets"]:
+        assert (target["n"] is None) == target["status"].startswith("unreachable"), target
+        assert target["n"] is None or target["n"] <= 100 * sizes[-1], target
+    needed = [math.inf if t["n"] is None else t["n"] for t in found["targets"]]
+    assert needed[1:] == sorted(needed[1:]), found["targets"]
+
+
+def check_forms(forms, n, logs, covariance, misfit):
+    """No numbers of a grid fit the logarithms better, and the weights are those of Akaike."""
+    inverse = np.linalg.inv(covariance + misfit**2 * np.eye(len(n)))
+    square = lambda rest: rest @ inverse @ rest
+    chi = lambda log_shape: square(logs - log_shape - (inverse @ (logs - log_shape)).sum() / inverse.sum())
+    x = n / n[-1]
+    shapes = {
+        "power": lambda c, r: -c * np.log(x),
+        "power-with-floor": lambda c, r: np.log(r + x**-c),
+        "shifted-power": lambda c, r: -c * np.log(x + r),
+        "exponential-with-floor": lambda c, r: np.log(r + np.exp(-10 * c * x)),
+    }
+    for form in forms:
+        own = square(logs - log_law(form, n))
+        assert abs(own - form["chi_squared"]) <= 1e-6 * max(own, 1), (form, own)
+        ratios = np.linspace(0, 0.75, 40) if form["name"] == "shifted-power" else np.linspace(0, 0.999, 40)
+        best = min(chi(shapes[form["name"]](c, s / (1 - s))) for c in np.geomspace(0.02, 3, 80) for s in ratios)
+        # The search starts from the best of 336 points and ends in the minimum there.
+        assert own <= best * (1 + 1e-6) + 1e-9, (form, own, best)
+    free = len(n) - 3
+    if misfit > 0:
+        # An error at each size that makes the smallest chi squared its degrees of freedom.
+        assert abs(min(f["chi_squared"] for f in forms) / free - 1) <= 1e-4, (misfit, forms)
+    else:
+        assert free == 0 or min(f["chi_squared"] for f in forms) <= free, forms
+    criterion = np.array([f["chi_squared"] + 2 * (2 if f["name"] == "power" else 3) for f in forms])
+    likelihood = np.exp(-(criterion - criterion.min()) / 2)
+    assert np.abs(np.array([f["weight"] for f in forms]) - likelihood / likelihood.sum()).max() <= 1e-9, forms
 
 
 def check_fit(curve):

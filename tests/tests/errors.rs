@@ -211,6 +211,10 @@ const IMPOSSIBLE: &[[&str; 3]] = &[
     ["family.draws", "1", "1; at least 2 is needed"],
     ["family.flat_gain", "0", "0; a number above 0 and below 1"],
     ["family.flat_gain", "1.0", "1; a number above 0 and below 1"],
+    ["family.target", "{accuracy: 98}", ".accuracy: 98; a number above 0 and below 1"],
+    ["family.target", "{test_loss: 0}", ".test_loss: 0; a number above 0"],
+    ["family.target", "{acuracy: 0.9}", "unknown field `acuracy`, expected `accuracy` or `test_loss`"],
+    ["family.target", "{accuracy: 0.9, test_loss: 0.1}", "exactly one of accuracy and test_loss"],
     ["family.variants", "[{name: report, sections: {}}]", "[0].name: \"report\"; a name of its own"],
     [
         "family.variants",

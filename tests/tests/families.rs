@@ -78,6 +78,52 @@ fn members_are_run_joined_and_kept() {
     assert!(index.contains("fam/report") && !index.contains("k150"), "the index lists the family alone");
 }
 
+/// More data: a forecast on the page, in the documents and in the last line, and a target that is out of reach.
+#[test]
+fn more_data_are_forecast_and_a_target_may_be_out_of_reach() {
+    let place = Place::new(|p| {
+        small(p);
+        let mut sections = p["experiments"]["digits"].clone();
+        sections["montecarlo"]["grids"] = Yaml::Sequence(vec![]);
+        let family = "{ladder: [150, 300, 600], replicas: 2, draws: 8, target: {accuracy: 0.999999}}";
+        sections["family"] = serde_yaml::from_str(family).unwrap();
+        let map = p["experiments"].as_mapping_mut().unwrap();
+        map.clear();
+        map.insert("fam".into(), sections);
+    });
+    let ran = place.make(&["-j2", "fam"]);
+    assert_eq!(ran.code, 0, "{}", ran.said);
+    let document = json(&place, "artifacts/fam/family/forecast.json");
+    let forecast = &document["forecasts"][0];
+    let sizes = |key: &str| {
+        forecast[key]["rows"].as_array().unwrap().iter().map(|r| r["n"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (sizes("loss"), sizes("error")),
+        (vec![600.into(), 1200.into(), 2400.into(), 6000.into()], sizes("loss"))
+    );
+    let targets = forecast["error"]["targets"].as_array().unwrap();
+    assert_eq!(targets.len(), 3);
+    for target in targets {
+        assert!(
+            target["status"].as_str().unwrap().starts_with("unreachable") && target["n"].is_null(),
+            "{target}"
+        );
+    }
+    let read = |file: &str| std::fs::read_to_string(place.path(file)).unwrap();
+    let answer = read("artifacts/fam/report/answer.txt");
+    assert!(answer.contains("Twice the 600 samples would bring the test loss from"), "{answer}");
+    assert!(answer.contains("is out of reach"), "{answer}");
+    let page = read("artifacts/fam/report/index.html");
+    assert!(page.contains("<h2>More data</h2>") && page.contains("figures/more-data.svg"));
+    let summary = json(&place, "artifacts/fam/report/summary.json");
+    assert!(!summary["facts"]["more-data"].as_array().unwrap().is_empty());
+    pipeline_tests::check_with_numpy(
+        &place.path("artifacts/fam"),
+        &["forecast of the test loss: forms", "forecast of the test error: forms"],
+    );
+}
+
 #[test]
 fn a_family_is_not_run_as_one() {
     let place = place();

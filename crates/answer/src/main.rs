@@ -119,7 +119,7 @@ fn run<R: Real + Element>(params: &Answer, half_width: f64, ctx: &mut StageConte
         half_width,
         confidence: params.confidence,
         first: (params.first_samples, params.first_draws),
-        methods: params.methods(dim),
+        sampling: params.sampling,
         most_losses: params.max_losses,
     };
     let measured = precision::measure(&mut source, &request).map_err(|e| {

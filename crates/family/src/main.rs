@@ -3,6 +3,7 @@
 
 mod cost;
 mod curves;
+mod forecast;
 mod members;
 
 use std::process::ExitCode;
@@ -38,6 +39,11 @@ impl Stage for FamilyStage {
         let curves = curves::of(params, &members);
         let line = curves.iter().map(curves::line).collect::<Vec<_>>().join("; ");
         let line = format!("{} members: {line}", members.len());
+        let forecasts = forecast::of(params, &members);
+        for forecast in &forecasts.forecasts {
+            forecast.warnings.iter().for_each(|warning| ctx.warn(warning.as_str()));
+        }
+        ctx.outputs.document(&forecasts)?;
         ctx.outputs.document(&Curves { curves })?;
         ctx.outputs.document(&Members { members: members.into_iter().map(|m| m.result).collect() })?;
         Ok(line)
@@ -46,6 +52,13 @@ impl Stage for FamilyStage {
 
 fn main() -> ExitCode {
     pipeline::shell::main::<FamilyStage>()
+}
+
+/// Losses and errors of the test samples; none without any.
+fn tested(member: &Found) -> (&[f64], &[f64]) {
+    let tested = member.tested.as_ref();
+    let wrong = tested.and_then(|t| t.wrong.as_deref());
+    (tested.map_or(&[], |t| &t.losses), wrong.unwrap_or(&[]))
 }
 
 fn write_arrays(ctx: &mut StageContext, members: &[Found]) -> Result<()> {
@@ -57,6 +70,7 @@ fn write_arrays(ctx: &mut StageContext, members: &[Found]) -> Result<()> {
     };
     let eigenvalues = padded(&|m| &m.eigenvalues);
     let cosines = padded(&|m| &m.cosines);
+    let (losses, wrong) = (padded(&|m| tested(m).0), padded(&|m| tested(m).1));
     let n_sizes = members.iter().map(|m| m.changes.len()).max().unwrap_or(0);
     let changes = Array3::from_shape_fn((members.len(), n_sizes, 2), |(m, i, column)| {
         members[m].changes.get(i).map_or(f64::NAN, |&(k, change)| [k as f64, change][column])
@@ -70,6 +84,10 @@ fn write_arrays(ctx: &mut StageContext, members: &[Found]) -> Result<()> {
     )?;
     let meaning = "k (samples) and the mean of |L_{k+s} - L_k| at w* over random orders, (members, sizes, 2)";
     out.write("change_at_minimiser.npy", &changes, "samples, loss", meaning)?;
+    let meaning = "of each member at each of its test samples, (members, M)";
+    out.write("test_loss.npy", &losses, "loss", meaning)?;
+    let meaning = "1 where a member classifies a test sample wrong, else 0, (members, M)";
+    out.write("test_wrong.npy", &wrong, "1", meaning)?;
     let meaning = "of the angles between P_k and P_N of the same replica, (members, d)";
     Ok(out.write("cosines.npy", &cosines, "1", meaning)?)
 }

@@ -23,6 +23,18 @@ pub struct Found {
     pub cosines: Vec<f64>,
     /// mean |L_{k+s} − L_k| at w* over [`ORDERS`] random orders, at its own [`geometric_sizes`], loss
     pub changes: Vec<(usize, f64)>,
+    /// its test samples; none without a test split
+    pub tested: Option<Tested>,
+}
+
+/// What a member makes of each of its M test samples.
+pub struct Tested {
+    /// (M,) loss
+    pub losses: Vec<f64>,
+    /// (M,) 1 where it is classified wrong, else 0; none for regression
+    pub wrong: Option<Vec<f64>>,
+    /// hashes of the samples and of their targets
+    pub samples: [String; 2],
 }
 
 /// Orders of the samples over which the change at w* is averaged: its error is 0.76 / √ORDERS of it for normal losses, 5 %,
@@ -110,7 +122,21 @@ fn read(params: &Family, member: &Member, inputs: &Inputs, largest: Option<&Inpu
         sufficient: sufficient.rows.into_iter().filter(of_setting).map(size).collect(),
     };
     let changes = changes(&losses, step, inputs.params::<MonteCarlo>("montecarlo")?.seed);
-    Ok(Found { result, eigenvalues, cosines, changes })
+    Ok(Found { result, eigenvalues, cosines, changes, tested: tested(inputs)? })
+}
+
+/// Losses and errors of the test samples at w*, by products in f32 as in `fresh`.
+fn tested(inputs: &Inputs) -> Result<Option<Tested>> {
+    let Some(samples) = experiment::split(inputs, "test")? else { return Ok(None) };
+    let network = experiment::network(inputs)?;
+    let w = experiment::w_star::<f32>(inputs, &network)?;
+    let found = landscape::passes::gradient::each_loss(&network, &w.view(), &samples);
+    let outputs = &inputs.manifest("fetch-data").outputs;
+    Ok(Some(Tested {
+        losses: found.iter().map(|f| f.0).collect(),
+        wrong: found.iter().map(|f| f.1.map(|right| f64::from(!right))).collect(),
+        samples: ["test_images.npy", "test_labels.npy"].map(|file| outputs[file].sha256.clone()),
+    }))
 }
 
 /// The change of the mean loss at w*, (k, loss).

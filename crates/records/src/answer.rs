@@ -41,8 +41,8 @@ pub struct Answer {
     /// Coverage of every interval.
     #[schemars(transform = fraction)]
     pub confidence: f64,
-    /// How draws are taken; null: plain or sobol, whichever needs fewer losses by the first batch.
-    pub sampling: Option<Sampling>,
+    /// How draws are taken.
+    pub sampling: Sampling,
     /// Samples of the first batch, which says how many samples and draws are needed.
     #[schemars(range(min = 10))]
     pub first_samples: Samples,
@@ -59,18 +59,6 @@ pub struct Answer {
     /// Memory in MiB for the perturbed weights of all layers but the first.
     #[schemars(range(min = 1))]
     pub weights_mib: usize,
-}
-
-impl Answer {
-    /// The methods that are compared for so many directions.
-    pub fn methods(&self, dim: usize) -> &'static [Sampling] {
-        match self.sampling {
-            Some(Sampling::Antithetic) => &[Sampling::Antithetic],
-            Some(Sampling::Sobol) => &[Sampling::Sobol],
-            None if dim <= Sampling::SOBOL_LIMITS.0 => &[Sampling::Plain, Sampling::Sobol],
-            Some(Sampling::Plain) | None => &[Sampling::Plain],
-        }
-    }
 }
 
 impl Section for Answer {

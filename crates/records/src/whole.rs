@@ -91,9 +91,9 @@ impl Whole {
             )
         })?;
         let most = Sampling::SOBOL_LIMITS.0;
-        Unfit::unless(dim_or_all <= most || sampling != Some(Sampling::Sobol), "sampling", || {
+        Unfit::unless(dim_or_all <= most || sampling != Sampling::Sobol, "sampling", || {
             format!(
-                "sobol in {dim_or_all} directions; Sobol sequences have {most} at most: plain or null is needed"
+                "sobol in {dim_or_all} directions; Sobol sequences have {most} at most: set sampling to plain, or dim to {most}"
             )
         })?;
         Unfit::unless(n.is_none_or(|n| n / step >= 2), "step", || {

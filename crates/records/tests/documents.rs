@@ -126,6 +126,27 @@ fn documents_of_the_other_stages() {
 }
 
 #[test]
+fn the_forecast_of_a_family() {
+    document::<family::Forecasts>(
+        "family/forecast.json",
+        r#"
+        {"confidence": 0.95, "limit": 100.0, "draws": 1000, "method": "Four forms.", "forecasts": [{"variant": null,
+        "n_test": 360, "same_test_samples": false, "target": {"accuracy": 0.98}, "loss": null, "error": {"points":
+        [{"n": 90, "values": [0.35, 0.37], "mean": 0.36, "test_error": 0.07}], "spread": 0.09, "late_spread": 0.1,
+        "freedom": 20.0, "replicated": true, "misfit": 0.02, "forms": [{"name": "power-with-floor", "weight": 0.3,
+        "floor": 0.01, "shift": 0.0, "scale": 21.9, "exponent": 0.9, "chi_squared": 2.4}, {"name":
+        "exponential-with-floor", "weight": 0.1, "floor": 0.02, "shift": 200.0, "scale": 0.4, "exponent": 0.0,
+        "chi_squared": 3.1}], "rows": [{"n": 1437, "mean": 0.04, "mean_low": 0.03, "mean_high": 0.05, "run_low": 0.02,
+        "run_high": 0.06}], "curve": [], "doubling": {"from": 1437, "to": 2874, "change": -0.01, "change_low": -0.02,
+        "change_high": -0.001, "relative": -0.25, "relative_low": -0.4, "relative_high": -0.05}, "targets":
+        [{"assurance": null, "status": "extrapolated", "n": 4000, "low": 2500, "high": null}, {"assurance": 0.8,
+        "status": "unreachable-floor", "n": null, "low": null, "high": null}], "audit": [{"fitted_to": 360, "n": 718,
+        "predicted": 0.06, "low": 0.04, "high": 0.1, "found": 0.062, "covered": true, "relative_error": -0.03}],
+        "widening": 1.0, "faults": [{"name": "concave", "from": 90, "to": 360}]}, "warnings": ["a"]}]}"#,
+    );
+}
+
+#[test]
 fn facts_of_every_stage() {
     facts::<fetch_data::Facts>(
         "fetch-data",

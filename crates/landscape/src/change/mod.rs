@@ -5,6 +5,7 @@ pub mod betting;
 pub mod control_variate;
 pub mod decay;
 pub mod delta;
+pub mod forecast;
 pub mod fresh;
 pub mod interval;
 pub mod learning_curve;

@@ -89,8 +89,8 @@ pub struct Request {
     pub confidence: f64,
     /// samples and draws of the first batch
     pub first: (usize, usize),
-    /// how draws may be taken: the one with the cheapest plan is used
-    pub methods: &'static [Sampling],
+    /// how draws are taken
+    pub sampling: Sampling,
     /// losses to evaluate at most
     pub most_losses: f64,
 }
@@ -192,8 +192,8 @@ pub struct NotFinite;
 /// [`NotFinite`].
 pub fn measure(source: &mut impl LossSource, request: &Request) -> Result<Found, NotFinite> {
     let mut search = Search { source, request, rounds: vec![] };
-    let (sampling, mut plan) = search.first_plan()?;
-    let mut run = start(sampling, plan);
+    let mut plan = search.first_plan()?;
+    let mut run = search.start(plan);
     plan.draws *= FIRST_LOOK;
     loop {
         let (estimate, components) = search.look(&mut run, plan)?;
@@ -202,7 +202,7 @@ pub fn measure(source: &mut impl LossSource, request: &Request) -> Result<Found,
             Err(end) => return Ok(Found { run, estimate, components, rounds: search.rounds, end }),
         };
         if whole(plan.samples) > run.n_samples() {
-            run = start(sampling, plan);
+            run = search.start(plan);
         }
     }
 }
@@ -213,10 +213,6 @@ fn whole(number: f64) -> usize {
     number.ceil() as usize
 }
 
-fn start(sampling: Sampling, plan: Plan) -> MonteCarloRun {
-    MonteCarloRun::new(whole(plan.samples), 1, sampling, &[])
-}
-
 struct Search<'a, S> {
     source: &'a mut S,
     request: &'a Request,
@@ -224,21 +220,18 @@ struct Search<'a, S> {
 }
 
 impl<S: LossSource> Search<'_, S> {
-    /// The plan that the first batch suggests, with the method whose plan is the cheapest.
-    fn first_plan(&mut self) -> Result<(Sampling, Plan), NotFinite> {
-        let Request { first, methods, .. } = *self.request;
-        let most = self.source.n_samples();
-        let first = Plan { samples: first.0.min(most) as f64, draws: first.1 as f64 };
-        let mut best: Option<(Sampling, Plan)> = None;
-        for &sampling in methods {
-            let mut run = start(sampling, first);
-            let (estimate, components) = self.look(&mut run, first)?;
-            let plan = self.affordable(&components, self.needed(estimate.value), first);
-            if best.is_none_or(|(_, other)| plan.cost() < other.cost()) {
-                best = Some((sampling, plan));
-            }
-        }
-        Ok(best.expect("at least one method"))
+    /// The plan that the first batch suggests.
+    fn first_plan(&mut self) -> Result<Plan, NotFinite> {
+        let (samples, draws) = self.request.first;
+        let first = Plan { samples: samples.min(self.source.n_samples()) as f64, draws: draws as f64 };
+        let mut run = self.start(first);
+        let (estimate, components) = self.look(&mut run, first)?;
+        Ok(self.affordable(&components, self.needed(estimate.value), first))
+    }
+
+    /// A run over as many samples as the plan has.
+    fn start(&self, plan: Plan) -> MonteCarloRun {
+        MonteCarloRun::new(whole(plan.samples), 1, self.request.sampling, &[])
     }
 
     /// Var V̂ that the request needs where V is `v`, as far as it can be planned.
@@ -369,10 +362,8 @@ mod tests {
         }
     }
 
-    const BOTH: &[Sampling] = &[Sampling::Plain, Sampling::Sobol];
-
-    fn request(half_width: f64, methods: &'static [Sampling]) -> Request {
-        Request { half_width, confidence: 0.95, first: (200, 256), methods, most_losses: 1e9 }
+    fn request(half_width: f64, sampling: Sampling) -> Request {
+        Request { half_width, confidence: 0.95, first: (200, 256), sampling, most_losses: 1e9 }
     }
 
     #[test]
@@ -432,30 +423,28 @@ mod tests {
 
     #[test]
     fn intervals_that_were_stopped_when_short_cover() {
-        let plain: &[Sampling] = &[Sampling::Plain];
-        for (what, half, sigma, skewed, methods) in [
-            ("draws and samples", 0.12, 0.7, false, BOTH),
-            ("skewed samples", 0.15, 0.3, true, BOTH),
-            ("independent draws", 0.15, 0.7, false, plain),
+        for (what, half, sigma, skewed, sampling) in [
+            ("draws and samples", 0.12, 0.7, false, Sampling::Sobol),
+            ("skewed samples", 0.15, 0.3, true, Sampling::Sobol),
+            ("independent draws", 0.15, 0.7, false, Sampling::Plain),
         ] {
-            let (found, losses) = coverage(300, &request(half, methods), sigma, skewed);
+            let (found, losses) = coverage(300, &request(half, sampling), sigma, skewed);
             // Binomial(300, 0.95) has a standard deviation of 1.3 %: three of them.
             assert!((0.912..=0.988).contains(&found), "{what}: {found} {losses}");
         }
-        // The program finds that replicates need fewer losses for this smooth model.
-        let (of_both, of_plain) = (request(0.1, BOTH), request(0.1, plain));
-        let losses = |request: &Request| coverage(10, request, 0.7, false).1;
-        assert!(losses(&of_both) < 0.8 * losses(&of_plain));
+        // Replicates need fewer losses for this smooth model.
+        let losses = |sampling| coverage(10, &request(0.1, sampling), 0.7, false).1;
+        assert!(losses(Sampling::Sobol) < 0.8 * losses(Sampling::Plain));
     }
 
     #[test]
     fn it_ends_where_samples_or_losses_do() {
         // 300 samples alone leave more than ± 10 %.
-        let found = measure(&mut Model::new(300, 0.3, false, 1), &request(0.1, BOTH)).unwrap();
+        let found = measure(&mut Model::new(300, 0.3, false, 1), &request(0.1, Sampling::Sobol)).unwrap();
         assert_eq!((found.end, found.run.n_samples()), (End::AllSamples, 300));
         let of_samples = found.components.samples / 300.0;
         assert!(found.estimate.error().powi(2) < 1.5 * of_samples, "draws enough that samples decide");
-        let few = Request { most_losses: 2e5, ..request(0.02, BOTH) };
+        let few = Request { most_losses: 2e5, ..request(0.02, Sampling::Sobol) };
         let found = measure(&mut Model::new(20_000, 0.7, false, 1), &few).unwrap();
         let losses = found.rounds.iter().map(|r| r.losses).sum::<usize>();
         assert!(found.end == End::Losses && losses as f64 <= 2.02e5, "{losses}");
@@ -466,10 +455,10 @@ mod tests {
     fn losses_that_do_not_vary_or_are_not_finite_are_told() {
         let mut still = Model::new(200, 0.7, false, 1);
         still.features.fill(0.0);
-        let found = measure(&mut still, &request(0.05, BOTH)).unwrap();
+        let found = measure(&mut still, &request(0.05, Sampling::Sobol)).unwrap();
         assert!(found.end == End::Precise && found.estimate.value.abs() <= 0.0);
         let mut broken = Model::new(200, 0.7, false, 1);
         broken.features[[0, 7]] = f64::INFINITY;
-        assert_eq!(measure(&mut broken, &request(0.05, BOTH)).err(), Some(NotFinite));
+        assert_eq!(measure(&mut broken, &request(0.05, Sampling::Sobol)).err(), Some(NotFinite));
     }
 }

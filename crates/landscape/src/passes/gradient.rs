@@ -100,7 +100,7 @@ pub fn full_gradient<R: Real>(
     network.restored(total) / samples.len() as f64
 }
 
-/// `ℓ_i(w)` of all samples, and whether each is classified right (`None` for targets that are not classes);
+/// `ℓ_i(w)` of all samples, and how many are classified right (`None` for targets that are not classes);
 /// `done` is told how many more samples are.
 pub fn sample_losses<R: Real>(
     network: &Network,
@@ -108,18 +108,37 @@ pub fn sample_losses<R: Real>(
     samples: &Samples,
     done: &(impl Fn(usize) + Sync),
 ) -> (Array1<f64>, Option<usize>) {
+    let all = each_loss_aloud(network, w, samples, done);
+    let correct = all.iter().map(|(_, right)| right.map(usize::from)).sum();
+    (all.into_iter().map(|(loss, _)| loss).collect(), correct)
+}
+
+/// `ℓ_i(w)` of each sample, and whether it is classified right (`None` for targets that are not classes), (N).
+pub fn each_loss<R: Real>(
+    network: &Network,
+    w: &ArrayView1<R>,
+    samples: &Samples,
+) -> Vec<(f64, Option<bool>)> {
+    each_loss_aloud(network, w, samples, &|_| ())
+}
+
+fn each_loss_aloud<R: Real>(
+    network: &Network,
+    w: &ArrayView1<R>,
+    samples: &Samples,
+    done: &(impl Fn(usize) + Sync),
+) -> Vec<(f64, Option<bool>)> {
     let parts = blocks_of(0..samples.len(), network.block_rows())
         .into_par_iter()
         .map(|range| {
             let batch = samples.block::<R>(range.clone());
             let f = outputs(network, w, batch.x.view());
             let losses = network.loss.values(f.view(), &batch.targets);
-            let correct =
-                (0..f.nrows()).map(|i| Loss::is_correct(f.view(), &batch.targets, i).map(usize::from));
+            let right = (0..f.nrows()).map(|i| Loss::is_correct(f.view(), &batch.targets, i));
+            let both = losses.into_iter().zip(right).collect::<Vec<_>>();
             done(range.len());
-            (losses, correct.sum::<Option<usize>>())
+            both
         })
         .collect::<Vec<_>>();
-    let correct = parts.iter().map(|(_, correct)| *correct).sum();
-    (parts.into_iter().flat_map(|(losses, _)| losses).collect(), correct)
+    parts.into_iter().flatten().collect()
 }

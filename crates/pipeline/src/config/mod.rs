@@ -494,7 +494,7 @@ experiments:
     fn a_member_lies_over_its_family() {
         let text = "\
 defaults:
-  family: {ladder: [], replicas: 1, reseed: [train], variants: [], draws: 2, flat_gain: 0.1}
+  family: {ladder: [], replicas: 1, reseed: [train], variants: [], draws: 2, flat_gain: 0.1, target: null}
   eigen: {dim: 10, grids: []}
 experiments:
   f:

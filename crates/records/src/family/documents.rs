@@ -1,10 +1,11 @@
 //! The JSON documents of `family`; `docs/artifacts.md` describes them.
 
+use landscape::change::forecast::Forecast;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::artifact::Document;
 
-use super::params::Member;
+use super::params::{Member, Target};
 use crate::bound::Status;
 use crate::network::Architecture;
 use crate::train::{Activation, Loss, Polished};
@@ -202,4 +203,46 @@ pub struct Fit {
     pub flat_k: Option<f64>,
     /// V (1/k − 1/(k+s)) there, V of the largest rung
     pub delta_at_flat: Option<SquaredLoss>,
+}
+
+/// `forecast.json`
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Forecasts {
+    /// coverage of every band
+    pub confidence: f64,
+    /// nothing is forecast beyond so many times the largest size
+    pub limit: f64,
+    /// draws of each bootstrap
+    pub draws: usize,
+    /// what the bands contain, and how they were checked
+    pub method: String,
+    /// one per variant
+    pub forecasts: Vec<LadderForecast>,
+}
+
+impl Document for Forecasts {
+    const STAGE: &'static str = "family";
+    const FILE: &'static str = "forecast.json";
+    const MEANING: &'static str =
+        "what more data buy: test loss and error beyond the largest size, per variant";
+}
+
+/// What more data buy one variant.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct LadderForecast {
+    /// its name; null without variants
+    pub variant: Option<String>,
+    /// M, samples that each member is tested on; null without a test split
+    pub n_test: Option<Samples>,
+    /// whether all replicas are tested on the same samples; else each has its own, of which two replicas share a
+    /// fraction M/(N + M)
+    pub same_test_samples: bool,
+    /// of `family.target`
+    pub target: Option<Target>,
+    /// test loss; null with fewer than three sizes, without a test split, or where nothing says how noisy it is
+    pub loss: Option<Forecast>,
+    /// test error, 1 − accuracy; null also for regression, and where a size makes no error
+    pub error: Option<Forecast>,
+    /// what may make the forecast wrong, a sentence each
+    pub warnings: Vec<String>,
 }

@@ -7,10 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::ranges::fraction;
+use crate::ranges::{fraction, positive};
 use crate::section::{Section, Unfit};
 use crate::stages;
-use crate::units::Samples;
+use crate::units::{LossValue, Samples};
 
 /// Sections of a family's members that read `seed`.
 const SEEDED: [&str; 4] = ["fetch-data", "train", "eigen", "montecarlo"];
@@ -23,6 +23,40 @@ pub struct Variant {
     pub name: String,
     /// By stage, the keys that it changes.
     pub sections: BTreeMap<String, Map<String, Value>>,
+}
+
+/// What more data are asked to reach: exactly one of the two.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// Fraction of test samples that are classified right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = fraction)]
+    pub accuracy: Option<f64>,
+    /// Mean loss over the test samples, in the unit of the loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = positive)]
+    pub test_loss: Option<LossValue>,
+}
+
+/// A target as one choice.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Goal {
+    /// fraction of test samples that are classified right
+    Accuracy(f64),
+    /// mean loss over the test samples
+    TestLoss(LossValue),
+}
+
+impl Target {
+    /// The one that is asked for; `None` where [`Family::check`] refuses it.
+    pub fn goal(self) -> Option<Goal> {
+        match (self.accuracy, self.test_loss) {
+            (Some(accuracy), None) => Some(Goal::Accuracy(accuracy)),
+            (None, Some(loss)) => Some(Goal::TestLoss(loss)),
+            _ => None,
+        }
+    }
 }
 
 /// Parameters of `family`: which members an experiment has, and how they are joined.
@@ -45,6 +79,8 @@ pub struct Family {
     /// Fraction of the test loss that a doubling of the samples must take off, else the learning curve counts as flat.
     #[schemars(transform = fraction)]
     pub flat_gain: f64,
+    /// Test accuracy or test loss whose number of samples is forecast; null: none.
+    pub target: Option<Target>,
 }
 
 /// One member of a family.
@@ -72,6 +108,9 @@ impl Section for Family {
                 format!("{section:?}; these have a seed: {}", SEEDED.join(", "))
             })?;
         }
+        Unfit::unless(self.target.is_none_or(|t| t.goal().is_some()), "target", || {
+            "exactly one of accuracy and test_loss is needed, such as {accuracy: 0.98}".to_owned()
+        })?;
         let mut names = BTreeSet::new();
         for (i, variant) in self.variants.iter().enumerate() {
             let plain = variant.name.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -156,6 +195,7 @@ mod tests {
             variants: variants.collect(),
             draws: 2,
             flat_gain: 0.1,
+            target: None,
         }
     }
 
@@ -175,6 +215,27 @@ mod tests {
         assert_eq!(f.changes(third, "train", Some(7)), [json!({"seed": 9})]);
         assert_eq!(f.changes(third, "fetch-data", Some(7)), [json!({"n_samples": 10})]);
         assert!(f.changes(third, "eigen", Some(7)).is_empty());
+    }
+
+    #[test]
+    fn a_target_is_one_of_two_within_its_range() {
+        let of = |text: &str| serde_json::from_str::<Target>(text).map_err(|e| e.to_string());
+        let goal = |text: &str| of(text).unwrap().goal();
+        assert_eq!(goal(r#"{"accuracy": 0.98}"#), Some(Goal::Accuracy(0.98)));
+        assert_eq!(goal(r#"{"test_loss": 0.1}"#), Some(Goal::TestLoss(0.1)));
+        assert!(of(r#"{"acuracy": 0.98}"#).unwrap_err().contains("expected `accuracy` or `test_loss`"));
+        let with = |text: &str| Family { target: Some(of(text).unwrap()), ..family(&[], 1, &[]) };
+        for text in ["{}", r#"{"accuracy": 0.98, "test_loss": 0.1}"#] {
+            assert_eq!(with(text).check().unwrap_err().key, "target");
+        }
+        let range = |text: &str| crate::ranges::check(&with(text)).map_err(|u| u.to_string());
+        assert_eq!(range(r#"{"accuracy": 0.98}"#), Ok(()));
+        let said = range(r#"{"accuracy": 98.0}"#).unwrap_err();
+        assert_eq!(said, "target.accuracy: 98; a number above 0 and below 1 is needed");
+        assert_eq!(
+            range(r#"{"test_loss": 0.0}"#).unwrap_err(),
+            "target.test_loss: 0; a number above 0 is needed"
+        );
     }
 
     #[test]

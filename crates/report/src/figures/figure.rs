@@ -30,6 +30,8 @@ pub struct Figure {
 /// Sections of the page that contain figures.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Section {
+    /// what more data buy, on the page of a family
+    MoreData,
     Answer,
     Model,
     Spectrum,

@@ -85,6 +85,7 @@ fn keys(section: Section) -> &'static [(&'static str, &'static [&'static str])] 
             ("eigen", &["dim", "basis", "which", "solver", "residual_tolerance", "seed", "precision"]),
             ("spectrum", &["n_samples", "probes", "steps", "largest", "seed", "precision"]),
         ],
+        Section::MoreData => &[], // of families
         Section::Landscape => &[("montecarlo", &["step", "precision"])],
         Section::Answer | Section::Delta => &[("montecarlo", &["step", "draws", "seed", "precision"])],
         Section::Arriving => &[(

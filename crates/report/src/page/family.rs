@@ -3,13 +3,14 @@
 use anyhow::Result;
 use askama::Template;
 use records::Report;
-use records::family::{Ladder, MemberResult, Rung, Spread};
+use records::family::{AuditRow, Ladder, LadderForecast, MemberResult, Rung, Spread};
 
-use crate::figures::figure::Figure;
+use crate::figures::figure::{Figure, Section};
 use crate::page::shell;
 use crate::read::family::{Family, ReadLadder};
 use crate::text::fact::spread;
-use crate::text::numbers::{count, grouped, short};
+use crate::text::forecast::verdict;
+use crate::text::numbers::{count, grouped, percent, short};
 use crate::text::table::Table;
 use crate::text::verdicts::{flat, polish};
 
@@ -33,11 +34,12 @@ fn text(s: Spread) -> String {
     spread("", s, "").text()
 }
 
-/// Where each learning curve is flat and how each polish ended; else V.
+/// What more data buy, where each learning curve is flat and how each polish ended; else V.
 pub fn answer(family: &Family) -> Vec<String> {
+    let more = family.forecasts.iter().filter_map(|f| verdict(f, &family.unit));
     let flat = family.ladders.iter().filter(|l| l.fit.is_some()).map(|l| l.label(&flat(l, &family.unit)));
     let ended = |m: &MemberResult| Some(format!("{}: {}", m.member.name, polish(m.polish.as_ref()?.status)));
-    let answer = flat.chain(family.members.iter().filter_map(ended)).collect::<Vec<_>>();
+    let answer = more.chain(flat).chain(family.members.iter().filter_map(ended)).collect::<Vec<_>>();
     if !answer.is_empty() {
         return answer;
     }
@@ -52,6 +54,33 @@ impl Page<'_> {
     fn behind(&self) -> String {
         let setting = &self.family.ladders[0].setting;
         format!("{}; numbers are of the setting {setting}", count(self.family.members.len(), "member"))
+    }
+
+    /// Whether anything is forecast.
+    fn forecast(&self) -> bool {
+        self.figures.iter().any(|f| f.section == Section::MoreData)
+    }
+
+    fn behind_forecast(&self) -> String {
+        let bands = percent(self.family.confidence);
+        format!("{}; bands of {bands}", count(self.family.members.len(), "member"))
+    }
+
+    /// What fits of smaller sizes said of larger ones.
+    fn audit(&self) -> Table {
+        let head = ["check", "fitted to", "predicts", "prediction", "band", "found", "in the band", "off by"];
+        let head = head.map(|h| {
+            if h == "fitted to" || h == "predicts" { format!("{h} (samples)") } else { h.to_owned() }
+        });
+        let of = |f: &LadderForecast| {
+            let label = |what: &str| f.variant.as_ref().map_or(what.to_owned(), |v| format!("{v}: {what}"));
+            let both = [("test loss", &f.loss), ("test error", &f.error)];
+            let rows = both.map(|(what, q)| {
+                q.iter().flat_map(|q| q.audit.iter().map(|a| audited(label(what), a))).collect::<Vec<_>>()
+            });
+            rows.concat()
+        };
+        Table::of(head, self.family.forecasts.iter().flat_map(of))
     }
 
     /// A row per size.
@@ -71,6 +100,20 @@ impl Page<'_> {
         let row = |m: &MemberResult| MEMBERS.map(|(_, cell)| cell(m).unwrap_or_default()).to_vec();
         Table::of(MEMBERS.map(|(head, _)| head), self.family.members.iter().map(row))
     }
+}
+
+/// One row of an audit.
+fn audited(what: String, a: &AuditRow) -> Vec<String> {
+    vec![
+        what,
+        grouped(a.fitted_to),
+        grouped(a.n),
+        short(a.predicted),
+        format!("{} to {}", short(a.low), short(a.high)),
+        short(a.found),
+        if a.covered { "yes" } else { "no" }.to_owned(),
+        percent(a.relative_error),
+    ]
 }
 
 /// A column: heading, and what a row has in it.

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use ndarray::{Array3, Ix3};
-use records::family::{Curves, Ladder, MemberResult, Members, Rung};
+use records::family::{Curves, Forecasts, Ladder, LadderForecast, MemberResult, Members, Rung};
 use store::artifact::Inputs;
 
 use crate::text::numbers::count;
@@ -12,8 +12,13 @@ use crate::text::unit::Unit;
 pub struct Family {
     pub ladders: Vec<Ladder>,
     pub members: Vec<MemberResult>,
+    /// what more data buy each variant
+    pub forecasts: Vec<LadderForecast>,
+    /// coverage of the bands of the forecasts
+    pub confidence: f64,
     pub unit: Unit,
-    /// what may make the numbers of members wrong; one that several have stands once, with the first of them
+    /// what may make the numbers wrong: first those of the family, then those of members, where one that several have
+    /// is written once, with the first of them
     pub warnings: Vec<String>,
     /// (members, sizes, 2): k, and the mean |L_{k+s} − L_k| at w* over orders, loss; NaN where there is none
     pub changes: Array3<f64>,
@@ -25,9 +30,11 @@ impl Family {
         let Curves { curves: ladders } = inputs.document()?;
         let Members { members } = inputs.document()?;
         let unit = Unit::of(members.first().map(|m| m.loss));
-        let warnings = warnings(&members);
+        let Forecasts { forecasts, confidence, .. } = inputs.document()?;
+        let own = inputs.manifest("family").warnings.clone();
+        let warnings = own.into_iter().chain(warnings(&members)).collect();
         let changes = inputs.read::<f64, Ix3>("family", "change_at_minimiser.npy")?;
-        Ok(Self { ladders, members, unit, warnings, changes })
+        Ok(Self { ladders, members, forecasts, confidence, unit, warnings, changes })
     }
 }
 

@@ -5,7 +5,10 @@ use records::bound::{
     AtSigma, Comparison, Holds, Pilot, Pilots, PredictedSize, SettingTheory, SizeInterval, Status,
     SufficientRow, SweepFindings, Theory, TheoryAtSigma, Uncertain,
 };
-use records::family::{Fit, Flattening, Ladder, Member, MemberResult, Rung, Spread};
+use records::family::{
+    Doubling, Fit, Flattening, Forecast, Ladder, LadderForecast, Member, MemberResult, Point, Row, Rung,
+    Spread, TargetRow, TargetStatus,
+};
 use records::train::{PolishEnd, Polished};
 use records::{
     Activation, Architecture, BasisName, Loss, Normalisation, Sampling, Which, fetch_data, spectrum, train,
@@ -289,10 +292,75 @@ pub fn member(name: &str, polish: Option<Polished>) -> MemberResult {
     }
 }
 
+/// A variant of which nothing is forecast.
+pub fn unforecast(variant: Option<String>) -> LadderForecast {
+    LadderForecast {
+        variant,
+        n_test: None,
+        same_test_samples: false,
+        target: None,
+        loss: None,
+        error: None,
+        warnings: vec![],
+    }
+}
+
+/// A mean of 0.1 that falls by a fifth from 1,000 samples to 2,000.
+pub fn forecast(targets: Vec<TargetRow>) -> Forecast {
+    let row = |n: usize, mean: f64| Row {
+        n,
+        mean,
+        mean_low: 0.9 * mean,
+        mean_high: 1.1 * mean,
+        run_low: 0.8 * mean,
+        run_high: 1.2 * mean,
+    };
+    let doubling = Doubling {
+        from: 1000,
+        to: 2000,
+        change: -0.02,
+        change_low: -0.03,
+        change_high: -0.01,
+        relative: -0.2,
+        relative_low: -0.3,
+        relative_high: -0.1,
+    };
+    Forecast {
+        points: vec![Point { n: 1000, values: vec![0.09, 0.11], mean: 0.1, test_error: 0.05 }],
+        spread: 0.1,
+        late_spread: 0.12,
+        freedom: 5.0,
+        replicated: true,
+        misfit: 0.0,
+        forms: vec![],
+        rows: vec![row(1000, 0.1), row(2000, 0.08), row(4000, 0.064), row(10_000, 0.048)],
+        curve: vec![row(500, 0.125), row(1000, 0.1), row(10_000, 0.048)],
+        doubling,
+        targets,
+        audit: vec![],
+        widening: 1.0,
+        faults: vec![],
+    }
+}
+
+/// What a target needs, on average and with 80 % and 95 %.
+pub fn targets(rows: [(TargetStatus, Option<usize>); 3]) -> Vec<TargetRow> {
+    let assurances = [None, Some(0.8), Some(0.95)];
+    let row = |(assurance, (status, n)): (Option<f64>, (TargetStatus, Option<usize>))| TargetRow {
+        assurance,
+        status,
+        n,
+        low: None,
+        high: None,
+    };
+    assurances.into_iter().zip(rows).map(row).collect()
+}
+
 /// A family whose members have no changes at w*.
 pub fn family(ladders: Vec<Ladder>, members: Vec<MemberResult>) -> Family {
     let changes = Array3::zeros((members.len(), 0, 2));
-    Family { ladders, members, unit: nats(), warnings: vec![], changes }
+    let forecasts = ladders.iter().map(|l| unforecast(l.variant.clone())).collect();
+    Family { ladders, members, forecasts, confidence: 0.95, unit: nats(), warnings: vec![], changes }
 }
 
 /// K at 1e-4 loss² by the closed form.

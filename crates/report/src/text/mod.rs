@@ -2,6 +2,7 @@
 
 pub mod directions;
 pub mod fact;
+pub mod forecast;
 pub mod numbers;
 pub mod paper;
 pub mod table;

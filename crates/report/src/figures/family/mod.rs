@@ -1,5 +1,6 @@
 //! What the members of a family show together.
 
+pub mod forecast;
 pub mod ladder;
 pub mod members;
 
@@ -11,7 +12,8 @@ use crate::read::family::{Family, ReadLadder};
 /// All figures of a family.
 pub fn draw(family: &Family, compare: bool) -> Result<Vec<Figure>> {
     let Family { ladders, members, unit, .. } = family;
-    let mut figures = vec![members::spectrum(ladders, compare, unit)?];
+    let mut figures = forecast::all(family)?;
+    figures.push(members::spectrum(ladders, compare, unit)?);
     if ladders.iter().any(|l| l.rungs.len() > 1) {
         if ladders.iter().any(|l| l.last().test_loss.is_some()) {
             figures.push(ladder::learning_curve(ladders, unit)?);

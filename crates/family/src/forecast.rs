@@ -1,0 +1,237 @@
+//! What more data buy, per variant: what members measured, as `landscape` takes it, and what is said of it.
+
+use landscape::change::forecast::{
+    self, Ask, DRAWS, Fault, FaultName, Forecast, LEAST_SIZES, LEAST_WITHOUT_REPLICAS, LIMIT, Measured,
+    Quantity,
+};
+use ndarray::Array2;
+use records::Family;
+use records::family::{Forecasts, Goal, LadderForecast, Target};
+
+use crate::members::{Found, Tested};
+
+/// What the bands contain, and how they were checked.
+const METHOD: &str = "Four forms, each weighted by exp(-(chi^2 + 2p)/2), are fitted to the logarithms of the means over replicas. \
+    Bands are those of a parametric bootstrap: spread over seeds, error of the shared test samples, the fitted numbers, and the form. \
+    `audit` fits sizes of at most N/2, N/4 and N/8 and predicts the larger ones; `widening`, by which all bands of logarithms are \
+    multiplied, is the root mean square of its standardised residuals, never below 1.";
+
+/// The forecast of every variant.
+pub fn of(params: &Family, members: &[Found]) -> Forecasts {
+    let mut variants = members.iter().map(|m| m.result.member.variant.clone()).collect::<Vec<_>>();
+    variants.dedup();
+    let confidence = members[0].result.confidence;
+    let one = |variant: Option<String>| {
+        let own = members.iter().filter(|m| m.result.member.variant == variant).collect::<Vec<_>>();
+        ladder(params.target, variant, &own)
+    };
+    Forecasts {
+        confidence,
+        limit: LIMIT,
+        draws: DRAWS,
+        method: METHOD.to_owned(),
+        forecasts: variants.into_iter().map(one).collect(),
+    }
+}
+
+/// A quantity of a member: its mean over the test samples, and that of each.
+type Values = (f64, Vec<f64>);
+
+/// The forecast of one variant.
+fn ladder(target: Option<Target>, variant: Option<String>, members: &[&Found]) -> LadderForecast {
+    let rungs = rungs(members);
+    let tested = members.iter().map(|m| m.tested.as_ref()).collect::<Option<Vec<_>>>();
+    let samples = |t: &[&Tested]| t.iter().all(|other| other.samples == t[0].samples);
+    let same = tested.as_deref().is_some_and(samples);
+    let asked = |quantity| match (target.and_then(Target::goal), quantity) {
+        (Some(Goal::Accuracy(accuracy)), Quantity::Error) => Some(1.0 - accuracy),
+        (Some(Goal::TestLoss(loss)), Quantity::Loss) => Some(loss),
+        _ => None,
+    };
+    let of = |quantity, values: &dyn Fn(&Found) -> Option<Values>| {
+        let measured = measured(&rungs, same, values)?;
+        let ask = Ask { target: asked(quantity), ..ask(quantity, &rungs, values)? };
+        forecast::forecast(&measured, &ask)
+    };
+    let loss = of(Quantity::Loss, &|m| Some((m.result.test_loss?, m.tested.as_ref()?.losses.clone())));
+    let error =
+        of(Quantity::Error, &|m| Some((1.0 - m.result.test_accuracy?, m.tested.as_ref()?.wrong.clone()?)));
+    let mut found = LadderForecast {
+        variant,
+        n_test: tested.and_then(|t| Some(t.first()?.losses.len())),
+        same_test_samples: same,
+        target,
+        loss,
+        error,
+        warnings: vec![],
+    };
+    found.warnings = warnings(&found, &rungs);
+    found
+}
+
+/// Members by size, each size by replica.
+fn rungs<'a>(members: &[&'a Found]) -> Vec<Vec<&'a Found>> {
+    let mut sizes = members.iter().map(|m| m.result.n_samples).collect::<Vec<_>>();
+    sizes.sort_unstable();
+    sizes.dedup();
+    let of = |k: usize| members.iter().filter(|m| m.result.n_samples == k).copied().collect();
+    sizes.into_iter().map(of).collect()
+}
+
+/// One quantity with the covariances of its means by the test samples; `None` where a member lacks it.
+fn measured(
+    rungs: &[Vec<&Found>],
+    same: bool,
+    values: &dyn Fn(&Found) -> Option<Values>,
+) -> Option<Measured> {
+    let of_rung = |rung: &Vec<&Found>| rung.iter().map(|m| values(m)).collect::<Option<Vec<_>>>();
+    let all = rungs.iter().map(of_rung).collect::<Option<Vec<_>>>()?;
+    let means = all.iter().map(|r| r.iter().map(|v| v.0).sum::<f64>() / r.len() as f64).collect::<Vec<_>>();
+    let replicas = all.iter().map(Vec::len).min()?;
+    let each = |r: usize| all.iter().map(|rung| &rung[r].1).collect::<Vec<_>>();
+    let over_replicas = all.iter().map(|rung| mean_of(rung)).collect::<Vec<_>>();
+    let parts = if same {
+        vec![covariance(&over_replicas.iter().collect::<Vec<_>>())?]
+    } else {
+        (0..replicas).map(|r| covariance(&each(r))).collect::<Option<Vec<_>>>()?
+    };
+    let n = parts.len() as f64;
+    let mut covariance = parts.iter().fold(Array2::zeros((all.len(), all.len())), |sum, part| sum + part) / n;
+    covariance.indexed_iter_mut().for_each(|((j, k), c)| *c /= means[j] * means[k]);
+    let within_spread = if same { vec![] } else { covariance.diag().to_vec() };
+    if !same {
+        covariance *= of_mean(replicas, all[0][0].1.len(), rungs[rungs.len() - 1][0].result.n_samples);
+    }
+    Some(Measured {
+        sizes: rungs.iter().map(|r| r[0].result.n_samples).collect(),
+        values: all.iter().map(|r| r.iter().map(|v| v.0).collect()).collect(),
+        test_covariance: covariance,
+        within_spread,
+    })
+}
+
+/// Variance of a mean over R replicas with test samples of their own over that of one: `(1 + (R − 1) M/(N + M))/R`.
+///
+/// Each replica draws its M from the N + M samples that there are, so two share a fraction M/(N + M) of them, and their
+/// errors have that correlation. N is the largest size: where the ladder leaves samples out, this is on the safe side.
+fn of_mean(replicas: usize, n_test: usize, largest: usize) -> f64 {
+    let (r, shared) = (replicas as f64, n_test as f64 / (largest + n_test) as f64);
+    (1.0 + (r - 1.0) * shared) / r
+}
+
+/// What is asked, without a target: the test error of one run at the largest size.
+fn ask(quantity: Quantity, rungs: &[Vec<&Found>], values: &dyn Fn(&Found) -> Option<Values>) -> Option<Ask> {
+    let last = rungs.last()?.iter().map(|m| values(m)).collect::<Option<Vec<_>>>()?;
+    let mean = last.iter().map(|v| v.0).sum::<f64>() / last.len() as f64;
+    let variances = last.iter().map(|v| Some(covariance(&[&v.1])?[[0, 0]])).collect::<Option<Vec<_>>>()?;
+    let run_test_variance = variances.iter().sum::<f64>() / variances.len() as f64 / (mean * mean);
+    let confidence = rungs[0][0].result.confidence;
+    Some(Ask { quantity, confidence, n_test: last[0].1.len(), run_test_variance, target: None })
+}
+
+/// The mean over replicas at each test sample, (M,).
+fn mean_of(rung: &[Values]) -> Vec<f64> {
+    let n = rung.len() as f64;
+    (0..rung[0].1.len())
+        .map(|i| rung.iter().map(|v| v.1.get(i).unwrap_or(&f64::NAN)).sum::<f64>() / n)
+        .collect()
+}
+
+/// Covariances of the means over M test samples, (K, K), from rows (M,); `None` with fewer than two samples.
+fn covariance(rows: &[&Vec<f64>]) -> Option<Array2<f64>> {
+    let n = rows.first()?.len();
+    if n < 2 || rows.iter().any(|r| r.len() != n) {
+        return None;
+    }
+    let means = rows.iter().map(|r| r.iter().sum::<f64>() / n as f64).collect::<Vec<_>>();
+    let of = |(j, k): (usize, usize)| {
+        let products = rows[j].iter().zip(rows[k]).map(|(a, b)| (a - means[j]) * (b - means[k]));
+        products.sum::<f64>() / ((n - 1) * n) as f64
+    };
+    Some(Array2::from_shape_fn((rows.len(), rows.len()), of))
+}
+
+/// What may make the forecast wrong.
+fn warnings(found: &LadderForecast, rungs: &[Vec<&Found>]) -> Vec<String> {
+    let faults = [("test loss", &found.loss), ("test error", &found.error)];
+    let faults = faults.into_iter().flat_map(|(what, f)| f.iter().map(move |f| (what, f)));
+    let mut said = faults
+        .flat_map(|(what, f)| f.faults.iter().map(move |fault| faulty(what, *fault)))
+        .collect::<Vec<_>>();
+    if found.loss.is_some() {
+        let values = rungs.iter().map(|r| r.iter().map(|m| m.result.train_loss).collect::<Vec<_>>());
+        let sizes = rungs.iter().map(|r| r[0].result.n_samples).collect::<Vec<_>>();
+        said.extend(forecast::falls(&sizes, &values.collect::<Vec<_>>()).map(undertrained));
+    }
+    let asked = match found.target.and_then(Target::goal) {
+        Some(Goal::Accuracy(_)) => Some(("accuracy", &found.error)),
+        Some(Goal::TestLoss(_)) => Some(("test_loss", &found.loss)),
+        None => None,
+    };
+    said.extend(asked.and_then(|(key, f)| unanswered(key, f.as_ref())));
+    let label = |text: String| found.variant.as_ref().map_or(text.clone(), |v| format!("{v}: {text}"));
+    said.into_iter().map(label).collect()
+}
+
+fn faulty(what: &str, fault: Fault) -> String {
+    let Fault { name, from, to } = fault;
+    let how = match name {
+        FaultName::Rises => "rises with more samples",
+        FaultName::Concave => "falls faster and faster",
+        FaultName::Misfit => "is followed by none of the fitted forms",
+    };
+    format!("the {what} {how} from {from} to {to} samples, beyond noise: do not trust its forecast")
+}
+
+fn undertrained((from, to): (usize, usize)) -> String {
+    format!(
+        "the training loss falls from {from} to {to} samples: with a fixed number of epochs the smaller networks are trained too little, \
+         so more training is part of what more data seem to buy"
+    )
+}
+
+/// Why a target has no answer.
+fn unanswered(key: &str, forecast: Option<&Forecast>) -> Option<String> {
+    forecast.is_none().then(|| {
+        format!(
+            "no forecast for family.target.{key}: it takes a test split, {LEAST_SIZES} sizes with replicas or {LEAST_WITHOUT_REPLICAS} without, and \
+             a value above 0 at each"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_covariance_is_that_of_the_means() {
+        let (a, b) = (vec![1.0, 2.0, 6.0], vec![0.0, 1.0, 2.0]);
+        let found = covariance(&[&a, &b]).unwrap();
+        // Deviations −2, −1, 3 and −1, 0, 1: sums 14, 5, 2 over (3 − 1) · 3.
+        let expected = ndarray::array![[14.0, 5.0], [5.0, 2.0]] / 6.0;
+        assert!((found - expected).iter().all(|d: &f64| d.abs() <= 1e-15));
+        assert!(covariance(&[&a, &vec![1.0]]).is_none() && covariance(&[]).is_none());
+    }
+
+    #[test]
+    fn overlapping_test_samples_average_out_in_part() {
+        assert!((of_mean(5, 360, 1440) - 0.36).abs() <= 1e-15 && (of_mean(1, 360, 90) - 1.0).abs() <= 1e-15);
+    }
+
+    #[test]
+    fn a_replica_means_each_test_sample() {
+        assert_eq!(mean_of(&[(0.5, vec![0.0, 1.0]), (0.0, vec![0.0, 0.0])]), [0.0, 0.5]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_sizes() {
+        let fault = Fault { name: FaultName::Rises, from: 100, to: 200 };
+        assert_eq!(
+            faulty("test error", fault),
+            "the test error rises with more samples from 100 to 200 samples, beyond noise: do not trust its forecast"
+        );
+        assert!(undertrained((90, 1437)).starts_with("the training loss falls from 90 to 1437 samples"));
+        assert!(unanswered("accuracy", None).unwrap().starts_with("no forecast for family.target.accuracy"));
+    }
+}

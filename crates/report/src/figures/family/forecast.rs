@@ -1,0 +1,169 @@
+//! What more data buy: the fitted curve beyond the largest size, with its bands.
+
+use anyhow::Result;
+use records::family::{Forecast, Goal, LadderForecast, Row, Target, TargetRow, TargetStatus};
+
+use crate::figures::figure::{Figure, Section};
+use crate::plot::panel::{Panel, Style, axes, line};
+use crate::read::family::Family;
+use crate::text::fact::{Fact, fact};
+use crate::text::forecast::{of_target, target_name, verdict, whom};
+use crate::text::numbers::grouped;
+use crate::text::unit::Unit;
+
+/// One figure per variant that has a forecast.
+pub fn all(family: &Family) -> Result<Vec<Figure>> {
+    let some = family.forecasts.iter().filter(|f| f.loss.is_some() || f.error.is_some());
+    some.map(|found| figure(found, &family.unit)).collect()
+}
+
+fn figure(found: &LadderForecast, unit: &Unit) -> Result<Figure> {
+    let name = found.variant.as_ref().map_or("more-data".to_owned(), |v| format!("more-data-{v}"));
+    let (mut panels, mut facts) = (vec![], vec![]);
+    if let Some(loss) = &found.loss {
+        let mut panel = panel("Test loss", &format!("loss ({})", unit.loss), loss);
+        if let Some(Goal::TestLoss(target)) = found.target.and_then(Target::goal) {
+            panel.levels.push((target, "target".into()));
+        }
+        panels.push(panel);
+        facts.extend(of_loss(loss, unit));
+    }
+    if let Some(error) = &found.error {
+        let mut panel = panel("Test error", "fraction classified wrong", error);
+        if let Some(Goal::Accuracy(accuracy)) = found.target.and_then(Target::goal) {
+            panel.levels.push((1.0 - accuracy, "target".into()));
+        }
+        panels.push(panel);
+        facts.extend(of_accuracy(error));
+    }
+    facts.extend(of_targets(found, unit));
+    let label = found.variant.as_ref().map_or(String::new(), |v| format!("{v}: "));
+    let caption = format!(
+        "{label}What more data buy: each run, the mean over seeds that is fitted to them with its band, and the band of one run."
+    );
+    let figure = Figure::of(&name, Section::MoreData, caption, &panels)?;
+    Ok(figure.saying(verdict(found, unit).unwrap_or_default()).with(facts))
+}
+
+/// One quantity from the smallest size to ten times the largest.
+fn panel(title: &str, y_label: &str, forecast: &Forecast) -> Panel {
+    let of =
+        |value: fn(&Row) -> f64| forecast.curve.iter().map(|r| (r.n as f64, value(r))).collect::<Vec<_>>();
+    let runs = forecast.points.iter().flat_map(|p| p.values.iter().map(|v| (p.n as f64, *v))).collect();
+    Panel {
+        log_x: true,
+        log_y: true,
+        band: forecast.curve.iter().map(|r| (r.n as f64, r.mean_low, r.mean_high)).collect(),
+        lines: vec![
+            line("mean over seeds", of(|r| r.mean), Style::Solid, 0),
+            line("each run", runs, Style::Points, 1),
+            line("one run, upper end", of(|r| r.run_high), Style::Dashed, 2),
+            line("one run, lower end", of(|r| r.run_low), Style::Dashed, 2),
+        ],
+        ..axes(title, "training samples n", y_label)
+    }
+}
+
+fn of_loss(loss: &Forecast, unit: &Unit) -> Vec<Fact> {
+    let row = |r: &Row| {
+        let at = grouped(r.n);
+        let mean = fact(format!("test loss at {at} samples"), r.mean, &unit.loss);
+        let run = fact(format!("test loss of one run at {at}"), r.mean, &unit.loss);
+        [mean.within(r.mean_low, r.mean_high), run.within(r.run_low, r.run_high)]
+    };
+    let doubling = &loss.doubling;
+    let change = fact("change of the test loss by twice the samples", doubling.relative, "fraction");
+    let mut facts = loss.rows.iter().flat_map(row).collect::<Vec<_>>();
+    facts.push(change.within(doubling.relative_low, doubling.relative_high));
+    facts.extend(checked("test loss", loss));
+    facts
+}
+
+fn of_accuracy(error: &Forecast) -> Vec<Fact> {
+    let row = |r: &Row| {
+        let at = grouped(r.n);
+        let mean = fact(format!("test accuracy at {at} samples"), 1.0 - r.mean, "fraction");
+        let run = fact(format!("test accuracy of one run at {at}"), 1.0 - r.mean, "fraction");
+        [mean.within(1.0 - r.mean_high, 1.0 - r.mean_low), run.within(1.0 - r.run_high, 1.0 - r.run_low)]
+    };
+    let doubling = &error.doubling;
+    let change = fact("change of the test accuracy by twice the samples", -doubling.change, "fraction");
+    let mut facts = error.rows.iter().flat_map(row).collect::<Vec<_>>();
+    facts.push(change.within(-doubling.change_high, -doubling.change_low));
+    facts.extend(checked("test error", error));
+    facts
+}
+
+/// How bands were checked.
+fn checked(what: &str, forecast: &Forecast) -> Vec<Fact> {
+    let covered = forecast.audit.iter().filter(|a| a.covered).count();
+    let of = forecast.audit.len();
+    let audit = (of > 0).then(|| {
+        fact(
+            format!("larger sizes in the bands of smaller ones, of {of} predictions of the {what}"),
+            covered as f64,
+            "",
+        )
+    });
+    let widening =
+        fact(format!("factor on the bands of the {what}, by these predictions"), forecast.widening, "");
+    audit.into_iter().chain([widening]).collect()
+}
+
+/// The samples that the target needs; a number that is beyond the forecast is none.
+fn of_targets(found: &LadderForecast, unit: &Unit) -> Vec<Fact> {
+    let Some((forecast, target)) = of_target(found) else { return vec![] };
+    let name = target_name(target, unit);
+    let row = |r: &TargetRow| {
+        let why = match r.status {
+            TargetStatus::UnreachableFloor => " (unreachable: the fitted curve does not come down to it)",
+            TargetStatus::UnreachableLimit => " (unreachable: beyond 100 times the largest size)",
+            TargetStatus::Reached | TargetStatus::Extrapolated => "",
+        };
+        let n = fact(
+            format!("samples for a {name}, {}{why}", whom(r)),
+            r.n.map_or(f64::NAN, |n| n as f64),
+            "samples",
+        );
+        match (r.low, r.high) {
+            (Some(low), Some(high)) => n.within(low as f64, high as f64),
+            _ => n,
+        }
+    };
+    forecast.targets.iter().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::read::fixtures::{self, forecast, targets, unfitted, unforecast};
+
+    #[test]
+    fn a_forecast_has_panels_facts_and_a_target() {
+        use TargetStatus::{Extrapolated, UnreachableFloor};
+        let mut family = fixtures::family(vec![unfitted()], vec![fixtures::member("a", None)]);
+        assert!(all(&family).unwrap().is_empty());
+        let rows = [(Extrapolated, Some(4321)), (Extrapolated, Some(6000)), (UnreachableFloor, None)];
+        family.forecasts = vec![LadderForecast {
+            target: Some(Target { accuracy: Some(0.95), test_loss: None }),
+            loss: Some(forecast(vec![])),
+            error: Some(forecast(targets(rows))),
+            ..unforecast(None)
+        }];
+        let figures = all(&family).unwrap();
+        assert_eq!(figures.len(), 1);
+        let figure = &figures[0];
+        assert!(
+            figure.alt.ends_with("(Test loss; Test error)") && figure.svg.contains("target"),
+            "{}",
+            figure.alt
+        );
+        let text = |label: &str| figure.facts.iter().find(|f| f.label == label).map(Fact::text);
+        assert_eq!(text("test loss at 2,000 samples").unwrap(), "0.08 [0.072, 0.088]");
+        assert_eq!(text("test accuracy of one run at 2,000").unwrap(), "92 % [90.4 %, 93.6 %]");
+        assert_eq!(text("change of the test accuracy by twice the samples").unwrap(), "2 % [1 %, 3 %]");
+        assert_eq!(text("samples for a test accuracy of 95 %, on average").unwrap(), "4,321");
+        let none = "samples for a test accuracy of 95 %, with 95 % probability (unreachable: the fitted curve does not come down to it)";
+        assert_eq!(text(none).unwrap(), "none");
+    }
+}
