@@ -17,8 +17,7 @@ pub fn of<R: Real>(params: &Answer, ctx: &PlanContext) -> Result<Cost> {
         Some(dim) => dim,
         None => ctx.section::<Eigen>()?.dim,
     };
-    let first =
-        (params.first_samples.min(work.shape.n) * params.first_draws * params.methods(dim).len()) as f64;
+    let first = (params.first_samples.min(work.shape.n) * params.first_draws) as f64;
     // The cost goes with the inverse square of the variance.
     let losses = (first + LOSSES_AT_5_PERCENT * (0.05 / half_width).powi(4)).min(params.max_losses);
     let draws = params.first_draws.max(1024);
