@@ -595,20 +595,27 @@ def check_answer(arrays, root):
         return
     found, stored = json.loads((root / "answer/answer.json").read_text()), lambda name: arrays[f"answer/{name}.npy"]
     last = found["rounds"][-1]
-    by_draw, loss, deviation, error = (stored(n) for n in ["loss_variance", "mean_loss", "deviation", "deviation_error"])
-    draws, n = len(by_draw), len(deviation)
-    assert (draws, n + 1) == (last["draws"], last["samples"]) and n + 1 == len(stored("sample_loss")) <= found["n_samples"]
-    v = by_draw.mean()
+    names = ["loss_variance", "deviation", "few_draws_deviation", "sample_loss", "few_draws_sample_loss"]
+    by_draw, deviation, few, loss, few_loss = (stored(n) for n in names)
+    sizes = (last["draws"], last["samples"] - 1, last["many_samples"] - 1)
+    assert sizes == (len(by_draw), len(deviation), len(few)) and last["many_samples"] <= found["n_samples"]
     # S^2 of a draw is the mean of its squared recursive residuals, so both margins have one mean: rounding of f64 is left.
-    close(np.array([found["variance"], deviation.mean()]), np.array([v, v]), 1e-12, "V of the answer")
-    close(np.array(found["mean_loss"]), stored("sample_loss").mean(), 1e-12, "mean loss of the answer")
-    groups = {"plain": by_draw, "antithetic": by_draw.reshape(-1, 2).mean(axis=1), "sobol": by_draw.reshape(-1, 16).mean(axis=0)}[last["sampling"]]
-    g = len(groups)
-    interaction = (g * (error**2).mean() - groups.var(ddof=1)) * n / (n - 1)
-    of_draws = groups.var(ddof=1) / g
-    of_samples = min(max((deviation.var(ddof=1) - interaction / g) / n, 0), deviation.var(ddof=1) / n)
-    close(np.array(found["draws_standard_error"] ** 2), of_draws, 1e-9, "error of V from the draws")
-    close(np.array(found["samples_standard_error"] ** 2), of_samples, 1e-9, "error of V from the samples")
+    close(deviation.mean(), by_draw.mean(), 1e-12, "V of the samples that have all draws")
+
+    def in_two_phases(x, proxy):
+        """Regression estimate of the mean, with the variance of its residuals and of what the proxy explains."""
+        same = proxy[: len(x)]
+        beta = np.cov(x, same, bias=True)[0, 1] / same.var()
+        residual = ((x - x.mean() - beta * (same - same.mean())) ** 2).sum() / (len(x) - 2)
+        return x.mean() + beta * (proxy.mean() - same.mean()), residual / len(x) + beta**2 * proxy.var(ddof=1) / len(proxy)
+
+    v, of_samples = in_two_phases(deviation, few)
+    close(np.array([found["variance"]]), np.array([v]), 1e-10, "V of the answer")
+    close(np.array([found["mean_loss"]]), np.array([in_two_phases(loss, few_loss)[0]]), 1e-10, "mean loss of the answer")
+    groups = {"plain": by_draw, "antithetic": by_draw.reshape(-1, 2).mean(axis=1), "sobol": by_draw.reshape(-1, 16).mean(axis=0)}
+    groups = groups[found["sampling"]]
+    close(np.array([found["draws_standard_error"] ** 2]), np.array([groups.var(ddof=1) / len(groups)]), 1e-9, "error of V from the draws")
+    close(np.array([found["samples_standard_error"] ** 2]), np.array([of_samples]), 1e-9, "error of V from the samples")
     assert found["losses"] == sum(r["losses"] for r in found["rounds"])
     assert found["low"] < v < found["high"] and found["low"] > 0
     half_width = (found["high"] - found["low"]) / (2 * v)

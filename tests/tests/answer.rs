@@ -37,8 +37,7 @@ fn an_answer_is_as_precise_as_asked_for_and_agrees_with_all_samples() {
     .map(|v| v.as_f64().unwrap());
     // Other draws, and some of the samples: four standard errors of the difference.
     assert!((v - whole).abs() <= 4.0 * error.hypot(of_whole), "{v} {whole} {error} {of_whole}");
-    let last = quick["rounds"].as_array().unwrap().last().unwrap().clone();
-    let losses = last["samples"].as_u64().unwrap() * last["draws"].as_u64().unwrap();
+    let losses = quick["losses"].as_u64().unwrap();
     assert!(losses < 1437 * 2000 / 2, "fewer losses than all samples at 2,000 draws: {losses}");
 }
 
@@ -46,16 +45,16 @@ fn an_answer_is_as_precise_as_asked_for_and_agrees_with_all_samples() {
 fn a_precision_that_cannot_be_reached_is_said() {
     let place = Place::new(|p| {
         small(p);
-        set(p, "answer.half_width", 0.01);
-        set(p, "answer.max_losses", 1.0e6);
+        set(p, "answer.half_width", 0.06);
+        set(p, "answer.max_losses", 1.5e5);
     });
     place.stages(&STAGES[..3]);
     let ran = place.stage("answer");
     assert_eq!(ran.code, 0, "{}", ran.said);
-    assert!(ran.said.contains("not to 1.0 %: the next round would pass answer.max_losses"), "{}", ran.said);
+    assert!(ran.said.contains("not to 6.0 %: the next round would pass answer.max_losses"), "{}", ran.said);
     let few = found(&place);
     assert_eq!(few["end"], "losses");
-    assert!(few["losses"].as_f64().unwrap() <= 1.1e6, "{few}");
+    assert!(few["losses"].as_f64().unwrap() <= 1.03 * 1.5e5, "{few}");
     // 60 samples cannot tell V to 5 %, whatever the draws are.
     place.edit(|p| {
         set(p, "fetch-data.n_samples", 60);

@@ -239,7 +239,7 @@ const IMPOSSIBLE: &[[&str; 3]] = &[
     ["answer.sampling", "latin", "latin"],
     ["answer.first_samples", "9", "9; at least 10 is needed"],
     ["answer.first_draws", "31", "31; at least 32 is needed"],
-    ["answer.max_losses", "0", "0; at least 1 is needed"],
+    ["answer.max_losses", "1000", "1000; at least"],
     ["answer.weights_mib", "0", "0; at least 1 is needed"],
     ["spectrum.n_samples", "0", "0; at least 1 is needed"],
     ["spectrum.probes", "-1", "invalid value: integer `-1`"],

@@ -62,23 +62,26 @@ struct Source<'a, R> {
     w: Array1<R>,
     basis: Array2<R>,
     all: &'a Samples,
-    /// those of the last run, in a random order
+    /// those of the longest run so far, in a random order
     taken: Samples,
     params: &'a Answer,
     progress: Progress,
 }
 
 impl<R: Real> Source<'_, R> {
-    /// `n` of all samples in a random order, in memory; all of them as they lie.
-    fn take(&mut self, n: usize) {
-        if n == self.all.len() {
-            self.taken = self.all.clone();
-        } else if n != self.taken.len() {
+    /// The first `n` samples of a random order, in memory; where that is all of them, as they lie.
+    fn first(&mut self, n: usize) -> Samples {
+        if n > self.taken.len() {
             let mut rng = ChaCha20Rng::seed_from_u64(self.params.seed);
             rng.set_stream(u64::MAX);
-            let rows = rand::seq::index::sample(&mut rng, self.all.len(), n).into_vec();
-            self.taken = experiment::gather::<R>(self.all, &rows);
+            self.taken = if n == self.all.len() {
+                self.all.clone()
+            } else {
+                let rows = rand::seq::index::sample(&mut rng, self.all.len(), n).into_vec();
+                experiment::gather::<R>(self.all, &rows)
+            };
         }
+        self.taken.first(n)
     }
 }
 
@@ -88,12 +91,12 @@ impl<R: Real> LossSource for Source<'_, R> {
     }
 
     fn add(&mut self, run: &mut MonteCarloRun, range: Range<usize>) {
-        self.take(run.n_samples());
+        let samples = self.first(run.n_samples());
         let draws = Draws {
             network: self.network,
             w: self.w.view(),
             basis: self.basis.view(),
-            samples: &self.taken,
+            samples: &samples,
             weights_bytes: self.params.weights_mib << 20,
         };
         let theta = run.sampling().standard_normal(self.params.seed, range, self.basis.nrows());
@@ -129,7 +132,7 @@ fn run<R: Real + Element>(params: &Answer, half_width: f64, ctx: &mut StageConte
     drop(source);
     let found = describe(params, half_width, dim, samples.len(), &measured)?;
     warn(ctx, params, &found);
-    write(ctx, measured.run.finish())?;
+    write(ctx, measured.run.finish(), measured.many.finish())?;
     let line = line(&found);
     ctx.outputs.document(&found)?;
     ctx.outputs.write_bytes("answer.txt", format!("{line}\n").as_bytes(), "the answer in one line")?;
@@ -161,7 +164,7 @@ fn describe(
     n_samples: usize,
     measured: &precision::Found,
 ) -> Result<Found> {
-    let (v, (ratio, mean_loss)) = (&measured.estimate, measured.run.ratio());
+    let (v, (ratio, mean_loss)) = (&measured.estimate, measured.ratio());
     let nominal = precision::nominal(params.confidence);
     let largest = (n_samples / params.step).saturating_sub(1) * params.step;
     let row = |tolerance: Tolerance| {
@@ -184,6 +187,7 @@ fn describe(
         losses: measured.rounds.iter().map(|r| r.losses).sum(),
         v: Uncertain::of(v, nominal),
         mean_loss,
+        sampling: params.sampling,
         components: measured.components,
         rounds: measured.rounds.clone(),
         rows: tolerances.map(row).collect::<Result<_, _>>()?,
@@ -207,22 +211,18 @@ fn warn(ctx: &StageContext, params: &Answer, found: &Found) {
 }
 
 /// What V and its interval come from.
-fn write(ctx: &mut StageContext, found: MonteCarlo) -> Result<()> {
-    let MonteCarlo { loss_variance, mean_loss, deviation, deviation_error, sample_loss, .. } = found;
+fn write(ctx: &mut StageContext, found: MonteCarlo, many: MonteCarlo) -> Result<()> {
     let mut write = |file: &str, array: &Array1<f64>, unit: &str, meaning: &str| {
         ctx.outputs.write(&format!("{file}.npy"), array, unit, meaning)
     };
-    write(
-        "loss_variance",
-        &loss_variance,
-        "loss^2",
-        "S^2(theta_t) over the samples of the last round, (T,)",
-    )?;
-    write("mean_loss", &mean_loss, "loss", "L_n(theta_t), (T,)")?;
-    let meaning = "mean over the draws of (i-1)/i (l_i - L_{i-1})^2 for samples 2 to n, (n - 1,)";
-    write("deviation", &deviation, "loss^2", meaning)?;
-    write("deviation_error", &deviation_error, "loss^2", "of it over the draws, (n - 1,)")?;
-    Ok(write("sample_loss", &sample_loss, "loss", "mean of l_i over the draws, (n,)")?)
+    write("loss_variance", &found.loss_variance, "loss^2", "S^2(theta_t) over the first n samples, (T,)")?;
+    write("mean_loss", &found.mean_loss, "loss", "L_n(theta_t), (T,)")?;
+    let meaning = "mean over all draws of (i-1)/i (l_i - L_{i-1})^2 for samples 2 to n, (n - 1,)";
+    write("deviation", &found.deviation, "loss^2", meaning)?;
+    write("sample_loss", &found.sample_loss, "loss", "mean of l_i over all draws, (n,)")?;
+    let meaning = "the same over the few draws for samples 2 to n', (n' - 1,)";
+    write("few_draws_deviation", &many.deviation, "loss^2", meaning)?;
+    Ok(write("few_draws_sample_loss", &many.sample_loss, "loss", "mean of l_i over the few draws, (n',)")?)
 }
 
 /// The answer in one line.
@@ -236,15 +236,16 @@ fn line(found: &Found) -> String {
         format!("{tolerance} = {k} [{low}, {high}] ({})", name_of(row.status))
     };
     let sizes = found.rows.iter().map(size).collect::<Vec<_>>().join(", ");
-    let last = &found.rounds[found.rounds.len() - 1];
+    let plan = &found.rounds[found.rounds.len() - 1].plan;
     format!(
-        "{sizes}; V {:.4} +- {:.1} % from {} of {} samples x {} {} draws, {:.1} million losses in all",
+        "{sizes}; V {:.4} +- {:.1} % from {} of {} samples x {} draws and {} x {}, {:.1} million losses in all",
         found.v.variance,
         100.0 * found.half_width,
-        last.samples,
+        plan.many_samples,
         found.n_samples,
-        last.draws,
-        name_of(last.sampling),
+        plan.few_draws,
+        plan.samples,
+        plan.draws,
         found.losses as f64 / 1e6
     )
 }

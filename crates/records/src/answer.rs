@@ -1,6 +1,6 @@
 //! What `answer` is told and what it writes.
 
-pub use landscape::change::precision::{Components, End, Round};
+pub use landscape::change::precision::{Components, End, Plan, Round};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::artifact::Document;
@@ -69,6 +69,13 @@ impl Section for Answer {
             "given; hessian, random or filter is needed: losses of another program have no network to ask"
                 .into()
         })?;
+        let least = 4 * self.first_samples * self.first_draws;
+        Unfit::unless(self.max_losses >= least as f64, "max_losses", || {
+            format!(
+                "{}; at least {least} is needed, four times first_samples times first_draws",
+                self.max_losses
+            )
+        })?;
         Unfit::unless(self.half_width.is_some() || !self.alone, "alone", || {
             "true, but half_width is null: the experiment would answer nothing; set half_width, such as 0.05"
                 .into()
@@ -102,11 +109,13 @@ pub struct Found {
     /// V
     #[serde(flatten)]
     pub v: Uncertain,
-    /// mean of L_n(θ_t) over the draws
+    /// L̄, the mean perturbed loss
     pub mean_loss: LossValue,
-    /// Var V̂ = draws/T + samples/n + interaction/(Tn)
+    /// how the draws were taken
+    pub sampling: Sampling,
+    /// by the first batch: Var V̂ = draws/T + samples/n + interaction/(Tn) if each draw met each sample
     pub components: Components,
-    /// each look at the interval; the first batch is used for the plan alone
+    /// the first batch, which is used for the plan alone, and each look at the interval after it
     pub rounds: Vec<Round>,
     /// K per tolerance
     pub rows: Vec<SufficientRow>,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ndarray::{Array1, Array2, ArrayView2, s};
 
-use crate::change::interval::{self, Estimate};
+use crate::change::interval::{self, Estimate, TwoPhases};
 use crate::change::precision::Components;
 use crate::change::prefix::{Moments, PrefixMean, prefix_sizes};
 use crate::change::sampling::{REPLICATES, Sampling};
@@ -245,15 +245,36 @@ impl MonteCarloRun {
         (interval::of_variance(&groups, &deviation, &error, None), components)
     }
 
-    /// V over the square of the mean perturbed loss L̄, with its error, and L̄.
-    pub fn ratio(&self) -> (Estimate, f64) {
-        let t = self.n_draws();
-        let (variance, loss) =
-            (self.sampling().group_means(&self.loss_variance), self.sampling().group_means(&self.mean_loss));
-        let sample_loss = self.sample_loss.iter().map(|sum| sum / t as f64).collect::<Vec<_>>();
-        let deviation = self.deviation.finish(t).0.to_vec();
-        let mean = self.mean_loss.iter().sum::<f64>() / t as f64;
-        (interval::of_ratio((&variance, &loss), &deviation, &sample_loss), mean)
+    /// V from these draws and the few draws of `many`, of whose samples these are the first.
+    pub fn in_two_phases(&self, many: &Self) -> (Estimate, TwoPhases) {
+        let groups = self.sampling().group_means(&self.loss_variance);
+        interval::in_two_phases(&groups, &self.deviations(), &many.deviations())
+    }
+
+    /// V over the square of the mean perturbed loss L̄, with its error, and L̄, in the same way.
+    pub fn ratio(&self, many: &Self) -> (Estimate, f64) {
+        let variances = self.sampling().group_means(&self.loss_variance);
+        let losses = self.sampling().group_means(&self.mean_loss);
+        let (all, few) = (self.sample_losses(), many.sample_losses());
+        let loss = interval::in_two_phases(&losses, &all, &few).0.value;
+        let v = self.in_two_phases(many).0.value;
+        let phases = interval::Ratio { v, loss };
+        let estimate = interval::in_two_phases(
+            &phases.influences(&variances, &losses),
+            &phases.influences(&self.deviations(), &all[1..]),
+            &phases.influences(&many.deviations(), &few[1..]),
+        );
+        (Estimate { value: v / (loss * loss), ..estimate.0 }, loss)
+    }
+
+    /// `(i−1)/i (ℓ_i − L_{i−1})²` of samples 2 to N, mean over the draws, (N − 1,), loss².
+    fn deviations(&self) -> Vec<f64> {
+        self.deviation.finish(self.n_draws()).0.to_vec()
+    }
+
+    /// ℓ_i, mean over the draws, (N,), loss.
+    fn sample_losses(&self) -> Vec<f64> {
+        self.sample_loss.iter().map(|sum| sum / self.n_draws() as f64).collect()
     }
 
     /// How the draws are taken.

@@ -50,6 +50,17 @@ impl Part {
         let power = |k: i32| values.iter().map(|v| (v - mean).powi(k)).sum::<f64>();
         Self { variance: power(2) / freedom / n, freedom, third: power(3) / freedom / (n * n) }
     }
+
+    /// Of the sum of two independent estimates.
+    fn and(self, other: Self) -> Self {
+        let variance = self.variance + other.variance;
+        let spread = |p: Self| p.variance * p.variance / p.freedom.max(1.0);
+        Self {
+            variance,
+            freedom: if variance > 0.0 { variance * variance / (spread(self) + spread(other)) } else { 1.0 },
+            third: self.third + other.third,
+        }
+    }
 }
 
 impl Estimate {
@@ -148,10 +159,64 @@ pub fn components(groups: &[f64], deviation: &[f64], deviation_error: &[f64], n_
     }
 }
 
+/// What the samples leave of the variance of an estimate in two phases, per sample, loss⁴.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TwoPhases {
+    /// of a sample that has all draws: what few draws do not explain
+    pub residual: f64,
+    /// of a sample that has few draws: what they do
+    pub shared: f64,
+}
+
+/// The mean of a quantity of samples over draws, in two phases: few draws at many samples, all draws at the first of these
+/// (double sampling with regression, Cochran 1977, section 12.6).
+///
+/// - `groups`: (G,) its mean over the first samples for each independent group of draws
+/// - `all_draws`: (n,) its mean over all draws for each of the first samples
+/// - `few_draws`: (n',) the same over few draws, n' ≥ n, the first n of which are the same samples
+///
+/// `mean_n x + β (mean_n' p − mean_n p)` with β by least squares. The interaction of draws and samples is counted in both
+/// parts, which errs to the safe side by a term of order 1/(Tn).
+pub fn in_two_phases(groups: &[f64], all_draws: &[f64], few_draws: &[f64]) -> (Estimate, TwoPhases) {
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let same = &few_draws[..all_draws.len()];
+    let (x, p) = (mean(all_draws), mean(same));
+    let products =
+        |f: &dyn Fn(f64, f64) -> f64| all_draws.iter().zip(same).map(|(a, b)| f(*a, *b)).sum::<f64>();
+    let squares = products(&|_, b| (b - p) * (b - p));
+    let beta = if squares > 0.0 { products(&|a, b| (a - x) * (b - p)) / squares } else { 0.0 };
+    let residuals = all_draws.iter().zip(same).map(|(a, b)| a - beta * b).collect::<Vec<_>>();
+    let explained = few_draws.iter().map(|b| beta * b).collect::<Vec<_>>();
+    let (residual, shared) = (Part::of_mean(&residuals, 1.0), Part::of_mean(&explained, 0.0));
+    let value = mean(groups) + beta * (mean(few_draws) - p);
+    let per_sample = TwoPhases {
+        residual: residual.variance * all_draws.len() as f64,
+        shared: shared.variance * few_draws.len() as f64,
+    };
+    (Estimate::new(value, Part::of_mean(groups, 0.0), residual.and(shared)), per_sample)
+}
+
 /// A mean over draws alone, the samples held fixed: `groups` as above, `spent` coefficients fitted to them.
 pub fn of_draws(groups: &[f64], spent: f64) -> Estimate {
     let mean = groups.iter().sum::<f64>() / groups.len() as f64;
     Estimate::new(mean, Part::of_mean(groups, spent), Part::default())
+}
+
+/// V and the mean perturbed loss L̄, of whose ratio `V / L̄²` a tolerance relative to that loss depends.
+pub struct Ratio {
+    /// V, loss²
+    pub v: f64,
+    /// L̄, loss
+    pub loss: f64,
+}
+
+impl Ratio {
+    /// What each pair of a variance and a loss, whose means are V and L̄, adds to the ratio: by the delta method on
+    /// `log V − 2 log L̄`, so `V/L̄² (s/V − 2 l/L̄)`, without the division by a V that may be 0.
+    pub fn influences(&self, variances: &[f64], losses: &[f64]) -> Vec<f64> {
+        let influence = |(s, l): (&f64, &f64)| (s - 2.0 * self.v * l / self.loss) / (self.loss * self.loss);
+        variances.iter().zip(losses).map(influence).collect()
+    }
 }
 
 /// `V / L̄²`: K at a tolerance relative to the mean perturbed loss `L̄` depends on it alone.
@@ -159,16 +224,13 @@ pub fn of_draws(groups: &[f64], spent: f64) -> Estimate {
 /// - `groups`: (G,) means of S² and of L_N over each group of draws
 /// - `deviation`: (N − 1,) as above; `sample_loss`: (N,) mean of each ℓ_i over the draws
 ///
-/// By the delta method on `log V − 2 log L̄`. The interaction is counted twice, which errs to the safe side by a term of
-/// order 1/(TN).
+/// The interaction is counted twice, which errs to the safe side by a term of order 1/(TN).
 pub fn of_ratio(groups: (&[f64], &[f64]), deviation: &[f64], sample_loss: &[f64]) -> Estimate {
     let (v, loss) = (moments(groups.0.iter().copied()).mean(), moments(groups.1.iter().copied()).mean());
-    let value = v / (loss * loss);
-    // V/L̄² times (s/V − 2 l/L̄), without the division by a V that may be 0.
-    let influence = |(s, l): (&f64, &f64)| (s - 2.0 * v * l / loss) / (loss * loss);
-    let draws = groups.0.iter().zip(groups.1).map(influence).collect::<Vec<_>>();
-    let samples = deviation.iter().zip(&sample_loss[1..]).map(influence).collect::<Vec<_>>();
-    Estimate::new(value, Part::of_mean(&draws, 0.0), Part::of_mean(&samples, 0.0))
+    let ratio = Ratio { v, loss };
+    let draws = Part::of_mean(&ratio.influences(groups.0, groups.1), 0.0);
+    let samples = Part::of_mean(&ratio.influences(deviation, &sample_loss[1..]), 0.0);
+    Estimate::new(v / (loss * loss), draws, samples)
 }
 
 /// V of a theory, whose θ is integrated out: its error is over the samples alone.

@@ -175,12 +175,15 @@ impl Page<'_> {
     /// V and K as the stage `answer` found them from some samples and draws, if it was asked.
     fn quick(&self) -> Option<Table> {
         let found = self.e.quick.as_ref()?;
-        let last = found.rounds.last()?;
-        let head = ["samples", "draws", "losses in all"].map(str::to_owned).into_iter();
+        let last = found.rounds.last()?.plan;
+        let head = ["few draws", "all draws", "losses in all"].map(str::to_owned).into_iter();
         let head = head.chain([format!("V ({})", self.e.unit.squared)]);
         let head = head.chain(found.rows.iter().map(|r| format!("K at {}", tolerance(r, &self.e.unit))));
         let v = format!("{} [{}, {}]", short(found.v.variance), short(found.v.low), short(found.v.high));
-        let row = [grouped(last.samples), grouped(last.draws), grouped(found.losses), v];
+        let met =
+            |draws: usize, samples: usize| format!("{} at {} samples", grouped(draws), grouped(samples));
+        let (few, all) = (met(last.few_draws, last.many_samples), met(last.draws, last.samples));
+        let row = [few, all, grouped(found.losses), v];
         let row = row.into_iter().chain(found.rows.iter().map(size_and_status)).collect();
         Some(Table::of(head, [row]))
     }
