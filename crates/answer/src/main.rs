@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use landscape::change::delta::{MonteCarlo, MonteCarloRun};
 use landscape::change::precision::{self, End, LossSource, Request};
+use landscape::change::sampling::Proposal;
 use landscape::passes::draws::Draws;
 use landscape::{Network, Real, Samples};
 use ndarray::{Array1, Array2, s};
@@ -90,7 +91,7 @@ impl<R: Real> LossSource for Source<'_, R> {
         self.all.len()
     }
 
-    fn add(&mut self, run: &mut MonteCarloRun, range: Range<usize>) {
+    fn add(&mut self, run: &mut MonteCarloRun, proposal: Proposal, range: Range<usize>) -> Array2<f64> {
         let samples = self.first(run.n_samples());
         let draws = Draws {
             network: self.network,
@@ -99,8 +100,11 @@ impl<R: Real> LossSource for Source<'_, R> {
             samples: &samples,
             weights_bytes: self.params.weights_mib << 20,
         };
-        let theta = run.sampling().standard_normal(self.params.seed, range, self.basis.nrows());
-        run.add(&draws, (theta * self.params.sigma).view(), &mut |n| self.progress.add(n));
+        let normal = run.sampling().standard_normal(self.params.seed, range, self.basis.nrows());
+        let theta = &normal * (self.params.sigma * proposal.scale);
+        let weights = proposal.weights(normal.view());
+        run.add_weighted(&draws, theta.view(), &weights, &mut |n| self.progress.add(n));
+        normal
     }
 }
 
@@ -188,6 +192,7 @@ fn describe(
         v: Uncertain::of(v, nominal),
         mean_loss,
         sampling: params.sampling,
+        scale: measured.proposal.scale,
         components: measured.components,
         rounds: measured.rounds.clone(),
         rows: tolerances.map(row).collect::<Result<_, _>>()?,
@@ -215,14 +220,19 @@ fn write(ctx: &mut StageContext, found: MonteCarlo, many: MonteCarlo) -> Result<
     let mut write = |file: &str, array: &Array1<f64>, unit: &str, meaning: &str| {
         ctx.outputs.write(&format!("{file}.npy"), array, unit, meaning)
     };
-    write("loss_variance", &found.loss_variance, "loss^2", "S^2(theta_t) over the first n samples, (T,)")?;
-    write("mean_loss", &found.mean_loss, "loss", "L_n(theta_t), (T,)")?;
-    let meaning = "mean over all draws of (i-1)/i (l_i - L_{i-1})^2 for samples 2 to n, (n - 1,)";
+    write(
+        "loss_variance",
+        &found.loss_variance,
+        "loss^2",
+        "weight of theta_t times S^2(theta_t) over the first n samples, (T,)",
+    )?;
+    write("mean_loss", &found.mean_loss, "loss", "the same of L_n(theta_t), (T,)")?;
+    let meaning = "weighted mean over all draws of (i-1)/i (l_i - L_{i-1})^2 for samples 2 to n, (n - 1,)";
     write("deviation", &found.deviation, "loss^2", meaning)?;
-    write("sample_loss", &found.sample_loss, "loss", "mean of l_i over all draws, (n,)")?;
+    write("sample_loss", &found.sample_loss, "loss", "weighted mean of l_i over all draws, (n,)")?;
     let meaning = "the same over the few draws for samples 2 to n', (n' - 1,)";
     write("few_draws_deviation", &many.deviation, "loss^2", meaning)?;
-    Ok(write("few_draws_sample_loss", &many.sample_loss, "loss", "mean of l_i over the few draws, (n',)")?)
+    Ok(write("few_draws_sample_loss", &many.sample_loss, "loss", "the same of l_i, (n',)")?)
 }
 
 /// The answer in one line.

@@ -113,6 +113,8 @@ pub struct Found {
     pub mean_loss: LossValue,
     /// how the draws were taken
     pub sampling: Sampling,
+    /// s: draws have the standard deviation sσ, and weights that make up for it
+    pub scale: f64,
     /// by the first batch: Var V̂ = draws/T + samples/n + interaction/(Tn) if each draw met each sample
     pub components: Components,
     /// the first batch, which is used for the plan alone, and each look at the interval after it

@@ -74,7 +74,7 @@ fn documents_of_the_other_stages() {
         {"n_samples": 1437, "basis": "hessian", "dim": 10, "sigma": 1.0, "step": 1, "confidence": 0.95, "asked": 0.05,
         "half_width": 0.041, "end": "precise", "losses": 440000, "variance": 87.7, "variance_standard_error": 1.7,
         "draws_standard_error": 1.2, "samples_standard_error": 1.2, "low": 84.2, "high": 91.3, "mean_loss": 11.2,
-        "sampling": "sobol", "components": {"draws": 500.0, "samples": 700.0, "interaction": 90.0}, "rounds": [{"many_samples": 900,
+        "sampling": "sobol", "scale": 1.1, "components": {"draws": 500.0, "samples": 700.0, "interaction": 90.0}, "rounds": [{"many_samples": 900,
         "few_draws": 64, "samples": 500, "draws": 256, "losses": 128000, "half_width": 0.06}], "rows": [{"setting": "answer", "method":
         "order-average", "tolerance": 0.0001, "relative": null, "status": "reached", "k": 937, "low": 917, "high":
         955}]}"#,

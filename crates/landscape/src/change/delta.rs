@@ -41,6 +41,8 @@ const ROW_BLOCK: usize = 4096;
 struct DrawState<'a> {
     /// number of the draw
     t: usize,
+    /// what everything of it is multiplied with
+    weight: f64,
     prefix: PrefixMean,
     moments: Moments,
     /// D² of the prefixes that the last block of samples completed
@@ -59,12 +61,13 @@ impl LossSink for DrawState<'_> {
         self.squares.clear();
         self.added.clear();
         self.losses.clear();
-        self.losses.extend(losses);
+        let weight = self.weight;
+        self.losses.extend(losses.iter().map(|loss| weight * loss));
         for (i, &loss) in losses.iter().enumerate() {
-            self.added.push(self.moments.push(loss));
-            self.squares.extend(self.prefix.push(loss).map(|i| i.change * i.change));
+            self.added.push(weight * self.moments.push(loss));
+            self.squares.extend(self.prefix.push(loss).map(|i| weight * (i.change * i.change)));
             if self.pilot_sizes.get(self.pilots.len()) == Some(&(first + i + 1)) {
-                self.pilots.push(self.moments.variance());
+                self.pilots.push(weight * self.moments.variance());
             }
         }
     }
@@ -167,8 +170,19 @@ impl MonteCarloRun {
 
     /// The next draws `theta` (T, d), whole groups of its sampling. `done` is told of sample-draw pairs.
     pub fn add<R: Real>(&mut self, draws: &Draws<R>, theta: ArrayView2<f64>, done: &mut impl FnMut(usize)) {
+        self.add_weighted(draws, theta, &vec![1.0; theta.nrows()], done);
+    }
+
+    /// The same for draws of a [`Proposal`](crate::change::sampling::Proposal), with their weights.
+    pub fn add_weighted<R: Real>(
+        &mut self,
+        draws: &Draws<R>,
+        theta: ArrayView2<f64>,
+        weights: &[f64],
+        done: &mut impl FnMut(usize),
+    ) {
         let pilot_sizes = self.pilot_sizes.clone();
-        let mut states = self.next_draws(theta.nrows(), &pilot_sizes);
+        let mut states = self.next_draws(weights, &pilot_sizes);
         draws.evaluate(theta, &mut states, &mut |states: &mut [DrawState], range: Range<usize>| {
             self.add_block(states, &range);
             done(range.len() * states.len());
@@ -181,9 +195,17 @@ impl MonteCarloRun {
     /// # Panics
     /// If there are not as many as samples.
     pub fn add_row(&mut self, losses: &[f64]) {
+        self.add_weighted_row(losses, 1.0);
+    }
+
+    /// The same with the weight of the draw.
+    ///
+    /// # Panics
+    /// As [`Self::add_row`].
+    pub fn add_weighted_row(&mut self, losses: &[f64], weight: f64) {
         assert_eq!(losses.len(), self.n_samples, "a loss for each sample");
         let pilot_sizes = self.pilot_sizes.clone();
-        let mut states = self.next_draws(1, &pilot_sizes);
+        let mut states = self.next_draws(&[weight], &pilot_sizes);
         for (i, block) in losses.chunks(ROW_BLOCK).enumerate() {
             let begin = i * ROW_BLOCK;
             states[0].take(begin, block);
@@ -192,10 +214,11 @@ impl MonteCarloRun {
         self.end_draws(states);
     }
 
-    fn next_draws<'a>(&self, count: usize, pilot_sizes: &'a [usize]) -> Vec<DrawState<'a>> {
+    fn next_draws<'a>(&self, weights: &[f64], pilot_sizes: &'a [usize]) -> Vec<DrawState<'a>> {
         let before = self.n_draws();
-        let new = |t| DrawState {
+        let new = |(t, &weight)| DrawState {
             t: before + t,
+            weight,
             prefix: PrefixMean::new(self.step),
             moments: Moments::default(),
             squares: vec![],
@@ -204,7 +227,7 @@ impl MonteCarloRun {
             pilot_sizes,
             pilots: vec![],
         };
-        (0..count).map(new).collect()
+        weights.iter().enumerate().map(new).collect()
     }
 
     /// What the draws in hand say of the samples of `range`.
@@ -224,8 +247,8 @@ impl MonteCarloRun {
 
     fn end_draws(&mut self, states: Vec<DrawState>) {
         for state in states {
-            self.loss_variance.push(state.moments.variance());
-            self.mean_loss.push(state.moments.mean());
+            self.loss_variance.push(state.weight * state.moments.variance());
+            self.mean_loss.push(state.weight * state.moments.mean());
             self.pilot_variance.extend(state.pilots);
         }
     }

@@ -85,6 +85,37 @@ impl Sampling {
     }
 }
 
+/// Draws that are taken wider than they are weighed: importance sampling for a quantity that grows with |θ|, whose mean over
+/// θ ~ N(0, σ² I) rare far draws would decide.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Proposal {
+    /// s: draws are sσz with z standard normal
+    pub scale: f64,
+}
+
+impl Proposal {
+    /// Draws as they are weighed, with weights of 1.
+    pub const NONE: Self = Self { scale: 1.0 };
+    /// Largest variance s² of a proposal.
+    const WIDEST: f64 = 2.0;
+
+    /// The proposal nearest to the best one among `N(0, s²σ² I)`, by the cross-entropy method (Rubinstein & Kroese 2004, section
+    /// 3.2): `s² = E[S² |z|²] / (d E[S²])`, never below 1. `values`: S² at the rows of `z` (T, d), which are standard normal.
+    pub fn of(values: &[f64], z: ndarray::ArrayView2<f64>) -> Self {
+        let total: f64 = values.iter().sum();
+        let weighted = values.iter().zip(z.outer_iter()).map(|(value, z)| value * z.dot(&z)).sum::<f64>();
+        let variance = weighted / (z.ncols() as f64 * total);
+        Self { scale: if variance > 1.0 { variance.min(Self::WIDEST).sqrt() } else { 1.0 } }
+    }
+
+    /// Density of `N(0, σ² I)` over that of the proposal at sσz, for each row of `z` (T, d): `s^d exp(−(s² − 1) |z|²/2)`. Its mean
+    /// is 1.
+    pub fn weights(self, z: ndarray::ArrayView2<f64>) -> Vec<f64> {
+        let (log, excess) = (z.ncols() as f64 * self.scale.ln(), (self.scale * self.scale - 1.0) / 2.0);
+        z.outer_iter().map(|z| (log - excess * z.dot(&z)).exp()).collect()
+    }
+}
+
 /// A seed per replicate, from streams of `seed` that no draw of [`Sampling::Plain`] takes.
 fn scrambles(seed: u64) -> [u32; REPLICATES] {
     std::array::from_fn(|replicate| {
@@ -172,6 +203,26 @@ mod tests {
                 assert!(error < 0.1 * expected, "{sampling:?} {what}: {error}");
             }
         }
+    }
+
+    #[test]
+    fn a_proposal_has_the_same_mean_and_less_variance() {
+        // E exp(|z|²/8) = (1 − 1/4)^{−d/2}; its best proposal has the variance 1/(1 − 1/4) = 4/3, and is exact.
+        let value = |z: ndarray::ArrayView1<f64>| (z.dot(&z) / 8.0).exp();
+        let z = Sampling::Plain.standard_normal(5, 0..20_000, 6);
+        let values = z.outer_iter().map(value).collect::<Vec<_>>();
+        let found = Proposal::of(&values, z.view());
+        assert!((found.scale.powi(2) - 4.0 / 3.0).abs() < 0.05, "{found:?}");
+        let best = Proposal { scale: (4.0_f64 / 3.0).sqrt() };
+        let exact = 0.75_f64.powi(-3);
+        for (weight, z) in best.weights(z.view()).iter().zip(z.outer_iter()) {
+            assert!((weight * value((&z * best.scale).view()) / exact - 1.0).abs() <= 1e-12);
+        }
+        assert_eq!(Proposal::of(&[1.0, 0.0], z.slice(s![..2, ..])).weights(z.slice(s![..2, ..])).len(), 2);
+        assert!(Proposal::NONE.weights(z.view()).iter().all(|&w| w == 1.0));
+        // What falls with |z| is left as it is.
+        let falls = z.outer_iter().map(|z| 1.0 / value(z)).collect::<Vec<_>>();
+        assert_eq!(Proposal::of(&falls, z.view()), Proposal::NONE);
     }
 
     #[test]
