@@ -6,8 +6,8 @@ use landscape::Real;
 use pipeline::shell::cost::{Cost, PlanContext};
 use records::{Answer, Eigen};
 
-/// Losses for an interval of V of ± 5 % on MNIST and Fashion-MNIST at σ = 1, after the first batch (docs/method.md, section 2).
-const LOSSES_AT_5_PERCENT: f64 = 4.0e6;
+/// Losses for an interval of V of ± 5 % on MNIST and Fashion-MNIST at σ = 1, after the first batches (docs/method.md, section 2.1).
+const LOSSES_AT_5_PERCENT: f64 = 0.9e6;
 
 /// Cost of `answer`.
 pub fn of<R: Real>(params: &Answer, ctx: &PlanContext) -> Result<Cost> {
@@ -17,7 +17,7 @@ pub fn of<R: Real>(params: &Answer, ctx: &PlanContext) -> Result<Cost> {
         Some(dim) => dim,
         None => ctx.section::<Eigen>()?.dim,
     };
-    let first = (params.first_samples.min(work.shape.n) * params.first_draws) as f64;
+    let first = 2.0 * (params.first_samples.min(work.shape.n) * params.first_draws) as f64;
     // The cost goes with the inverse square of the variance.
     let losses = (first + LOSSES_AT_5_PERCENT * (0.05 / half_width).powi(4)).min(params.max_losses);
     let draws = params.first_draws.max(1024);
