@@ -14,7 +14,8 @@ use crate::members::{Found, Tested};
 const METHOD: &str = "Four forms, each weighted by exp(-(chi^2 + 2p)/2), are fitted to the logarithms of the means over replicas. \
     Bands are those of a parametric bootstrap: spread over seeds, error of the shared test samples, the fitted numbers, and the form. \
     `audit` fits sizes of at most N/2, N/4 and N/8 and predicts the larger ones; `widening`, by which all bands of logarithms are \
-    multiplied, is the root mean square of its standardised residuals, never below 1.";
+    multiplied, is the root mean square of its standardised residuals and of four of size 1, never below 1. Where no size is worse than a smaller one \
+    beyond noise, no mean beyond N is above `ceiling`, the upper end of the measured mean at N.";
 
 /// The forecast of every variant.
 pub fn of(params: &Family, members: &[Found]) -> Forecasts {
