@@ -16,12 +16,14 @@ pub fn verdict(found: &LadderForecast, unit: &Unit) -> Option<String> {
 fn distrust(found: &LadderForecast) -> Option<String> {
     let mut faults = found.faults().collect::<Vec<_>>();
     faults.dedup_by_key(|(what, _)| *what);
+    let alone = faults.len() == 1;
     let why = |(what, fault): &(&str, Fault)| {
+        let it = if alone { "it".to_owned() } else { format!("the {what}") };
         let sizes = format!("from {} to {} samples", grouped(fault.from), grouped(fault.to));
         match fault.name {
-            FaultName::Rises => format!("the {what} rises {sizes}"),
-            FaultName::Concave => format!("the {what} falls faster and faster {sizes}"),
-            FaultName::Misfit => format!("no fitted curve follows the {what} within noise"),
+            FaultName::Rises => format!("{it} rises {sizes}"),
+            FaultName::Concave => format!("{it} falls faster and faster {sizes}"),
+            FaultName::Misfit => format!("no fitted curve follows {it} within noise"),
         }
     };
     let whys = faults.iter().map(why).collect::<Vec<_>>().join("; ");
@@ -165,7 +167,7 @@ mod tests {
         let fault = |name| Fault { name, from: 90, to: 1437 };
         found.loss.as_mut().unwrap().faults = vec![fault(FaultName::Misfit)];
         let said = |found: &LadderForecast| verdict(found, &nats()).unwrap();
-        let start = "Do not trust the forecast of the test loss: no fitted curve follows the test loss within noise. Twice the 1,000";
+        let start = "Do not trust the forecast of the test loss: no fitted curve follows it within noise. Twice the 1,000";
         assert!(said(&found).starts_with(start), "{}", said(&found));
         found.error.as_mut().unwrap().faults = vec![fault(FaultName::Rises), fault(FaultName::Concave)];
         let start = "Do not trust the forecast of the test loss and the test error: no fitted curve follows the test loss within noise; \

@@ -8,7 +8,7 @@ use crate::plot::panel::{Panel, Style, axes, line};
 use crate::read::family::Family;
 use crate::text::fact::{Fact, fact};
 use crate::text::forecast::{of_target, target_name, verdict, whom};
-use crate::text::numbers::grouped;
+use crate::text::numbers::{count, grouped};
 use crate::text::unit::Unit;
 
 /// One figure per variant that has a forecast.
@@ -100,7 +100,10 @@ fn checked(what: &str, forecast: &Forecast) -> Vec<Fact> {
     let of = forecast.audit.len();
     let audit = (of > 0).then(|| {
         fact(
-            format!("larger sizes in the bands of smaller ones, of {of} predictions of the {what}"),
+            format!(
+                "larger sizes in the bands of smaller ones, of {} of the {what}",
+                count(of, "prediction")
+            ),
             covered as f64,
             "",
         )
