@@ -946,7 +946,7 @@ def check_quantity(found, sizes, values, tests, same):
         assert np.abs(np.array([p["test_error"] for p in found["points"]]) / errors - 1).max() <= 1e-6
         check_forms(found["forms"], n, np.log(means), both, found["misfit"])
     averaged = lambda k: sum(f["weight"] * np.exp(log_law(f, k)) for f in found["forms"])
-    possible = lambda k: averaged(k)
+    possible = lambda k: min(averaged(k), math.inf if found["ceiling"] is None or k < sizes[-1] else found["ceiling"])
     for row in found["rows"] + found["curve"]:
         assert row["mean"] == 1 or abs(row["mean"] / possible(row["n"]) - 1) <= 1e-9, row
         # The ends of the band of the mean are those of a sample of draws: about a twentieth of its width.
@@ -963,10 +963,16 @@ def check_quantity(found, sizes, values, tests, same):
         assert abs(a["found"] / at - 1) <= 1e-12 and a["covered"] == (a["low"] <= at <= a["high"]), a
         assert abs(a["relative_error"] - (a["predicted"] / at - 1)) <= 1e-9, a
     z = statistics.NormalDist().inv_cdf(0.975)
+    rises = any(f["name"] == "rises" for f in found["faults"])
+    assert (found["ceiling"] is None) == rises, found["faults"]
+    if not rises:
+        assert found["ceiling"] > means[-1] and all(r["mean_high"] <= found["ceiling"] * (1 + 1e-9) for r in found["rows"])
+        assert doubling["change_high"] <= 0 and doubling["relative_high"] <= 0, doubling
     if found["audit"]:
         side = lambda a: math.log(a["high"] / a["predicted"] if a["found"] > a["predicted"] else a["predicted"] / a["low"])
         residual = lambda a: z * math.log(a["found"] / a["predicted"]) / max(side(a), math.log(a["high"] / a["low"]) / 8)
-        expected = max(1, math.sqrt(np.mean([residual(a) ** 2 for a in found["audit"]])))
+        # As if four predictions had been as good as their bands before.
+        expected = max(1, math.sqrt(np.mean([1] * 4 + [residual(a) ** 2 for a in found["audit"]])))
         assert abs(found["widening"] / expected - 1) <= 1e-6, (found["widening"], expected)
     for target in found["targets"]:
         assert (target["n"] is None) == target["status"].startswith("unreachable"), target

@@ -1,8 +1,7 @@
 //! What more data buy, per variant: what members measured, as `landscape` takes it, and what is said of it.
 
 use landscape::change::forecast::{
-    self, Ask, DRAWS, Fault, FaultName, Forecast, LEAST_SIZES, LEAST_WITHOUT_REPLICAS, LIMIT, Measured,
-    Quantity,
+    self, Ask, DRAWS, Forecast, LEAST_SIZES, LEAST_WITHOUT_REPLICAS, LIMIT, Measured, Quantity,
 };
 use ndarray::Array2;
 use records::Family;
@@ -14,7 +13,8 @@ use crate::members::{Found, Tested};
 const METHOD: &str = "Four forms, each weighted by exp(-(chi^2 + 2p)/2), are fitted to the logarithms of the means over replicas. \
     Bands are those of a parametric bootstrap: spread over seeds, error of the shared test samples, the fitted numbers, and the form. \
     `audit` fits sizes of at most N/2, N/4 and N/8 and predicts the larger ones; `widening`, by which all bands of logarithms are \
-    multiplied, is the root mean square of its standardised residuals, never below 1.";
+    multiplied, is the root mean square of its standardised residuals and of four of size 1, never below 1. Where no size is worse than a smaller one \
+    beyond noise, no mean beyond N is above `ceiling`, the upper end of the measured mean at N.";
 
 /// The forecast of every variant.
 pub fn of(params: &Family, members: &[Found]) -> Forecasts {
@@ -153,11 +153,7 @@ fn covariance(rows: &[&Vec<f64>]) -> Option<Array2<f64>> {
 
 /// What may make the forecast wrong.
 fn warnings(found: &LadderForecast, rungs: &[Vec<&Found>]) -> Vec<String> {
-    let faults = [("test loss", &found.loss), ("test error", &found.error)];
-    let faults = faults.into_iter().flat_map(|(what, f)| f.iter().map(move |f| (what, f)));
-    let mut said = faults
-        .flat_map(|(what, f)| f.faults.iter().map(move |fault| faulty(what, *fault)))
-        .collect::<Vec<_>>();
+    let mut said = found.faults().map(|(what, fault)| fault.warning(what)).collect::<Vec<_>>();
     if found.loss.is_some() {
         let values = rungs.iter().map(|r| r.iter().map(|m| m.result.train_loss).collect::<Vec<_>>());
         let sizes = rungs.iter().map(|r| r[0].result.n_samples).collect::<Vec<_>>();
@@ -169,18 +165,7 @@ fn warnings(found: &LadderForecast, rungs: &[Vec<&Found>]) -> Vec<String> {
         None => None,
     };
     said.extend(asked.and_then(|(key, f)| unanswered(key, f.as_ref())));
-    let label = |text: String| found.variant.as_ref().map_or(text.clone(), |v| format!("{v}: {text}"));
-    said.into_iter().map(label).collect()
-}
-
-fn faulty(what: &str, fault: Fault) -> String {
-    let Fault { name, from, to } = fault;
-    let how = match name {
-        FaultName::Rises => "rises with more samples",
-        FaultName::Concave => "falls faster and faster",
-        FaultName::Misfit => "is followed by none of the fitted forms",
-    };
-    format!("the {what} {how} from {from} to {to} samples, beyond noise: do not trust its forecast")
+    said.into_iter().map(|text| found.label(&text)).collect()
 }
 
 fn undertrained((from, to): (usize, usize)) -> String {
@@ -226,11 +211,6 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_with_sizes() {
-        let fault = Fault { name: FaultName::Rises, from: 100, to: 200 };
-        assert_eq!(
-            faulty("test error", fault),
-            "the test error rises with more samples from 100 to 200 samples, beyond noise: do not trust its forecast"
-        );
         assert!(undertrained((90, 1437)).starts_with("the training loss falls from 90 to 1437 samples"));
         assert!(unanswered("accuracy", None).unwrap().starts_with("no forecast for family.target.accuracy"));
     }

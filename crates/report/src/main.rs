@@ -102,7 +102,12 @@ fn family(params: &Report, ctx: &mut StageContext) -> Result<String> {
     ctx.outputs.write_bytes("index.html", html.as_bytes(), "the report")?;
     let summary = summary::of_family(params, &ctx.experiment, answer, &family, &figures);
     ctx.outputs.document(&summary)?;
-    write_answer(ctx, &format!("{} {}", summary.headline, summary.answer.join(" ")), &summary.warnings)?;
+    // The answer says faults of a curve itself.
+    let said =
+        family.forecasts.iter().flat_map(|f| f.faults().map(|(what, fault)| f.label(&fault.warning(what))));
+    let said = said.collect::<Vec<_>>();
+    let warnings = summary.warnings.iter().filter(|w| !said.contains(w)).cloned().collect::<Vec<_>>();
+    write_answer(ctx, &format!("{} {}", summary.headline, summary.answer.join(" ")), &warnings)?;
     overview::write(&ctx.artifacts, summary, None)?;
     Ok(format!("{}, {}", count(family.members.len(), "member"), count(figures.len(), "figure")))
 }

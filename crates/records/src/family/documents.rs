@@ -1,6 +1,6 @@
 //! The JSON documents of `family`; `docs/artifacts.md` describes them.
 
-use landscape::change::forecast::Forecast;
+use landscape::change::forecast::{Fault, Forecast};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::artifact::Document;
@@ -245,4 +245,18 @@ pub struct LadderForecast {
     pub error: Option<Forecast>,
     /// what may make the forecast wrong, a sentence each
     pub warnings: Vec<String>,
+}
+
+impl LadderForecast {
+    /// Where a curve has not the shape of a forecast, with its name.
+    pub fn faults(&self) -> impl Iterator<Item = (&'static str, Fault)> {
+        let both = [("test loss", &self.loss), ("test error", &self.error)];
+        both.into_iter()
+            .flat_map(|(what, f)| f.iter().flat_map(move |f| f.faults.iter().map(move |x| (what, *x))))
+    }
+
+    /// A sentence with the name of the variant, where there is one.
+    pub fn label(&self, text: &str) -> String {
+        self.variant.as_ref().map_or(text.to_owned(), |v| format!("{v}: {text}"))
+    }
 }

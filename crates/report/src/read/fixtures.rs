@@ -339,6 +339,7 @@ pub fn forecast(targets: Vec<TargetRow>) -> Forecast {
         targets,
         audit: vec![],
         widening: 1.0,
+        ceiling: Some(0.12),
         faults: vec![],
     }
 }

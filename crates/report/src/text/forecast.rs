@@ -1,16 +1,34 @@
 //! What more data buy, in sentences.
 
-use records::family::{Forecast, Goal, LadderForecast, Target, TargetRow, TargetStatus};
+use records::family::{Fault, FaultName, Forecast, Goal, LadderForecast, Target, TargetRow, TargetStatus};
 
 use crate::text::numbers::{grouped, percent, short};
 use crate::text::unit::Unit;
 
-/// What doubling the data buys, and the samples that the target needs; none where nothing is forecast.
+/// Whether to trust the forecast, what doubling the data buys, and the samples that the target needs; none where nothing is
+/// forecast.
 pub fn verdict(found: &LadderForecast, unit: &Unit) -> Option<String> {
-    let label = found.variant.as_ref().map_or(String::new(), |v| format!("{v}: "));
-    let doubled = doubled(found, unit)?;
-    let target = target(found, unit).map_or(String::new(), |t| format!(" {t}"));
-    Some(format!("{label}{doubled}{target}"))
+    let sentences = [distrust(found), Some(doubled(found, unit)?), target(found, unit)];
+    Some(found.label(&sentences.into_iter().flatten().collect::<Vec<_>>().join(" ")))
+}
+
+/// What not to trust, and why: the first fault of each quantity.
+fn distrust(found: &LadderForecast) -> Option<String> {
+    let mut faults = found.faults().collect::<Vec<_>>();
+    faults.dedup_by_key(|(what, _)| *what);
+    let alone = faults.len() == 1;
+    let why = |(what, fault): &(&str, Fault)| {
+        let it = if alone { "it".to_owned() } else { format!("the {what}") };
+        let sizes = format!("from {} to {} samples", grouped(fault.from), grouped(fault.to));
+        match fault.name {
+            FaultName::Rises => format!("{it} rises {sizes}"),
+            FaultName::Concave => format!("{it} falls faster and faster {sizes}"),
+            FaultName::Misfit => format!("no fitted curve follows {it} within noise"),
+        }
+    };
+    let whys = faults.iter().map(why).collect::<Vec<_>>().join("; ");
+    let whats = faults.iter().map(|(what, _)| *what).collect::<Vec<_>>().join(" and the ");
+    (!faults.is_empty()).then(|| format!("Do not trust the forecast of the {whats}: {whys}."))
 }
 
 fn doubled(found: &LadderForecast, unit: &Unit) -> Option<String> {
@@ -63,7 +81,16 @@ fn target(found: &LadderForecast, unit: &Unit) -> Option<String> {
         && first.n.is_none()
         && rest.iter().all(|r| r.n.is_none())
     {
-        return Some(format!("A {name} is out of reach: {}.", reason(first.status)));
+        let reason = reason(first.status);
+        return Some(first.low.map_or_else(
+            || format!("A {name} is out of reach: {reason}."),
+            |low| {
+                let low = grouped(low);
+                format!(
+                    "A {name} is not reached on average: {reason}. At the favourable end of the band, {low} samples would do."
+                )
+            },
+        ));
     }
     Some(format!("A {name} takes {}.", rows.join(", ")))
 }
@@ -84,7 +111,7 @@ pub fn whom(row: &TargetRow) -> String {
 /// Why there is no number.
 pub fn reason(status: TargetStatus) -> &'static str {
     match status {
-        TargetStatus::UnreachableFloor => "the fitted curve does not come down to it",
+        TargetStatus::UnreachableFloor => "the fitted curve levels off before it",
         _ => "it takes more than 100 times the largest size, beyond which nothing is forecast",
     }
 }
@@ -113,13 +140,39 @@ mod tests {
         );
         assert!(
             said([(UnreachableFloor, None); 3])
-                .ends_with("95 % is out of reach: the fitted curve does not come down to it.")
+                .ends_with("95 % is out of reach: the fitted curve levels off before it.")
         );
         let limit = said([(UnreachableLimit, None); 3]);
         assert!(
             limit.ends_with("more than 100 times the largest size, beyond which nothing is forecast."),
             "{limit}"
         );
+    }
+
+    #[test]
+    fn an_interval_with_one_end_has_a_sentence_of_its_own() {
+        let mut found = of(
+            Some(Target { accuracy: Some(0.98), test_loss: None }),
+            [(TargetStatus::UnreachableFloor, None); 3],
+        );
+        found.error.as_mut().unwrap().targets[0].low = Some(2406);
+        assert!(verdict(&found, &nats()).unwrap().ends_with(
+            "98 % is not reached on average: the fitted curve levels off before it. At the favourable end of the band, 2,406 samples would do."
+        ));
+    }
+
+    #[test]
+    fn a_fault_is_said_before_any_number() {
+        let mut found = of(None, [(TargetStatus::Reached, Some(1)); 3]);
+        let fault = |name| Fault { name, from: 90, to: 1437 };
+        found.loss.as_mut().unwrap().faults = vec![fault(FaultName::Misfit)];
+        let said = |found: &LadderForecast| verdict(found, &nats()).unwrap();
+        let start = "Do not trust the forecast of the test loss: no fitted curve follows it within noise. Twice the 1,000";
+        assert!(said(&found).starts_with(start), "{}", said(&found));
+        found.error.as_mut().unwrap().faults = vec![fault(FaultName::Rises), fault(FaultName::Concave)];
+        let start = "Do not trust the forecast of the test loss and the test error: no fitted curve follows the test loss within noise; \
+                     the test error rises from 90 to 1,437 samples. Twice";
+        assert!(said(&found).starts_with(start), "{}", said(&found));
     }
 
     #[test]

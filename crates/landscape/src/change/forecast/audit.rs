@@ -7,6 +7,8 @@ use super::measured::Measured;
 
 /// The largest size is so many times the largest that a fit may see.
 const FRACTIONS: [usize; 3] = [2, 4, 8];
+/// The bands are taken for right by so many predictions before the audit has any.
+const TRUSTED: f64 = 4.0;
 
 /// What a fit of smaller sizes said of a larger one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,10 +64,11 @@ fn of_fit(measured: &Measured, n_fitted: usize, confidence: f64, n_draws: usize)
     (n_fitted..sizes.len()).map(row).collect()
 }
 
-/// The factor by which bands of logarithms are widened: the root mean square of the standardised residuals of the audit,
-/// never below 1.
+/// The factor by which bands of logarithms are widened: the root mean square of the standardised residuals of the audit and of
+/// [`TRUSTED`] ones of size 1, never below 1.
 ///
-/// A residual `ln found − ln predicted` is divided by the distance from the prediction to the end of the band on its side,
+/// Few predictions say little of the size of a miss: without those of size 1, a single one, from a fit of four sizes with one degree
+/// of freedom, multiplied all bands by 6.65. A residual `ln found − ln predicted` is divided by the distance from the prediction to the end of the band on its side,
 /// and multiplied by the normal quantile of that end, so that bands that are right have residuals of size 1.
 pub fn widening(rows: &[AuditRow], confidence: f64) -> f64 {
     let z = Normal::standard().inverse_cdf(f64::midpoint(1.0, confidence));
@@ -76,8 +79,8 @@ pub fn widening(rows: &[AuditRow], confidence: f64) -> f64 {
         let least = (row.high / row.low).ln() / 8.0;
         z * residual / side.ln().max(least)
     };
-    let squares = rows.iter().map(|r| standardised(r).powi(2));
-    if rows.is_empty() { 1.0 } else { (squares.sum::<f64>() / rows.len() as f64).sqrt().max(1.0) }
+    let squares = rows.iter().map(|r| standardised(r).powi(2)).sum::<f64>();
+    ((TRUSTED + squares) / (TRUSTED + rows.len() as f64)).sqrt().max(1.0)
 }
 
 #[cfg(test)]
@@ -104,8 +107,11 @@ mod tests {
         let of = |rows: &[AuditRow]| widening(rows, 0.95);
         assert!((of(&[row(1.0, 1.1)]) - 1.0).abs() <= 0.0 && (of(&[]) - 1.0).abs() <= 0.0);
         // At the end of the band a residual is 1.96 standard deviations, at its double twice that.
-        assert!((of(&[row(1.0, 2.0)]) - 1.959_964).abs() <= 1e-5);
-        assert!((of(&[row(1.0, 0.25)]) - 2.0 * 1.959_964).abs() <= 1e-5);
-        assert!((of(&[row(1.0, 0.25), row(3.0, 3.0)]) - 2.0_f64.sqrt() * 1.959_964).abs() <= 1e-5);
+        let expected = |squares: f64, n: f64| ((4.0 + squares * 1.959_964_f64.powi(2)) / (4.0 + n)).sqrt();
+        assert!((of(&[row(1.0, 2.0)]) - expected(1.0, 1.0)).abs() <= 1e-5);
+        assert!((of(&[row(1.0, 0.25)]) - expected(4.0, 1.0)).abs() <= 1e-5);
+        assert!((of(&[row(1.0, 0.25), row(3.0, 3.0)]) - expected(4.0, 2.0)).abs() <= 1e-5);
+        // Many predictions are believed.
+        assert!((of(&[row(1.0, 0.25); 1000]) / 3.919_928 - 1.0).abs() <= 2e-3);
     }
 }

@@ -9,7 +9,8 @@
 //! - the uncertainty of the fitted numbers, and of the form.
 //!
 //! An audit predicts the larger sizes from the smaller ones; where it misses by more than its bands allow, all bands are
-//! widened by one factor ([`audit`]). Nothing is forecast beyond [`LIMIT`] times the largest size.
+//! widened by one factor, the more so the more predictions there are ([`audit`]). Where no size is worse than a smaller one beyond noise, no mean beyond the
+//! largest size is above the upper end of what was measured there ([`predictor`]). Nothing is forecast beyond [`LIMIT`] times the largest size.
 
 mod audit;
 #[cfg(test)]
@@ -170,6 +171,8 @@ pub struct Forecast {
     pub audit: Vec<AuditRow>,
     /// factor on the bands of logarithms, from the audit; 1 where its bands are wide enough
     pub widening: f64,
+    /// upper end of the measured mean at N, which no mean beyond N is above; null where the curve rises
+    pub ceiling: Option<f64>,
     /// where the curve has not the shape of a power law
     pub faults: Vec<Fault>,
 }
@@ -187,7 +190,9 @@ fn of_draws(measured: &Measured, ask: &Ask, n_draws: usize) -> Option<Forecast> 
     let draws = Draws::new(measured, measured.sizes.len(), n_draws)?;
     let audit = audit::rows(measured, ask.confidence, n_draws);
     let widening = audit::widening(&audit, ask.confidence);
-    let predictor = Predictor::new(measured, &draws, widening, ask);
+    let faults = faults(measured, &draws);
+    let monotone = faults.iter().all(|f| f.name != FaultName::Rises);
+    let predictor = Predictor::new(measured, &draws, widening, monotone, ask);
     Some(Forecast {
         points: points(measured),
         spread: draws.noise.spread,
@@ -202,7 +207,8 @@ fn of_draws(measured: &Measured, ask: &Ask, n_draws: usize) -> Option<Forecast> 
         targets: ask.target.map_or(vec![], |t| target::rows(&predictor, t)),
         audit,
         widening,
-        faults: faults(measured, &draws),
+        ceiling: monotone.then_some(predictor.ceiling),
+        faults,
     })
 }
 
@@ -335,6 +341,44 @@ mod tests {
         // 6 n^−1/2 = 0.2 at 900.
         assert!(reached.targets[0].n.unwrap().abs_diff(900) <= 50, "{:?}", reached.targets);
         assert_eq!(reached.targets[0].status, TargetStatus::Reached);
+    }
+
+    /// The test loss of `digits-ladder`. The four smaller sizes leave one degree of freedom and miss the largest by 48 %: a factor of
+    /// 6.65 on the bands, if that is taken for a standard deviation, and a band from 0.003 to 9.8 at twice the samples.
+    #[test]
+    fn one_missed_prediction_of_four_sizes_does_not_say_that_everything_is_possible() {
+        let values = [
+            [1.514, 1.471, 1.5214, 1.5137, 1.5442],
+            [0.8288, 0.9146, 0.9455, 0.9215, 1.0162],
+            [0.3582, 0.4107, 0.419, 0.4565, 0.435],
+            [0.2024, 0.2298, 0.239, 0.2634, 0.2549],
+            [0.1141, 0.1372, 0.1692, 0.1571, 0.1776],
+        ];
+        let error = [0.0113, 0.0191, 0.0463, 0.0761, 0.1143_f64];
+        let measured = Measured {
+            sizes: vec![90, 180, 360, 718, 1437],
+            values: values.map(|v| v.to_vec()).to_vec(),
+            test_covariance: Array2::from_shape_fn((5, 5), |(j, k)| {
+                (if j == k { 1.0 } else { 0.8 }) * error[j] * error[k]
+            }),
+            within_spread: error.map(|e| e * e / 0.36).to_vec(),
+        };
+        let ask = Ask { quantity: Quantity::Loss, n_test: 360, run_test_variance: 0.04, ..ask(0.0) };
+        let found = of_draws(&measured, &ask, 300).unwrap();
+        assert!(found.audit.len() == 1 && !found.audit[0].covered, "{:?}", found.audit);
+        assert!((1.0..=4.0).contains(&found.widening), "{}", found.widening);
+        let (twice, ceiling) = (&found.rows[1], found.ceiling.unwrap());
+        assert!(0.151 < ceiling && ceiling < 0.21, "{ceiling}");
+        assert!(twice.mean_high <= ceiling && twice.mean_low >= 0.01, "{twice:?}");
+        assert!(found.doubling.change_high <= 0.0 && found.doubling.relative_high <= 0.0, "{found:?}");
+        assert!(found.rows.windows(2).all(|w| w[1].mean_high <= w[0].mean_high), "{:?}", found.rows);
+
+        // A curve that rises has no ceiling.
+        let worse = values[4].map(|v| 3.0 * v).to_vec();
+        let values = [&measured.values[..4], &[worse]].concat();
+        let rising = of_draws(&Measured { values, ..measured }, &ask, 100).unwrap();
+        assert!(rising.faults.iter().any(|f| f.name == FaultName::Rises) && rising.ceiling.is_none());
+        assert!(rising.rows.iter().all(|r| r.mean_high.is_finite()));
     }
 
     #[test]

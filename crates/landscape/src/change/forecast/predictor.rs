@@ -1,8 +1,9 @@
 //! Means, bands and probabilities at any number of samples.
 
-use statrs::distribution::{ContinuousCDF, Normal};
+use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 use super::draws::{Draws, quantile};
+use super::law::Law;
 use super::measured::Measured;
 use super::{Ask, LIMIT, Quantity};
 
@@ -16,13 +17,17 @@ pub struct Predictor<'a> {
     pub sizes: (f64, f64),
     /// mean over replicas at the largest size
     pub last_mean: f64,
+    /// upper end of that mean, which none beyond the largest size is above; infinite where the curve rises
+    pub ceiling: f64,
 }
 
 impl<'a> Predictor<'a> {
-    pub fn new(measured: &Measured, draws: &'a Draws, widening: f64, ask: &'a Ask) -> Self {
+    /// `monotone`: no rise was found among the measured sizes.
+    pub fn new(measured: &Measured, draws: &'a Draws, widening: f64, monotone: bool, ask: &'a Ask) -> Self {
         let (sizes, means) = (measured.samples(), measured.means());
         let last = sizes.len() - 1;
-        Self { draws, widening, ask, sizes: (sizes[0], sizes[last]), last_mean: means[last] }
+        let ceiling = if monotone { upper_end(measured, draws, ask.confidence) } else { f64::INFINITY };
+        Self { draws, widening, ask, sizes: (sizes[0], sizes[last]), last_mean: means[last], ceiling }
     }
 
     pub fn smallest(&self) -> f64 {
@@ -45,7 +50,29 @@ impl<'a> Predictor<'a> {
 
     /// Mean over seeds.
     pub fn mean(&self, n: f64) -> f64 {
-        self.possible(self.draws.log_mean(n).exp())
+        self.possible(self.draws.log_mean(n).exp().min(self.ceiling_at(n)))
+    }
+
+    /// What no mean at n is above.
+    fn ceiling_at(&self, n: f64) -> f64 {
+        if n < self.largest() { f64::INFINITY } else { self.ceiling }
+    }
+
+    /// ln of the mean at n by the law of a draw, its distance from the middle multiplied; `middles` are [`Self::middles`].
+    ///
+    /// Where the curve is monotone, no draw beyond the largest size is above itself there: no law rises, but a wider distance from
+    /// a middle that falls could.
+    fn log_widened(&self, law: &Law, n: f64, middles: [f64; 2]) -> f64 {
+        let at = |n: f64, middle: f64| middle + self.widening * (law.log_at(n) - middle);
+        if n < self.largest() || self.ceiling.is_infinite() {
+            return at(n, middles[0]);
+        }
+        at(n, middles[0]).min(at(self.largest(), middles[1]))
+    }
+
+    /// [`Draws::log_mean`] at n and at the largest size.
+    fn middles(&self, n: f64) -> [f64; 2] {
+        [n, self.largest()].map(|n| self.draws.log_mean(n))
     }
 
     /// No error is above 1.
@@ -55,8 +82,8 @@ impl<'a> Predictor<'a> {
 
     /// ln of the mean over seeds in every draw, with the scale of its spread over seeds, and its weight.
     fn log_draws(&self, n: f64) -> Vec<((f64, f64), f64)> {
-        let middle = self.draws.log_mean(n);
-        self.draws.mixture(|law, scale| (middle + self.widening * (law.log_at(n) - middle), scale))
+        let (middles, ceiling) = (self.middles(n), self.ceiling_at(n).ln());
+        self.draws.mixture(|law, scale| (self.log_widened(law, n, middles).min(ceiling), scale))
     }
 
     /// Both ends of the band of the mean over seeds.
@@ -114,13 +141,21 @@ impl<'a> Predictor<'a> {
 
     /// Both ends of the band of a function of the means over seeds at two sizes.
     pub fn change_band(&self, from: f64, to: f64, of: impl Fn(f64, f64) -> f64) -> [f64; 2] {
-        let middle = (self.draws.log_mean(from), self.draws.log_mean(to));
-        let widened = |log: f64, middle: f64| self.possible((middle + self.widening * (log - middle)).exp());
-        let mut values = self
-            .draws
-            .mixture(|law, _| of(widened(law.log_at(from), middle.0), widened(law.log_at(to), middle.1)));
+        let (before, after) = (self.middles(from), self.middles(to));
+        let mut values = self.draws.mixture(|law, _| {
+            let [from, to] = [self.log_widened(law, from, before), self.log_widened(law, to, after)];
+            of(self.possible(from.exp()), self.possible(to.exp()))
+        });
         self.ends().map(|q| quantile(&mut values, q))
     }
+}
+
+/// Upper end of the mean at the largest size, as it was measured: seeds and test samples, by Student's t.
+fn upper_end(measured: &Measured, draws: &Draws, confidence: f64) -> f64 {
+    let last = measured.sizes.len() - 1;
+    let deviation = measured.covariance(draws.noise.spread)[[last, last]].sqrt();
+    let t = StudentsT::new(0.0, 1.0, draws.noise.freedom).expect("degrees of freedom above 0");
+    measured.means()[last] * (t.inverse_cdf(f64::midpoint(1.0, confidence)) * deviation).exp()
 }
 
 /// Weight of the normal distributions (mean, deviation, weight) below `value`.

@@ -36,6 +36,19 @@ pub struct Fault {
     pub to: usize,
 }
 
+impl Fault {
+    /// What is wrong with this quantity, as a warning.
+    pub fn warning(self, what: &str) -> String {
+        let Self { name, from, to } = self;
+        let how = match name {
+            FaultName::Rises => "rises with more samples",
+            FaultName::Concave => "falls faster and faster",
+            FaultName::Misfit => "is followed by none of the fitted forms",
+        };
+        format!("the {what} {how} from {from} to {to} samples, beyond noise: do not trust its forecast")
+    }
+}
+
 /// Rises and bends beyond noise.
 ///
 /// A rise is `ln m_{j+1} − ln m_j > 0`; a bend is a slope `(m_{j+1} − m_j) / (k_{j+1} − k_j)` that is above the next one.
@@ -127,6 +140,15 @@ mod tests {
         // Slopes −0.001, −0.0005, then −0.001: faster again.
         let bent = Fault { name: FaultName::Concave, from: 200, to: 800 };
         assert_eq!(found(&[1.0, 0.9, 0.8, 0.4], 0.01), [bent]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_sizes() {
+        let fault = Fault { name: FaultName::Rises, from: 100, to: 200 };
+        assert_eq!(
+            fault.warning("test error"),
+            "the test error rises with more samples from 100 to 200 samples, beyond noise: do not trust its forecast"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::plot::panel::{Panel, Style, axes, line};
 use crate::read::family::Family;
 use crate::text::fact::{Fact, fact};
 use crate::text::forecast::{of_target, target_name, verdict, whom};
-use crate::text::numbers::grouped;
+use crate::text::numbers::{count, grouped};
 use crate::text::unit::Unit;
 
 /// One figure per variant that has a forecast.
@@ -100,7 +100,10 @@ fn checked(what: &str, forecast: &Forecast) -> Vec<Fact> {
     let of = forecast.audit.len();
     let audit = (of > 0).then(|| {
         fact(
-            format!("larger sizes in the bands of smaller ones, of {of} predictions of the {what}"),
+            format!(
+                "larger sizes in the bands of smaller ones, of {} of the {what}",
+                count(of, "prediction")
+            ),
             covered as f64,
             "",
         )
@@ -110,13 +113,13 @@ fn checked(what: &str, forecast: &Forecast) -> Vec<Fact> {
     audit.into_iter().chain([widening]).collect()
 }
 
-/// The samples that the target needs; a number that is beyond the forecast is none.
+/// The samples that the target needs; a number that is beyond the forecast is none, but the lower end of its band may be one.
 fn of_targets(found: &LadderForecast, unit: &Unit) -> Vec<Fact> {
     let Some((forecast, target)) = of_target(found) else { return vec![] };
     let name = target_name(target, unit);
     let row = |r: &TargetRow| {
         let why = match r.status {
-            TargetStatus::UnreachableFloor => " (unreachable: the fitted curve does not come down to it)",
+            TargetStatus::UnreachableFloor => " (unreachable: the fitted curve levels off before it)",
             TargetStatus::UnreachableLimit => " (unreachable: beyond 100 times the largest size)",
             TargetStatus::Reached | TargetStatus::Extrapolated => "",
         };
@@ -130,7 +133,11 @@ fn of_targets(found: &LadderForecast, unit: &Unit) -> Vec<Fact> {
             _ => n,
         }
     };
-    forecast.targets.iter().map(row).collect()
+    let favourable = |r: &TargetRow| {
+        let label = format!("samples for a {name}, at the favourable end of the band");
+        r.low.filter(|_| r.high.is_none()).map(|low| fact(label, low as f64, "samples"))
+    };
+    forecast.targets.iter().flat_map(|r| std::iter::once(row(r)).chain(favourable(r))).collect()
 }
 
 #[cfg(test)]
@@ -163,7 +170,7 @@ mod tests {
         assert_eq!(text("test accuracy of one run at 2,000").unwrap(), "92 % [90.4 %, 93.6 %]");
         assert_eq!(text("change of the test accuracy by twice the samples").unwrap(), "2 % [1 %, 3 %]");
         assert_eq!(text("samples for a test accuracy of 95 %, on average").unwrap(), "4,321");
-        let none = "samples for a test accuracy of 95 %, with 95 % probability (unreachable: the fitted curve does not come down to it)";
+        let none = "samples for a test accuracy of 95 %, with 95 % probability (unreachable: the fitted curve levels off before it)";
         assert_eq!(text(none).unwrap(), "none");
     }
 }
