@@ -109,6 +109,7 @@ const WRONG: &[[&str; 4]] = &[
         "bound.tolerances: 1e-40: hessian-d10-s1, order-average: 1e-40 needs 2^52 samples or more",
     ],
     ["train", "train.batch_size", "0", "train.batch_size: 0; at least 1 is needed"],
+    ["train", "train.steps", "0", "train.steps: 0; at least 1 is needed"],
     ["train", "train.checkpoint_epochs", "[99]", "checkpoint_epochs: 99; epochs count from 1 to 15"],
     ["fetch-data", "training", "{}", "experiments.digits.training: unknown section"],
     ["fetch-data", "fetch-data.n_samples", "5000", "n_samples: 5000 wanted, but there are 1437"],

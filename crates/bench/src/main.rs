@@ -93,7 +93,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     };
     bench.run(arguments.full, &mut time);
     for channels in [12, 42] {
-        let (n, draws) = if arguments.full || channels == 12 { (1024, 1024) } else { (256, 128) };
+        let (n, draws) = if arguments.full { (1024, 1024) } else { (1024 * 12 / channels, 128) };
         kernels::Bench::of_images(channels, n, &arguments.only).run_images(channels, draws, &mut time);
     }
     write(arguments, "results.json", &results)

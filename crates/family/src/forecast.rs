@@ -171,7 +171,7 @@ fn warnings(found: &LadderForecast, rungs: &[Vec<&Found>]) -> Vec<String> {
 fn undertrained((from, to): (usize, usize)) -> String {
     format!(
         "the training loss falls from {from} to {to} samples: with a fixed number of epochs the smaller networks are trained too little, \
-         so more training is part of what more data seem to buy"
+         so more training is part of what more data seem to buy; train.steps gives all the same number of steps"
     )
 }
 

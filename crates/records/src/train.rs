@@ -61,8 +61,12 @@ pub struct Train {
     /// Samples per step.
     #[schemars(range(min = 1))]
     pub batch_size: Samples,
-    /// Passes over the samples.
+    /// Passes over the samples; with `steps`, as many as these take.
     pub epochs: usize,
+    /// Steps of the optimizer in all, instead of `epochs`: the members of a ladder are then trained alike. null: `epochs` passes.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub steps: Option<usize>,
     /// Epochs after which the weights are kept in `checkpoints.npy`.
     #[schemars(inner(range(min = 1)))]
     pub checkpoint_epochs: Vec<usize>,
@@ -106,6 +110,16 @@ impl Train {
         Ok(layers)
     }
 
+    /// How many samples each epoch takes, of `n_samples`: all, but for the last one where `steps` end within it.
+    pub fn samples_of_epochs(&self, n_samples: Samples) -> Vec<Samples> {
+        let Some(steps) = self.steps else { return vec![n_samples; self.epochs] };
+        let of_epoch = n_samples.div_ceil(self.batch_size);
+        let mut epochs = vec![n_samples; steps / of_epoch];
+        let rest = (steps % of_epoch * self.batch_size).min(n_samples);
+        epochs.extend((rest > 0).then_some(rest));
+        epochs
+    }
+
     /// The network over samples of a shape [C, H, W].
     ///
     /// # Errors
@@ -123,6 +137,9 @@ impl Section for Train {
             "goes with `weights`, and only with it".into()
         })?;
         self.all_layers(1)?;
+        Unfit::unless(self.steps.is_none() || self.checkpoint_epochs.is_empty(), "checkpoint_epochs", || {
+            "epochs are counted where `steps` are not given; leave one of the two out".into()
+        })?;
         let beyond = self.checkpoint_epochs.iter().find(|&&epoch| epoch > self.epochs);
         beyond.map_or(Ok(()), |epoch| {
             Err(Unfit::new("checkpoint_epochs", format!("{epoch}; epochs count from 1 to {}", self.epochs)))

@@ -11,13 +11,14 @@ pub fn of<R: Real>(params: &Train, ctx: &PlanContext) -> Result<Cost> {
     let work = Workload::<R>::new(ctx)?;
     let (first, rest) = work.weights();
     let (n, n_test) = (work.shape.n as f64, work.shape.n_test as f64);
-    let epochs = if params.weights.is_some() { 0.0 } else { params.epochs as f64 };
+    let epochs = if params.weights.is_some() { vec![] } else { params.samples_of_epochs(work.shape.n) };
+    let (epochs, trained) = (epochs.len() as f64, epochs.iter().sum::<usize>() as f64);
     let each = work.step_seconds(params);
     let parts = vec![
         part(
             format!("{epochs} epochs over {n} samples"),
-            epochs * n * work.flops_of_step(),
-            epochs * n * each,
+            trained * work.flops_of_step(),
+            trained * each,
         ),
         // A forward pass is a third of a step.
         part(

@@ -39,7 +39,7 @@ impl<R> Fitted<R> {
     }
 }
 
-/// Trains from the first weights for `params.epochs` epochs.
+/// Trains from the first weights for as many epochs, or steps, as asked for.
 pub fn fit<R: Real>(
     params: &Train,
     ctx: &StageContext,
@@ -55,11 +55,13 @@ pub fn fit<R: Real>(
     let mut rng = ChaCha20Rng::seed_from_u64(params.seed);
     let first = evaluate_aloud(ctx, network, &w, train);
     history.push(history_row(0, first, network, &w, test));
-    let progress = ctx.progress(params.epochs * train.len(), "train: samples");
-    for number in 1..=params.epochs {
+    let epochs = params.samples_of_epochs(train.len());
+    let progress = ctx.progress(epochs.iter().sum(), "train: samples");
+    for (number, n) in (1..).zip(epochs) {
         order.shuffle(&mut rng);
+        let rows = &order[..n];
         let found =
-            epoch(network, &mut w, &mut stepper, train, &order, params.batch_size, &mut |n| progress.add(n));
+            epoch(network, &mut w, &mut stepper, train, rows, params.batch_size, &mut |n| progress.add(n));
         if !found.loss.is_finite() || found.loss > DIVERGED * first.0 {
             return Err(diverged(params, number, found.loss));
         }
