@@ -195,6 +195,32 @@ fn other_networks_go_through() {
 }
 
 #[test]
+fn so_many_steps_are_the_epochs_that_they_take() {
+    let n_rows = |place: &Place| rows_of(&place.artifact("train/loss_history.npy"));
+    let place = Place::new(small);
+    place.stages(&["fetch-data", "train"]);
+    let w = std::fs::read(place.artifact("train/w_star.npy")).unwrap();
+    // 1,437 samples in batches of 64 are 23 steps, the last one with 29 samples.
+    place.edit(|p| set(p, "train.steps", 15 * 23));
+    place.stages(&["train"]);
+    assert_eq!(std::fs::read(place.artifact("train/w_star.npy")).unwrap(), w);
+    assert_eq!(n_rows(&place), 16);
+    // One epoch, and two steps of the next.
+    place.edit(|p| set(p, "train.steps", 25));
+    place.stages(&["train"]);
+    assert_eq!(n_rows(&place), 3);
+    assert_ne!(std::fs::read(place.artifact("train/w_star.npy")).unwrap(), w);
+}
+
+/// Rows of an array, by its header.
+fn rows_of(path: &std::path::Path) -> usize {
+    let bytes = std::fs::read(path).unwrap();
+    let header = String::from_utf8_lossy(&bytes[..128]).into_owned();
+    let rows = header.split("'shape': (").nth(1).expect("a shape").split(',').next().unwrap();
+    rows.parse().unwrap()
+}
+
+#[test]
 fn regression_goes_through() {
     let place = Place::new(|p| {
         small(p);

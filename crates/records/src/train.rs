@@ -137,9 +137,11 @@ impl Section for Train {
             "goes with `weights`, and only with it".into()
         })?;
         self.all_layers(1)?;
-        Unfit::unless(self.steps.is_none() || self.checkpoint_epochs.is_empty(), "checkpoint_epochs", || {
-            "epochs are counted where `steps` are not given; leave one of the two out".into()
-        })?;
+        Unfit::unless(
+            self.steps.is_none() || self.checkpoint_epochs.is_empty(),
+            "checkpoint_epochs",
+            || "epochs are counted where `steps` are not given; leave one of the two out".into(),
+        )?;
         let beyond = self.checkpoint_epochs.iter().find(|&&epoch| epoch > self.epochs);
         beyond.map_or(Ok(()), |epoch| {
             Err(Unfit::new("checkpoint_epochs", format!("{epoch}; epochs count from 1 to {}", self.epochs)))

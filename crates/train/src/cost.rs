@@ -15,11 +15,7 @@ pub fn of<R: Real>(params: &Train, ctx: &PlanContext) -> Result<Cost> {
     let (epochs, trained) = (epochs.len() as f64, epochs.iter().sum::<usize>() as f64);
     let each = work.step_seconds(params);
     let parts = vec![
-        part(
-            format!("{epochs} epochs over {n} samples"),
-            trained * work.flops_of_step(),
-            trained * each,
-        ),
+        part(format!("{epochs} epochs over {n} samples"), trained * work.flops_of_step(), trained * each),
         // A forward pass is a third of a step.
         part(
             "losses and the gradient at w*".to_owned(),

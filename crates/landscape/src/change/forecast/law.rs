@@ -233,9 +233,16 @@ impl Fitter {
     /// The best point of the grid, then of ever finer grids around it; given c and the share, the best β is a mean.
     fn fit_curve(&self, form: FormName, grid: &[(f64, f64, Vec<f64>)], log_values: &[f64]) -> Law {
         let (mean_y, y) = self.centred(log_values);
-        let coarse = grid.iter().map(|(log_c, share, shape)| (*log_c, *share, distance(shape, &y)));
-        let best = coarse.min_by(|a, b| a.2.total_cmp(&b.2)).expect("a grid has points");
-        let (log_c, share, _) = self.refined(form, best, &y);
+        let coarse = || grid.iter().map(|(log_c, share, shape)| (*log_c, *share, distance(shape, &y)));
+        let least = |a: &Candidate, b: &Candidate| a.2.total_cmp(&b.2);
+        let best = coarse().min_by(least).expect("a grid has points");
+        // A minimum at the end of the range may hide a lower one in a narrow valley inside.
+        let (range, spacing) = (range(form), range(form).spacing());
+        let inside =
+            |c: &Candidate| c.0 < range.log_c.1 - spacing.0 / 2.0 && c.1 < range.share - spacing.1 / 2.0;
+        let second = if inside(&best) { None } else { coarse().filter(inside).min_by(least) };
+        let ends = std::iter::once(best).chain(second).map(|start| self.refined(form, start, &y));
+        let (log_c, share, _) = ends.min_by(least).expect("at least one start");
         let log_scale = mean_y - self.centred(&self.shape(form, log_c, share)).0;
         Law { form, largest: self.largest, log_scale, ratio: share / (1.0 - share), exponent: log_c.exp() }
     }
