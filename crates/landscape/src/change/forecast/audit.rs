@@ -112,6 +112,6 @@ mod tests {
         assert!((of(&[row(1.0, 0.25)]) - expected(4.0, 1.0)).abs() <= 1e-5);
         assert!((of(&[row(1.0, 0.25), row(3.0, 3.0)]) - expected(4.0, 2.0)).abs() <= 1e-5);
         // Many predictions are believed.
-        assert!((of(&[row(1.0, 0.25); 1000]) / 3.919_928 - 1.0).abs() <= 2e-3);
+        assert!((of(&vec![row(1.0, 0.25); 1000]) / 3.919_928 - 1.0).abs() <= 2e-3);
     }
 }
