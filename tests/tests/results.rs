@@ -14,7 +14,8 @@ fn numpy_reads_every_artifact_and_finds_the_same_numbers() {
         "sweep antithetic at sigma",
         ", exact ",
         "density: within",
-        "4 rules over 2 runs recomputed",
+        "V of the answer: within",
+        "8 rules over 2 runs recomputed",
     ];
     check_with_numpy(&FINISHED.path("artifacts/digits"), &parts);
 }
