@@ -190,7 +190,7 @@ impl Found {
 
 /// The share of the chance of an error that an interval has when it is looked at again and again until it is short enough. An
 /// estimate that errs low also seems surer, so it is stopped at more often; by simulation this makes up for it.
-const SHARE_OF_ERROR: f64 = 0.9;
+const SHARE_OF_ERROR: f64 = 0.7;
 
 /// The confidence of an interval that has this coverage after several looks.
 pub fn nominal(confidence: f64) -> f64 {
