@@ -1,7 +1,9 @@
 //! The stage `answer`: V and K as precise as asked for.
 
-use pipeline_tests::{Place, set, small};
+use ndarray::{Array1, Array2, Ix1, s};
+use pipeline_tests::{Place, binary, ran, set, small};
 use serde_json::Value;
+use store::{npy, rows};
 
 /// The stages before it, and it.
 const STAGES: [&str; 4] = ["fetch-data", "train", "eigen", "answer"];
@@ -62,7 +64,8 @@ fn a_precision_that_cannot_be_reached_is_said() {
     });
     place.stages(&STAGES[..3]);
     let ran = place.stage("answer");
-    assert!(ran.said.contains("all 150 samples allow no better"), "{}", ran.said);
+    // No warning: there is nothing that a key could do about it.
+    assert!(ran.said.contains("%, as precise as all samples allow, from 150 of 150 samples"), "{}", ran.said);
     assert_eq!(found(&place)["end"], "all-samples");
 }
 
@@ -89,4 +92,50 @@ fn an_experiment_that_wants_k_alone_ends_with_it() {
     let ran = place.stage("answer");
     assert!(ran.code == 0 && ran.said.contains("nothing asked"), "{}", ran.said);
     assert!(!place.artifact("answer/answer.json").exists());
+}
+
+/// Where all samples take part, those with all draws are still a random choice: of a file sorted by class, as image folders are,
+/// the first ones are of one class (few_draws_deviation of them was 2.6e-5 of that of all).
+#[test]
+fn a_sorted_file_is_shuffled() {
+    let yaml = |text: &str| serde_yaml::from_str::<serde_yaml::Value>(text).expect("YAML");
+    let place = Place::new(|p| {
+        small(p);
+        let files = "{dataset: files, order: file, normalisation: {scale: 1, mean: 0, std: 1}}";
+        set(p, "fetch-data", yaml(files));
+        set(p, "fetch-data.files", yaml("{train_x: x.npy, train_y: y.npy, test_x: x.npy, test_y: y.npy}"));
+        set(p, "answer.half_width", 0.1);
+    });
+    let size = |i: usize| if i < 500 { 0.01 } else { 3.0 };
+    let x = Array2::from_shape_fn((1000, 4), |(i, j)| size(i) * ((i * (7 * j + 3)) as f64 * 0.37).sin());
+    rows::write(&place.path("x.npy"), &x).unwrap();
+    rows::write(&place.path("y.npy"), &Array1::from_shape_fn(1000, |i| i64::from(i >= 500))).unwrap();
+    place.stages(&STAGES);
+    let found = found(&place);
+    let plan = &found["rounds"].as_array().unwrap().last().unwrap();
+    let [n, many] = ["samples", "many_samples"].map(|key| plan[key].as_u64().unwrap() as usize);
+    assert!(n < 700 && many == 1000, "{plan}: the case is about some samples of all");
+    let few = npy::read::<f64, Ix1>(&place.artifact("answer/few_draws_deviation.npy")).unwrap();
+    let ratio = few.slice(s![..n - 1]).mean().unwrap() / few.mean().unwrap();
+    assert!((ratio - 1.0).abs() < 0.3, "{ratio}");
+}
+
+#[test]
+fn alone_is_refused_where_the_answer_could_not_be_alone() {
+    let said = |key: &str, value: &str| {
+        let place = Place::new(|p| {
+            small(p);
+            set(p, "answer.alone", true);
+            set(p, key, serde_yaml::from_str::<serde_yaml::Value>(value).expect("YAML"));
+        });
+        let mut command = std::process::Command::new(binary("params"));
+        command.arg("--pipeline").arg(place.path("pipeline.yaml"));
+        let ran = ran(command.arg("--artifacts").arg(place.path("artifacts")).output());
+        assert_eq!(ran.code, 2, "{}", ran.said);
+        ran.said
+    };
+    let text = said("family", "{ladder: [100, 200]}");
+    assert!(text.contains("answer.alone: true, but a family compares the curves"), "{text}");
+    let text = said("montecarlo.settings", "[{name: theirs, losses: losses.npy}]");
+    assert!(text.contains("answer.alone: true, but losses of another program"), "{text}");
 }

@@ -375,7 +375,6 @@ fn configuration() {
         set(p, "eigen", yaml("{dim: 2411, max_products: 9999}"));
         // Sobol sequences have not as many directions.
         set(p, "montecarlo.sweep", Value::Null);
-        set(p, "answer.sampling", "plain");
     };
     fails("eigen", many, 2, &["eigen.dim: 2411 pairs, but the network has 2410"]);
 }

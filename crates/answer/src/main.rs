@@ -70,17 +70,13 @@ struct Source<'a, R> {
 }
 
 impl<R: Real> Source<'_, R> {
-    /// The first `n` samples of a random order, in memory; where that is all of them, as they lie.
+    /// The first `n` samples of a random order, in memory: a file is often sorted by class.
     fn first(&mut self, n: usize) -> Samples {
         if n > self.taken.len() {
             let mut rng = ChaCha20Rng::seed_from_u64(self.params.seed);
             rng.set_stream(u64::MAX);
-            self.taken = if n == self.all.len() {
-                self.all.clone()
-            } else {
-                let rows = rand::seq::index::sample(&mut rng, self.all.len(), n).into_vec();
-                experiment::gather::<R>(self.all, &rows)
-            };
+            let rows = rand::seq::index::sample(&mut rng, self.all.len(), n).into_vec();
+            self.taken = experiment::gather::<R>(self.all, &rows);
         }
         self.taken.first(n)
     }
@@ -126,7 +122,7 @@ fn run<R: Real + Element>(params: &Answer, half_width: f64, ctx: &mut StageConte
         half_width,
         confidence: params.confidence,
         first: (params.first_samples, params.first_draws),
-        sampling: params.sampling,
+        sampling: params.sampling_of(dim),
         most_losses: params.max_losses,
     };
     let measured = precision::measure(&mut source, &request).map_err(|e| {
@@ -191,7 +187,7 @@ fn describe(
         losses: measured.rounds.iter().map(|r| r.losses).sum(),
         v: Uncertain::of(v, nominal),
         mean_loss,
-        sampling: params.sampling,
+        sampling: measured.run.sampling(),
         scale: measured.proposal.scale,
         components: measured.components,
         rounds: measured.rounds.clone(),
@@ -202,10 +198,13 @@ fn describe(
 /// Says where the interval is longer than was asked for.
 fn warn(ctx: &StageContext, params: &Answer, found: &Found) {
     let why = match found.end {
-        End::Precise => return,
-        End::AllSamples => format!("all {} samples allow no better", found.n_samples),
+        // The line says that all samples allow no better: nobody can do anything about it but collect more.
+        End::Precise | End::AllSamples => return,
         End::Losses => {
             format!("the next round would pass answer.max_losses, {:.1e}; raise it", params.max_losses)
+        }
+        End::Draws => {
+            format!("{} has no more draws; set answer.sampling to plain", name_of(found.sampling))
         }
     };
     ctx.warn(format!(
@@ -247,8 +246,9 @@ fn line(found: &Found) -> String {
     };
     let sizes = found.rows.iter().map(size).collect::<Vec<_>>().join(", ");
     let plan = &found.rounds[found.rounds.len() - 1].plan;
+    let all = if found.end == End::AllSamples { ", as precise as all samples allow," } else { "" };
     format!(
-        "{sizes}; V {:.4} +- {:.1} % from {} of {} samples x {} draws and {} x {}, {:.1} million losses in all",
+        "{sizes}; V {:.4} +- {:.1} %{all} from {} of {} samples x {} draws and {} x {}, {:.1} million losses in all",
         found.v.variance,
         100.0 * found.half_width,
         plan.many_samples,

@@ -1,6 +1,7 @@
 //! What `answer` is told and what it writes.
 
-pub use landscape::change::precision::{Components, End, Plan, Round};
+pub use landscape::change::interval::Components;
+pub use landscape::change::precision::{End, Plan, Round};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::artifact::Document;
@@ -41,8 +42,8 @@ pub struct Answer {
     /// Coverage of every interval.
     #[schemars(transform = fraction)]
     pub confidence: f64,
-    /// How draws are taken.
-    pub sampling: Sampling,
+    /// How draws are taken; null: sobol, or plain where there are more directions than that has.
+    pub sampling: Option<Sampling>,
     /// Samples of the first batch, which says how many samples and draws are needed.
     #[schemars(range(min = 10))]
     pub first_samples: Samples,
@@ -59,6 +60,14 @@ pub struct Answer {
     /// Memory in MiB for the perturbed weights of all layers but the first.
     #[schemars(range(min = 1))]
     pub weights_mib: usize,
+}
+
+impl Answer {
+    /// How draws in `dim` directions are taken.
+    pub fn sampling_of(&self, dim: usize) -> Sampling {
+        let fits = dim <= Sampling::SOBOL_LIMITS.0;
+        self.sampling.unwrap_or(if fits { Sampling::Sobol } else { Sampling::Plain })
+    }
 }
 
 impl Section for Answer {
@@ -102,7 +111,7 @@ pub struct Found {
     pub asked: f64,
     /// the one that was reached
     pub half_width: f64,
-    /// `precise`; or `all-samples` or `losses`, of which there were not enough
+    /// `precise`; or `all-samples`, `losses` or `draws`, of which there were not enough
     pub end: End,
     /// losses of samples at draws, in all rounds
     pub losses: usize,

@@ -91,9 +91,9 @@ impl Whole {
             )
         })?;
         let most = Sampling::SOBOL_LIMITS.0;
-        Unfit::unless(dim_or_all <= most || sampling != Sampling::Sobol, "sampling", || {
+        Unfit::unless(dim_or_all <= most || sampling != Some(Sampling::Sobol), "sampling", || {
             format!(
-                "sobol in {dim_or_all} directions; Sobol sequences have {most} at most: set sampling to plain, or dim to {most}"
+                "sobol in {dim_or_all} directions; Sobol sequences have {most} at most: set sampling to null or plain, or dim to {most}"
             )
         })?;
         Unfit::unless(n.is_none_or(|n| n / step >= 2), "step", || {
@@ -152,11 +152,17 @@ impl Whole {
         })
     }
 
-    /// Weights trained elsewhere in a member of a family: they are one network, whatever the member's samples or seed are.
+    /// A member of a family: weights trained elsewhere are one network, whatever the member's samples or seed are, and an answer
+    /// alone leaves nothing to compare.
     ///
     /// # Errors
     /// If the members could not differ as the family means it.
     pub fn check_member(&self, family: &Family, member: &Member) -> Result<(), Fault> {
+        Unfit::unless(!self.answer.alone, "alone", || {
+            "true, but a family compares the curves of its members, which would have none; set it to false"
+                .into()
+        })
+        .map_err(|u| (Answer::STAGE, u))?;
         let Some(weights) = self.train.weights.as_deref() else { return Ok(()) };
         let fault = |key: &str, what: &str| {
             let reason = format!(

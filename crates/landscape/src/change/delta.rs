@@ -4,8 +4,7 @@ use std::ops::Range;
 
 use ndarray::{Array1, Array2, ArrayView2, s};
 
-use crate::change::interval::{self, Estimate, TwoPhases};
-use crate::change::precision::Components;
+use crate::change::interval::{self, Components, Estimate, TwoPhases};
 use crate::change::prefix::{Moments, PrefixMean, prefix_sizes};
 use crate::change::sampling::{REPLICATES, Sampling};
 use crate::numeric::real::Real;

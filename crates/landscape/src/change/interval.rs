@@ -12,7 +12,6 @@
 
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
-use crate::change::precision::Components;
 use crate::change::prefix::Moments;
 
 /// A positive quantity with what draws and samples say of its error.
@@ -135,10 +134,26 @@ fn added_by_samples(groups: &[f64], deviation: &[f64], deviation_error: &[f64]) 
 
 /// C of one group and sample, without bias.
 fn interaction(groups: &[f64], deviation: &[f64], deviation_error: &[f64]) -> f64 {
+    // One deviation has no variance over the samples to hold an interaction.
+    if deviation.len() < 2 {
+        return 0.0;
+    }
     let (g, n) = (groups.len() as f64, deviation.len() as f64);
     let raw = moments(groups.iter().copied()).variance();
     let within = g * moments(deviation_error.iter().map(|e| e * e)).mean();
     (within - raw) * n / (n - 1.0)
+}
+
+/// The parts of `Var V̂ = a/T + b/n + c/(Tn)`, loss⁴.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema))]
+pub struct Components {
+    /// a: of S²(θ) over the draws, per draw
+    pub draws: f64,
+    /// b: of the mean over the draws of a sample's squared deviation, per sample
+    pub samples: f64,
+    /// c: of both together, per draw and sample
+    pub interaction: f64,
 }
 
 /// The parts of Var V̂ for other numbers of draws and samples: `groups`, `deviation` and `deviation_error` as for [`of_variance`],

@@ -32,6 +32,11 @@ impl Sampling {
     /// Directions and draws that [`Sampling::Sobol`] has, by its library: 256, and 2¹⁶ for each replicate.
     pub const SOBOL_LIMITS: (usize, usize) = (256, REPLICATES << 16);
 
+    /// Draws that there are.
+    pub fn most_draws(self) -> usize {
+        if self == Self::Sobol { Self::SOBOL_LIMITS.1 } else { usize::MAX }
+    }
+
     /// Draws come in multiples of this.
     pub fn multiple(self) -> usize {
         match self {

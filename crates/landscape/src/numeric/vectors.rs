@@ -132,6 +132,24 @@ pub fn symmetric_eigen(t: &Array2<f64>) -> (Array1<f64>, Array2<f64>) {
     t.eigh(UPLO::Lower).expect("LAPACK diagonalises any finite symmetric matrix")
 }
 
+/// Lower triangle L with `L Lᵀ = a`, (K, K), for a covariance that may lack full rank: what rounding leaves below 0 is 0.
+pub fn cholesky(a: &Array2<f64>) -> Array2<f64> {
+    let n = a.nrows();
+    let mut l = Array2::<f64>::zeros((n, n));
+    for j in 0..n {
+        let rest = a[[j, j]] - (0..j).map(|m| l[[j, m]].powi(2)).sum::<f64>();
+        if rest <= 1e-12 * a[[j, j]] {
+            continue;
+        }
+        l[[j, j]] = rest.sqrt();
+        for i in j + 1..n {
+            let dot = (0..j).map(|m| l[[i, m]] * l[[j, m]]).sum::<f64>();
+            l[[i, j]] = (a[[i, j]] - dot) / l[[j, j]];
+        }
+    }
+    l
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,5 +190,16 @@ mod tests {
         let error = gram(q.view(), q.view()) - Array2::<f64>::eye(3);
         // Gram-Schmidt twice leaves a few eps per entry.
         assert!(error.iter().all(|e| e.abs() <= 100.0 * f64::EPSILON), "{error}");
+    }
+
+    #[test]
+    fn the_factor_of_a_covariance_gives_it_again() {
+        for a in [
+            ndarray::array![[4.0, 2.0, 1.0], [2.0, 3.0, 0.5], [1.0, 0.5, 2.0]],
+            ndarray::array![[1.0, 1.0], [1.0, 1.0]],
+        ] {
+            let l = cholesky(&a);
+            assert!((l.dot(&l.t()) - &a).iter().all(|d: &f64| d.abs() <= 1e-14), "{l}");
+        }
     }
 }

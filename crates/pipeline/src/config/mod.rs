@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use marked_yaml::Node;
 use records::stages::Kind;
-use records::{Family, FetchData, Member, MonteCarlo, Report, Section, Unfit, Whole, ranges};
+use records::{Answer, Family, FetchData, Member, MonteCarlo, Report, Section, Unfit, Whole, ranges};
 use serde::Serialize;
 use serde_yaml::{Mapping, Value};
 
@@ -194,6 +194,10 @@ impl Pipeline {
                 let reason = "has `losses`, but a family trains its members; give losses to an experiment that is no family";
                 return Err(fault((MonteCarlo::STAGE, Unfit::new("settings", reason))));
             }
+            let alone = Unfit::unless(!whole.answer.alone, "alone", || {
+                "true, but losses of another program have no network to ask; set it to false".into()
+            });
+            alone.map_err(|u| fault((Answer::STAGE, u)))?;
             return whole.check_answer().map_err(|u| fault((Report::STAGE, u)));
         }
         let image = whole.fetch_data.image(base).map_err(|u| fault((FetchData::STAGE, u)))?;

@@ -14,6 +14,7 @@ use statrs::distribution::{ContinuousCDF, FisherSnedecor};
 
 use super::law::{FORMS, Fitter, FormName, Law};
 use super::measured::{Measured, Noise};
+use crate::numeric::vectors::cholesky;
 
 /// Seed of all draws: any number will do, and the same ladder has the same bands always.
 const SEED: u64 = 18;
@@ -195,24 +196,6 @@ fn drawn(t: usize, measured: &Measured, noise: &Noise, factor: &Array2<f64>, mis
     ((0..k).map(of).collect(), scale)
 }
 
-/// Lower triangle L with `L Lᵀ = a`, (K, K), for a covariance that may lack full rank: what rounding leaves below 0 is 0.
-pub fn cholesky(a: &Array2<f64>) -> Array2<f64> {
-    let n = a.nrows();
-    let mut l = Array2::<f64>::zeros((n, n));
-    for j in 0..n {
-        let rest = a[[j, j]] - (0..j).map(|m| l[[j, m]].powi(2)).sum::<f64>();
-        if rest <= 1e-12 * a[[j, j]] {
-            continue;
-        }
-        l[[j, j]] = rest.sqrt();
-        for i in j + 1..n {
-            let dot = (0..j).map(|m| l[[i, m]] * l[[j, m]]).sum::<f64>();
-            l[[i, j]] = (a[[i, j]] - dot) / l[[j, j]];
-        }
-    }
-    l
-}
-
 /// The value below which this share of the weight lies.
 pub fn quantile(values: &mut [Weighted], share: f64) -> f64 {
     values.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -226,17 +209,7 @@ pub fn quantile(values: &mut [Weighted], share: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::array;
-
     use super::*;
-
-    #[test]
-    fn the_factor_of_a_covariance_gives_it_again() {
-        for a in [array![[4.0, 2.0, 1.0], [2.0, 3.0, 0.5], [1.0, 0.5, 2.0]], array![[1.0, 1.0], [1.0, 1.0]]] {
-            let l = cholesky(&a);
-            assert!((l.dot(&l.t()) - &a).iter().all(|d: &f64| d.abs() <= 1e-14), "{l}");
-        }
-    }
 
     #[test]
     fn a_quantile_counts_weights() {

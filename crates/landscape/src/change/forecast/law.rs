@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use super::draws::cholesky;
+use crate::numeric::vectors::cholesky;
 
 /// What a learning curve is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
