@@ -68,14 +68,22 @@ pub(crate) fn print_json(value: &Value) {
     print_text(&value.to_string());
 }
 
-/// A line on stdout: what a flag asked for; messages go to stderr. Where nobody reads it any more, as below `head`, the
-/// program ends as one does that SIGPIPE ends.
+/// A line on stdout: what a flag asked for; messages go to stderr.
 pub fn print_text(text: &str) {
-    if let Err(error) = writeln!(std::io::stdout(), "{text}") {
-        if error.kind() != std::io::ErrorKind::BrokenPipe {
+    print_bytes(format!("{text}\n").as_bytes());
+}
+
+/// Bytes on stdout. Where nobody reads them any more, as below `head`, the program ends as one does that SIGPIPE ends; where
+/// they cannot be written, as on a full disk, with an error.
+pub(crate) fn print_bytes(bytes: &[u8]) {
+    let mut stdout = std::io::stdout();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(141),
+        Err(error) => {
             tracing::error!("cannot write to stdout: {error}");
+            std::process::exit(1);
         }
-        std::process::exit(141);
     }
 }
 

@@ -20,6 +20,11 @@ enum Length {
     Unknown,
 }
 
+/// Whether `make`, whose flags these are, runs several stages at once: their bars would overwrite each other, so there are lines.
+fn several_jobs(flags: &str) -> bool {
+    flags.split(' ').any(|flag| flag == "-j" || flag.starts_with("--jobserver"))
+}
+
 /// Counts finished items of one loop; shared between threads.
 pub struct Progress {
     label: String,
@@ -47,7 +52,9 @@ impl Progress {
     }
 
     fn of(length: Length, label: &str) -> Self {
-        let bar = (is_live(&std::io::stderr()) && tracing::enabled!(tracing::Level::INFO)).then(|| {
+        let flags = std::env::var("MAKEFLAGS").unwrap_or_default();
+        let draws = is_live(&std::io::stderr()) && tracing::enabled!(tracing::Level::INFO);
+        let bar = (draws && !several_jobs(&flags)).then(|| {
             let (bar, template) = match length {
                 Length::Known(total) => {
                     (ProgressBar::new(total), "{msg} {wide_bar} {human_pos}/{human_len} {rate}, {eta} left")
@@ -170,5 +177,16 @@ mod tests {
             lines_of(Progress::open("fetch-data: bytes")),
             ["fetch-data: bytes: 50, 5.0/s", "fetch-data: bytes: 100, 5.0/s"]
         );
+    }
+
+    /// cases.md E8: as GNU make 4.3 and 4.4 write their flags.
+    #[test]
+    fn stages_beside_each_other_draw_no_bars() {
+        for flags in ["-j", " -j4 --jobserver-auth=3,4", "s -j2 --jobserver-auth=fifo:/tmp/GMfifo7 -- Q=-q"] {
+            assert!(several_jobs(flags), "{flags}");
+        }
+        for flags in ["", "s", " --no-print-directory", "-j1", "rR --no-print-directory -- LAUNCH=srun"] {
+            assert!(!several_jobs(flags), "{flags}");
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! The command line of a stage: flags, `--help`, completions and man page, all from one definition.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{ArgAction, CommandFactory, Parser};
 
 use crate::failure::EXIT_CODES;
+use crate::log;
 use crate::shell::stage::Stage;
 use records::Section;
 use records::stages::Kind;
@@ -99,6 +99,6 @@ pub fn print_help_files(mut command: clap::Command, arguments: &Arguments) -> Re
     } else {
         return Ok(false);
     }
-    std::io::stdout().write_all(&text).context("cannot write to stdout")?;
+    log::print_bytes(&text);
     Ok(true)
 }
