@@ -136,6 +136,6 @@ fn alone_is_refused_where_the_answer_could_not_be_alone() {
     };
     let text = said("family", "{ladder: [100, 200]}");
     assert!(text.contains("answer.alone: true, but a family compares the curves"), "{text}");
-    let text = said("montecarlo.settings", "[{name: theirs, losses: losses.npy}]");
+    let text = said("montecarlo.settings", "[{name: theirs, losses: losses.npy, dim: 3, sigma: 1.0}]");
     assert!(text.contains("answer.alone: true, but losses of another program"), "{text}");
 }
