@@ -204,20 +204,31 @@ impl Place {
 
     /// Runs `make` on another pipeline file of this place.
     pub fn make_with(&self, file: &str, arguments: &[&str]) -> Ran {
-        let mut command = Command::new("make");
-        command.current_dir(root()).args(arguments);
+        let mut command = make();
+        command.args(arguments);
         command.arg(format!("PIPELINE={}", self.path(file).display()));
         command.arg(format!("A={}", self.path("artifacts").display()));
-        // A make above this one would hand down its own flags.
-        command.env_remove("MAKEFLAGS").env_remove("MAKELEVEL").env_remove("MFLAGS");
-        // And cargo its variables, on which crates such as ring rebuild themselves.
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_"))
-        {
-            if name != "CARGO_HOME" && name != "CARGO_TARGET_DIR" {
-                command.env_remove(name);
-            }
-        }
         ran(command.output())
+    }
+}
+
+/// `make` in the repository.
+pub fn make() -> Command {
+    let mut command = Command::new("make");
+    command.current_dir(root());
+    as_typed(&mut command);
+    command
+}
+
+/// Removes what the test's own `make` and `cargo` would hand down.
+pub fn as_typed(command: &mut Command) {
+    // A make above this one would hand down its own flags.
+    command.env_remove("MAKEFLAGS").env_remove("MAKELEVEL").env_remove("MFLAGS");
+    // And cargo its variables, on which crates such as ring rebuild themselves.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_")) {
+        if name != "CARGO_HOME" && name != "CARGO_TARGET_DIR" {
+            command.env_remove(name);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use pipeline_tests::{FINISHED, Place, STAGES, binary, python, ran, root, set, small};
+use pipeline_tests::{FINISHED, Place, STAGES, as_typed, binary, python, ran, root, set, small};
 use serde_json::Value;
 
 /// The one line of JSON on stdout, and the exit code.
@@ -259,14 +259,7 @@ fn the_example_goes_from_a_trained_mlp_to_k() {
     if !torch {
         command.arg("--without-torch");
     }
-    for name in ["MAKEFLAGS", "MAKELEVEL", "MFLAGS"] {
-        command.env_remove(name);
-    }
-    for (name, _) in std::env::vars_os().filter(|(n, _)| n.to_string_lossy().starts_with("CARGO_")) {
-        if name != "CARGO_HOME" && name != "CARGO_TARGET_DIR" {
-            command.env_remove(name);
-        }
-    }
+    as_typed(&mut command);
     let ran = ran(command.output());
     assert_eq!(ran.code, 0, "{}", ran.said);
     assert!(ran.said.contains("Samples that are enough: "), "{}", ran.said);

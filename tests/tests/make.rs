@@ -2,14 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use pipeline_tests::{Place, binary, ran, root, small};
-
-/// `make` with variables from the environment.
-fn make(variables: &[(&str, String)], goals: &[&str]) -> pipeline_tests::Ran {
-    let mut command = Command::new("make");
-    command.current_dir(root()).env_remove("MAKEFLAGS").env_remove("MAKELEVEL").env_remove("MFLAGS");
-    ran(command.envs(variables.iter().map(|(name, value)| (name, value))).args(goals).output())
-}
+use pipeline_tests::{Place, binary, make, ran, small};
 
 /// cases.md A10, D10 and D12: names were read with `sed`, and "0 experiments are up to date" was the answer to four spaces.
 #[test]
@@ -55,7 +48,7 @@ fn make_heeds_its_variables_from_the_environment() {
         ("LAUNCH", format!("sh {}", launcher.display())),
         ("Q", "-q".to_owned()),
     ];
-    let made = make(&variables, &["digits/fetch-data"]);
+    let made = ran(make().envs(variables).arg("digits/fetch-data").output());
     assert_eq!(made.code, 0, "{}", made.said);
     assert!(place.artifact("fetch-data/manifest.json").exists());
     assert_eq!(std::fs::read_to_string(place.path("launcher.sh.log")).unwrap(), "launched\n");
