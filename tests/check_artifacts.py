@@ -180,9 +180,12 @@ def check_setting(arrays, subject, setting, step, largest, relative, pilots):
     basis = arrays[f"eigen/{file}.npy"].astype(np.float64)[: setting["dim"]]
     theta = arrays[f"{folder}/theta.npy"]
     assert theta.shape == (setting["draws"], setting["dim"])
-    # Mean 0 and deviation sigma within five standard errors.
-    assert np.abs(theta.mean()) <= 5 * setting["sigma"] / np.sqrt(theta.size)
-    assert np.abs(theta.std() / setting["sigma"] - 1) <= 5 / np.sqrt(2 * theta.size)
+    # Mean 0 and deviation sigma, or that of each direction, within five standard errors.
+    z = theta / spread(setting)
+    assert np.abs(z.mean()) <= 5 / np.sqrt(z.size) and np.abs(z.std() - 1) <= 5 / np.sqrt(2 * z.size)
+    if "deviations" in setting:
+        values = arrays["eigen/eigenvalues.npy"][: setting["dim"]]
+        close(np.array(setting["deviations"]) ** -2, len(arrays["eigen/sample_loss.npy"]) * values, 1e-12, f"{folder} deviations")
     chosen = theta[:largest]
     losses = np.stack([subject.losses(subject.w + t @ basis) for t in chosen])
     close(arrays[f"{folder}/loss_variance.npy"][: len(chosen)], losses.var(axis=1, ddof=1), relative, f"{folder} S^2")
@@ -200,8 +203,13 @@ def check_setting(arrays, subject, setting, step, largest, relative, pilots):
     if "control" in {name.split("/")[-1].removesuffix(".npy") for name in arrays if name.startswith(f"{folder}/")}:
         control = second_order_variance(arrays, chosen)
         close(arrays[f"{folder}/control.npy"][: len(chosen)], control, 1e-9, f"{folder} control")
-        close(setting["control_mean"], theory_variances(arrays, setting["dim"], setting["sigma"])["second-order"], 1e-9, folder)
+        close(setting["control_mean"], theory_variances(arrays, setting["dim"], spread(setting))["second-order"], 1e-9, folder)
     check_order_average(losses, step, setting["name"])
+
+
+def spread(setting):
+    """Standard deviations of theta along each direction: a number, or (d,)."""
+    return setting["sigma"] * np.array(setting.get("deviations", 1.0))
 
 
 def groups(values, sampling):
@@ -225,6 +233,7 @@ def check_means(arrays, folder, losses, sampling, pilots, relative):
     stored = lambda name: arrays[f"{folder}/{name}.npy"]
     close(stored("mean_loss"), losses.mean(axis=1), relative, f"{folder} mean loss")
     close(stored("sample_loss"), losses.mean(axis=0), relative, f"{folder} loss of each sample")
+    close(stored("sample_variance"), losses.var(axis=0, ddof=1), relative, f"{folder} variance of each sample", losses.var(axis=0).max())
     close(stored("deviation"), residual.mean(axis=0), relative, f"{folder} deviation")
     # Squares are summed before the mean's is taken off: a variance is known to rounding of those squares.
     found, expected = stored("deviation_error") ** 2, group_error(residual, sampling) ** 2
@@ -245,6 +254,9 @@ def second_order_variance(arrays, theta, n=None):
 def theory_variances(arrays, d, sigma, n=None):
     """V of each theory that has one, from sample covariances over the first n samples."""
     c, g, h = (arrays[f"eigen/sample_{name}.npy"][:n] for name in ["loss", "slope", "curvature"])
+    # In units of the deviations, theta is standard normal.
+    s = np.ones(d) * sigma
+    g, h, sigma = g[:, :d] * s, h[:, :d, :d] * np.outer(s, s), 1.0
     variance = lambda x: ((x - x.mean(axis=0)) ** 2).sum() / (len(x) - 1)
     trace = np.einsum("iaa->i", h[:, :d, :d])
     with_loss = ((c - c.mean()) * (trace - trace.mean())).sum() / (len(c) - 1)
@@ -290,13 +302,14 @@ def check_bound(arrays, manifests, root):
     c, g, h = (arrays[f"eigen/sample_{name}.npy"] for name in ["loss", "slope", "curvature"])
     dc = increments(c, step)[2]
     for setting in manifests["montecarlo"]["facts"]["settings"]:
-        folder, sigma, d = f"bound/{setting['name']}", setting["sigma"], setting["dim"]
+        folder, sigma, d = f"bound/{setting['name']}", spread(setting), setting["dim"]
         v = estimates(arrays, setting)[0].value
         close(arrays[f"{folder}/order_average.npy"], v * (1 / k - 1 / (k + step)), 1e-10, f"{folder} order average")
         if setting["basis"] != "hessian":
             continue
-        dg = increments(np.moveaxis(g[:, :d], 0, -1), step)[2]
-        a = increments(np.moveaxis(h[:, :d, :d], 0, -1), step)[2]
+        s, sigma = np.ones(d) * sigma, 1.0
+        dg = increments(np.moveaxis(g[:, :d] * s, 0, -1), step)[2]
+        a = increments(np.moveaxis(h[:, :d, :d] * np.outer(s, s), 0, -1), step)[2]
         trace = np.einsum("iik->k", a)
         diagonal = sigma**4 / 4 * (2 * np.einsum("iik,iik->k", a, a) + trace**2)
         quadratic = sigma**4 / 4 * (2 * (a**2).sum(axis=(0, 1)) + trace**2)
@@ -422,7 +435,22 @@ def eigenvalue_curve(arrays, d, sigma, step, largest):
     row = {k: i for i, k in enumerate(sizes)}
     pairs = [k for k in sizes if k + step in row and k + step <= largest]
     delta = np.array([values[row[k + step]] - values[row[k]] for k in pairs]).reshape(len(pairs), values.shape[1])[:, :d]
-    return np.array(pairs), sigma**4 / 4 * (2 * (delta**2).sum(axis=1) + delta.sum(axis=1) ** 2)
+    delta = delta * sigma**2
+    return np.array(pairs), (2 * (delta**2).sum(axis=1) + delta.sum(axis=1) ** 2) / 4
+
+
+def check_gap(arrays, setting, found):
+    """The gap between test and training loss by the functional variance and by Takeuchi's trace; without a posterior, none."""
+    assert (found is None) == ("deviations" not in setting), setting["name"]
+    if found is None:
+        return
+    name, d = setting["name"], setting["dim"]
+    variances = arrays["eigen/sample_slope.npy"][:, :d].var(axis=0, ddof=1)
+    trace = (variances / arrays["eigen/eigenvalues.npy"][:d]).sum()
+    n = len(arrays["eigen/sample_slope.npy"])
+    close(found["by_trace"], trace / n, 1e-10, f"{name} gap by trace")
+    close(found["by_draws"], arrays[f"montecarlo/{name}/sample_variance.npy"].mean(), 1e-12, f"{name} gap by draws")
+    print(f"{name}: gap by the posterior recomputed")
 
 
 def check_uncertainty(arrays, manifests, root):
@@ -438,11 +466,12 @@ def check_uncertainty(arrays, manifests, root):
         v, ratio = estimates(arrays, setting)
         check_uncertain(theory, v, confidence, name)
         delta = arrays[f"montecarlo/{name}/delta.npy"]
-        laws = theory_variances(arrays, setting["dim"], setting["sigma"]) if theory["theories"] else {}
+        laws = theory_variances(arrays, setting["dim"], spread(setting)) if theory["theories"] else {}
+        check_gap(arrays, setting, theory.get("gap"))
         for found in theory["theories"]:
             curve, at = arrays[f"bound/{name}/{found['name'].replace('-', '_')}.npy"], k
             if found["name"] == "eigenvalue":
-                at, expected = eigenvalue_curve(arrays, setting["dim"], setting["sigma"], step, n)
+                at, expected = eigenvalue_curve(arrays, setting["dim"], spread(setting), step, n)
                 assert (arrays[f"bound/{name}/eigenvalue_prefix_sizes.npy"] == at).all()
                 close(curve, expected, 1e-10, f"{name} eigenvalue")
             else:
@@ -508,7 +537,7 @@ def check_sweep(arrays, manifests, subject, root, largest, relative):
     for row in [0, len(sweep["sigmas"]) // 2, len(sweep["sigmas"]) - 1] if alike and largest >= draws else []:
         sigma = sweep["sigmas"][row]
         # All settings and the sweep share their standard normal draws.
-        z = arrays[f"montecarlo/{alike[0]['name']}/theta.npy"][:draws] / alike[0]["sigma"]
+        z = arrays[f"montecarlo/{alike[0]['name']}/theta.npy"][:draws] / spread(alike[0])
         for method in set(sweep["methods"]) & {"plain", "antithetic"}:
             theta = sigma * (z if method == "plain" else np.repeat(z[: draws // 2], 2, axis=0) * np.tile([[1], [-1]], (draws // 2, 1)))
             losses = np.stack([subject.losses(subject.w + t @ basis)[:n] for t in theta])

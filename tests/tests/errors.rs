@@ -228,6 +228,21 @@ const IMPOSSIBLE: &[[&str; 3]] = &[
         "[{name: a, sections: {train: {epochs: -1}}}]",
         "train.epochs: invalid value: integer `-1`",
     ],
+    [
+        "montecarlo.settings",
+        "[{name: a, basis: hessian, dim: 2, sigma: prior}]",
+        "a number above 0, or posterior, is needed",
+    ],
+    [
+        "montecarlo.settings",
+        "[{name: a, basis: hessian, dim: 2, sigma: 0}]",
+        "settings[0].sigma: 0; a number above 0 is needed",
+    ],
+    [
+        "montecarlo.settings",
+        "[{name: a, basis: random, dim: 2, sigma: posterior}]",
+        "set basis: hessian without theta, or give a number",
+    ],
     ["answer.half_width", "0", "0; a number above 0 and below 1"],
     ["answer.half_width", "5", "5; a number above 0 and below 1"],
     ["answer.basis", "given", "hessian, random or filter is needed"],

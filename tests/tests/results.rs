@@ -35,6 +35,35 @@ fn numpy_finds_the_same_with_other_sampling() {
     }
 }
 
+/// Draws as wide as the posterior: their deviations, theories and the gap between test and training loss, recomputed; and an
+/// eigenvalue below 0, along which there is no posterior, is named with what helps.
+#[test]
+fn draws_may_be_as_wide_as_the_posterior() {
+    let place = Place::new(|p| {
+        small(p);
+        set(p, "montecarlo.control_variate", true);
+        let text = "[{name: posterior, basis: hessian, dim: 3, sigma: posterior}]";
+        set(p, "montecarlo.settings", serde_yaml::from_str::<serde_yaml::Value>(text).unwrap());
+    });
+    place.stages(&STAGES);
+    let parts = [
+        "posterior control: within",
+        "posterior quadratic: within",
+        "posterior: gap by the posterior recomputed",
+    ];
+    check_with_numpy(&place.path("artifacts/digits"), &parts);
+    let page = std::fs::read_to_string(place.artifact("report/index.html")).unwrap();
+    assert!(page.contains("3 Hessian directions at the posterior's width"), "{page}");
+    place.edit(|p| {
+        set(p, "eigen.which", "smallest-algebraic");
+        set(p, "eigen.max_products", 2000);
+    });
+    place.stages(&["eigen"]);
+    let ran = place.stage("montecarlo");
+    assert_eq!(ran.code, 4, "{}", ran.said);
+    assert!(ran.said.contains("sigma: posterior, but eigenvalue 1 is -"), "{}", ran.said);
+}
+
 #[test]
 fn at_small_sigma_monte_carlo_is_the_second_order_model() {
     let text = std::fs::read(FINISHED.artifact("bound/theory.json")).unwrap();

@@ -136,8 +136,14 @@ pub fn take_samples(
     Ok(())
 }
 
-/// The four theories of the Hessian basis at one σ.
-pub fn curves_of(shared: &Shared, dim: usize, sigma: f64, theory: &FixedBasis) -> Vec<Curve> {
+/// The four theories of the Hessian basis at one σ, and the `deviations` of each direction where these are their own.
+pub fn curves_of(
+    shared: &Shared,
+    dim: usize,
+    sigma: f64,
+    deviations: &[f64],
+    theory: &FixedBasis,
+) -> Vec<Curve> {
     let (curves, v) = (theory.curves(), theory.variances());
     let fixed = |name, values, v| Curve {
         name,
@@ -152,7 +158,12 @@ pub fn curves_of(shared: &Shared, dim: usize, sigma: f64, theory: &FixedBasis) -
         fixed("second-order", curves.second_order, v.second_order),
     ];
     if !increments.is_empty() {
-        let value = |delta: &Array1<f64>| theory_diagonal(delta.slice(ndarray::s![..dim]), sigma);
+        // λ_i of the coordinates in units of their deviations s_i is s_i² λ_i.
+        let square = |i: usize| deviations.get(i).map_or(1.0, |s| s * s);
+        let value = |delta: &Array1<f64>| {
+            let in_units = (0..dim).map(|i| square(i) * delta[i]).collect::<Array1<f64>>();
+            theory_diagonal(in_units.view(), sigma)
+        };
         all.push(Curve {
             name: "eigenvalue",
             sizes: increments.iter().map(|(k, _)| *k).collect(),

@@ -18,7 +18,7 @@ use ndarray::Array1;
 use pipeline::Failure;
 use pipeline::shell::{Stage, StageContext};
 use records::bound::{
-    Pilots, SettingTheory, Sufficient, SufficientRow, Theory, TheoryDocument, Tolerance, Uncertain,
+    Gap, Pilots, SettingTheory, Sufficient, SufficientRow, Theory, TheoryDocument, Tolerance, Uncertain,
 };
 use records::montecarlo::{Facts, SettingFact};
 use records::{BasisName, Bound, name_of};
@@ -63,10 +63,13 @@ fn run(params: &Bound, ctx: &mut StageContext) -> Result<String> {
     for (setting, fixed) in montecarlo.settings.into_iter().zip(fixed) {
         let measured = Measured::read(&ctx.inputs, setting)?;
         let (dim, sigma) = (measured.setting.dim, measured.setting.sigma);
-        let curves = fixed.as_ref().map_or(vec![], |f| curves_of(&shared, dim, sigma, &f.curves));
+        let curves = fixed
+            .as_ref()
+            .map_or(vec![], |f| curves_of(&shared, dim, sigma, &measured.setting.deviations, &f.curves));
         let laws = fixed.as_ref().map_or(vec![], Theories::laws);
         write_curves(ctx, &shared, &measured, &curves)?;
-        theories.push(describe(params, &shared, &measured, &curves));
+        let gap = fixed.as_ref().and_then(|f| gap(&measured, &f.curves));
+        theories.push(describe(params, &shared, &measured, &curves, gap));
         rows.extend(sufficient_rows(params, &shared, &measured, &curves, &laws)?);
         pilots.extend(question.within(&measured, &montecarlo.pilot_sizes)?);
         for pilot in &params.pilots {
@@ -97,7 +100,7 @@ fn fixed_basis_theories(
     settings: &[SettingFact],
 ) -> Result<Vec<Option<Theories>>> {
     let theory = |s: &SettingFact| {
-        let of_step = |step| FixedBasis::new(s.dim, s.sigma, step);
+        let of_step = |step| FixedBasis::new(s.dim, s.sigma, step).along(&s.deviations);
         (s.basis == BasisName::Hessian || s.has_derivatives).then(|| Theories {
             curves: of_step(shared.step),
             single: (shared.step != 1).then(|| of_step(1)),
@@ -163,20 +166,35 @@ fn write_curves(
     Ok(())
 }
 
-fn describe(params: &Bound, shared: &Shared, measured: &Measured, curves: &[Curve]) -> SettingTheory {
-    let SettingFact { name, basis, dim, sigma, draws, sampling, control_mean, .. } = measured.setting.clone();
+/// What the posterior says of the gap between test and training loss.
+fn gap(measured: &Measured, theory: &FixedBasis) -> Option<Gap> {
+    (!measured.setting.deviations.is_empty())
+        .then(|| Gap { by_draws: measured.functional_variance(), by_trace: theory.linear_variance() })
+}
+
+fn describe(
+    params: &Bound,
+    shared: &Shared,
+    measured: &Measured,
+    curves: &[Curve],
+    gap: Option<Gap>,
+) -> SettingTheory {
+    let SettingFact { name, basis, dim, sigma, deviations, draws, sampling, control_mean, .. } =
+        measured.setting.clone();
     let delta = measured.delta.as_slice().expect("one axis");
     SettingTheory {
         name,
         basis,
         dim,
         sigma,
+        deviations,
         draws,
         sampling,
         control_variate: control_mean.is_some(),
         v: Uncertain::of(&measured.variance(), params.confidence),
         mean_loss: measured.mean_loss(),
         exponent: decay::exponent(&shared.sizes, delta, params.confidence),
+        gap,
         theories: curves.iter().filter_map(|curve| theory(shared, measured, curve)).collect(),
     }
 }

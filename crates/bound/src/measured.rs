@@ -24,6 +24,8 @@ pub struct Measured {
     deviation_error: Array1<f64>,
     /// (N,)
     sample_loss: Array1<f64>,
+    /// Var_θ ℓ_i, (N,)
+    sample_variance: Array1<f64>,
     /// M(θ_t), (T,)
     control: Option<Array1<f64>>,
     /// (m, T)
@@ -47,6 +49,7 @@ impl Measured {
             deviation: read("deviation")?,
             deviation_error: read("deviation_error")?,
             sample_loss: read("sample_loss")?,
+            sample_variance: read("sample_variance")?,
             control: setting.control_mean.map(|_| read("control")).transpose()?,
             pilot_variance: inputs
                 .read::<f64, Ix2>("montecarlo", &format!("{}/pilot_variance.npy", setting.name))?,
@@ -76,6 +79,11 @@ impl Measured {
     /// L̄ = mean_t L_N(θ_t), loss.
     pub fn mean_loss(&self) -> f64 {
         self.mean_loss.mean().expect("draws")
+    }
+
+    /// Mean over the samples of Var_θ ℓ_i, loss².
+    pub fn functional_variance(&self) -> f64 {
+        self.sample_variance.mean().expect("samples")
     }
 
     /// V from the first `n` samples alone, the pilot size of this row of `pilot_variance`.

@@ -6,7 +6,7 @@ use landscape::change::sufficient::order_average_size;
 use pipeline::Failure;
 use pipeline::shell::StageContext;
 use records::bound::{Pilot, PredictedSize, SizeInterval, Tolerance, Uncertain};
-use records::montecarlo::Facts;
+use records::montecarlo::{Facts, SettingFact};
 
 use crate::measured::Measured;
 use crate::too_small;
@@ -68,8 +68,8 @@ impl Question<'_> {
             .into());
         };
         let own = &measured.setting;
-        if (setting.basis, setting.dim, setting.sigma.to_bits()) != (own.basis, own.dim, own.sigma.to_bits())
-        {
+        let of = |s: &SettingFact| (s.basis, s.dim, s.sigma.to_bits(), s.deviations.is_empty());
+        if of(&setting) != of(own) {
             return Err(Failure::config(
                 format!("bound.pilots: {name} of {experiment} has other directions or another sigma"),
                 format!("give it the settings of {}", ctx.experiment),

@@ -64,7 +64,7 @@ pub fn sweep(
         if best.variance == 0.0 {
             return None;
         }
-        let curves = curves_of(&own, recorded.dim, sigma, theory);
+        let curves = curves_of(&own, recorded.dim, sigma, &[], theory);
         let theories = curves.iter().map(|curve| {
             beside(
                 &own,

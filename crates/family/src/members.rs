@@ -4,6 +4,7 @@ use anyhow::Result;
 use landscape::change::absolute::{mean_absolute_change, random_orders};
 use landscape::change::fresh::SeenAndFresh;
 use landscape::change::prefix::{geometric_sizes, order_factor};
+use landscape::change::sampling::spread;
 use landscape::numeric::gaussian::gaussian_rows;
 use landscape::passes::draws::Draws;
 use landscape::spectrum::angles::{outliers, overlap, principal_cosines};
@@ -183,7 +184,8 @@ fn fresh(
     let basis = experiment::basis::<f32>(inputs, setting.basis.file(), &network)?;
     let basis = basis.slice(s![..setting.dim, ..]);
     let montecarlo: MonteCarlo = inputs.params("montecarlo")?;
-    let theta = gaussian_rows(montecarlo.seed, params.draws, setting.dim) * setting.sigma;
+    let z = gaussian_rows(montecarlo.seed, params.draws, setting.dim);
+    let theta = spread(z, setting.sigma, &setting.deviations);
     let draws = Draws {
         network: &network,
         w: w.view(),

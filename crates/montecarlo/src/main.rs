@@ -13,7 +13,7 @@ use landscape::change::prefix::{geometric_sizes, prefix_sizes};
 use landscape::change::surface::{Landscape, landscape};
 use landscape::passes::draws::Draws;
 use landscape::{Network, Real, Samples};
-use ndarray::{Array1, Array2, Array3, Ix2, s};
+use ndarray::{Array1, Array2, Array3, Ix1, Ix2, s};
 use pipeline::Failure;
 use pipeline::log::count;
 use pipeline::shell::cost::{Cost, PlanContext};
@@ -211,12 +211,15 @@ fn run_setting<R: Real>(
     let controlled = params.control_variate && setting.basis == BasisName::Hessian && own.is_none();
     // Draws of a file count as independent.
     let sampling = if own.is_some() { records::Sampling::Plain } else { params.sampling };
+    let deviations = deviations(ctx, setting, n_samples)?;
+    let control = controlled.then(|| second_order(ctx, n_samples, setting.dim, &deviations)).transpose()?;
     let plan = Plan {
         sampling,
-        sigma: setting.sigma,
+        sigma: setting.sigma.value(),
+        deviations,
         draws: own.as_ref().map_or(params.draws, Array2::nrows),
         relative_error: params.relative_error.filter(|_| own.is_none()),
-        control: controlled.then(|| second_order(ctx, n_samples, setting.dim)).transpose()?,
+        control,
     };
     let mut run = MonteCarloRun::new(n_samples, subject.step, plan.sampling, &pilot_sizes(params, n_samples));
     let progress = ctx.progress(plan.draws * n_samples, &format!("montecarlo: {}: losses", setting.name));
@@ -224,8 +227,7 @@ fn run_setting<R: Real>(
     let taken = if let Some(theta) = &own {
         plan.take(&draws, &mut run, &from_file(theta.view()), &mut |n| progress.add(n))
     } else {
-        let next = drawn(plan.sampling, params.seed, setting.sigma, setting.dim);
-        plan.take(&draws, &mut run, &next, &mut |n| progress.add(n))
+        plan.take(&draws, &mut run, &drawn(&plan, params.seed, setting.dim), &mut |n| progress.add(n))
     }?;
     drop(progress);
     let found = run.finish();
@@ -244,7 +246,8 @@ fn run_setting<R: Real>(
         name: setting.name.clone(),
         basis: setting.basis,
         dim: setting.dim,
-        sigma: setting.sigma,
+        sigma: plan.sigma,
+        deviations: plan.deviations,
         draws: found.loss_variance.len(),
         sampling,
         relative_error: taken.relative_error,
@@ -268,6 +271,7 @@ fn write_setting(ctx: &mut StageContext, name: &str, found: &MonteCarlo, taken: 
     write("deviation", &found.deviation, "loss^2", meaning)?;
     write("deviation_error", &found.deviation_error, "loss^2", "of it over the draws, (N - 1,)")?;
     write("sample_loss", &found.sample_loss, "loss", "mean of l_i over the draws, (N,)")?;
+    write("sample_variance", &found.sample_variance, "loss^2", "variance of l_i over the draws, (N,)")?;
     if let Some((control, _)) = &taken.control {
         write("control", control, "loss^2", "S^2 of the second-order model at theta_t, (T,)")?;
     }
@@ -276,6 +280,31 @@ fn write_setting(ctx: &mut StageContext, name: &str, found: &MonteCarlo, taken: 
     }
     let meaning = "S^2 of the first n samples for each pilot size n, (m, T)";
     Ok(out.write(&format!("{name}/pilot_variance.npy"), &found.pilot_variance, "loss^2", meaning)?)
+}
+
+/// 1/√(N λ_i) in the first directions, where the setting asks for them.
+fn deviations(ctx: &StageContext, setting: &Setting, n_samples: usize) -> Result<Vec<f64>> {
+    if !setting.sigma.is_posterior() {
+        return Ok(vec![]);
+    }
+    let values = ctx.inputs.read::<f64, Ix1>("eigen", "eigenvalues.npy")?;
+    let values = values.slice(s![..setting.dim]);
+    if let Some(place) = values.iter().position(|&value| value <= 0.0) {
+        let message = format!(
+            "montecarlo: {}: sigma: posterior, but eigenvalue {} is {:.2e}: along it the posterior has no width",
+            setting.name,
+            place + 1,
+            values[place]
+        );
+        let hint = match place {
+            0 => "train longer, or set train.polish, or give sigma as a number".to_owned(),
+            dim => {
+                format!("lower dim of that setting to {dim}, or set train.polish, or give sigma as a number")
+            }
+        };
+        return Err(Failure::not_converged(message, hint).into());
+    }
+    Ok(values.iter().map(|value| 1.0 / (n_samples as f64 * value).sqrt()).collect())
 }
 
 /// Draws of another program, (T, d), where the setting names such.

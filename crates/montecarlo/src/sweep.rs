@@ -11,7 +11,7 @@ use pipeline::shell::StageContext;
 use records::montecarlo::SweepFact;
 use records::{Sampling, Sweep, name_of};
 
-use crate::take::{drawn, second_order};
+use crate::take::second_order;
 
 /// An error where the sweep cannot run over so many samples and directions.
 pub fn check(sweep: &Sweep, n_samples: usize, dim: usize, step: usize) -> Result<()> {
@@ -42,7 +42,7 @@ pub fn run<R: Real>(
 ) -> Result<SweepFact> {
     let (n, m) = (draws.samples.len(), sweep.sigmas.len());
     let (sizes, dim) = (prefix_sizes(n, step), draws.basis.nrows());
-    let control = second_order(ctx, n, dim)?;
+    let control = second_order(ctx, n, dim, &[])?;
     let total = m * sweep.methods.len() * sweep.draws * n;
     let progress = ctx.progress(total, "montecarlo: sweep over sigma: losses");
     let mut delta = Array2::zeros((m, sizes.len()));
@@ -51,7 +51,7 @@ pub fn run<R: Real>(
         let (mut variances, mut controls) =
             (Array2::zeros((m, sweep.draws)), Array2::zeros((m, sweep.draws)));
         for (row, &sigma) in sweep.sigmas.iter().enumerate() {
-            let theta = drawn(sampling, seed, sigma, dim)(0..sweep.draws);
+            let theta = sampling.standard_normal(seed, 0..sweep.draws, dim) * sigma;
             let mut run = MonteCarloRun::new(n, step, sampling, &[]);
             run.add(draws, theta.view(), &mut |n| progress.add(n));
             let found = run.finish();

@@ -5,10 +5,10 @@ use landscape::Real;
 use landscape::change::control_variate::{SecondOrderVariance, adjusted};
 use landscape::change::delta::MonteCarloRun;
 use landscape::change::interval;
-use landscape::change::sampling::Sampling;
+use landscape::change::sampling::{Sampling, spread};
 use landscape::passes::curvature::SampleDerivatives;
 use landscape::passes::draws::Draws;
-use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 use pipeline::shell::StageContext;
 
 /// Draws of the first round, where a round is followed by a look at the error of V; each round doubles the draws.
@@ -22,6 +22,8 @@ pub struct Plan {
     pub sampling: Sampling,
     /// σ
     pub sigma: f64,
+    /// of each direction in units of σ, where it has its own
+    pub deviations: Vec<f64>,
     /// all there are, or all there may be
     pub draws: usize,
     /// error of V over V that suffices
@@ -57,13 +59,21 @@ impl Plan {
             let more = next(taken..taken + round);
             run.add(draws, more.view(), done);
             theta = concatenate(Axis(0), &[theta.view(), more.view()])?;
-            let control = self.control.as_ref().map(|c| (c.at(theta.view()), c.mean(self.sigma)));
+            let control =
+                self.control.as_ref().map(|c| (c.at(self.in_units(&theta).view()), c.mean(self.sigma)));
             let relative_error = relative_error(self.sampling, run.loss_variance(), control.as_ref());
             let enough = self.relative_error.is_some_and(|wanted| relative_error <= wanted);
             if enough || theta.nrows() == self.draws {
                 return Ok(Taken { theta: Some(theta), control, relative_error });
             }
         }
+    }
+}
+
+impl Plan {
+    /// θ (T, d) in the units of its directions, as the control variate is.
+    fn in_units(&self, theta: &Array2<f64>) -> Array2<f64> {
+        if self.deviations.is_empty() { theta.clone() } else { theta / &ArrayView1::from(&self.deviations) }
     }
 }
 
@@ -85,31 +95,33 @@ pub fn relative_error(
     if estimate.error() > 0.0 { estimate.error() / estimate.value } else { 0.0 }
 }
 
-/// The second-order model of the first `n_samples` samples in the first `dim` directions of the Hessian basis.
-pub fn second_order(ctx: &StageContext, n_samples: usize, dim: usize) -> Result<SecondOrderVariance> {
+/// The second-order model of the first `n_samples` samples in the first `dim` directions of the Hessian basis, in units of
+/// `deviations` where these are their own.
+pub fn second_order(
+    ctx: &StageContext,
+    n_samples: usize,
+    dim: usize,
+    deviations: &[f64],
+) -> Result<SecondOrderVariance> {
     let loss = ctx.inputs.rows::<f64>("eigen", "sample_loss.npy")?;
     let slope = ctx.inputs.rows::<f64>("eigen", "sample_slope.npy")?;
     let curvature = ctx.inputs.rows::<f64>("eigen", "sample_curvature.npy")?;
     let mut control = SecondOrderVariance::new(dim);
     for begin in (0..n_samples).step_by(ROWS_AT_ONCE) {
         let rows = begin..(begin + ROWS_AT_ONCE).min(n_samples);
-        control.take(&SampleDerivatives {
+        let samples = SampleDerivatives {
             loss: loss.read(rows.clone())?,
             slope: slope.read(rows.clone())?,
             curvature: curvature.read(rows)?,
-        });
+        };
+        control.take(&if deviations.is_empty() { samples } else { samples.in_units_of(deviations) });
     }
     Ok(control)
 }
 
-/// The draws σz of `range`, (T, d).
-pub fn drawn(
-    sampling: Sampling,
-    seed: u64,
-    sigma: f64,
-    dim: usize,
-) -> impl Fn(std::ops::Range<usize>) -> Array2<f64> {
-    move |range| sampling.standard_normal(seed, range, dim) * sigma
+/// The draws of `range`, (T, d).
+pub fn drawn(plan: &Plan, seed: u64, dim: usize) -> impl Fn(std::ops::Range<usize>) -> Array2<f64> + '_ {
+    move |range| spread(plan.sampling.standard_normal(seed, range, dim), plan.sigma, &plan.deviations)
 }
 
 /// Draws that a file holds.

@@ -1,9 +1,10 @@
 //! What `montecarlo` is told and what it records.
 
+use std::fmt;
 use std::path::PathBuf;
 
 pub use landscape::change::sampling::Sampling;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::eigen::BasisName;
@@ -76,9 +77,9 @@ pub struct Setting {
     /// The first so many of them, d.
     #[schemars(range(min = 1))]
     pub dim: usize,
-    /// Standard deviation σ of each coordinate of θ, in parameter units.
-    #[schemars(transform = positive)]
-    pub sigma: f64,
+    /// Standard deviation σ of each coordinate of θ, in parameter units; or `posterior`, 1/√(N λ_i) along the i-th eigenvector.
+    #[schemars(schema_with = "Sigma::schema")]
+    pub sigma: Sigma,
     /// Draws of another program instead of our own: `.npy` (T, d).
     #[serde(default)]
     pub theta: Option<PathBuf>,
@@ -99,6 +100,52 @@ pub struct Setting {
     /// Beside `losses`, for the page: eigenvalues of the Hessian of the mean loss in these directions, (d,).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eigenvalues: Option<PathBuf>,
+}
+
+/// How far draws go.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(untagged, expecting = "a number above 0, or posterior, is needed")]
+pub enum Sigma {
+    /// the same standard deviation along each direction, parameter units
+    Same(f64),
+    /// that of Laplace's approximation to the posterior of the weights, under a flat prior and with the loss as the negative log
+    /// likelihood: `N(0, 1/(N λ_i))` along the i-th eigenvector of the Hessian (MacKay 1992)
+    Of(Source),
+}
+
+/// Where standard deviations come from.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)] // as above
+pub enum Source {
+    Posterior,
+}
+
+impl Sigma {
+    /// Whether each direction has its own.
+    pub fn is_posterior(self) -> bool {
+        self == Self::Of(Source::Posterior)
+    }
+
+    /// σ of all directions: in parameter units, or in those of the posterior, where it is 1.
+    pub fn value(self) -> f64 {
+        if let Self::Same(sigma) = self { sigma } else { 1.0 }
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut number = generator.subschema_for::<f64>();
+        positive(&mut number);
+        json_schema!({"anyOf": [number, {"type": "string", "const": "posterior"}]})
+    }
+}
+
+impl fmt::Display for Sigma {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Same(sigma) => sigma.fmt(f),
+            Self::Of(Source::Posterior) => "posterior".fmt(f),
+        }
+    }
 }
 
 fn given() -> BasisName {
@@ -125,6 +172,10 @@ impl Setting {
         let some = [&self.values, &self.slopes, &self.curvatures].map(Option::is_some);
         Unfit::unless(some == [false; 3] || (is_given && some == [true; 3]), key, || {
             "`values`, `slopes` and `curvatures` go together, and with `losses`".into()
+        })?;
+        let own = self.basis == BasisName::Hessian && self.theta.is_none();
+        Unfit::unless(!self.sigma.is_posterior() || own, &format!("{key}.sigma"), || {
+            "posterior, which is known along the eigenvectors of the Hessian and for draws of our own: set basis: hessian without theta, or give a number".into()
         })?;
         Unfit::unless(self.eigenvalues.is_none() || is_given, key, || {
             "`eigenvalues` go with `losses`; `eigen` computes its own".into()
@@ -306,8 +357,11 @@ pub struct SettingFact {
     pub basis: BasisName,
     /// d
     pub dim: usize,
-    /// σ, parameter units
+    /// σ, parameter units; 1 where `deviations` are there
     pub sigma: f64,
+    /// (d,), standard deviations of θ in parameter units, where each direction has its own (`sigma: posterior`)
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deviations: Vec<f64>,
     /// T that were taken
     pub draws: usize,
     /// how; draws of a file count as `plain`

@@ -189,9 +189,7 @@ impl Whole {
     /// # Errors
     /// If one is missing or is another.
     pub fn check_pilot(&self, place: usize, name: &str, pilot: &MonteCarlo) -> Result<(), Fault> {
-        let same = |a: &Setting, b: &Setting| {
-            (a.basis, a.dim, a.sigma.to_bits()) == (b.basis, b.dim, b.sigma.to_bits())
-        };
+        let same = |a: &Setting, b: &Setting| (a.basis, a.dim, a.sigma) == (b.basis, b.dim, b.sigma);
         for own in &self.montecarlo.settings {
             let found = pilot.settings.iter().find(|s| s.name == own.name);
             let fault = |what: &str| {

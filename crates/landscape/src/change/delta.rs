@@ -29,6 +29,8 @@ pub struct MonteCarlo {
     pub deviation_error: Array1<f64>,
     /// mean of ℓ_i over the draws, (N,), loss
     pub sample_loss: Array1<f64>,
+    /// variance of ℓ_i over the draws (T − 1), (N,), loss²; of weighted draws it has no meaning
+    pub sample_variance: Array1<f64>,
     /// S² of the first n samples for each pilot size n, (m, T), loss²
     pub pilot_variance: Array2<f64>,
 }
@@ -143,6 +145,9 @@ pub struct MonteCarloRun {
     change: Means,
     deviation: Means,
     sample_loss: Vec<f64>,
+    /// ℓ_i at the first draw, around which squares are summed
+    origin: Vec<f64>,
+    sample_squares: Vec<f64>,
     loss_variance: Vec<f64>,
     mean_loss: Vec<f64>,
     /// (T, m), flat
@@ -160,6 +165,8 @@ impl MonteCarloRun {
             change: Means::new(sampling, sizes.len()),
             deviation: Means::new(sampling, n_samples - 1),
             sample_loss: vec![0.0; n_samples],
+            origin: vec![0.0; n_samples],
+            sample_squares: vec![0.0; n_samples],
             loss_variance: vec![],
             mean_loss: vec![],
             pilot_variance: vec![],
@@ -241,6 +248,12 @@ impl MonteCarloRun {
             self.deviation.add(state.t, range.start + skipped - 1, &state.added[skipped..]);
             let own = &mut self.sample_loss[range.clone()];
             own.iter_mut().zip(&state.losses).for_each(|(sum, loss)| *sum += loss);
+            let origin = &mut self.origin[range.clone()];
+            if state.t == 0 {
+                origin.copy_from_slice(&state.losses);
+            }
+            let squares = self.sample_squares[range.clone()].iter_mut().zip(&state.losses).zip(origin);
+            squares.for_each(|((sum, loss), origin)| *sum += (loss - *origin) * (loss - *origin));
         }
     }
 
@@ -320,7 +333,13 @@ impl MonteCarloRun {
         let (delta, standard_error) = self.change.finish(t);
         let (deviation, deviation_error) = self.deviation.finish(t);
         let by_draw = Array2::from_shape_vec((t, self.pilot_sizes.len()), self.pilot_variance);
+        let draws = t as f64;
+        let variance = |((square, sum), origin): ((&f64, &f64), &f64)| {
+            ((square - (sum - draws * origin).powi(2) / draws) / (draws - 1.0)).max(0.0)
+        };
+        let sums = self.sample_squares.iter().zip(&self.sample_loss).zip(&self.origin);
         MonteCarlo {
+            sample_variance: sums.map(variance).collect(),
             prefix_sizes: self.sizes,
             delta,
             standard_error,
@@ -349,6 +368,21 @@ pub fn monte_carlo<R: Real>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_variance_of_each_sample_is_that_of_its_losses() {
+        let loss = |t: usize, i: usize| 1e3 + ((t * 7 + i * i) as f64 * 0.9).sin();
+        let (draws, n) = (9, 5);
+        let mut run = MonteCarloRun::new(n, 1, Sampling::Plain, &[]);
+        for t in 0..draws {
+            run.add_row(&(0..n).map(|i| loss(t, i)).collect::<Vec<_>>());
+        }
+        for (i, found) in run.finish().sample_variance.iter().enumerate() {
+            let expected = Array1::from_shape_fn(draws, |t| loss(t, i) - 1e3).var(1.0);
+            // Losses of 1000 are known to 1e-13, their differences of order 1 so too.
+            assert!((found / expected - 1.0).abs() <= 1e-11, "{found} {expected}");
+        }
+    }
 
     #[test]
     fn means_have_the_error_of_their_groups() {

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayView1};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use statrs::distribution::{ContinuousCDF, Normal};
@@ -119,6 +119,12 @@ impl Proposal {
         let (log, excess) = (z.ncols() as f64 * self.scale.ln(), (self.scale * self.scale - 1.0) / 2.0);
         z.outer_iter().map(|z| (log - excess * z.dot(&z)).exp()).collect()
     }
+}
+
+/// θ of standard normal `z` (T, d): σ times it, and times the deviation of each direction where it has its own.
+pub fn spread(z: Array2<f64>, sigma: f64, deviations: &[f64]) -> Array2<f64> {
+    let theta = z * sigma;
+    if deviations.is_empty() { theta } else { theta * &ArrayView1::from(deviations) }
 }
 
 /// A seed per replicate, from streams of `seed` that no draw of [`Sampling::Plain`] takes.

@@ -49,6 +49,8 @@ pub struct TheoryVariances {
 pub struct Theory {
     dim: usize,
     sigma: f64,
+    /// of θ along each direction in units of σ; empty: 1 along all
+    deviations: Vec<f64>,
     /// prefix means of `(c_i, g_i, h_i)`, flat
     running: Vec<PrefixMean>,
     /// variances of the same
@@ -67,6 +69,7 @@ impl Theory {
         Self {
             dim,
             sigma,
+            deviations: vec![],
             running: vec![PrefixMean::new(step); width],
             moments: vec![Moments::default(); width],
             trace: Moments::default(),
@@ -76,8 +79,16 @@ impl Theory {
         }
     }
 
+    /// The same for `θ_i ~ N(0, σ² s_i²)` with `deviations` s (d,).
+    #[must_use]
+    pub fn along(self, deviations: &[f64]) -> Self {
+        Self { deviations: deviations.to_vec(), ..self }
+    }
+
     /// The next samples, with at least `dim` directions.
     pub fn take(&mut self, samples: &SampleDerivatives) {
+        let in_units = (!self.deviations.is_empty()).then(|| samples.in_units_of(&self.deviations));
+        let samples = in_units.as_ref().unwrap_or(samples);
         (0..samples.loss.len()).for_each(|i| self.take_one(samples, i));
     }
 
@@ -113,12 +124,20 @@ impl Theory {
         TheoryCurves { diagonal, quadratic, second_order }
     }
 
+    /// `σ² Σ_a s_a² Var_i g_ia`: variance over the samples and the draws of the linear part of ℓ_i, loss².
+    ///
+    /// Where s is the posterior's, `s_a² = 1/(N λ_a)`, it is `tr(H⁻¹ C)/N` in these directions, C the covariance of the slopes:
+    /// the gap between test and training loss by Takeuchi's information criterion (1976).
+    pub fn linear_variance(&self) -> f64 {
+        self.sigma.powi(2) * self.moments[1..=self.dim].iter().map(Moments::variance).sum::<f64>()
+    }
+
     /// The order averages of the theories: `E_order` of a product of running-mean differences is the sample covariance
     /// of the two times `(1/k − 1/(k+s))` (`docs/method.md`, 1.3).
     pub fn variances(&self) -> TheoryVariances {
         let (d, sigma) = (self.dim, self.sigma);
         let variances = self.moments.iter().map(Moments::variance).collect::<Vec<_>>();
-        let (loss, slopes, entries) = (variances[0], &variances[1..=d], &variances[1 + d..]);
+        let (loss, entries) = (variances[0], &variances[1 + d..]);
         let trace = self.trace.variance();
         let loss_with_trace = (self.loss_and_trace.variance() - loss - trace) / 2.0;
         let quartic = |squares: f64| sigma.powi(4) / 4.0 * (2.0 * squares + trace);
@@ -126,10 +145,7 @@ impl Theory {
         TheoryVariances {
             diagonal: quartic(entries.iter().step_by(d + 1).sum()),
             quadratic,
-            second_order: quadratic
-                + sigma.powi(2) * slopes.iter().sum::<f64>()
-                + loss
-                + sigma.powi(2) * loss_with_trace,
+            second_order: quadratic + self.linear_variance() + loss + sigma.powi(2) * loss_with_trace,
         }
     }
 }
@@ -181,6 +197,38 @@ mod tests {
                 assert!((found / closed - 1.0).abs() <= 1e-12, "{found} {closed}");
             }
         }
+    }
+
+    /// In units of their deviations s, draws are standard normal: slopes are s_a g_a, curvatures s_a s_b h_ab.
+    #[test]
+    fn deviations_are_units_of_the_directions() {
+        let wave = |i: usize| ((i * i + 1) as f64 * 0.61).sin();
+        let curvature = Array3::from_shape_fn((7, 3, 3), |(i, a, b)| wave(7 * i + 3 * a.max(b) + a.min(b)));
+        let samples = SampleDerivatives {
+            loss: Array1::from_shape_fn(7, |i| wave(i + 40)),
+            slope: Array2::from_shape_fn((7, 3), |(i, a)| wave(2 * i + a + 90)),
+            curvature,
+        };
+        let v = |theory: Theory| {
+            let mut theory = theory;
+            theory.take(&samples);
+            (theory.variances(), theory.linear_variance())
+        };
+        let (alike, linear) = v(Theory::new(2, 0.5, 1));
+        let (own, of_own) = v(Theory::new(2, 1.0, 1).along(&[0.5, 0.5]));
+        assert!(
+            (alike.second_order / own.second_order - 1.0).abs() <= 1e-14
+                && (linear / of_own - 1.0).abs() <= 1e-14
+        );
+        // Of one direction alone, in the third of which nothing moves.
+        let (first, linear) = v(Theory::new(1, 0.5, 1));
+        let (own, of_own) = v(Theory::new(2, 1.0, 1).along(&[0.5, 0.0]));
+        assert!(
+            (first.second_order / own.second_order - 1.0).abs() <= 1e-14
+                && (linear / of_own - 1.0).abs() <= 1e-14
+        );
+        let expected = 0.25 * samples.slope.column(0).var_axis(Axis(0), 1.0).into_scalar();
+        assert!((linear / expected - 1.0).abs() <= 1e-14, "{linear} {expected}");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use ndarray::linalg::general_mat_mul;
-use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, Dim, Zip, s};
+use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, Axis, Dim, Zip, s};
 use rayon::prelude::*;
 
 use crate::numeric::real::Real;
@@ -24,6 +24,19 @@ pub struct SampleDerivatives {
     pub slope: Array2<f64>,
     /// `h_i = Pᵀ∇²ℓ_i(w*)P`, (N, d, d), loss per squared parameter unit
     pub curvature: Array3<f64>,
+}
+
+impl SampleDerivatives {
+    /// The same for coordinates `θ_a / s_a` with `deviations` s, in their first directions alone.
+    pub fn in_units_of(&self, deviations: &[f64]) -> Self {
+        let (d, units) = (deviations.len(), ArrayView1::from(deviations));
+        let square = &units.insert_axis(Axis(1)) * &units;
+        Self {
+            loss: self.loss.clone(),
+            slope: self.slope.slice(s![.., ..d]).to_owned() * units,
+            curvature: self.curvature.slice(s![.., ..d, ..d]).to_owned() * square,
+        }
+    }
 }
 
 /// Blocks whose derivatives are held at once: enough for many threads, little memory.

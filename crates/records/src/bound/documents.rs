@@ -50,8 +50,11 @@ pub struct SettingTheory {
     pub basis: BasisName,
     /// d
     pub dim: usize,
-    /// σ, parameter units
+    /// σ, parameter units; 1 where `deviations` are there
     pub sigma: f64,
+    /// (d,), standard deviations of θ in parameter units, where each direction has its own (`sigma: posterior`)
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deviations: Vec<f64>,
     /// T
     pub draws: usize,
     /// how they were taken
@@ -65,8 +68,20 @@ pub struct SettingTheory {
     pub mean_loss: LossValue,
     /// of Δ_k ~ k^value; null where too few prefixes
     pub exponent: Option<Exponent>,
+    /// with `sigma: posterior` alone
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap: Option<Gap>,
     /// empty for settings on other bases, and where no measured Δ_k is above 0
     pub theories: Vec<Theory>,
+}
+
+/// What the posterior of one network says of the gap between its test and its training loss (docs/method.md, section 7).
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Gap {
+    /// Σ_i Var_θ ℓ_i over N: by the functional variance of WAIC (Watanabe 2010) over the draws
+    pub by_draws: LossValue,
+    /// tr(H⁻¹ C) over N in the d directions, C the covariance of the samples' slopes: by Takeuchi's criterion (1976)
+    pub by_trace: LossValue,
 }
 
 /// One theory beside Monte Carlo.

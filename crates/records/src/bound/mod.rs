@@ -5,7 +5,7 @@ mod params;
 mod rows;
 
 pub use documents::{
-    AtSigma, Comparison, Exponent, Holds, MethodAtSigma, Pilot, Pilots, PredictedSize, SettingTheory,
+    AtSigma, Comparison, Exponent, Gap, Holds, MethodAtSigma, Pilot, Pilots, PredictedSize, SettingTheory,
     SizeInterval, Status, Sufficient, SufficientRow, SweepFindings, Theory, TheoryAtSigma, TheoryDocument,
     Uncertain,
 };

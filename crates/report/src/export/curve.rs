@@ -96,9 +96,10 @@ impl Curve {
             let (k, delta) = columns(&thin(&curve.sizes, |i| curve.values[i]));
             DrawnTheory { name: t.name.clone(), k, delta }
         };
+        let posterior = if s.found.deviations.is_empty() { "" } else { ", posterior" };
         Self {
             title: title.to_owned(),
-            family: format!("{}, d = {}", named(s.basis), s.found.dim),
+            family: format!("{}, d = {}{posterior}", named(s.basis), s.found.dim),
             sigma: s.found.sigma,
             n_samples: e.n_samples,
             step: e.step,

@@ -74,7 +74,9 @@ const COLUMNS: [Column; 8] = [
     column("directions", |_, own| {
         Some(own.basis.map_or_else(|| own.dim.to_string(), |basis| format!("{} {}", own.dim, name_of(basis))))
     }),
-    column("σ", |_, own| Some(short(own.sigma))),
+    column("σ", |_, own| {
+        Some(if own.deviations.is_empty() { short(own.sigma) } else { "posterior".to_owned() })
+    }),
     Column { of_experiment: true, ..column("samples N", |s, _| Some(grouped(s.n_samples))) },
     Column { of_experiment: true, ..column("step s", |s, _| Some(grouped(s.step))) },
     column("V (loss²)", |_, own| {

@@ -88,8 +88,11 @@ pub struct SettingSummary {
     pub basis: Option<BasisName>,
     /// d
     pub dim: usize,
-    /// σ, parameter units
+    /// σ, parameter units; 1 where `deviations` are there
     pub sigma: f64,
+    /// (d,), standard deviations of θ in parameter units, where each direction has its own (`sigma: posterior`)
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deviations: Vec<f64>,
     /// T
     pub draws: usize,
     /// V, squared unit of the loss: Δ_k averaged over orders is V (1/k − 1/(k+s)); of a family the mean over replicas
@@ -107,6 +110,7 @@ impl SettingSummary {
             basis: Some(found.basis),
             dim: found.dim,
             sigma: found.sigma,
+            deviations: found.deviations.clone(),
             draws: found.draws,
             variance: found.v.variance,
             variance_interval: Some([found.v.low, found.v.high]),
@@ -206,6 +210,7 @@ pub fn of_family(
             basis: None,
             dim: shape.dim,
             sigma: shape.sigma,
+            deviations: vec![],
             draws: shape.draws,
             variance: last.variance.mean,
             variance_interval: None,

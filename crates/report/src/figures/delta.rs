@@ -11,7 +11,7 @@ use crate::plot::panel::{DRAWN_POINTS, Style, delta_axes, line, thin};
 use crate::read::bound::Setting;
 use crate::read::eigen::Basis;
 use crate::read::experiment::Experiment;
-use crate::text::directions::{describe, described_directions, named, placed};
+use crate::text::directions::{describe, described_directions, named, placed, spread};
 use crate::text::fact::{Fact, fact};
 use crate::text::numbers::short;
 use crate::text::paper;
@@ -64,7 +64,7 @@ fn deltas(e: &Experiment, name: &str, title: &str, settings: &[&Setting], compar
         delta_axes("Δ_k · k²", &format!("Δ_k k² ({} samples²)", e.unit.squared)),
     ];
     for (colour, s) in settings.iter().enumerate() {
-        let label = format!("d = {}, σ = {}", s.found.dim, short(s.found.sigma));
+        let label = format!("d = {}, {}", s.found.dim, spread(s));
         // One entry of the legend is for the laws of all settings; the right panel has the colours of the left.
         let law_label = if colour + 1 == settings.len() { "average over orders" } else { "" };
         for (panel, power, label, law_label) in [(0, 0, label.as_str(), law_label), (1, 2, "", "")] {
@@ -103,6 +103,7 @@ fn facts(settings: &[&Setting], unit: &Unit) -> Vec<Fact> {
 /// Mean of Δ_k m², m = k/64, over the second half of the prefix sizes beside the paper's, where it has such directions.
 fn plateau(e: &Experiment, s: &Setting) -> Option<[Fact; 3]> {
     let paper = match s.basis {
+        _ if !s.found.deviations.is_empty() => return None,
         basis
             if basis.is_of_the_paper()
                 && s.found.dim == 1

@@ -7,9 +7,8 @@ use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, delta_axes, line, thin};
 use crate::read::bound::Setting;
 use crate::read::experiment::Experiment;
-use crate::text::directions::describe;
+use crate::text::directions::{describe, spread};
 use crate::text::fact::{Fact, fact, number};
-use crate::text::numbers::short;
 use crate::text::paper;
 use crate::text::verdicts::bound;
 
@@ -20,7 +19,7 @@ pub fn theory(e: &Experiment, s: &Setting, compare: bool) -> Result<Figure> {
         lines: vec![line("Monte Carlo", thin(&e.sizes, |i| s.delta[i]), Style::Solid, 0)],
         band: edge(-1.0).into_iter().zip(edge(1.0)).map(|(l, h)| (l.0, l.1, h.1)).collect(),
         ..delta_axes(
-            &format!("Theory and Monte Carlo, d = {}, σ = {}", s.found.dim, short(s.found.sigma)),
+            &format!("Theory and Monte Carlo, d = {}, {}", s.found.dim, spread(s)),
             &format!("Δ_k ({})", e.unit.squared),
         )
     };

@@ -47,10 +47,19 @@ pub fn describe(s: &Setting) -> String {
     format!("{} ({})", described_directions(s), count(s.found.draws, "draw"))
 }
 
+/// How far the draws of a setting go.
+pub fn spread(s: &Setting) -> String {
+    if s.found.deviations.is_empty() {
+        format!("σ = {}", short(s.found.sigma))
+    } else {
+        "the posterior's width".into()
+    }
+}
+
 /// Directions and σ of a setting.
 pub fn described_directions(s: &Setting) -> String {
     let direction = format!("{} direction", named(s.basis));
-    format!("{} at σ = {}", count(s.found.dim, &direction), short(s.found.sigma))
+    format!("{} at {}", count(s.found.dim, &direction), spread(s))
 }
 
 #[cfg(test)]
