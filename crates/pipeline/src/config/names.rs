@@ -4,7 +4,7 @@ use records::stages;
 use serde_yaml::Value;
 
 /// Targets of the Makefile that are no experiments.
-const TARGETS: [&str; 19] = [
+const TARGETS: [&str; 20] = [
     "all",
     "bench",
     "browser",
@@ -23,6 +23,7 @@ const TARGETS: [&str; 19] = [
     "status",
     "test",
     "test-python",
+    "verify",
     "FORCE",
 ];
 
