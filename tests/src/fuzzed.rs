@@ -138,8 +138,22 @@ pub fn cifar(bytes: &[u8]) {
 /// Names of layers and their shapes, two bytes an array: which of them is which layer of a network of 2, 3 and 2 units.
 pub fn weights(bytes: &[u8]) {
     const NAMES: [&str; 16] = [
-        "W1", "b1", "W2", "b2", "0.weight", "0.bias", "2.weight", "2.bias", "fc.weight", "fc.bias", "out.weight",
-        "out.bias", "0.running_mean", "weight", "bias", "W0",
+        "W1",
+        "b1",
+        "W2",
+        "b2",
+        "0.weight",
+        "0.bias",
+        "2.weight",
+        "2.bias",
+        "fc.weight",
+        "fc.bias",
+        "out.weight",
+        "out.bias",
+        "0.running_mean",
+        "weight",
+        "bias",
+        "W0",
     ];
     let (Some((&first, rest)), lengths) = (bytes.split_first(), [0, 1, 2, 3]) else { return };
     let mut named = std::collections::BTreeMap::new();
@@ -202,6 +216,9 @@ pub fn manifest(bytes: &[u8]) {
     if let Ok(manifest) = Manifest::parse(text) {
         let again = serde_json::to_string(&manifest).expect("plain JSON");
         let again = Manifest::parse(&again).expect("what was written");
-        assert_eq!((again.content_hash(), again.sealed().sha256), (manifest.content_hash(), manifest.sealed().sha256));
+        assert_eq!(
+            (again.content_hash(), again.sealed().sha256),
+            (manifest.content_hash(), manifest.sealed().sha256)
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! What lies in the folder of all results: the folders of stages, and what does not belong there.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
 use records::stages;
@@ -61,7 +61,8 @@ pub fn walk(artifacts: &Path, asked: &[String]) -> Result<Found> {
     let mut found = Found::default();
     for name in asked {
         let dir = artifacts.join(name);
-        if !dir.is_dir() {
+        let is_within = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+        if !is_within || !dir.is_dir() {
             let message = format!("{}: no results of {name}", artifacts.display());
             return Err(Failure::input(message, format!("run `make {name}` first, or leave it out")).into());
         }
