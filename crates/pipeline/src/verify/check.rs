@@ -40,38 +40,18 @@ pub fn all(stages: &[StageFolder]) -> Result<Vec<Option<Checked>>> {
     let mut checked = vec![];
     let mut jobs = vec![];
     for (i, (stage, manifest)) in stages.iter().zip(&manifests).enumerate() {
-        let dir = stage.dir.join(stage.stage);
+        let manifest = manifest.as_ref();
         let mut faults = vec![];
         match manifest {
             Ok(Some(manifest)) => {
                 faults.extend(of_manifest(stage, manifest));
-                faults.extend(foreign(stage, &dir, manifest)?);
-                for (file, output) in &manifest.outputs {
-                    let path = dir.join(file);
-                    match path.symlink_metadata() {
-                        Ok(there) if there.is_file() => {
-                            jobs.push(Job { stage: i, path, output, bytes: there.len() })
-                        }
-                        there => faults.push(not_a_file(stage, &path, there)),
-                    }
-                }
+                faults.extend(foreign(stage, manifest)?);
+                faults.extend(list(i, stage, manifest, &mut jobs));
             }
-            Ok(None) => {
-                let path = Manifest::path(&stage.dir, stage.stage);
-                faults.push(fault(
-                    stage,
-                    FaultKind::Missing,
-                    &path,
-                    "the folder is there without it".to_owned(),
-                ));
-            }
-            Err(error) => {
-                let path = Manifest::path(&stage.dir, stage.stage);
-                let reason = error.to_string().replacen(&format!("{}: ", path.display()), "", 1);
-                faults.push(fault(stage, FaultKind::Damaged, &path, reason));
-            }
+            Ok(None) => faults.push(without_manifest(stage, None)),
+            Err(error) => faults.push(without_manifest(stage, Some(error))),
         }
-        let manifest = manifest.as_ref().ok().and_then(Option::as_ref);
+        let manifest = manifest.ok().and_then(Option::as_ref);
         checked.push(Checked {
             manifest: manifest.and_then(|m| m.sha256.clone()),
             files: manifest.map_or(0, |m| m.outputs.len()),
@@ -79,20 +59,50 @@ pub fn all(stages: &[StageFolder]) -> Result<Vec<Option<Checked>>> {
             faults,
         });
     }
-    // The largest first, so that none of them is left for one thread at the end.
-    jobs.sort_by_key(|job| std::cmp::Reverse(job.bytes));
-    let mebibytes = jobs.iter().map(|job| job.bytes >> 20).sum::<u64>();
-    let progress = Progress::new(usize::try_from(mebibytes).unwrap_or(usize::MAX), "verify: MiB");
-    let found = jobs.par_iter().with_max_len(1).map(|job| {
-        let found = other_hash(&stages[job.stage], job);
-        progress.add(usize::try_from(job.bytes >> 20).unwrap_or(usize::MAX));
-        found
-    });
-    for (job, fault) in jobs.iter().zip(found.collect::<Vec<_>>()) {
-        checked[job.stage].bytes += job.bytes;
-        checked[job.stage].faults.extend(fault);
+    for (stage, bytes, fault) in hash_all(stages, jobs) {
+        checked[stage].bytes += bytes;
+        checked[stage].faults.extend(fault);
     }
     Ok(stages.iter().zip(checked).map(|(stage, checked)| settled(stage, checked)).collect())
+}
+
+/// Adds the files of a stage, the `i`-th, to those to hash; the faults of those that are none.
+fn list<'a>(i: usize, stage: &StageFolder, manifest: &'a Manifest, jobs: &mut Vec<Job<'a>>) -> Vec<Fault> {
+    let mut faults = vec![];
+    for (file, output) in &manifest.outputs {
+        let path = stage.dir.join(stage.stage).join(file);
+        match path.symlink_metadata() {
+            Ok(there) if there.is_file() => jobs.push(Job { stage: i, path, output, bytes: there.len() }),
+            there => faults.push(not_a_file(stage, &path, there)),
+        }
+    }
+    faults
+}
+
+/// The stage, the bytes and the fault of each file.
+fn hash_all(stages: &[StageFolder], mut jobs: Vec<Job>) -> Vec<(usize, u64, Option<Fault>)> {
+    // The largest first, so that none of them is left for one thread at the end.
+    jobs.sort_by_key(|job| std::cmp::Reverse(job.bytes));
+    let mebibytes = |bytes: u64| usize::try_from(bytes >> 20).unwrap_or(usize::MAX);
+    let progress = Progress::new(mebibytes(jobs.iter().map(|job| job.bytes).sum()), "verify: MiB");
+    let hashed = jobs.par_iter().with_max_len(1).map(|job| {
+        let fault = other_hash(&stages[job.stage], job);
+        progress.add(mebibytes(job.bytes));
+        (job.stage, job.bytes, fault)
+    });
+    hashed.collect()
+}
+
+/// A folder without a manifest, or with one that cannot be read.
+fn without_manifest(stage: &StageFolder, error: Option<&store::Error>) -> Fault {
+    let path = Manifest::path(&stage.dir, stage.stage);
+    match error {
+        None => fault(stage, FaultKind::Missing, &path, "the folder is there without it".to_owned()),
+        Some(error) => {
+            let reason = error.to_string().replacen(&format!("{}: ", path.display()), "", 1);
+            fault(stage, FaultKind::Damaged, &path, reason)
+        }
+    }
 }
 
 /// What was found, unless the results were being replaced at that time.
@@ -145,12 +155,13 @@ fn other_hash(stage: &StageFolder, job: &Job) -> Option<Fault> {
 }
 
 /// Whatever else lies in the folder. A link is not followed.
-fn foreign(stage: &StageFolder, dir: &Path, manifest: &Manifest) -> Result<Vec<Fault>> {
+fn foreign(stage: &StageFolder, manifest: &Manifest) -> Result<Vec<Fault>> {
+    let dir = stage.dir.join(stage.stage);
     let outputs = manifest.outputs.keys().map(|file| dir.join(file)).collect::<BTreeSet<_>>();
     let folders = outputs.iter().flat_map(|path| path.ancestors().skip(1).take_while(|a| *a != dir));
     let folders = folders.map(Path::to_owned).collect::<BTreeSet<_>>();
     let manifest = Manifest::path(&stage.dir, stage.stage);
-    let mut open = vec![dir.to_owned()];
+    let mut open = vec![dir];
     let mut found = vec![];
     while let Some(dir) = open.pop() {
         for (path, _) in entries(&dir)? {
