@@ -23,7 +23,7 @@ SHELL     := /bin/bash
 
 # EXPERIMENTS, FAMILIES and their members, and the edges between experiments: params lists them, since it reads the YAML as
 # the stages do. make includes the list, and begins again where it changed.
-ifneq ($(filter-out full help setup browser man schema check doc test test-python clean-%,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out full help setup browser man schema check deny audit fuzz doc test test-python verify clean-%,$(or $(MAKECMDGOALS),all)),)
 # Missing, it begins empty: make says a line of its own of a missing file, beside the error that kept it from being made.
 $(if $(wildcard $(A)/experiments.mk),,$(shell mkdir -p $(A) && touch $(A)/experiments.mk))
 include $(A)/experiments.mk
@@ -105,7 +105,7 @@ $(A)/params.checked: $(BIN)/params FORCE
 	@$(BIN)/params $(places) && touch $@
 
 # cargo knows what to build; a binary that it leaves alone keeps its time.
-BINARIES := $(STAGES:%=$(BIN)/%) $(BIN)/family $(BIN)/params $(BIN)/status
+BINARIES := $(STAGES:%=$(BIN)/%) $(BIN)/family $(BIN)/params $(BIN)/status $(BIN)/verify
 $(BINARIES) &: FORCE | setup
 	@cargo build --release --locked --quiet --workspace --exclude bench --exclude pipeline-tests
 $(BIN)/bench: FORCE | setup
@@ -129,6 +129,10 @@ setup:
 ## make status         each experiment and stage: fresh, stale because of what, missing, running; make status EXPERIMENTS=mnist
 status: $(BINARIES)
 	@$(BIN)/status $(places) $(if $(filter command,$(origin EXPERIMENTS)),$(EXPERIMENTS))
+## make verify         every file of every experiment beside its manifest: damaged, missing, foreign, left over, and what to run;
+##                     make verify EXPERIMENTS=mnist
+verify: $(BINARIES)
+	@$(BIN)/verify $(places) $(if $(filter command,$(origin EXPERIMENTS)),$(EXPERIMENTS)) $(filter -q,$(Q))
 ## make dry-run        what would run, its flops, memory and estimated time; make dry-run EXPERIMENTS=mnist (make -n builds all the same)
 dry-run: $(BINARIES)
 	@for e in $(SUBJECTS); do for s in $(STAGES); do \
@@ -208,11 +212,31 @@ check: | setup
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 	cargo test --release --workspace --lib --bins --locked --quiet
+## make fuzz           the fuzzers of fuzz/, FUZZ_SECONDS (60) for each format: what they find becomes a file of fuzz/corpus, which
+##                     make test reads again; needs the nightly compiler and cargo-fuzz
+FUZZ_SECONDS ?= 60
+FUZZERS      := $(notdir $(basename $(wildcard fuzz/fuzz_targets/*.rs)))
+fuzz: | setup
+	@$(call cargo_tool,fuzz)
+	@for name in $(FUZZERS); do mkdir -p target/fuzz/$$name && \
+	  nice cargo +nightly fuzz run --target-dir target/fuzz/build $$name target/fuzz/$$name fuzz/corpus/$$name -- \
+	  -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -malloc_limit_mb=1200 -timeout=20 -print_final_stats=1 || exit; done
+## make deny           licences, sources and bans of everything that is linked: deny.toml; needs cargo-deny
+deny:
+	@$(call cargo_tool,deny)
+	cargo deny --locked --offline check licenses sources bans
+## make audit          known vulnerabilities of the same, from a list that is fetched
+audit:
+	@$(call cargo_tool,deny)
+	cargo deny --locked check advisories
+cargo_tool = command -v cargo-$(1) >/dev/null || \
+	  { echo "error: cargo-$(1) is missing; install it: cargo install cargo-$(1) --locked" >&2; exit 3; }
 ## make doc            the documentation of every crate, in target/doc
 doc: | setup
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 ## make clean-<experiment>      removes the artifacts of one experiment, and its links
 clean-%:
+	@case '$(subst ','\'',$*)' in .*|*/.*|/*|*//*) echo "error: clean-$*: no name of an experiment" >&2; exit 2;; esac
 	rm -rf $(A)/$*
 	@[ ! -d $(A) ] || { [ -x $(BIN)/report ] && $(BIN)/report --index $(A); } || rm -f $(A)/index.html $(A)/compare.html
 ## make help           this list
@@ -221,4 +245,4 @@ help: ; @sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 .DEFAULT:
 	@$(BIN)/params $(places) --unknown '$(subst ','\'',$@)'
 
-.PHONY: all full scale quick setup bench browser status dry-run man schema test test-python check doc help $(STAGES) $(EXPERIMENTS) FORCE
+.PHONY: all full scale quick setup bench browser status verify dry-run deny audit fuzz man schema test test-python check doc help $(STAGES) $(EXPERIMENTS) FORCE

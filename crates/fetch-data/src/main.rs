@@ -1,16 +1,14 @@
 //! `fetch-data`: samples from wherever they can be had, checked, in one stored order.
 
-mod error;
-mod format;
 mod order;
 mod source;
-mod split;
 mod write;
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use fetch_data::{error, format, split};
 use pipeline::shell::{Stage, StageContext};
 use records::{Dataset, FetchData};
 

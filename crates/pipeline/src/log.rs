@@ -45,6 +45,7 @@ where
     ) -> std::fmt::Result {
         let mut text = String::new();
         ctx.field_format().format_fields(tracing_subscriber::fmt::format::Writer::new(&mut text), event)?;
+        let text = plain(&text);
         let (colour, prefix) = match *event.metadata().level() {
             Level::ERROR if text.starts_with("hint:") => ("", ""),
             Level::ERROR => ("\x1b[1;31m", "error: "),
@@ -56,6 +57,23 @@ where
         }
         writeln!(writer, "{prefix}{text}")
     }
+}
+
+/// The text without what a terminal would obey. A name in a file of the user may contain such: it is shown as `\u{1b}`. Lines
+/// that the program begins are indented; another line break is shown as `\n`, so that no name can begin a line of its own.
+pub fn plain(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        match c {
+            '\n' if rest.as_str().starts_with("  ") => shown.push(c),
+            '\t' => shown.push(c),
+            c if c.is_control() || turns => shown.extend(c.escape_default()),
+            c => shown.push(c),
+        }
+    }
+    shown
 }
 
 /// A number of things in words: `1 setting`, `2 settings`; for a noun whose plural takes an s.
@@ -108,4 +126,17 @@ pub(crate) fn error_json(stage: &str, experiment: &str, error: &anyhow::Error) -
         "hint": hint,
         "exit_code": exit_code,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_printed() {
+        let hostile = "\u{1b}]0;title\u{7}\u{1b}[31mred\u{9b}2J\u{8}\u{7f}\r";
+        assert_eq!(plain(hostile), "\\u{1b}]0;title\\u{7}\\u{1b}[31mred\\u{9b}2J\\u{8}\\u{7f}\\r");
+        assert_eq!(plain("x\nerror: it is fine\u{202e}"), "x\\nerror: it is fine\\u{202e}");
+        assert_eq!(plain("größe Δ_k\tθ\n  a reason"), "größe Δ_k\tθ\n  a reason");
+    }
 }

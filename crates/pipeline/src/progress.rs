@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
-use crate::log::is_live;
+use crate::log::{is_live, plain};
 
 /// Between two lines of a log.
 const LOG_EVERY: Duration = Duration::from_secs(10);
@@ -52,6 +52,7 @@ impl Progress {
     }
 
     fn of(length: Length, label: &str) -> Self {
+        let label = plain(label);
         let flags = std::env::var("MAKEFLAGS").unwrap_or_default();
         let draws = is_live(&std::io::stderr()) && tracing::enabled!(tracing::Level::INFO);
         let bar = (draws && !several_jobs(&flags)).then(|| {
@@ -68,17 +69,10 @@ impl Progress {
                 let _ = write!(text, "{:.1}/s", state.per_sec());
             };
             let style = ProgressStyle::with_template(template).expect("a valid template");
-            bar.with_style(style.with_key("rate", rate)).with_message(label.to_owned())
+            bar.with_style(style.with_key("rate", rate)).with_message(label.clone())
         });
         let now = Instant::now();
-        Self {
-            label: label.to_owned(),
-            length,
-            done: AtomicU64::new(0),
-            begun: now,
-            bar,
-            last_line: Mutex::new(now),
-        }
+        Self { label, length, done: AtomicU64::new(0), begun: now, bar, last_line: Mutex::new(now) }
     }
 
     /// How many items are finished.

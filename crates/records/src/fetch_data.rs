@@ -78,6 +78,7 @@ pub struct FetchData {
     /// URLs of directories with the gzipped files of the data set, tried in order; empty: those known to work.
     pub mirrors: Vec<String>,
     /// Seconds until an unanswered mirror is given up.
+    #[schemars(range(max = 86_400))]
     pub timeout_seconds: u64,
     /// The user's own arrays, for `dataset: files`.
     pub files: Option<OwnFiles>,
@@ -101,6 +102,7 @@ pub struct FetchData {
     /// Shape [channels, height, width] of a sample, for convolutions and pools; null: as the data set has it, or as the axes of
     /// X say: (N, C, H, W), or (N, H, W) for one channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(inner(range(max = 65_536)))]
     pub image: Option<[usize; 3]>,
     /// Of records with two labels (`cifar-100`): which is the class; null: the fine one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

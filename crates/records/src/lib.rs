@@ -19,6 +19,7 @@ pub mod stages;
 pub mod stream;
 pub mod train;
 pub mod units;
+pub mod verified;
 pub mod whole;
 
 pub use answer::Answer;

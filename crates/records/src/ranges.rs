@@ -75,6 +75,10 @@ fn fits(choice: &Value, value: &Value) -> bool {
     }
 }
 
+/// What a count may be where its field says no less. Beyond any use, and small enough that the product of two counts and a few
+/// bytes is a number of the machine.
+const LARGEST_COUNT: f64 = (1_u64 << 30) as f64;
+
 struct Limits {
     least: Option<f64>,
     above: Option<f64>,
@@ -86,7 +90,9 @@ impl Limits {
     fn of_number(schema: &Value) -> Self {
         let [least, above, most, below] = ["minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"]
             .map(|limit| schema[limit].as_f64());
-        Self { least, above, most, below }
+        // `usize` is a count; a seed is a `u64`, of which any will do.
+        let is_count = schema["format"] == "uint";
+        Self { least, above, most: most.or(is_count.then_some(LARGEST_COUNT)), below }
     }
 
     fn of_length(schema: &Value) -> Self {
@@ -107,6 +113,8 @@ fn within(key: &str, x: f64, limits: Limits) -> Result<(), Unfit> {
         && below.is_none_or(|limit| x < limit);
     Unfit::unless(ok, key, || {
         let word = |word: &str, limit: Option<f64>| limit.map(|limit| format!("{word} {limit}"));
+        // A limit that no field states is no news to those below it.
+        let most = most.filter(|&most| most < LARGEST_COUNT || x > most);
         let from = word("a number above", above).or_else(|| word("at least", least));
         let to = word("at most", most).or_else(|| word("below", below));
         let needed = from.into_iter().chain(to).collect::<Vec<_>>().join(" and ");
@@ -197,6 +205,16 @@ mod tests {
     fn each_kind_of_rule_names_key_value_and_need() {
         let bad = [
             ("/count", json!(1), "count: 1; at least 2 is needed"),
+            (
+                "/count",
+                json!(u64::MAX),
+                "count: 18446744073709552000; at least 2 and at most 1073741824 is needed",
+            ),
+            (
+                "/sizes",
+                json!([3, 1_u64 << 31]),
+                "sizes[1]: 2147483648; at least 3 and at most 1073741824 is needed",
+            ),
             ("/perhaps", json!(0), "perhaps: 0; at least 1 and at most 9 is needed"),
             ("/perhaps", json!(10), "perhaps: 10; at least 1 and at most 9 is needed"),
             ("/sigma", json!(0.0), "sigma: 0; a number above 0 is needed"),

@@ -8,7 +8,7 @@ use flate2::read::MultiGzDecoder;
 
 use crate::error::{Error, Result};
 use crate::header::Header;
-use crate::npy::{AnyArray, length_of, open, read_any_after};
+use crate::npy::{AnyArray, check_packed, length_of, open, read_any_after};
 use crate::{idx, npz};
 
 /// Shape and type of an array, without its numbers. In an archive it is the one that the path names, as `data.npz[x_train]`;
@@ -35,6 +35,9 @@ pub fn read(path: &Path, array: &str) -> Result<AnyArray> {
     };
     let name = path.display().to_string();
     let header = bytes.header(&name)?;
+    if let Some(packed) = bytes.packed {
+        check_packed(&header, &name, bytes.length, packed)?;
+    }
     let found = read_any_after(&header, &mut bytes.reader, &name, bytes.length)?;
     if bytes.is_idx && !bytes.reader.fill_buf().map_err(Error::system("read", path))?.is_empty() {
         return Err(Error::Format {
@@ -65,7 +68,7 @@ pub fn kind(path: &Path) -> Result<Kind> {
     Ok(match find(path, "")? {
         Found::Member(..) => Kind::Archive,
         Found::Bytes(bytes) if bytes.is_idx => Kind::Idx,
-        Found::Bytes(bytes) if bytes.length == u64::MAX => Kind::Packed,
+        Found::Bytes(bytes) if bytes.packed.is_some() => Kind::Packed,
         Found::Bytes(_) => Kind::Npy,
     })
 }
@@ -83,6 +86,8 @@ struct Bytes {
     reader: Box<dyn BufRead>,
     /// how many, where that is known before they are unpacked; otherwise the largest number
     length: u64,
+    /// bytes in the file, where it is packed
+    packed: Option<u64>,
     is_idx: bool,
 }
 
@@ -131,13 +136,13 @@ fn find<'a>(path: &'a Path, array: &'a str) -> Result<Found<'a>> {
     if first.starts_with(b"PK") {
         return Ok(Found::Member(path, array));
     }
-    let packed = first.starts_with(&[0x1f, 0x8b]);
-    let (reader, length): (Box<dyn BufRead>, _) = if packed {
+    let packed = first.starts_with(&[0x1f, 0x8b]).then_some(length);
+    let (reader, length): (Box<dyn BufRead>, _) = if packed.is_some() {
         (Box::new(BufReader::with_capacity(1 << 20, MultiGzDecoder::new(file))), u64::MAX)
     } else {
         (Box::new(file), length)
     };
-    let mut bytes = Bytes { reader, length, is_idx: false };
+    let mut bytes = Bytes { reader, length, packed, is_idx: false };
     bytes.is_idx = idx::is_idx(&first_bytes(&mut bytes.reader, path)?);
     Ok(Found::Bytes(bytes))
 }
@@ -226,6 +231,20 @@ mod tests {
         }
         let whole = packed(&idx(8, &[200], &(0..200).collect::<Vec<_>>()));
         assert!(read(&put(&dir, "x", &whole[..60]), "x").is_err());
+    }
+
+    /// A shape that zeros of a few bytes could fill: refused before they are unpacked.
+    #[test]
+    fn a_packed_bomb_is_refused_by_its_header() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = put(&dir, "x.gz", &packed(&idx(8, &[u32::MAX], &[0; 1000])));
+        let error = read(&path, "x").unwrap_err();
+        assert!(
+            error.to_string().contains("x.gz: would unpack") && error.to_string().contains("4294967295"),
+            "{error}"
+        );
+        let path = put(&dir, "y.gz", &packed(&idx(0x0e, &[1 << 27, 2], &[0; 1000])));
+        assert!(read(&path, "x").unwrap_err().to_string().contains("to 2147483648"));
     }
 
     #[test]

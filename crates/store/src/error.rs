@@ -80,6 +80,16 @@ pub enum Error {
         /// what that takes
         needs: String,
     },
+    /// A packed array would fill the memory.
+    #[error("{name}: would unpack {packed} bytes to {bytes}, more than a packed array may")]
+    Bomb {
+        /// which array
+        name: String,
+        /// bytes of its numbers, as its header says
+        bytes: u64,
+        /// bytes in the file
+        packed: u64,
+    },
     /// An archive has no such array.
     #[error("{}: no array {array:?}; it holds {found}", path.display())]
     NoArray {
@@ -128,6 +138,9 @@ impl Error {
             Self::TooLarge { .. } => "is it a mark for a missing value? Remove those rows first",
             Self::Axes { .. } => "reshape it in NumPy before numpy.save",
             Self::CutShort { .. } => "write or fetch the file again",
+            Self::Bomb { .. } => {
+                "if you trust it, save it unpacked: numpy.save(\"x.npy\", array); its rows are then read some at a time"
+            }
             Self::NoArray { .. } => {
                 "name the one that is meant: FILE.npz[NAME]; or save it under the name that is looked for: numpy.savez(path, name=array)"
             }

@@ -1,6 +1,5 @@
 //! SHA-256 of bytes, files and folders.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -8,6 +7,7 @@ use std::sync::OnceLock;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::regular;
 
 /// Is told of every mebibyte that was hashed.
 pub type Tick = Box<dyn Fn()>;
@@ -45,7 +45,7 @@ pub fn of_path(path: &Path) -> Result<String> {
         }
         return Ok(hex(&all.finalize()));
     }
-    let mut file = File::open(path).map_err(missing)?;
+    let mut file = regular::open(path).map_err(missing)?;
     let mebibytes = usize::try_from(file.metadata().map_err(missing)?.len() >> 20).unwrap_or(usize::MAX);
     let tick = WATCHER.get().and_then(|watcher| watcher(path, mebibytes));
     let mut hash = Sha256::new();

@@ -1,7 +1,7 @@
 //! Bytes on disk: arrays as `.npy`, `.npz` and `.safetensors`, manifests, and the folders of finished stages. No YAML, no
 //! command line, no mathematics.
 //!
-//! Lowest first: [`error`] < [`hash`] < `header` < `idx`, [`npy`] < [`rows`] < [`npz`], [`safetensors`] < [`arrays`]; [`manifest`] < [`artifact`].
+//! Lowest first: [`error`] < [`regular`], [`packed`] < [`hash`] < `header` < `idx`, [`npy`] < [`rows`] < [`npz`], [`safetensors`] < [`arrays`]; [`manifest`] < [`artifact`].
 
 pub mod arrays;
 pub mod artifact;
@@ -12,6 +12,8 @@ mod idx;
 pub mod manifest;
 pub mod npy;
 pub mod npz;
+pub mod packed;
+pub mod regular;
 pub mod rows;
 pub mod safetensors;
 

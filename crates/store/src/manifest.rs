@@ -1,7 +1,7 @@
 //! `manifest.json`: the record of a finished stage. Its presence means that the stage finished.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -88,15 +88,29 @@ pub struct Manifest {
     pub warnings: Vec<String>,
     /// how the run went
     pub run: Run,
+    /// of this document without this entry ([`Manifest::sealed`]); manifests of earlier versions have none
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 impl Manifest {
+    /// With its own hash, by which a change of anything in it is seen.
+    #[must_use]
+    pub fn sealed(self) -> Self {
+        let open = Self { sha256: None, ..self };
+        let bytes = serde_json::to_vec(&open).expect("plain JSON");
+        Self { sha256: Some(hash::of_bytes(&bytes)), ..open }
+    }
+
     /// Where the manifest of a stage is.
     pub fn path(experiment_dir: &Path, stage: &str) -> PathBuf {
         experiment_dir.join(stage).join("manifest.json")
     }
 
     /// The manifest of a stage, or `None` where the stage has not finished.
+    ///
+    /// # Errors
+    /// If it cannot be read, has another format, was changed after it was written, or names a file outside its folder.
     pub fn find(experiment_dir: &Path, stage: &str) -> Result<Option<Self>> {
         let path = Self::path(experiment_dir, stage);
         let text = match std::fs::read_to_string(&path) {
@@ -104,15 +118,30 @@ impl Manifest {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Error::system("read", &path)(e)),
         };
-        let again = || format!("run `{}` again; the file is {}", make(experiment_dir, stage), path.display());
-        let manifest: Self = serde_json::from_str(&text)
-            .map_err(|e| Error::stage(format!("{}: not a manifest ({e})", path.display()), again()))?;
+        Self::parse(&text).map(Some).map_err(|reason| {
+            let again =
+                format!("run `{}` again; the file is {}", make(experiment_dir, stage), path.display());
+            Error::stage(format!("{}: {reason}", path.display()), again)
+        })
+    }
+
+    /// The manifest in `text`, or what is wrong with it.
+    pub fn parse(text: &str) -> std::result::Result<Self, String> {
+        let manifest: Self = serde_json::from_str(text).map_err(|e| format!("not a manifest ({e})"))?;
         if manifest.format != FORMAT {
-            let found = manifest.format;
-            let message = format!("{}: format {found}, but {FORMAT} is read", path.display());
-            return Err(Error::stage(message, again()));
+            return Err(format!("format {}, but {FORMAT} is read", manifest.format));
         }
-        Ok(Some(manifest))
+        let outside = |file: &&String| {
+            let mut parts = Path::new(file).components();
+            file.is_empty() || !parts.all(|part| matches!(part, Component::Normal(_)))
+        };
+        if let Some(file) = manifest.outputs.keys().find(outside) {
+            return Err(format!("{file:?} is among its outputs, which would be outside its folder"));
+        }
+        if manifest.sha256.is_some() && manifest.clone().sealed().sha256 != manifest.sha256 {
+            return Err("changed after it was written: its own hash is another".to_owned());
+        }
+        Ok(manifest)
     }
 
     /// The manifest of a stage that must have finished.
@@ -142,4 +171,63 @@ impl Manifest {
 pub(crate) fn make(experiment_dir: &Path, stage: &str) -> String {
     let experiment = experiment_dir.file_name().unwrap_or_default().to_string_lossy();
     format!("make {experiment}/{stage}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(file: &str) -> Manifest {
+        let output = Output {
+            sha256: hash::of_bytes(b"1"),
+            dtype: Some("<f8".to_owned()),
+            shape: Some(vec![2, 3]),
+            unit: "loss".to_owned(),
+            meaning: "a".to_owned(),
+        };
+        Manifest {
+            format: FORMAT,
+            stage: "eigen".to_owned(),
+            experiment: "e".to_owned(),
+            fingerprint: "f".to_owned(),
+            params: serde_json::json!({"sigma": 0.1, "seed": u64::MAX, "small": 1e-300, "none": null}),
+            code: Code { version: "1".to_owned(), parts: BTreeMap::new() },
+            inputs: BTreeMap::new(),
+            outputs: BTreeMap::from([(file.to_owned(), output)]),
+            facts: serde_json::json!({"loss": 0.123_456_789_012_345_68}).as_object().unwrap().clone(),
+            warnings: vec![],
+            run: Run {
+                threads: 1,
+                blas: None,
+                wall_seconds: 0.1,
+                peak_memory_bytes: None,
+                summary: "s".to_owned(),
+            },
+            sha256: None,
+        }
+        .sealed()
+    }
+
+    #[test]
+    fn any_changed_character_of_a_manifest_is_seen() {
+        let text = serde_json::to_string(&manifest("a.npy")).unwrap();
+        assert_eq!(Manifest::parse(&text).unwrap().sha256, manifest("a.npy").sha256);
+        for (at, c) in text.char_indices() {
+            let other = if c == '7' { '8' } else { '7' };
+            let changed = format!("{}{other}{}", &text[..at], &text[at + 1..]);
+            // Renamed, the entry `sha256` is absent, as in manifests of earlier versions: `verify` reports that.
+            let is_seen = Manifest::parse(&changed).map_or(true, |m| m.sha256.is_none());
+            assert!(is_seen, "{at}: {changed}");
+        }
+    }
+
+    #[test]
+    fn outputs_outside_the_folder_are_refused() {
+        for file in ["../train/w_star.npy", "/etc/passwd", "a/../../b", "", "."] {
+            let text = serde_json::to_string(&manifest(file)).unwrap();
+            let reason = Manifest::parse(&text).unwrap_err();
+            assert!(reason.contains("outside its folder"), "{file}: {reason}");
+        }
+        assert!(Manifest::parse(&serde_json::to_string(&manifest("figures/a.svg")).unwrap()).is_ok());
+    }
 }

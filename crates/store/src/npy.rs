@@ -9,6 +9,7 @@ use npyz::AutoSerialize;
 
 use crate::error::{Error, Result};
 use crate::header::Header;
+use crate::{packed, regular};
 
 /// Bytes that are read at once: a file that is shorter than it says costs no more memory.
 const BYTES_AT_ONCE: usize = 4 << 20;
@@ -112,7 +113,7 @@ pub fn read_any(path: &Path) -> Result<AnyArray> {
 pub(crate) fn open(path: &Path) -> Result<BufReader<File>> {
     let hint = "check the path, or run the stage that writes it";
     let file =
-        File::open(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source, hint })?;
+        regular::open(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source, hint })?;
     Ok(BufReader::with_capacity(1 << 20, file))
 }
 
@@ -184,6 +185,14 @@ fn signed(values: &ArrayD<u64>, name: &str) -> Result<ArrayD<i64>> {
 
 pub(crate) fn cut_short(name: &str, shape: &[usize], needs: &str) -> Error {
     Error::CutShort { name: name.to_owned(), shape: shape.to_vec(), needs: needs.to_owned() }
+}
+
+/// An error if the array is more than `packed` bytes may unpack to, as far as `length` lets it be read at all.
+pub(crate) fn check_packed(header: &Header, name: &str, length: u64, packed: u64) -> Result<()> {
+    let digits = header.dtype.trim_start_matches(|c: char| !c.is_ascii_digit());
+    // Text counts characters, whose arrays are refused; a type without a number has a byte.
+    let size = digits.parse::<u64>().unwrap_or(1).max(1);
+    packed::check(name, (header.count() as u64).saturating_mul(size).min(length), packed)
 }
 
 /// The numbers after the header, in C order whatever the order of the file.

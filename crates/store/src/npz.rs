@@ -11,7 +11,7 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use crate::error::{Error, Result};
 use crate::header::Header;
-use crate::npy::{AnyArray, Element, length_of, open, read_any_from};
+use crate::npy::{AnyArray, Element, check_packed, length_of, open, read_any_after};
 
 /// `archive.npz[array]` as the archive and the name of an array in it; any other path as it is, without a name.
 pub fn split(path: &Path) -> (&Path, Option<&str>) {
@@ -29,13 +29,13 @@ pub fn read(path: &Path, array: &str) -> Result<AnyArray> {
     let found = sorted_names(path, &archive)?.join(", ");
     let file = archive.by_name(&format!("{array}.npy"));
     let mut file = file.map_err(|_| no_array(path, array, found))?;
-    let length = file.size().min(most(file.compressed_size(), packed));
-    read_any_from(&mut file, &format!("{}[{array}]", path.display()), length)
-}
-
-/// The most bytes that so many of an archive of `packed` bytes can unpack to: deflate reaches 1032 to 1.
-fn most(compressed: u64, packed: u64) -> u64 {
-    compressed.min(packed).saturating_mul(1032)
+    let name = format!("{}[{array}]", path.display());
+    let compressed = file.compressed_size().min(packed);
+    // Deflate reaches 1032 to 1.
+    let length = file.size().min(compressed.saturating_mul(1032));
+    let header = Header::read(&mut file, &name)?;
+    check_packed(&header, &name, length, compressed)?;
+    read_any_after(&header, &mut file, &name, length)
 }
 
 /// Name, shape and type of each array of an `.npz` archive, in the order of the file, from their headers alone. One whose
@@ -76,7 +76,13 @@ pub fn write<T: Element>(path: &Path, arrays: &[(String, ArrayD<T>)]) -> Result<
 }
 
 fn open_npz(path: &Path) -> Result<ZipArchive<BufReader<File>>> {
-    ZipArchive::new(open(path)?).map_err(|e| not_npz(path, &e))
+    let mut archive = ZipArchive::new(open(path)?).map_err(|e| not_npz(path, &e))?;
+    // A few bytes could otherwise be thousands of arrays.
+    if archive.has_overlapping_files().map_err(|e| not_npz(path, &e))? {
+        let reason = zip::result::ZipError::InvalidArchive("its members overlap".into());
+        return Err(not_npz(path, &reason));
+    }
+    Ok(archive)
 }
 
 /// Names of the files in a zip archive, whatever they are.
@@ -144,6 +150,49 @@ mod tests {
         assert!(error.contains("no array \"W2\"; it holds W1, b1"), "{error}");
         std::fs::write(&path, b"hello").unwrap();
         assert!(read(&path, "W1").unwrap_err().to_string().contains("not an .npz file"));
+    }
+
+    /// Fifield's bomb: every entry of the directory is the same member.
+    #[test]
+    fn an_archive_whose_members_overlap_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("w.npz");
+        write(&path, &[("a".into(), array![1.0].into_dyn()), ("b".into(), array![2.0].into_dyn())]).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let second = bytes.windows(4).rposition(|four| four == b"PK\x03\x04").unwrap();
+        assert!(second > 0);
+        // The place of its member is the last but none of the fixed fields of an entry of the directory.
+        let entry = bytes.windows(4).rposition(|four| four == b"PK\x01\x02").unwrap();
+        let place = u32::from_le_bytes(bytes[entry + 42..entry + 46].try_into().unwrap());
+        assert_eq!(place as usize, second);
+        bytes[entry + 42..entry + 46].copy_from_slice(&0_u32.to_le_bytes());
+        std::fs::write(&path, bytes).unwrap();
+        for said in [read(&path, "a").map(|_| ()), entries(&path).map(|_| ()), members(&path).map(|_| ())] {
+            let said = said.unwrap_err().to_string();
+            assert!(said.contains("not an .npz file"), "{said}");
+        }
+    }
+
+    /// A member that does unpack to what its header says, and is refused before any memory is taken for it.
+    #[test]
+    fn a_bomb_is_refused_by_its_header() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("y.npz");
+        let gibibytes = 1_usize << 30;
+        let text = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({},), }}\n", 4 * gibibytes);
+        let header = [b"\x93NUMPY\x01\x00", &[u8::try_from(text.len()).unwrap(), 0][..], text.as_bytes()];
+        let options =
+            SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).large_file(true);
+        let mut archive = ZipWriter::new(File::create(&path).unwrap());
+        archive.start_file("y.npy", options).unwrap();
+        archive.write_all(&header.concat()).unwrap();
+        let zeros = vec![0; 1 << 20];
+        (0..4096).for_each(|_| archive.write_all(&zeros).unwrap());
+        archive.finish().unwrap();
+        let packed = path.metadata().unwrap().len();
+        assert!(packed < 20 << 20, "{packed}");
+        let error = read(&path, "y").unwrap_err().to_string();
+        assert!(error.contains("y.npz[y]: would unpack") && error.contains("4294967296"), "{error}");
     }
 
     /// cases.md C2: a header of a member that promises more than the archive can contain.

@@ -8,7 +8,9 @@ use ::safetensors::{Dtype, SafeTensors};
 use ndarray::{ArrayD, IxDyn};
 
 use crate::error::{Error, Result};
+use crate::header::count;
 use crate::npy::{AnyArray, Element};
+use crate::regular;
 
 /// An array of a file: its shape, and its numbers or why they cannot be read.
 pub struct Tensor {
@@ -22,14 +24,12 @@ pub struct Tensor {
 pub fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let name = path.display().to_string();
     let hint = "check the path in pipeline.yaml";
-    let bytes =
-        std::fs::read(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source, hint })?;
-    let tensors = SafeTensors::deserialize(&bytes).map_err(|e| Error::Format {
-        name: name.clone(),
-        format: "a safetensors file",
-        reason: e.to_string(),
-        hint: "write it with safetensors.torch.save_file(model.state_dict(), path)",
+    let bytes = regular::read(path, u64::MAX).map_err(|source| Error::Unreadable {
+        path: path.to_owned(),
+        source,
+        hint,
     })?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|e| damaged(&name, e.to_string()))?;
     let one = |(array, view): (&str, TensorView)| {
         let tensor = Tensor { shape: view.shape().to_vec(), values: convert(&name, array, &view) };
         (array.to_owned(), tensor)
@@ -37,7 +37,14 @@ pub fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     Ok(tensors.iter().map(one).collect())
 }
 
+fn damaged(name: &str, reason: String) -> Error {
+    let hint = "write it with safetensors.torch.save_file(model.state_dict(), path)";
+    Error::Format { name: name.to_owned(), format: "a safetensors file", reason, hint }
+}
+
 fn convert(file: &str, array: &str, view: &TensorView) -> Result<AnyArray> {
+    // The library takes a length beyond any memory beside a length of 0.
+    count(view.shape()).map_err(|reason| damaged(&format!("{file}: {array}"), reason))?;
     let (shape, bytes) = (IxDyn(view.shape()), view.data());
     let found = match view.dtype() {
         Dtype::F32 => {
@@ -91,6 +98,15 @@ mod tests {
         serialize_to_file([("a", half)], None, &path).unwrap();
         let error = read(&path).unwrap()["a"].values.as_ref().unwrap_err().to_string();
         assert!(error.contains("a: holds F16, but F32 or F64 is needed"), "{error}");
+        // A hostile header: the product of its lengths is 0, one of them is beyond any memory.
+        let header = format!(r#"{{"a":{{"dtype":"F32","shape":[0,{}],"data_offsets":[0,0]}}}}"#, usize::MAX);
+        let length = (header.len() as u64).to_le_bytes();
+        std::fs::write(&path, [&length[..], header.as_bytes()].concat()).unwrap();
+        let error = read(&path).unwrap()["a"].values.as_ref().unwrap_err().to_string();
+        assert!(
+            error.contains("a: not a safetensors file") && error.contains("beyond any memory"),
+            "{error}"
+        );
         std::fs::write(&path, b"hello").unwrap();
         assert!(read(&path).err().unwrap().to_string().contains("not a safetensors file"));
     }

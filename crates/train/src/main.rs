@@ -1,13 +1,11 @@
 //! `train`: from samples to w*, the parameters where training stopped, or the user's own weights.
 
-mod brought;
 mod cost;
 mod fit;
 mod judge;
 mod labels;
 mod minimiser;
 mod resolution;
-mod weights;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -23,6 +21,7 @@ use records::train::Facts;
 use records::{Architecture, Precision, Train, Unfit};
 use store::npy::Element;
 use store::safetensors;
+use train::{brought, weights};
 
 use crate::fit::{Fitted, HISTORY_COLUMNS};
 

@@ -1,12 +1,12 @@
 //! Records of bytes, as CIFAR has them: one or two labels, then the image, channel after channel.
 
-use std::io::Read;
 use std::path::Path;
 
 use catalogue::{Entry, File};
 use ndarray::{Array1, Array2, s};
 use records::fetch_data::Labels as Which;
 use store::rows::Rows;
+use store::{packed, regular};
 
 use crate::error::FetchError;
 use crate::split::{Images, Labels, Split, Splits};
@@ -47,11 +47,9 @@ const COARSE: usize = 20;
 pub fn of_user(path: &Path, features: usize, which: Option<Which>) -> Result<Split, FetchError> {
     let name = path.display().to_string();
     let unreadable = |error| FetchError::Stored(store::Error::system("read", path)(error));
-    let mut bytes = std::fs::read(path).map_err(unreadable)?;
+    let mut bytes = regular::read(path, u64::MAX).map_err(unreadable)?;
     if bytes.starts_with(&[0x1f, 0x8b]) {
-        let mut unpacked = vec![];
-        flate2::read::GzDecoder::new(&bytes[..]).read_to_end(&mut unpacked).map_err(unreadable)?;
-        bytes = unpacked;
+        bytes = packed::gunzip(&bytes, packed::most(bytes.len() as u64)).map_err(unreadable)?;
     }
     let fits = |labels: usize| !bytes.is_empty() && bytes.len().is_multiple_of(features + labels);
     let labels = match (fits(1), fits(2), which) {

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use catalogue::{Entry, File};
+use store::regular;
 
 use super::error::SourceError;
-use super::verify::verify;
+use super::verify::{LONGEST, verify};
 
 /// The unpacked bytes of all files in `dir`.
 pub fn read(entry: &Entry, dir: &Path) -> Result<Vec<Vec<u8>>, SourceError> {
@@ -16,7 +17,7 @@ pub fn read(entry: &Entry, dir: &Path) -> Result<Vec<Vec<u8>>, SourceError> {
 fn read_file(entry: &Entry, file: &File, dir: &Path) -> Result<Vec<u8>, SourceError> {
     let mut reasons = vec![];
     for path in names(file).iter().map(|name| dir.join(name)).filter(|path| path.exists()) {
-        let read = std::fs::read(&path).map_err(|error| SourceError::Unreadable { path, error });
+        let read = regular::read(&path, LONGEST).map_err(|error| SourceError::Unreadable { path, error });
         match read.and_then(|bytes| verify(entry, file, bytes)) {
             Ok(bytes) => return Ok(bytes),
             Err(reason) => reasons.push(reason),
@@ -78,6 +79,15 @@ mod tests {
             std::fs::write(dir.path().join(format!("{}{ending}", file.name)), bytes).unwrap();
         }
         assert_eq!(read(&entry, dir.path()).unwrap(), bytes);
+    }
+
+    /// A link of a hostile package or a shared folder.
+    #[test]
+    fn a_link_to_a_device_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let (entry, _) = stub::tiny();
+        std::os::unix::fs::symlink("/dev/zero", dir.path().join(entry.files[0].name)).unwrap();
+        assert!(read(&entry, dir.path()).unwrap_err().to_string().contains("a file is needed"));
     }
 
     #[test]

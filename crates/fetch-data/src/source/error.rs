@@ -20,7 +20,7 @@ pub enum SourceError {
         error: std::io::Error,
     },
     /// a .gz that ends too soon or is damaged
-    #[error("{file}: not a whole gzip file: {error}")]
+    #[error("{file}: not a whole gzip file, or too long a one: {error}")]
     Packed {
         /// its name
         file: String,

@@ -8,14 +8,12 @@ use pipeline::progress::Progress;
 use ureq::tls::{RootCerts, TlsConfig};
 
 use super::error::SourceError;
-use super::verify::verify;
+use super::verify::{LONGEST, verify};
 
 /// Bytes read between two looks at the progress.
 const CHUNK: u64 = 1 << 18;
 /// Most bytes of a file of an archive beyond those of its array.
 const HEADER: u64 = 4096;
-/// Bytes after which a file is too long to be one of a data set.
-const LONGEST: u64 = 200 << 20;
 
 /// The files from the first of `own`, or of the known mirrors if there are none, that has them all.
 pub fn fetch(entry: &Entry, own: &[String], timeout: Duration) -> Result<Vec<Vec<u8>>, SourceError> {
@@ -59,7 +57,8 @@ fn from_mirror(entry: &Entry, mirror: &str, agent: &ureq::Agent) -> Result<Vec<V
 fn unpack(entry: &Entry, archive: &str, packed: &[u8]) -> Result<Vec<Vec<u8>>, SourceError> {
     let damaged = |error| SourceError::Packed { file: archive.to_owned(), error };
     let mut found = vec![None; entry.files.len()];
-    let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(packed));
+    // All that it may unpack to: members that nobody asked for cost time, and long names memory.
+    let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(packed).take(LONGEST));
     for member in tar.entries().map_err(damaged)? {
         let mut member = member.map_err(damaged)?;
         let path = member.path().map_err(damaged)?.into_owned();
@@ -168,6 +167,77 @@ mod tests {
         std::fs::write(dir.path().join("set.tar.gz"), b"no archive").unwrap();
         let reason = super::fetch(&entry, &mirror, Duration::from_secs(60)).unwrap_err().to_string();
         assert!(reason.contains("set.tar.gz"), "{reason}");
+    }
+
+    /// Answers every request with `head` and then, if `forever`, zeros as long as somebody reads.
+    fn hostile(head: &'static str, forever: bool) -> String {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/set", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                BufReader::new(stream.try_clone().unwrap())
+                    .lines()
+                    .map_while(Result::ok)
+                    .find(String::is_empty);
+                let mut sent = stream.write_all(head.as_bytes());
+                let zeros = vec![0; 1 << 16];
+                while forever && sent.is_ok() {
+                    sent = stream.write_all(&zeros);
+                }
+                // Open for longer than anybody waits, unless a whole answer was given.
+                if !forever && head.is_empty() {
+                    std::thread::sleep(Duration::from_secs(600));
+                }
+            }
+        });
+        url
+    }
+
+    #[test]
+    fn a_mirror_that_never_ends_or_leads_elsewhere_is_left() {
+        let (entry, _) = stub::tiny();
+        let said = |head, forever, timeout| {
+            let mirrors = [hostile(head, forever)];
+            fetch(&entry, &mirrors, timeout).unwrap_err().to_string()
+        };
+        let long = Duration::from_secs(60);
+        let endless = said("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", true, long);
+        assert!(endless.contains("larger than request limit"), "{endless}");
+        let silent = said("", false, Duration::from_millis(100));
+        assert!(silent.contains("timeout"), "{silent}");
+        let file = "HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n";
+        let elsewhere = said(file, false, long);
+        assert!(elsewhere.contains("file"), "{elsewhere}");
+        let itself =
+            "HTTP/1.1 302 Found\r\nLocation: /set/again\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let circle = said(itself, false, long);
+        assert!(circle.contains("redirect"), "{circle}");
+    }
+
+    /// An archive of a few megabytes that would unpack to terabytes of what nobody asked for.
+    #[test]
+    fn an_archive_that_unpacks_without_end_is_left() {
+        let (mut entry, bytes) = stub::tiny();
+        entry.origins.archive = Some("set.tar.gz");
+        let zeros = vec![0; 1 << 20];
+        let mut gz = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+        let mut header = tar::Header::new_gnu();
+        header.set_path("other").unwrap();
+        header.set_size(LONGEST);
+        header.set_cksum();
+        gz.write_all(header.as_bytes()).unwrap();
+        (0..200).for_each(|_| gz.write_all(&zeros).unwrap());
+        let mut tar = tar::Builder::new(gz);
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes[0].len() as u64);
+        header.set_path(entry.files[0].name).unwrap();
+        header.set_cksum();
+        tar.append(&header, &bytes[0][..]).unwrap();
+        let packed = tar.into_inner().unwrap().finish().unwrap();
+        let error = unpack(&entry, "set.tar.gz", &packed).unwrap_err().to_string();
+        assert!(error.contains("set.tar.gz: "), "{error}");
+        assert!(!error.contains("SHA-256"), "what lies behind the limit is not looked at: {error}");
     }
 
     #[test]

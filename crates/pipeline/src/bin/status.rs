@@ -10,9 +10,13 @@ use clap::Parser;
 use pipeline::config::Pipeline;
 use pipeline::log;
 use pipeline::shell::command::Places;
+use pipeline::shell::cost::duration;
+use pipeline::verify;
 use records::Report;
 use records::stages::{self, Kind};
+use records::verified::StageVerified;
 use serde::Deserialize;
+use store::manifest::Manifest;
 
 /// Says how the results of each experiment and stage stand: fresh, stale because of what, missing, running
 #[derive(Parser)]
@@ -58,18 +62,47 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     let asked = |subject: &str| arguments.experiments.iter().any(|name| is_of(subject, name));
     subjects.retain(|(subject, _)| arguments.experiments.is_empty() || asked(subject));
+    let verified = verify::last(&places.artifacts);
     let width = subjects.iter().map(|(e, _)| e.chars().count()).max().unwrap_or(0);
     for (experiment, stages) in subjects {
         let mut states = BTreeMap::new();
         for stage in stages {
             let line = ask(&binaries.join(stage), places, &experiment)?;
             let words = words(&line, &states);
-            let cell = coloured(&cell(&words, line.note.as_deref()), colours);
+            let stage_verified =
+                verified.as_ref().map(|all| all.stages.get(&format!("{experiment}/{stage}")));
+            let manifest = || Manifest::find(&places.artifacts.join(&experiment), stage).ok().flatten();
+            let when =
+                stage_verified.map(|stage| when_verified(stage, manifest().and_then(|m| m.sha256), now()));
+            let notes = line.note.into_iter().chain(when).collect::<Vec<_>>().join("; ");
+            let cell = coloured(&cell(&words, (!notes.is_empty()).then_some(&notes)), colours);
             log::print_text(&format!("{experiment:<width$}  {stage:<10}  {cell}"));
             states.insert(stage.to_owned(), words);
         }
     }
+    if verified.is_none() {
+        tracing::info!("status: never verified; `make verify` compares every file with its manifest");
+    }
     Ok(())
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// When results whose manifest has the hash `manifest` were last verified, in words.
+fn when_verified(last: Option<&StageVerified>, manifest: Option<String>, now: u64) -> String {
+    match last.filter(|last| last.manifest == manifest) {
+        None => "not verified".to_owned(),
+        Some(last) => {
+            let ago = duration(now.saturating_sub(last.at) as f64);
+            match last.faults {
+                0 => format!("verified {ago} ago"),
+                n => format!("{} when verified {ago} ago", log::count(n, "fault")),
+            }
+        }
+    }
 }
 
 /// Whether a subject is that experiment, or a member of it.
@@ -160,5 +193,16 @@ mod tests {
         assert_eq!(words(&line("running", &[]), &stale), "running");
         assert_eq!(cell("fresh", Some("made with Zen")), "fresh (made with Zen)");
         assert_eq!(cell("stale: follows train", Some("made with Zen")), "stale: follows train");
+    }
+
+    #[test]
+    fn results_are_verified_as_long_as_they_are_the_same() {
+        let last =
+            |faults| StageVerified { at: 1000, manifest: Some("a".into()), files: 1, bytes: 1, faults };
+        let said = |faults, manifest: &str| when_verified(Some(&last(faults)), Some(manifest.into()), 1200);
+        assert_eq!(said(0, "a"), "verified 3 min 20 s ago");
+        assert_eq!(said(2, "a"), "2 faults when verified 3 min 20 s ago");
+        assert_eq!(said(0, "b"), "not verified");
+        assert_eq!(when_verified(None, Some("a".into()), 1200), "not verified");
     }
 }

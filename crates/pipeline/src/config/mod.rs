@@ -6,6 +6,7 @@
 mod names;
 pub mod suggest;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -16,6 +17,9 @@ use serde::Serialize;
 use serde_yaml::{Mapping, Value};
 
 use crate::Failure;
+
+/// Bytes of a pipeline file that are read.
+const LONGEST: u64 = 16 << 20;
 
 /// A `pipeline.yaml` that has been read.
 pub struct Pipeline {
@@ -30,13 +34,18 @@ pub struct Pipeline {
 impl Pipeline {
     /// Reads and parses the file; its sections are checked when they are asked for.
     pub fn read(path: &Path) -> Result<Self> {
+        Self::read_after(path, &mut vec![])
+    }
+
+    /// The same below the files `before`, each of which takes its defaults from the next.
+    fn read_after(path: &Path, before: &mut Vec<PathBuf>) -> Result<Self> {
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|e| {
-            Failure::config(
-                format!("{file}: {e}"),
-                "give the file with --pipeline; the repository has one named pipeline.yaml",
-            )
-        })?;
+        let unreadable = |e: std::io::Error| {
+            let hint = "give the file with --pipeline; the repository has one named pipeline.yaml";
+            Failure::config(format!("{file}: {e}"), hint)
+        };
+        before.extend(path.canonicalize()); // a pipe has no such path, and nothing leads back to it
+        let text = read_text(path).map_err(unreadable)?;
         let mut pipeline = Self::parse(&file, &text)?;
         if let Some(named) = pipeline.defaults_from.take() {
             let shared = path.parent().unwrap_or(Path::new("")).join(&named);
@@ -45,8 +54,13 @@ impl Pipeline {
                 let hint = "give the way from the folder of this file to the repository's pipeline.yaml";
                 return Err(pipeline.error(&["defaults_from"], &what, hint));
             }
+            if shared.canonicalize().is_ok_and(|shared| before.contains(&shared)) {
+                let what = format!("{} takes its own defaults from this file", shared.display());
+                let hint = "name a file that does not lead back here, such as the repository's pipeline.yaml";
+                return Err(pipeline.error(&["defaults_from"], &what, hint));
+            }
             // Its own defaults lie over those of the other file.
-            let mut defaults = Value::Mapping(Self::read(&shared)?.defaults);
+            let mut defaults = Value::Mapping(Self::read_after(&shared, before)?.defaults);
             overlay(&mut defaults, &Value::Mapping(pipeline.defaults));
             let Value::Mapping(defaults) = defaults else { unreachable!("a mapping over a mapping") };
             pipeline.defaults = defaults;
@@ -343,6 +357,16 @@ impl Pipeline {
         }
         found
     }
+}
+
+/// The text of a file, or of a pipe.
+fn read_text(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(LONGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LONGEST {
+        return Err(std::io::Error::other(format!("more than {LONGEST} bytes")));
+    }
+    Ok(text)
 }
 
 /// An error that names the line, and what to do about it.

@@ -4,15 +4,18 @@ use records::stages;
 use serde_yaml::Value;
 
 /// Targets of the Makefile that are no experiments.
-const TARGETS: [&str; 19] = [
+const TARGETS: [&str; 23] = [
     "all",
+    "audit",
     "bench",
     "browser",
     "check",
     "clean",
+    "deny",
     "doc",
     "dry-run",
     "full",
+    "fuzz",
     "help",
     "man",
     "params",
@@ -23,6 +26,7 @@ const TARGETS: [&str; 19] = [
     "status",
     "test",
     "test-python",
+    "verify",
     "FORCE",
 ];
 

@@ -90,9 +90,10 @@ pub(crate) fn make<S: Stage>(arguments: &Arguments, subject: Subject<S>) -> Resu
         facts: ctx.outputs.facts.clone(),
         warnings: ctx.warnings(),
         run,
+        sha256: None,
     };
     let dir = experiment_dir.join(name);
-    ctx.outputs.finish(&manifest, &dir)?;
+    ctx.outputs.finish(manifest.clone(), &dir)?;
     if arguments.json {
         print_json(&done(&manifest, &dir));
     }

@@ -8,7 +8,7 @@ pub mod command;
 pub mod cost;
 mod dry_run;
 mod entry;
-mod lock;
+pub(crate) mod lock;
 mod make;
 mod stage;
 mod state;

@@ -8,6 +8,7 @@ use records::stages::{self, Row};
 use records::{Member, Section};
 use store::artifact::{Inputs, Outputs};
 
+use crate::log::plain;
 use crate::progress::Progress;
 use crate::shell::cost::{Cost, PlanContext};
 
@@ -71,7 +72,7 @@ impl StageContext {
     /// Says in the log what may make the results wrong, or other than was asked for, and keeps it with them: the report shows it.
     /// `message` begins with the stage or with the key, as `eigen.random_dim: …`.
     pub fn warn(&self, message: impl Into<String>) {
-        let message = message.into();
+        let message = plain(&message.into());
         tracing::warn!("{message}");
         self.warnings.lock().expect("nothing panics while it is held").push(message);
     }

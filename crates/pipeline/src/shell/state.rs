@@ -138,6 +138,7 @@ mod tests {
                 peak_memory_bytes: None,
                 summary: String::new(),
             },
+            sha256: None,
         };
         let state = |params: &Value, kernel: &str, inputs: &BTreeMap<String, String>, fingerprint: &str| {
             State::of(Some(&manifest), dir.path(), &Now { fingerprint, params, code: &parts(kernel), inputs })

@@ -67,7 +67,7 @@ pub struct Family {
     #[schemars(inner(range(min = 2)))]
     pub ladder: Vec<Samples>,
     /// Members that differ in their seeds, per rung and variant.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 10_000))]
     pub replicas: usize,
     /// Sections whose `seed` is raised by one from replica to replica.
     pub reseed: Vec<String>,
