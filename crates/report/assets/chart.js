@@ -37,7 +37,9 @@ function deltaChart(root, data) {
   const hoverLayer = element("g", { "aria-hidden": "true" }, svg);
   const linesLayer = element("g", {}, svg);
   const tip = element("div", { class: "tip", hidden: "" }, plate);
-  const table = root.querySelector(".readings tbody");
+  // The table of one experiment stands in a section of its own.
+  const readingsTable = (data.many ? root : document.getElementById("readings")).querySelector(".readings");
+  const table = readingsTable.querySelector("tbody");
   const said = root.querySelector("[aria-live]");
   const shown = { measured: true, law: true, band: true, theories: false };
   let visible = data.visible.slice();
@@ -251,7 +253,7 @@ function deltaChart(root, data) {
     });
     // A row for each tolerance of one curve; a column for each where there are several curves.
     const row = data.many ? null : element("tr", {}, table);
-    const first = data.many ? element("th", { scope: "col" }, root.querySelector(".readings thead tr")) : element("td", {}, row);
+    const first = data.many ? element("th", { scope: "col" }, readingsTable.querySelector("thead tr")) : element("td", {}, row);
     t.input = element("input", { type: "text", inputmode: "decimal", "aria-label": `tolerance in ${data.unit}` }, first);
     t.input.addEventListener("change", () => { set(t, Number(t.input.value)); t.input.value = short(t.value); draw(); });
     t.cells = readings().map((_, i) => element("td", {}, row || table.rows[i]));
@@ -265,14 +267,14 @@ function deltaChart(root, data) {
   /** What the table says of the chosen curves, two of each. */
   const readings = () => chosen().flatMap((c) => {
     const name = data.many ? `${c.title}: ` : "";
-    return [`${name}K, average over orders [interval]`, `${name}K, one measured order`];
+    return [`${name}K, average over orders [interval]`, `${name}K, one measured order${data.many ? "" : " (Definition 4)"}`];
   });
 
   /** Lines and table for the chosen curves. */
   function rebuild() {
     linesLayer.replaceChildren();
     table.replaceChildren();
-    const head = root.querySelector(".readings thead tr");
+    const head = readingsTable.querySelector("thead tr");
     head.replaceChildren();
     element("th", { scope: "col" }, head, `tolerance (${data.unit})`);
     for (const name of readings()) {
@@ -280,6 +282,11 @@ function deltaChart(root, data) {
       else element("th", { scope: "col" }, head, name);
     }
     tolerances.forEach(addLine);
+    // Those of the mean loss at the draws are other numbers in each setting, and cannot be drawn as one line.
+    for (const r of data.many ? [] : data.relative[visible[0]]) {
+      const row = element("tr", {}, table);
+      for (const cell of [r.tolerance, r.average, r.one]) element("td", {}, row, cell);
+    }
     draw();
   }
 

@@ -8,6 +8,7 @@ use crate::plot::panel::thin;
 use crate::read::bound::{Setting, TheoryCurve};
 use crate::read::experiment::Experiment;
 use crate::text::directions::named;
+use crate::text::numbers::rounded;
 
 /// Half-width of the drawn intervals of Δ_k, in standard errors: 95 % of a normal value.
 const ERRORS: f64 = 1.96;
@@ -74,11 +75,6 @@ impl Stairs {
         let (k, delta) = steps.into_iter().rev().unzip();
         Self { k, delta }
     }
-}
-
-/// Six digits: more than a picture shows, a third of the bytes.
-pub fn rounded(value: f64) -> f64 {
-    format!("{value:.5e}").parse().unwrap_or(value)
 }
 
 fn columns(points: &[(f64, f64)]) -> (Vec<f64>, Vec<f64>) {

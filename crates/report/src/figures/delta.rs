@@ -65,12 +65,10 @@ fn deltas(e: &Experiment, name: &str, title: &str, settings: &[&Setting], compar
     ];
     for (colour, s) in settings.iter().enumerate() {
         let label = format!("d = {}, σ = {}", s.found.dim, short(s.found.sigma));
-        // One entry of the legend is for the laws of all settings; the right panel has the colours of the left.
-        let law_label = if colour + 1 == settings.len() { "average over orders" } else { "" };
-        for (panel, power, label, law_label) in [(0, 0, label.as_str(), law_label), (1, 2, "", "")] {
+        for (panel, power) in panels.iter_mut().zip([0, 2]) {
             let at = |curve: &Array1<f64>| thin(&e.sizes, |i| curve[i] * (e.sizes[i] as f64).powi(power));
-            panels[panel].lines.push(line(label, at(&s.delta), Style::Solid, colour));
-            panels[panel].lines.push(line(law_label, at(&s.order_average), Style::Dashed, colour));
+            panel.lines.push(line(&label, at(&s.delta), Style::Solid, colour));
+            panel.lines.push(line("average over orders", at(&s.order_average), Style::Dashed, colour));
         }
     }
     let caption = format!(

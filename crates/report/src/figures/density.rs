@@ -14,7 +14,8 @@ use crate::text::unit::Unit;
 pub fn density(s: &Spectrum, by: &DensityFact, found: &Density, unit: &Unit) -> Result<Figure> {
     // Ten decades below the peak the curve is the tail of the kernel.
     let floor = found.values.iter().fold(0.0_f64, |m, &v| m.max(v)) * 1e-10;
-    let points = found.grid.iter().copied().zip(found.values.iter().map(|v| v.max(floor))).collect();
+    let above = |v: &f64| if *v > floor { *v } else { f64::NAN };
+    let points = found.grid.iter().copied().zip(found.values.iter().map(above)).collect();
     let title = format!("Density of the eigenvalues of H over {} samples", grouped(s.facts.n_samples));
     let panel = Panel {
         log_y: true,

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use pipeline::shell::StageContext;
 use records::Report;
+use serde_json::Value;
 
 use crate::plot::panel::{Panel, csv};
 use crate::plot::{chart, png};
@@ -20,6 +21,8 @@ pub struct Figure {
     /// for readers who cannot see it
     pub alt: String,
     pub svg: String,
+    /// its panels in numbers, from which the page draws it live; none of a surface
+    pub data: Option<Value>,
     pub csv: String,
     /// section of the page
     pub section: Section,
@@ -52,7 +55,8 @@ impl Figure {
             caption,
             verdict: String::new(),
             facts: vec![],
-            svg: chart::svg(panels)?,
+            svg: chart::svg(panels),
+            data: Some(chart::data(panels)),
             csv: csv(panels),
             section,
             grid: None,

@@ -22,7 +22,6 @@ pub fn gradient_share(s: &Spectrum, basis: Basis) -> Result<Figure> {
     }
     lines.push(line("a random direction, expected", ranked((0..d).map(random)), Style::Dashed, 2));
     let panel = Panel {
-        rises: true,
         lines,
         ..axes("Share of the gradient in these directions", "directions", "share of ‖∇L‖²")
     };

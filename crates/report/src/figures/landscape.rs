@@ -49,7 +49,7 @@ fn landscape(e: &Experiment, grid: &Grid, m: usize, number: Option<&str>) -> Res
     let svg = surface::svg(&[
         surface(format!("L_k ({}), k = {}", e.unit.loss, grouped(k)), loss),
         surface(format!("(L_{{k+s}} − L_k)² ({})", e.unit.squared), change),
-    ])?;
+    ]);
     let the = number.map_or_else(|| "The".to_owned(), |n| format!("Figure {n}: the"));
     let caption = format!(
         "{the} loss surface over {} at k = {} and its squared change with {}.",
@@ -64,6 +64,7 @@ fn landscape(e: &Experiment, grid: &Grid, m: usize, number: Option<&str>) -> Res
         facts: facts(e, grid, m),
         caption,
         svg,
+        data: None,
         csv: csv(grid, loss, change),
         section: Section::Landscape,
         grid: Some(grid.name.clone()),

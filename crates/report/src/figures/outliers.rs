@@ -15,7 +15,6 @@ pub fn outliers(found: &Outliers) -> Result<Figure> {
             counts.iter().filter_map(|c| Some((x(c) as f64, y(c)? as f64))).collect()
         };
         Panel {
-            rises: true,
             lines: vec![
                 line("outliers", points(|c| c.outliers), Style::Solid, 0),
                 line("classes", points(|c| Some(c.n_classes)), Style::Dashed, 1),

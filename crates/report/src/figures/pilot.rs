@@ -24,7 +24,8 @@ pub fn pilot(document: &Pilots, setting: &str, n_samples: usize, unit: &Unit) ->
     let points = |own: bool| of(own).map(|p| (p.n_samples as f64, p.v.variance)).collect();
     let interval = |p: &&Pilot| {
         let n = p.n_samples as f64;
-        line("", vec![(n, p.v.low), (n, p.v.high)], Style::Solid, usize::from(own_minimiser(p)))
+        let own = usize::from(own_minimiser(p));
+        line(MINIMISERS[own], vec![(n, p.v.low), (n, p.v.high)], Style::Solid, own)
     };
     let smallest = pilots.iter().map(|p| p.n_samples).min().unwrap_or(1) as f64;
     let full = [smallest, n_samples as f64].map(|n| (n, first.full_variance)).to_vec();

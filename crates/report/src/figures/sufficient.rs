@@ -22,7 +22,7 @@ pub fn sufficient(e: &Experiment, answer: &Setting) -> Result<Figure> {
     let marks = rows.iter().filter_map(|r| r.k.map(|k| (k as f64, r.tolerance))).collect();
     let interval = |r: &&SufficientRow| {
         let ends = [r.low?, r.high?].map(|k| (k as f64, r.tolerance));
-        Some(line("", ends.to_vec(), Style::Solid, 2))
+        Some(line("K", ends.to_vec(), Style::Solid, 2))
     };
     let mut panel = Panel {
         lines: vec![

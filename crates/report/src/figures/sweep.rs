@@ -4,6 +4,7 @@ use anyhow::Result;
 use records::bound::{AtSigma, Holds, MethodAtSigma, SweepFindings};
 
 use crate::figures::figure::{Figure, Section};
+use crate::plot::colours::of_theory;
 use crate::plot::panel::{Line, Panel, Style, axes, line};
 use crate::text::fact::{Fact, fact};
 use crate::text::numbers::{count, grouped, short};
@@ -17,7 +18,7 @@ pub fn theories(sweep: &SweepFindings) -> Result<Figure> {
     let lines = sweep.theories.iter().enumerate().map(|(i, theory)| {
         let points = sweep.sigmas.iter().map(|s| (s.sigma, s.theories[i].ratio));
         let style = if theory.name == "eigenvalue" { Style::Points } else { Style::Solid };
-        line(&theory.name, points.collect(), style, i + 1)
+        line(&theory.name, points.collect(), style, of_theory(&theory.name))
     });
     let panel = Panel {
         levels: vec![(1.0, "Monte Carlo".into()), (0.9, String::new()), (1.1, String::new())],
@@ -73,7 +74,7 @@ pub fn methods(sweep: &SweepFindings) -> Result<Figure> {
         panel("Plain draws that one draw replaces", "variance of plain over that of the method", |m| {
             m.efficiency
         }),
-        Panel { rises: true, ..panel("Draws until K is within 5 %", "draws", |m| m.draws_for_k) },
+        panel("Draws until K is within 5 %", "draws", |m| m.draws_for_k.max(1.0)),
     ];
     let caption = format!(
         "Sampling methods at equal work, from {} draws each on the first {} samples. The error of the draws alone; K grows as √V.",

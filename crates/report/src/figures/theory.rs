@@ -4,6 +4,7 @@ use anyhow::Result;
 use records::bound::Theory;
 
 use crate::figures::figure::{Figure, Section};
+use crate::plot::colours::of_theory;
 use crate::plot::panel::{Panel, Style, delta_axes, line, thin};
 use crate::read::bound::Setting;
 use crate::read::experiment::Experiment;
@@ -17,16 +18,16 @@ use crate::text::verdicts::bound;
 pub fn theory(e: &Experiment, s: &Setting, compare: bool) -> Result<Figure> {
     let edge = |sign: f64| thin(&e.sizes, |i| s.delta[i] + sign * 1.96 * s.standard_error[i]);
     let mut panel = Panel {
-        lines: vec![line("Monte Carlo", thin(&e.sizes, |i| s.delta[i]), Style::Solid, 0)],
+        lines: vec![line("measured, one order", thin(&e.sizes, |i| s.delta[i]), Style::Solid, 0)],
         band: edge(-1.0).into_iter().zip(edge(1.0)).map(|(l, h)| (l.0, l.1, h.1)).collect(),
         ..delta_axes(
             &format!("Theory and Monte Carlo, d = {}, σ = {}", s.found.dim, short(s.found.sigma)),
             &format!("Δ_k ({})", e.unit.squared),
         )
     };
-    for (i, (theory, curve)) in s.theories().enumerate() {
+    for (theory, curve) in s.theories() {
         let style = if theory.name == "eigenvalue" { Style::Points } else { Style::Dashed };
-        panel.lines.push(line(&theory.name, thin(&curve.sizes, |i| curve.values[i]), style, i + 1));
+        panel.lines.push(line(&theory.name, thin(&curve.sizes, |i| curve.values[i]), style, of_theory(&theory.name)));
     }
     let caption = format!(
         "Figure 9: theory and Monte Carlo for {}; the band is ±1.96 standard errors over the draws.",

@@ -28,7 +28,7 @@ pub fn history(model: &Model, unit: &Unit) -> Result<Figure> {
     let mut panels = vec![Panel { log_y: true, ..panel("Loss", &format!("loss ({})", unit.loss), [1, 3]) }];
     let mut caption = "Loss while training.";
     if model.facts.train_accuracy.is_some() {
-        panels.push(Panel { rises: true, ..panel("Accuracy", "fraction classified right", [2, 4]) });
+        panels.push(Panel { ..panel("Accuracy", "fraction classified right", [2, 4]) });
         caption = "Loss and accuracy while training.";
     }
     Ok(Figure::of("training", Section::Model, caption, &panels)?.with(fit(&model.facts, unit)))

@@ -63,7 +63,7 @@ pub fn html(entries: &[Entry]) -> Result<String> {
     let page = Page {
         title: "Experiments side by side",
         data: if curves.is_empty() { vec![] } else { vec![("compare-data", embedded(&data))] },
-        picture: picture(entries)?,
+        picture: picture(entries),
         settings: settings::table(&all, &unit),
         networks: networks(&all),
         shown,
@@ -79,7 +79,7 @@ fn unit(entries: &[Entry]) -> Unit {
 }
 
 /// The picture for readers without JavaScript, and for paper.
-fn picture(entries: &[Entry]) -> Result<String> {
+fn picture(entries: &[Entry]) -> String {
     let unit = unit(entries);
     let mut deltas = delta_axes("Δ_k", &format!("Δ_k ({})", unit.squared));
     let mut spectra = axes("Eigenvalues of H(w*)", "rank", &format!("eigenvalue ({})", unit.eigenvalue));
@@ -90,7 +90,7 @@ fn picture(entries: &[Entry]) -> Result<String> {
         deltas.lines.push(line(name, measured, Style::Solid, colour));
         let s = curve.step as f64;
         let law = curve.k.iter().map(|&k| (k, curve.variance * s / (k * (k + s)))).collect();
-        deltas.lines.push(line("", law, Style::Dashed, colour));
+        deltas.lines.push(line(name, law, Style::Dashed, colour));
         spectra.lines.push(line(name, ranked(summary.eigenvalues.clone()), Style::Solid, colour));
     }
     chart::svg(&[deltas, spectra])

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use askama::Template;
 use records::bound::{SufficientRow, SweepFindings};
-use records::name_of;
+use records::{Report, name_of};
 use serde_json::Value;
 use store::manifest::Manifest;
 
@@ -12,27 +12,51 @@ use crate::export::summary::Summary;
 use crate::figures::figure::{Figure, Section};
 use crate::figures::training;
 use crate::page::interactive::{self, embedded};
+use crate::page::hero::{self, Hero};
 use crate::page::{arriving, shell};
 use crate::read::bound::Setting;
 use crate::read::eigen::Basis;
 use crate::read::experiment::Experiment;
 use crate::text::directions;
 use crate::text::numbers::{self, grouped, share, short};
+use crate::text::own::Own;
 use crate::text::table::Table;
 use crate::text::unit::{Unit, meaning};
-use crate::text::verdicts::tolerance;
+use crate::text::verdicts::{orders, tolerance};
 
-/// Sections of the page: anchor and heading.
-const SECTIONS: [(&str, &str); 8] = [
-    ("answer", "How many samples are enough"),
-    ("model", "Data and model"),
-    ("spectrum", "Spectrum"),
-    ("landscape", "Landscape"),
-    ("delta", "Δ_k"),
-    ("theory", "Theory against Monte Carlo"),
-    ("arriving", "Data that arrive"),
-    ("method", "Method and provenance"),
-];
+/// A section of the page.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Part {
+    anchor: &'static str,
+    heading: &'static str,
+    /// closed until a reader opens it
+    folded: bool,
+}
+
+const fn part(anchor: &'static str, heading: &'static str, folded: bool) -> Part {
+    Part { anchor, heading, folded }
+}
+
+const OTHERS: Part = part("others", "At other tolerances", false);
+const MODEL: Part = part("model", "Data and model", false);
+const SPECTRUM: Part = part("spectrum", "Spectrum", true);
+const LANDSCAPE: Part = part("landscape", "Landscape", false);
+const DELTA: Part = part("delta", "Other settings", true);
+const THEORY: Part = part("theory", "Theory against measurement", true);
+const ARRIVING: Part = part("arriving", "Data that arrive", false);
+const METHOD: Part = part("method", "Method and provenance", true);
+const GLOSSARY: Part = part("glossary", "Glossary", true);
+
+/// Methods of K that are no theory.
+const MEASURED: [&str; 2] = ["order-average", "monte-carlo"];
+
+/// Keys of `train` that nothing reads where the weights are brought.
+const TRAINING: [&str; 7] =
+    ["epochs", "steps", "batch_size", "optimizer", "initialisation", "seed", "checkpoint_epochs"];
+
+/// Heads of the table of tolerances.
+const AVERAGE: &str = "K, average over orders [interval]";
+const ONE: &str = "K, one measured order (Definition 4)";
 
 /// Buttons that turn and zoom a surface: class, label and text.
 const VIEW: [(&str, &str, &str); 5] = [
@@ -48,9 +72,11 @@ const VIEW: [(&str, &str, &str); 5] = [
 struct Page<'a> {
     title: &'a str,
     s: &'a Summary,
-    /// path to the pages over all experiments
-    up: String,
+    hero: Hero,
+    /// path to the pages over all experiments; none where the page is kept apart
+    up: Option<String>,
     e: &'a Experiment,
+    own: &'a SufficientRow,
     answer: &'a Setting,
     figures: &'a [Figure],
     /// (id, JSON)
@@ -58,19 +84,29 @@ struct Page<'a> {
 }
 
 /// The page of one experiment.
-pub fn html(s: &Summary, e: &Experiment, answer: &Setting, figures: &[Figure]) -> Result<String> {
+pub fn html(
+    params: &Report,
+    s: &Summary,
+    e: &Experiment,
+    answer: &Setting,
+    own: &SufficientRow,
+    figures: &[Figure],
+) -> Result<String> {
     let surface =
         |(i, grid)| (format!("surface-data-{i}"), embedded(&interactive::surface(grid, e.step, &e.unit)));
     let delta = ("delta-data".to_owned(), embedded(&interactive::delta(e, answer)));
+    let charts = figures.iter().filter(|f| f.name != "sufficient").filter_map(interactive::chart);
     let page = Page {
-        title: &s.title,
+        title: &shell::title(&s.experiment, &s.title),
         s,
+        hero: hero::experiment(e, answer, &Own::of_row(own, e), &s.answer),
         // The member of a family lies a folder deeper.
-        up: "../".repeat(2 + e.name.matches('/').count()),
+        up: (!params.alone).then(|| "../".repeat(2 + e.name.matches('/').count())),
         e,
+        own,
         answer,
         figures,
-        data: std::iter::once(delta).chain(e.grids.iter().enumerate().map(surface)).collect(),
+        data: std::iter::once(delta).chain(charts).chain(e.grids.iter().enumerate().map(surface)).collect(),
     };
     Ok(page.render()?)
 }
@@ -79,7 +115,7 @@ pub fn html(s: &Summary, e: &Experiment, answer: &Setting, figures: &[Figure]) -
 fn keys(section: Section) -> &'static [(&'static str, &'static [&'static str])] {
     match section {
         Section::Model => {
-            &[("train", &["epochs", "batch_size", "optimizer", "initialisation", "seed", "precision"])]
+            &[("train", &["weights", "epochs", "steps", "batch_size", "optimizer", "initialisation", "seed", "precision"])]
         }
         Section::Spectrum => &[
             ("eigen", &["dim", "basis", "which", "solver", "residual_tolerance", "seed", "precision"]),
@@ -98,10 +134,39 @@ fn keys(section: Section) -> &'static [(&'static str, &'static [&'static str])] 
 
 impl Page<'_> {
     /// The sections that there is something for, in their order.
-    fn sections(&self) -> Vec<(&str, &str)> {
-        let needs_network = |anchor: &str| matches!(anchor, "spectrum" | "landscape" | "arriving");
-        let shown = |(anchor, _): &(&str, &str)| self.e.trained.is_some() || !needs_network(anchor);
-        SECTIONS.into_iter().filter(shown).collect()
+    fn parts(&self) -> Vec<Part> {
+        let some = |section| !self.of(section).is_empty();
+        let all = [
+            (OTHERS, true),
+            (MODEL, true),
+            (LANDSCAPE, !self.e.grids.is_empty()),
+            (SPECTRUM, some(Section::Spectrum)),
+            (DELTA, some(Section::Delta) || self.s.settings.len() > 1),
+            (THEORY, self.e.settings.iter().any(|s| !s.found.theories.is_empty()) || some(Section::Theory)),
+            (ARRIVING, some(Section::Arriving)),
+            (METHOD, true),
+            (GLOSSARY, true),
+        ];
+        all.into_iter().filter(|(_, shown)| *shown).map(|(part, _)| part).collect()
+    }
+
+    fn has(&self, part: Part) -> bool {
+        self.parts().contains(&part)
+    }
+
+    /// K of the one stored order beside that of the average.
+    fn orders(&self) -> Option<String> {
+        let same = |r: &&SufficientRow| r.tolerance.to_bits() == self.own.tolerance.to_bits();
+        let single = self.e.rows_of(&self.answer.found.name, "monte-carlo").find(same)?;
+        Some(orders(self.own, single, self.e))
+    }
+
+    /// K at every tolerance: by the average over orders, and of the one stored order.
+    fn tolerances(&self) -> Table {
+        let name = &self.answer.found.name;
+        let rows = interactive::readings(self.e, name).into_iter();
+        let head = [format!("tolerance ({})", self.e.unit.squared), AVERAGE.to_owned(), ONE.to_owned()];
+        Table::of(head, rows.map(|r| vec![r.tolerance, r.average, r.one]))
     }
 
     /// Figures of a section.
@@ -113,25 +178,30 @@ impl Page<'_> {
     fn behind(&self, section: Section) -> String {
         let value = |v: &Value| v.to_string().replace(['"', '{', '}'], "").replace(',', ", ");
         let of = |(stage, keys): &(&str, &[&str])| {
-            let params = self.e.manifests.iter().find(|m| m.stage == *stage).map(|m| &m.params);
+            let params = self.e.manifests.iter().find(|m| m.stage == *stage).map(used);
             // null means what the stage found by itself, such as all samples.
             let given =
-                |k: &&str| params?.get(*k).filter(|v| !v.is_null()).map(|v| format!("{k} {}", value(v)));
+                |k: &&str| params.as_ref()?.get(*k).filter(|v| !v.is_null()).map(|v| format!("{k} {}", value(v)));
             format!("{stage}: {}", keys.iter().filter_map(given).collect::<Vec<_>>().join(", "))
         };
         let all = keys(section).iter().map(of).collect::<Vec<_>>().join(" · ");
         format!("{all} · N = {}", grouped(self.e.n_samples))
     }
 
-    /// K by every method, a column per tolerance.
-    fn sufficient(&self) -> Table {
-        let rows = self.e.rows.iter().filter(|r| r.setting == self.answer.found.name).collect::<Vec<_>>();
-        let first = rows.first().map_or("", |r| &r.method);
-        let tolerances = rows.iter().filter(|r| r.method == first).collect::<Vec<_>>();
+    /// K by every theory, a column per tolerance; none where there is no theory.
+    fn by_theory(&self) -> Option<Table> {
+        let rows = self.e.rows.iter().filter(|r| r.setting == self.answer.found.name);
+        let rows = rows.filter(|r| !MEASURED.contains(&r.method.as_str())).collect::<Vec<_>>();
+        let first = &rows.first()?.method;
+        let tolerances = rows.iter().filter(|r| r.method == *first).collect::<Vec<_>>();
         let head = tolerances.iter().map(|r| format!("K at {}", tolerance(r, &self.e.unit)));
-        let head = std::iter::once("method".to_owned()).chain(head);
-        let mut methods = rows.iter().map(|r| r.method.as_str()).collect::<Vec<_>>();
-        methods.truncate(rows.len() / tolerances.len().max(1));
+        let head = std::iter::once("theory".to_owned()).chain(head);
+        let mut methods = vec![];
+        for row in &rows {
+            if !methods.contains(&row.method.as_str()) {
+                methods.push(&row.method);
+            }
+        }
         let cell = |method: &str, of: &SufficientRow| {
             let same =
                 |r: &&&SufficientRow| r.method == method && r.tolerance.to_bits() == of.tolerance.to_bits();
@@ -140,7 +210,7 @@ impl Page<'_> {
         let row = |method: &str| {
             std::iter::once(method.to_owned()).chain(tolerances.iter().map(|t| cell(method, t))).collect()
         };
-        Table::of(head, methods.into_iter().map(row))
+        Some(Table::of(head, methods.into_iter().map(row)))
     }
 
     /// V and K of every setting, if there are several.
@@ -154,7 +224,7 @@ impl Page<'_> {
         let pilots = pilots.collect::<Vec<_>>();
         let first = pilots.first()?;
         let head =
-            ["samples".to_owned(), "w* and basis of".to_owned(), format!("V ({})", self.e.unit.squared)]
+            ["first samples".to_owned(), "w* and basis of".to_owned(), format!("V ({})", self.e.unit.squared)]
                 .into_iter();
         let head = head.chain(
             first.sizes.iter().map(|s| format!("K at {} {}", short(s.tolerance), self.e.unit.squared)),
@@ -207,7 +277,7 @@ impl Page<'_> {
             "setting",
             "theory",
             "prefix sizes",
-            "above Monte Carlo",
+            "above measured",
             "smallest ratio",
             "geometric mean",
             "within 3 standard errors",
@@ -238,9 +308,16 @@ fn over_sigma(sweep: &SweepFindings, unit: &Unit) -> Table {
     Table::of(head, rows)
 }
 
-fn pretty(value: &Value) -> String {
-    format!("{value:#}")
+/// The parameters of a stage that had a say: those of training have none where the weights were brought.
+fn used(m: &Manifest) -> Value {
+    let mut params = m.params.clone();
+    let brought = m.stage == "train" && params.get("weights").is_some_and(|w| !w.is_null());
+    if let Some(map) = params.as_object_mut().filter(|_| brought) {
+        map.retain(|key, _| !TRAINING.contains(&key.as_str()));
+    }
+    params
 }
+
 
 #[cfg(test)]
 mod tests {

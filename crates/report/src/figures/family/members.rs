@@ -51,7 +51,6 @@ pub fn classes(members: &[MemberResult]) -> Result<Figure> {
     let found = members.iter().filter_map(|m| Some((m.n_classes as f64, m.outliers?.0 as f64)));
     let equal = members.iter().map(|m| (m.n_classes as f64, m.n_classes as f64 - 1.0));
     let panel = Panel {
-        rises: true,
         lines: vec![
             line("outliers", found.collect(), Style::Points, 0),
             line("C − 1", equal.collect(), Style::Dashed, 1),
@@ -126,7 +125,7 @@ pub fn change_at_minimiser(family: &Family) -> Result<Figure> {
         facts.push(fact(ladder.label("mean of k · |L_(k+s) − L_k|"), c, &format!("{} samples", unit.loss)));
         let times_k = points.iter().map(|&(k, change)| (k, k * change)).collect();
         panels[0].lines.push(line(name, points, Style::Solid, colour));
-        panels[1].lines.push(line("", times_k, Style::Solid, colour));
+        panels[1].lines.push(line(name, times_k, Style::Solid, colour));
     }
     let caption = "Mean of |L_(k+s) − L_k| at w* itself, over random orders of the samples (Meshkov et al. 2024 draw it against k); right, times k.";
     Ok(Figure::of("change-at-minimiser", Section::Delta, caption, &panels)?.with(facts))
