@@ -1,8 +1,8 @@
 //! What no section can check alone: values of several sections that do not go together. Known before any work.
 
 use crate::{
-    Answer, BasisName, Bound, Eigen, Family, FetchData, Member, MonteCarlo, OwnTolerance, Report, Sampling, Section,
-    Setting, Stream, Train, Unfit,
+    Answer, BasisName, Bound, Eigen, Family, FetchData, Member, MonteCarlo, OwnTolerance, Report, Sampling,
+    Section, Setting, Stream, Train, Unfit,
 };
 
 /// The sections of one experiment.
@@ -140,7 +140,9 @@ impl Whole {
         };
         Unfit::unless(known.iter().any(|t| t.to_bits() == own.to_bits()), "tolerance", || {
             let known = known.iter().map(|t| format!("{t:e}")).collect::<Vec<_>>().join(", ");
-            format!("{own:e}; one of bound.{key} is needed: {known}; null takes the first of bound.tolerances")
+            format!(
+                "{own:e}; one of bound.{key} is needed: {known}; null takes the first of bound.tolerances"
+            )
         })
     }
 

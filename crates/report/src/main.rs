@@ -99,7 +99,7 @@ fn write_answer(ctx: &mut StageContext, answer: &str, warnings: &[String]) -> Re
 
 fn family(params: &Report, ctx: &mut StageContext) -> Result<String> {
     let family = Family::read(&ctx.inputs)?;
-    let figures = figures::family::draw(&family, params.compare_with_paper)?;
+    let figures = figures::family::draw(&family, params.compare_with_paper);
     figures::figure::write(params, ctx, &figures)?;
     let answer = page::family::answer(&family);
     let summary = summary::of_family(params, &ctx.experiment, answer, &family, &figures);

@@ -46,10 +46,10 @@ pub enum Section {
 
 impl Figure {
     /// A figure of panels.
-    pub fn of(name: &str, section: Section, caption: impl Into<String>, panels: &[Panel]) -> Result<Self> {
+    pub fn of(name: &str, section: Section, caption: impl Into<String>, panels: &[Panel]) -> Self {
         let titles = panels.iter().map(|p| p.title.as_str()).collect::<Vec<_>>().join("; ");
         let caption = caption.into();
-        Ok(Self {
+        Self {
             name: name.to_owned(),
             alt: format!("{caption} ({titles})"),
             caption,
@@ -60,7 +60,7 @@ impl Figure {
             csv: csv(panels),
             section,
             grid: None,
-        })
+        }
     }
 
     /// The same with one more sentence.

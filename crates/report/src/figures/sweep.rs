@@ -1,6 +1,5 @@
 //! Theories and sampling methods over σ.
 
-use anyhow::Result;
 use records::bound::{AtSigma, Holds, MethodAtSigma, SweepFindings};
 
 use crate::figures::figure::{Figure, Section};
@@ -14,7 +13,7 @@ fn log_axes(title: &str, y_label: &str, lines: Vec<Line>) -> Panel {
 }
 
 /// Where the theories leave Monte Carlo.
-pub fn theories(sweep: &SweepFindings) -> Result<Figure> {
+pub fn theories(sweep: &SweepFindings) -> Figure {
     let lines = sweep.theories.iter().enumerate().map(|(i, theory)| {
         let points = sweep.sigmas.iter().map(|s| (s.sigma, s.theories[i].ratio));
         let style = if theory.name == "eigenvalue" { Style::Points } else { Style::Solid };
@@ -34,8 +33,8 @@ pub fn theories(sweep: &SweepFindings) -> Result<Figure> {
         count(sweep.dim, "direction"),
         count(sweep.n_samples, "sample")
     );
-    let figure = Figure::of("theory-over-sigma", Section::Theory, caption, &[panel])?;
-    Ok(figure.with(sweep.theories.iter().flat_map(ranges)))
+    let figure = Figure::of("theory-over-sigma", Section::Theory, caption, &[panel]);
+    figure.with(sweep.theories.iter().flat_map(ranges))
 }
 
 /// The σ at which one theory is within 10 %, and above; a range that does not exist has no value.
@@ -60,7 +59,7 @@ fn ranges(theory: &Holds) -> Vec<Fact> {
 }
 
 /// Which sampling method knows V soonest.
-pub fn methods(sweep: &SweepFindings) -> Result<Figure> {
+pub fn methods(sweep: &SweepFindings) -> Figure {
     let names = sweep.sigmas[0].methods.iter().map(|m| m.method.as_str()).collect::<Vec<_>>();
     let panel = |title: &str, label: &str, of: fn(&MethodAtSigma) -> f64| {
         let lines = names.iter().enumerate().map(|(i, name)| {
@@ -81,8 +80,8 @@ pub fn methods(sweep: &SweepFindings) -> Result<Figure> {
         sweep.draws,
         grouped(sweep.n_samples)
     );
-    let figure = Figure::of("sampling-methods", Section::Delta, caption, &panels)?;
-    Ok(figure.with(draws_for_k(&sweep.sigmas)))
+    let figure = Figure::of("sampling-methods", Section::Delta, caption, &panels);
+    figure.with(draws_for_k(&sweep.sigmas))
 }
 
 /// The draws of plain sampling and of the method that needs fewest, at each σ that is a power of ten, or at the

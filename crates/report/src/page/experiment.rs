@@ -11,8 +11,8 @@ use crate::export::settings::{self, size_and_status};
 use crate::export::summary::Summary;
 use crate::figures::figure::{Figure, Section};
 use crate::figures::training;
-use crate::page::interactive::{self, embedded};
 use crate::page::hero::{self, Hero};
+use crate::page::interactive::{self, embedded};
 use crate::page::{arriving, shell};
 use crate::read::bound::Setting;
 use crate::read::eigen::Basis;
@@ -114,9 +114,10 @@ pub fn html(
 /// Parameters that are shown under the figures of a section: stage and keys.
 fn keys(section: Section) -> &'static [(&'static str, &'static [&'static str])] {
     match section {
-        Section::Model => {
-            &[("train", &["weights", "epochs", "steps", "batch_size", "optimizer", "initialisation", "seed", "precision"])]
-        }
+        Section::Model => &[(
+            "train",
+            &["weights", "epochs", "steps", "batch_size", "optimizer", "initialisation", "seed", "precision"],
+        )],
         Section::Spectrum => &[
             ("eigen", &["dim", "basis", "which", "solver", "residual_tolerance", "seed", "precision"]),
             ("spectrum", &["n_samples", "probes", "steps", "largest", "seed", "precision"]),
@@ -178,10 +179,12 @@ impl Page<'_> {
     fn behind(&self, section: Section) -> String {
         let value = |v: &Value| v.to_string().replace(['"', '{', '}'], "").replace(',', ", ");
         let of = |(stage, keys): &(&str, &[&str])| {
-            let params = self.e.manifests.iter().find(|m| m.stage == *stage).map(used);
+            let params =
+                self.e.manifests.iter().find(|m| m.stage == *stage).map(|m| used(&m.stage, &m.params));
             // null means what the stage found by itself, such as all samples.
-            let given =
-                |k: &&str| params.as_ref()?.get(*k).filter(|v| !v.is_null()).map(|v| format!("{k} {}", value(v)));
+            let given = |k: &&str| {
+                params.as_ref()?.get(*k).filter(|v| !v.is_null()).map(|v| format!("{k} {}", value(v)))
+            };
             format!("{stage}: {}", keys.iter().filter_map(given).collect::<Vec<_>>().join(", "))
         };
         let all = keys(section).iter().map(of).collect::<Vec<_>>().join(" · ");
@@ -223,9 +226,12 @@ impl Page<'_> {
         let pilots = self.e.pilots.pilots.iter().filter(|p| p.setting == self.answer.found.name);
         let pilots = pilots.collect::<Vec<_>>();
         let first = pilots.first()?;
-        let head =
-            ["first samples".to_owned(), "w* and basis of".to_owned(), format!("V ({})", self.e.unit.squared)]
-                .into_iter();
+        let head = [
+            "first samples".to_owned(),
+            "w* and basis of".to_owned(),
+            format!("V ({})", self.e.unit.squared),
+        ]
+        .into_iter();
         let head = head.chain(
             first.sizes.iter().map(|s| format!("K at {} {}", short(s.tolerance), self.e.unit.squared)),
         );
@@ -309,15 +315,18 @@ fn over_sigma(sweep: &SweepFindings, unit: &Unit) -> Table {
 }
 
 /// The parameters of a stage that had a say: those of training have none where the weights were brought.
-fn used(m: &Manifest) -> Value {
-    let mut params = m.params.clone();
-    let brought = m.stage == "train" && params.get("weights").is_some_and(|w| !w.is_null());
+fn used(stage: &str, params: &Value) -> Value {
+    let mut params = params.clone();
+    let brought = stage == "train" && params.get("weights").is_some_and(|w| !w.is_null());
     if let Some(map) = params.as_object_mut().filter(|_| brought) {
         map.retain(|key, _| !TRAINING.contains(&key.as_str()));
     }
     params
 }
 
+fn shown(m: &Manifest) -> String {
+    format!("{:#}", used(&m.stage, &m.params))
+}
 
 #[cfg(test)]
 mod tests {
@@ -328,12 +337,103 @@ mod tests {
     use crate::export::summary;
     use crate::read::fixtures::{self, pilots, row};
 
-    fn page(e: &Experiment) -> String {
-        let answer = "hessian-d1-s1".to_owned();
-        let params =
-            Report { title: "T".into(), answer: Some(answer), compare_with_paper: false, png_scale: 1.0 };
+    fn params(title: &str) -> Report {
+        let answer = Some("hessian-d1-s1".to_owned());
+        Report {
+            title: title.into(),
+            answer,
+            tolerance: None,
+            alone: false,
+            compare_with_paper: false,
+            png_scale: 1.0,
+        }
+    }
+
+    fn with(params: &Report, e: &Experiment) -> String {
+        let own = SufficientRow { setting: "hessian-d1-s1".into(), ..row(Status::Reached, Some(50), None) };
         let figures = crate::figures::experiment::draw(e, &e.settings[0], false).unwrap();
-        html(&summary::of(&params, e, &e.settings[0], &figures), e, &e.settings[0], &figures).unwrap()
+        let s = summary::of(params, e, &e.settings[0], &own, &figures);
+        html(params, &s, e, &e.settings[0], &own, &figures).unwrap()
+    }
+
+    fn page(e: &Experiment) -> String {
+        with(&params("T"), e)
+    }
+
+    #[test]
+    fn the_name_is_always_there_and_the_title_where_it_says_more() {
+        let e = fixtures::experiment();
+        let html = page(&e);
+        assert!(html.contains("<title>e: T</title>") && html.contains("<strong>e</strong> T</p>"), "{html}");
+        let html = with(&params(hero::QUESTION), &e);
+        assert!(
+            html.contains("<title>e: How many samples") && html.contains("<strong>e</strong></p>"),
+            "{html}"
+        );
+        assert_eq!(html.matches("How many samples are enough?").count(), 2, "browser and heading");
+    }
+
+    #[test]
+    fn a_page_that_is_kept_apart_has_no_links_to_others() {
+        let e = fixtures::experiment();
+        let alone = with(&Report { alone: true, ..params("T") }, &e);
+        assert!(page(&e).contains("../../compare.html") && !alone.contains("../"), "{alone}");
+    }
+
+    #[test]
+    fn only_sections_with_something_in_them_are_named() {
+        let mut e = fixtures::experiment();
+        let html = page(&e);
+        for (anchor, shown) in [
+            ("others", true),
+            ("spectrum", true),
+            ("landscape", false),
+            ("theory", false),
+            ("arriving", false),
+        ] {
+            assert_eq!(html.contains(&format!("href=\"#{anchor}\"")), shown, "{anchor}");
+            assert_eq!(html.contains(&format!("<details class=\"part\" id=\"{anchor}\"")), shown, "{anchor}");
+        }
+        e.settings = vec![fixtures::with_theory("quadratic", 1.0)];
+        assert!(page(&e).contains("<a href=\"#theory\">"));
+    }
+
+    #[test]
+    fn training_that_did_not_happen_has_no_parameters() {
+        let of = |weights: &str| {
+            let text = format!(r#"{{"epochs": 10, "weights": {weights}, "hidden": [4]}}"#);
+            used("train", &serde_json::from_str(&text).unwrap()).to_string()
+        };
+        assert_eq!(of("null"), r#"{"epochs":10,"weights":null,"hidden":[4]}"#);
+        assert_eq!(of("\"w.npz\""), r#"{"weights":"w.npz","hidden":[4]}"#);
+    }
+
+    #[test]
+    fn both_sizes_stand_in_one_table() {
+        let mut e = fixtures::experiment();
+        let of = |method: &str, k, ends| SufficientRow {
+            setting: "hessian-d1-s1".into(),
+            method: method.into(),
+            ..row(Status::Reached, k, ends)
+        };
+        e.rows = vec![
+            of("order-average", Some(50), Some((40, 60))),
+            of("monte-carlo", Some(70), None),
+            of("quadratic", Some(55), None),
+        ];
+        let relative =
+            |r: &SufficientRow| SufficientRow { relative: Some(1e-3), tolerance: 2e-4, ..r.clone() };
+        e.rows.extend([relative(&e.rows[0]), relative(&e.rows[1])]);
+        e.rows[3].status = Status::Extrapolated;
+        let html = page(&e);
+        for cells in [
+            "<td>1e-4</td><td>50 [40, 60]</td><td>70</td>",
+            "<td>0.1 % of the mean perturbed loss</td><td>50 [40, 60] (beyond the samples at hand)</td><td>70</td>",
+            "gives 70 where the average over orders gives 50: larger",
+            "<td>quadratic</td><td>55 (reached)</td>",
+        ] {
+            assert!(html.contains(cells), "{cells} in {html}");
+        }
     }
 
     #[test]
@@ -343,13 +443,9 @@ mod tests {
         assert!(
             classified.contains(
                 "<p>100 training and 20 test samples of 4 features, 2 classes: files (own). \
-                 The network is 4-2 (relu, 10 parameters), weights trained here. The loss of a sample is −log softmax(f)_y, in nats; V, Δ_k and the absolute tolerances are in nats².</p>\n<dl class=\"facts\"><div><dt>training loss</dt><dd>0.5 <small>nats</small></dd></div>"
+                 The network is 4-2 (relu, 10 parameters), weights trained here. The loss of a sample is −log softmax(f)_y, in nats; V, Δ<sub>k</sub> and the absolute tolerances are in nats².</p>\n<dl class=\"facts\"><div><dt>training loss</dt><dd>0.5 <small>nats</small></dd></div>"
             ),
             "{classified}"
-        );
-        assert!(
-            classified
-                .contains("<h2 id=\"arriving\">Data that arrive</h2>\n<p>No run was trained on arriving")
         );
         let trained = e.trained.as_mut().unwrap();
         let facts = &mut trained.model.facts;
@@ -392,10 +488,7 @@ mod tests {
     fn the_eigenvalue_theory_is_explained_where_it_is_drawn() {
         let with = |names: &[&str]| {
             let sweep = fixtures::sweep(names);
-            (
-                crate::figures::sweep::theories(&sweep).unwrap().caption,
-                over_sigma(&sweep, &fixtures::nats()).rows,
-            )
+            (crate::figures::sweep::theories(&sweep).caption, over_sigma(&sweep, &fixtures::nats()).rows)
         };
         let (caption, rows) = with(&["quadratic"]);
         assert!(

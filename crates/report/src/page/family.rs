@@ -5,8 +5,8 @@ use askama::Template;
 use records::Report;
 use records::family::{AuditRow, Ladder, LadderForecast, MemberResult, Rung, Spread};
 
-use crate::figures::figure::{Figure, Section};
 use crate::export::summary::Summary;
+use crate::figures::figure::{Figure, Section};
 use crate::page::hero::{self, Hero};
 use crate::page::{interactive, shell};
 use crate::read::family::{Family, ReadLadder};

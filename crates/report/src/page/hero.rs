@@ -67,20 +67,32 @@ pub fn experiment(e: &Experiment, answer: &Setting, own: &Own, next: &[String]) 
     let [now, then] = [1, 2].map(|times| law(answer, e.step, times * e.n_samples));
     let mut tiles = vec![];
     if now > 0.0 {
-        let note = format!("Δ_k from {} to {} {}, by the law of the average over orders", short(now), short(then), e.unit.squared);
+        let note = format!(
+            "Δ_k from {} to {} {}, by the law of the average over orders",
+            short(now),
+            short(then),
+            e.unit.squared
+        );
         tiles.push(tile("Twice the samples", format!("change ÷ {}", short(now / then)), note));
     }
     if let Some(trained) = &e.trained {
         let facts = &trained.model.facts;
         let loss = facts.test_loss.map(|l| format!("{} {}", short(l), e.unit.loss));
         match (facts.test_accuracy, loss) {
-            (Some(accuracy), loss) => tiles.push(tile("Test accuracy", percent(accuracy), loss.map_or(String::new(), |l| format!("test loss {l}")))),
+            (Some(accuracy), loss) => tiles.push(tile(
+                "Test accuracy",
+                percent(accuracy),
+                loss.map_or(String::new(), |l| format!("test loss {l}")),
+            )),
             (None, Some(loss)) => tiles.push(tile("Test loss", loss, "of the network that is measured")),
-            (None, None) => tiles.push(tile("Test accuracy", "–", "there is no test split, or it is regression")),
+            (None, None) => {
+                tiles.push(tile("Test accuracy", "–", "there is no test split, or it is regression"))
+            }
         }
     }
     let v = &answer.found.v;
-    let note = format!("[{}, {}]; how much the loss differs from sample to sample", short(v.low), short(v.high));
+    let note =
+        format!("[{}, {}]; how much the loss differs from sample to sample", short(v.low), short(v.high));
     tiles.push(tile("V", format!("{} {}", short(v.variance), e.unit.squared), note));
     Hero { question: QUESTION, number: Some(Number::of(own, e.confidence)), tiles, next: next.to_vec() }
 }
@@ -105,7 +117,11 @@ pub fn family(family: &Family, own: Option<&Own>, next: &[String]) -> Hero {
         tiles.push(tile("Test accuracy", spread("", accuracy, "fraction").text(), at.clone()));
     }
     if let Some((tolerance, k)) = last.sufficient.first() {
-        let note = format!("samples until the surface changes by less than {} {}; {at}", short(*tolerance), family.unit.squared);
+        let note = format!(
+            "samples until the surface changes by less than {} {}; {at}",
+            short(*tolerance),
+            family.unit.squared
+        );
         tiles.push(tile("K", fact("", k.mean.round(), "").text(), note));
     }
     Hero { question, number, tiles, next: next.to_vec() }
@@ -115,7 +131,14 @@ pub fn family(family: &Family, own: Option<&Own>, next: &[String]) -> Hero {
 fn bought(loss: &Forecast, unit: &str) -> (String, String) {
     let d = &loss.doubling;
     let (now, then) = (&loss.rows[0], &loss.rows[1]);
-    let note = format!("from {} to {} {unit} [{}, {}], with {} samples", short(now.mean), short(then.mean), short(then.mean_low), short(then.mean_high), grouped(d.to));
+    let note = format!(
+        "from {} to {} {unit} [{}, {}], with {} samples",
+        short(now.mean),
+        short(then.mean),
+        short(then.mean_low),
+        short(then.mean_high),
+        grouped(d.to)
+    );
     (signed(d.relative), note)
 }
 
@@ -139,7 +162,12 @@ fn doubling(found: &LadderForecast, family: &Family) -> Option<Number> {
     Some(Number {
         value: signed(d.relative),
         unit: "test loss".to_owned(),
-        interval: Some(format!("[{}, {}], {}", signed(d.relative_low), signed(d.relative_high), percent(family.confidence))),
+        interval: Some(format!(
+            "[{}, {}], {}",
+            signed(d.relative_low),
+            signed(d.relative_high),
+            percent(family.confidence)
+        )),
         purpose: found.label(&format!("by twice the {} samples at hand", grouped(d.from))),
         status: status.to_owned(),
         class: if status == "more data help" { "enough" } else { "more" },
@@ -182,10 +210,17 @@ mod tests {
         let mut f = fixtures::family(vec![unfitted()], vec![member("a", None)]);
         let none = family(&f, None, &[]);
         assert!(none.number.is_none() && none.question.starts_with("What do these networks"));
-        f.forecasts = vec![LadderForecast { loss: Some(forecast(vec![])), ..unforecast(Some("wide".into())) }];
+        f.forecasts =
+            vec![LadderForecast { loss: Some(forecast(vec![])), ..unforecast(Some("wide".into())) }];
         let number = family(&f, None, &[]).number.unwrap();
-        assert_eq!((number.value.as_str(), number.interval.as_deref()), ("−20 %", Some("[−30 %, −10 %], 95 %")));
-        assert_eq!((number.purpose.as_str(), number.status.as_str()), ("wide: by twice the 1,000 samples at hand", "more data help"));
+        assert_eq!(
+            (number.value.as_str(), number.interval.as_deref()),
+            ("−20 %", Some("[−30 %, −10 %], 95 %"))
+        );
+        assert_eq!(
+            (number.purpose.as_str(), number.status.as_str()),
+            ("wide: by twice the 1,000 samples at hand", "more data help")
+        );
         f.forecasts[0].loss.as_mut().unwrap().faults = vec![Fault { name: FaultName::Rises, from: 1, to: 2 }];
         assert_eq!(family(&f, None, &[]).number.unwrap().class, "more");
     }

@@ -18,5 +18,9 @@ pub fn scripts() -> String {
 
 /// The title of a page in the browser: the name, and the heading where it is another.
 pub fn title(name: &str, heading: &str) -> String {
-    if heading == QUESTION || heading == name { format!("{name}: {QUESTION}") } else { format!("{name}: {heading}") }
+    if heading == QUESTION || heading == name {
+        format!("{name}: {QUESTION}")
+    } else {
+        format!("{name}: {heading}")
+    }
 }

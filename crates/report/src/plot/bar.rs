@@ -18,16 +18,29 @@ pub fn bar(own: &Own) -> Option<String> {
     let log = most / least > FAR;
     let first = if log { 10_f64.powf(least.log10().floor()) } else { 0.0 };
     let at = |v: f64| {
-        let share = if log { (v.max(first) / first).log10() / (1.1 * (most / first).log10()) } else { v / (1.1 * most) };
+        let share = if log {
+            (v.max(first) / first).log10() / (1.1 * (most / first).log10())
+        } else {
+            v / (1.1 * most)
+        };
         format!("{:.2}%", 100.0 * share)
     };
     let anchor = |v: f64| {
         let share = at(v).trim_end_matches('%').parse::<f64>().unwrap_or(0.0);
-        if share < 12.0 { "start" } else if share > 75.0 { "end" } else { "middle" }
+        if share < 12.0 {
+            "start"
+        } else if share > 75.0 {
+            "end"
+        } else {
+            "middle"
+        }
     };
     let hand = grouped(own.n_samples);
     let name = format!("{} samples are enough, {hand} are at hand", grouped(own.k?));
-    let mut svg = format!("<svg class=\"bar\" width=\"100%\" height=\"84\" role=\"img\" aria-label=\"{}\">", escaped(&name));
+    let mut svg = format!(
+        "<svg class=\"bar\" width=\"100%\" height=\"84\" role=\"img\" aria-label=\"{}\">",
+        escaped(&name)
+    );
     let _ = write!(svg, "<rect class=\"track\" x=\"0\" y=\"30\" width=\"100%\" height=\"14\" rx=\"7\"/>");
     let _ = write!(svg, "<rect class=\"hand\" x=\"0\" y=\"30\" width=\"{}\" height=\"14\" rx=\"7\"/>", at(n));
     // An interval narrower than this is still seen.
@@ -35,12 +48,27 @@ pub fn bar(own: &Own) -> Option<String> {
         let of = |v: f64| at(v).trim_end_matches('%').parse::<f64>().unwrap_or(0.0);
         format!("{:.2}%", (of(to) - of(from)).max(0.4))
     };
-    let _ = write!(svg, "<rect class=\"range\" x=\"{}\" y=\"24\" width=\"{}\" height=\"26\" rx=\"2\"/>", at(low), width(low, high));
+    let _ = write!(
+        svg,
+        "<rect class=\"range\" x=\"{}\" y=\"24\" width=\"{}\" height=\"26\" rx=\"2\"/>",
+        at(low),
+        width(low, high)
+    );
     let _ = write!(svg, "<line class=\"mark\" x1=\"{0}\" x2=\"{0}\" y1=\"22\" y2=\"52\"/>", at(k));
-    let _ = write!(svg, "<text class=\"needed\" x=\"{}\" y=\"15\" text-anchor=\"{}\">{} are enough</text>", at(k), anchor(k), grouped(own.k?));
+    let _ = write!(
+        svg,
+        "<text class=\"needed\" x=\"{}\" y=\"15\" text-anchor=\"{}\">{} are enough</text>",
+        at(k),
+        anchor(k),
+        grouped(own.k?)
+    );
     let _ = write!(svg, "<text x=\"{}\" y=\"64\" text-anchor=\"{}\">{hand} at hand</text>", at(n), anchor(n));
     if log {
-        let _ = write!(svg, "<text class=\"scale\" x=\"0\" y=\"80\">logarithmic, from {}</text>", grouped_up(first));
+        let _ = write!(
+            svg,
+            "<text class=\"scale\" x=\"0\" y=\"80\">logarithmic, from {}</text>",
+            grouped_up(first)
+        );
     }
     Some(svg + "</svg>")
 }
@@ -66,7 +94,10 @@ pub fn spark(points: &[(f64, f64)], name: &str) -> Option<String> {
         format!("{}{:.1} {:.1}", if i == 0 { "M" } else { "L" }, 2.0 + 116.0 * (x - x0) / (x1 - x0), y(*v))
     };
     let path = places.iter().enumerate().map(step).collect::<String>();
-    Some(format!("<svg class=\"spark\" viewBox=\"0 0 120 32\" width=\"120\" height=\"32\" role=\"img\" aria-label=\"{}\"><path d=\"{path}\"/></svg>", escaped(name)))
+    Some(format!(
+        "<svg class=\"spark\" viewBox=\"0 0 120 32\" width=\"120\" height=\"32\" role=\"img\" aria-label=\"{}\"><path d=\"{path}\"/></svg>",
+        escaped(name)
+    ))
 }
 
 #[cfg(test)]
@@ -84,7 +115,12 @@ mod tests {
     fn numbers_lie_on_the_bar_in_their_proportion() {
         let near = bar(&own(Some(550), Some((440, 660)), 1000)).unwrap();
         // 1,000 of 1,100 are at hand.
-        for part in ["class=\"hand\" x=\"0\" y=\"30\" width=\"90.91%\"", "x1=\"50.00%\"", "x=\"40.00%\" y=\"24\" width=\"20.00%\"", ">550 are enough<"] {
+        for part in [
+            "class=\"hand\" x=\"0\" y=\"30\" width=\"90.91%\"",
+            "x1=\"50.00%\"",
+            "x=\"40.00%\" y=\"24\" width=\"20.00%\"",
+            ">550 are enough<",
+        ] {
             assert!(near.contains(part), "{part} in {near}");
         }
         assert!(!near.contains("logarithmic") && bar(&own(None, None, 10)).is_none());

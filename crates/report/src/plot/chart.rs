@@ -85,7 +85,9 @@ struct Legend {
 impl Legend {
     fn of(panels: &[Panel], width: f64) -> Self {
         let mut lines = Vec::<&Line>::new();
-        for line in panels.iter().flat_map(|p| &p.lines).filter(|l| !l.label.is_empty() && !l.points.is_empty()) {
+        for line in
+            panels.iter().flat_map(|p| &p.lines).filter(|l| !l.label.is_empty() && !l.points.is_empty())
+        {
             if lines.iter().all(|known| known.label != line.label) {
                 lines.push(line);
             }
@@ -153,7 +155,11 @@ impl Frame {
     /// Runs of a line between the places where it has no value.
     fn runs(&self, line: &Line) -> Vec<Vec<(f64, f64)>> {
         let places = line.points.iter().map(|p| self.at(*p)).collect::<Vec<_>>();
-        places.split(Option::is_none).filter(|run| !run.is_empty()).map(|run| run.iter().copied().flatten().collect()).collect()
+        places
+            .split(Option::is_none)
+            .filter(|run| !run.is_empty())
+            .map(|run| run.iter().copied().flatten().collect())
+            .collect()
     }
 
     fn draw(&self, panel: &Panel, n: usize, out: &mut String) {
@@ -167,12 +173,18 @@ impl Frame {
             bottom - top
         );
         // The lower edge of a band on a logarithmic axis may be at 0, which has no place: it then ends at the axis.
-        let low = panel.band.iter().filter_map(|&(x, low, high)| Some((self.at((x, high))?.0, self.at((x, low)).map_or(bottom, |p| p.1))));
+        let low = panel.band.iter().filter_map(|&(x, low, high)| {
+            Some((self.at((x, high))?.0, self.at((x, low)).map_or(bottom, |p| p.1)))
+        });
         let high = panel.band.iter().rev().filter_map(|&(x, _, high)| self.at((x, high)));
         let outline = low.chain(high).collect::<Vec<_>>();
         if !outline.is_empty() {
             let Ink { hex, class } = ink(0, n);
-            let _ = write!(out, "<path class=\"fill {class}\" d=\"{}Z\" fill=\"{hex}\" opacity=\"0.2\"/>", path(&outline));
+            let _ = write!(
+                out,
+                "<path class=\"fill {class}\" d=\"{}Z\" fill=\"{hex}\" opacity=\"0.2\"/>",
+                path(&outline)
+            );
         }
         for line in &panel.lines {
             put(line.style, &self.runs(line), &ink(line.colour, n), out);
@@ -180,7 +192,10 @@ impl Frame {
         *out += "</g>";
         for (value, name) in &panel.levels {
             let Some(y) = self.at((1.0, *value)).map(|p| p.1) else { continue };
-            let _ = write!(out, "<path class=\"ink\" d=\"M{left} {y:.1}H{right}\" stroke=\"#000000\" stroke-dasharray=\"2 4\"/>");
+            let _ = write!(
+                out,
+                "<path class=\"ink\" d=\"M{left} {y:.1}H{right}\" stroke=\"#000000\" stroke-dasharray=\"2 4\"/>"
+            );
             label(out, (left + 6.0, y - 4.0), "", name);
         }
     }
@@ -199,10 +214,18 @@ impl Frame {
             let _ = write!(out, "<path class=\"grid\" d=\"M{left} {y:.1}H{right}\" stroke=\"#e3e7eb\"/>");
             label(out, (left - 7.0, y + 4.5), " text-anchor=\"end\"", &name);
         }
-        let _ = write!(out, "<path class=\"ink\" d=\"M{left} {top}V{bottom}H{right}\" fill=\"none\" stroke=\"#000000\"/>");
+        let _ = write!(
+            out,
+            "<path class=\"ink\" d=\"M{left} {top}V{bottom}H{right}\" fill=\"none\" stroke=\"#000000\"/>"
+        );
         label(out, (f64::midpoint(left, right), HEIGHT - 12.0), " text-anchor=\"middle\"", &panel.x_label);
         let (x, y) = (self.left + 16.0, f64::midpoint(top, bottom));
-        label(out, (x, y), &format!(" text-anchor=\"middle\" transform=\"rotate(-90 {x} {y})\""), &panel.y_label);
+        label(
+            out,
+            (x, y),
+            &format!(" text-anchor=\"middle\" transform=\"rotate(-90 {x} {y})\""),
+            &panel.y_label,
+        );
     }
 }
 
@@ -257,13 +280,21 @@ mod tests {
     #[test]
     fn what_has_no_place_is_not_drawn() {
         let points = vec![(1.0, 1.0), (10.0, 0.0), (100.0, 0.1), (1000.0, 0.01)];
-        let panel = Panel { log_x: true, log_y: true, lines: vec![line("a", points, Style::Solid, 0)], ..Panel::default() };
+        let panel = Panel {
+            log_x: true,
+            log_y: true,
+            lines: vec![line("a", points, Style::Solid, 0)],
+            ..Panel::default()
+        };
         let frame = Frame::of(&panel, 0.0, 760.0);
         let runs = frame.runs(&panel.lines[0]);
         assert_eq!(runs.iter().map(Vec::len).collect::<Vec<_>>(), [1, 2]);
         // The middle of the decades 0 to 3 with their margin is the middle of the axis.
         let middle = frame.at((10_f64.powf(1.5), 0.1)).unwrap();
-        assert!((middle.0 - f64::midpoint(78.0, 744.0)).abs() < 1e-9 && (middle.1 - f64::midpoint(38.0, 348.0)).abs() < 1e-9);
+        assert!(
+            (middle.0 - f64::midpoint(78.0, 744.0)).abs() < 1e-9
+                && (middle.1 - f64::midpoint(38.0, 348.0)).abs() < 1e-9
+        );
         assert!(svg(&[panel]).contains("h0M"), "a value between two gaps is a dot");
     }
 
@@ -271,12 +302,16 @@ mod tests {
     fn the_legend_has_each_name_once_and_stands_below() {
         let of = |label: &str, points: &[(f64, f64)]| line(label, points.to_vec(), Style::Solid, 0);
         let some = [(1.0, 1.0), (2.0, 2.0)];
-        let lines = || vec![of("a<b>", &some), of("c", &some), of("a<b>", &some), of("", &some), of("none", &[])];
-        let panels = [Panel { lines: lines(), ..Panel::default() }, Panel { lines: lines(), ..Panel::default() }];
+        let lines =
+            || vec![of("a<b>", &some), of("c", &some), of("a<b>", &some), of("", &some), of("none", &[])];
+        let panels =
+            [Panel { lines: lines(), ..Panel::default() }, Panel { lines: lines(), ..Panel::default() }];
         let text = svg(&panels);
         assert_eq!(text.matches("a&lt;b&gt;").count(), 1);
         assert!(!text.contains(">none<") && Legend::of(&panels, 760.0).height > 0.0);
-        assert!(Legend::of(&[Panel { lines: vec![of("a", &some)], ..Panel::default() }], 760.0).svg.is_empty());
+        assert!(
+            Legend::of(&[Panel { lines: vec![of("a", &some)], ..Panel::default() }], 760.0).svg.is_empty()
+        );
     }
 
     #[test]
@@ -288,7 +323,10 @@ mod tests {
         let found = data(&[Panel { lines, levels: vec![(0.5, "l".into())], ..Panel::default() }]);
         assert_eq!(found["xs"], json!([[1.0, 2.0]]));
         let panel = &found["panels"][0];
-        assert_eq!(panel["lines"][0], json!({"label": "a", "style": "dashed", "colour": "var(--c1)", "x": 0, "y": [0.123_457, null]}));
+        assert_eq!(
+            panel["lines"][0],
+            json!({"label": "a", "style": "dashed", "colour": "var(--c1)", "x": 0, "y": [0.123_457, null]})
+        );
         assert_eq!((&panel["whole"], &panel["levels"]), (&json!([true, false]), &json!([[0.5, "l"]])));
     }
 }

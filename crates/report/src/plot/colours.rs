@@ -5,7 +5,8 @@ const COLOURS: [&str; 8] =
     ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#5a5a5a", "#967828"];
 
 /// Ends and middle of the ramp on which more lines than colours lie in their order.
-const RAMP: [[f64; 3]; 4] = [[70.0, 90.0, 200.0], [30.0, 150.0, 160.0], [120.0, 165.0, 50.0], [225.0, 120.0, 40.0]];
+const RAMP: [[f64; 3]; 4] =
+    [[70.0, 90.0, 200.0], [30.0, 150.0, 160.0], [120.0, 165.0, 50.0], [225.0, 120.0, 40.0]];
 
 /// Attributes of a line's colour.
 pub struct Ink {

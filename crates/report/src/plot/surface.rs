@@ -61,20 +61,30 @@ fn draw(surface: &Surface, out: &mut String) {
     let (first, last) = (surface.axis[0], surface.axis[surface.axis.len() - 1]);
     // The first direction to the right, the second away from the reader.
     let place = |a: f64, b: f64, height: f64| {
-        [(a - first) / (last - first) - 0.5, 0.7 * ((height - low) / (top - low) - 0.5), 0.5 - (b - first) / (last - first)]
+        [
+            (a - first) / (last - first) - 0.5,
+            0.7 * ((height - low) / (top - low) - 0.5),
+            0.5 - (b - first) / (last - first),
+        ]
     };
     text(out, [16.0, 24.0], " font-size=\"16\" font-weight=\"600\"", &surface.title);
     let mut line = |from: [f64; 3], to: [f64; 3], kind: &str| {
         let ([a, _], [b, _]) = ([project(from).0, [0.0; 2]], [project(to).0, [0.0; 2]]);
         let stroke = if kind == "grid" { "#e3e7eb" } else { "#000000" };
-        let _ = write!(out, "<path class=\"{kind}\" d=\"M{:.0} {:.0}L{:.0} {:.0}\" stroke=\"{stroke}\"/>", a[0], a[1], b[0], b[1]);
+        let _ = write!(
+            out,
+            "<path class=\"{kind}\" d=\"M{:.0} {:.0}L{:.0} {:.0}\" stroke=\"{stroke}\"/>",
+            a[0], a[1], b[0], b[1]
+        );
     };
     let marks = ticks(&(first..last + 1e-9 * (last - first)), false, false, 4);
     for (at, _) in &marks {
         line(place(*at, first, low), place(*at, last, low), "grid");
         line(place(first, *at, low), place(last, *at, low), "grid");
     }
-    for (from, to) in [((first, first), (last, first)), ((last, first), (last, last)), ((first, first), (first, last))] {
+    for (from, to) in
+        [((first, first), (last, first)), ((last, first), (last, last)), ((first, first), (first, last))]
+    {
         line(place(from.0, from.1, low), place(to.0, to.1, low), "ink");
     }
     line(place(first, first, low), place(first, first, top), "ink");
@@ -85,7 +95,12 @@ fn draw(surface: &Surface, out: &mut String) {
         text(out, project(place(last + beyond, at, low)).0, " text-anchor=\"middle\"", &name);
     }
     let middle = f64::midpoint(first, last);
-    text(out, project(place(middle, first - 2.6 * beyond, low)).0, " text-anchor=\"middle\"", "θ_1 (parameter units)");
+    text(
+        out,
+        project(place(middle, first - 2.6 * beyond, low)).0,
+        " text-anchor=\"middle\"",
+        "θ_1 (parameter units)",
+    );
     text(out, project(place(last + 2.2 * beyond, middle, low)).0, " text-anchor=\"middle\"", "θ_2");
     for (at, name) in ticks(&(low..top), false, false, 5) {
         let [x, y] = project(place(first, first, at)).0;
@@ -94,7 +109,12 @@ fn draw(surface: &Surface, out: &mut String) {
 }
 
 /// The surface between neighbouring points, the far ones first.
-fn quads(surface: &Surface, at: &dyn Fn(f64, f64, f64) -> ([f64; 2], f64), (low, top): (f64, f64), out: &mut String) {
+fn quads(
+    surface: &Surface,
+    at: &dyn Fn(f64, f64, f64) -> ([f64; 2], f64),
+    (low, top): (f64, f64),
+    out: &mut String,
+) {
     let (axis, heights) = (surface.axis, surface.heights);
     let g = axis.len();
     let mut all = vec![];

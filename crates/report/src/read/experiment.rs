@@ -95,7 +95,11 @@ impl Experiment {
     }
 
     /// K of `setting` by the average over orders at the tolerance that the experiment names as its own; without one, the first.
-    pub fn own_row<'a>(&'a self, setting: &'a str, tolerance: Option<OwnTolerance>) -> Option<&'a SufficientRow> {
+    pub fn own_row<'a>(
+        &'a self,
+        setting: &'a str,
+        tolerance: Option<OwnTolerance>,
+    ) -> Option<&'a SufficientRow> {
         let mut rows = self.rows_of(setting, "order-average");
         rows.find(|row| tolerance.is_none_or(|own| own.is_of(row)))
     }

@@ -54,7 +54,9 @@ fn raised(all: &[char], at: usize) -> Option<(Set, String, usize)> {
                 let (inside, end) = run(at + 2, |c| c != ')' && c != '}')?;
                 (end < all.len()).then_some((Set::Sub, inside, end + 1))
             }
-            _ => run(at + 1, is_word).filter(|(inside, _)| inside.chars().count() == 1).map(|(i, end)| (Set::Sub, i, end)),
+            _ => run(at + 1, is_word)
+                .filter(|(inside, _)| inside.chars().count() == 1)
+                .map(|(i, end)| (Set::Sub, i, end)),
         },
         _ if symbol == 'λ' => run(at, |c| c.is_ascii_digit()).map(|(i, end)| (Set::Sub, i, end)),
         _ => None,
@@ -63,7 +65,11 @@ fn raised(all: &[char], at: usize) -> Option<(Set, String, usize)> {
 
 /// The text with nothing in it that HTML or SVG would read as an element.
 pub fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }
 
 /// The text in HTML: escaped, with its symbols set.

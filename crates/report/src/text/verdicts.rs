@@ -73,20 +73,33 @@ pub fn answers(e: &Experiment, answer: &Setting, row: &SufficientRow) -> Vec<Str
 /// Whether the samples at hand are enough, and what to do if they are not.
 fn enough(row: &SufficientRow, answer: &Setting, e: &Experiment) -> String {
     let n = grouped(e.n_samples);
-    let more = if e.step == 1 { "one more sample moves".to_owned() } else { format!("{} more samples move", grouped(e.step)) };
+    let more = if e.step == 1 {
+        "one more sample moves".to_owned()
+    } else {
+        format!("{} more samples move", grouped(e.step))
+    };
     match (row.status, row.k) {
         (Status::Reached, Some(k)) => {
             let least = match row.relative {
                 Some(r) => format!("{} of the mean perturbed loss", percent(r)),
                 None => format!("{} {}", short(row.tolerance.sqrt()), e.unit.loss),
             };
-            format!("The {n} samples at hand are enough: from {} on, {more} the loss surface by less than {least}.", grouped(k))
+            format!(
+                "The {n} samples at hand are enough: from {} on, {more} the loss surface by less than {least}.",
+                grouped(k)
+            )
         }
         (Status::Extrapolated, Some(k)) => {
             let change = format!("{} {}", short(law(answer, e.step, e.n_samples).sqrt()), e.unit.loss);
             let missing = k.saturating_sub(e.n_samples);
-            let collect = if missing == 0 { String::new() } else { format!(" Collect {} more of the same kind, or accept that change.", grouped(missing)) };
-            format!("The {n} samples at hand are not enough: with all of them, {more} the loss surface by {change}.{collect}")
+            let collect = if missing == 0 {
+                String::new()
+            } else {
+                format!(" Collect {} more of the same kind, or accept that change.", grouped(missing))
+            };
+            format!(
+                "The {n} samples at hand are not enough: with all of them, {more} the loss surface by {change}.{collect}"
+            )
         }
         _ => "The law gives no number at this tolerance.".to_owned(),
     }
@@ -95,7 +108,9 @@ fn enough(row: &SufficientRow, answer: &Setting, e: &Experiment) -> String {
 /// What K does not say, and who says it.
 fn limits(e: &Experiment) -> String {
     let ladder = if e.trained.is_some() { ", such as a family" } else { "" };
-    format!("The number says when the loss surface settles, not when more data stop helping: for that, compare networks trained on several sizes{ladder}.")
+    format!(
+        "The number says when the loss surface settles, not when more data stop helping: for that, compare networks trained on several sizes{ladder}."
+    )
 }
 
 /// Δ_k averaged over orders at k samples: V (1/k − 1/(k+s)), loss²
@@ -114,10 +129,16 @@ pub fn orders(average: &SufficientRow, single: &SufficientRow, e: &Experiment) -
                 Ordering::Less => "smaller, because this order settled sooner than orders do on average",
                 Ordering::Equal => "the same",
             };
-            format!("{definition} and gives {} where the average over orders gives {}: {why}.", grouped(one), grouped(all))
+            format!(
+                "{definition} and gives {} where the average over orders gives {}: {why}.",
+                grouped(one),
+                grouped(all)
+            )
         }
         (Some(one), None) => format!("{definition} and gives {}.", grouped(one)),
-        (None, _) => format!("{definition} and gives no number: its change is not below the tolerance at the end."),
+        (None, _) => {
+            format!("{definition} and gives no number: its change is not below the tolerance at the end.")
+        }
     };
     sentence + &thin_tail(single, &e.sizes).unwrap_or_default()
 }
@@ -205,11 +226,20 @@ mod tests {
         let mut e = experiment();
         let said = |e: &Experiment, row: &SufficientRow| answers(e, &setting(), row);
         let reached = said(&e, &row(Status::Reached, Some(50), Some((48, 52))));
-        assert_eq!(reached[0], "The 100 samples at hand are enough: from 50 on, one more sample moves the loss surface by less than 0.01 nats.");
-        assert!(reached.len() == 2 && reached[1].ends_with("several sizes, such as a family."), "{reached:?}");
+        assert_eq!(
+            reached[0],
+            "The 100 samples at hand are enough: from 50 on, one more sample moves the loss surface by less than 0.01 nats."
+        );
+        assert!(
+            reached.len() == 2 && reached[1].ends_with("several sizes, such as a family."),
+            "{reached:?}"
+        );
         let relative = SufficientRow { relative: Some(1e-3), ..row(Status::Reached, Some(50), None) };
         assert!(said(&e, &relative)[0].ends_with("by less than 0.1 % of the mean perturbed loss."));
-        assert_eq!(said(&e, &row(Status::NotReached, None, None))[0], "The law gives no number at this tolerance.");
+        assert_eq!(
+            said(&e, &row(Status::NotReached, None, None))[0],
+            "The law gives no number at this tolerance."
+        );
         // V = 1: √(1 / (100 · 101)) = 0.00995.
         (e.warnings, e.trained) = (vec!["w".into()], None);
         let more = said(&e, &row(Status::Extrapolated, Some(9000), Some((1, 17_999))));
@@ -232,7 +262,10 @@ mod tests {
         let (e, mut wide) = (experiment(), setting());
         let said = |s: &Setting| answers(&e, s, &row(Status::Reached, Some(50), Some((40, 60))))[1].clone();
         (wide.found.v.draws_standard_error, wide.found.v.samples_standard_error) = (2.0, 1.0);
-        assert_eq!(said(&wide), "The number is known to ± 20 % only: more draws make it surer (montecarlo.draws).");
+        assert_eq!(
+            said(&wide),
+            "The number is known to ± 20 % only: more draws make it surer (montecarlo.draws)."
+        );
         wide.found.v.samples_standard_error = 3.0;
         assert!(said(&wide).ends_with("only more samples make it surer."));
     }
@@ -242,7 +275,9 @@ mod tests {
         let e = experiment();
         let of = |one, all| orders(&row(Status::Reached, all, None), &row(Status::Reached, one, None), &e);
         assert!(of(Some(70), Some(50)).starts_with("Definition 4 of the paper takes the one stored order and gives 70 where the average over orders gives 50: larger,"));
-        assert!(of(Some(30), Some(50)).contains(": smaller,") && of(Some(50), Some(50)).ends_with(": the same."));
+        assert!(
+            of(Some(30), Some(50)).contains(": smaller,") && of(Some(50), Some(50)).ends_with(": the same.")
+        );
         assert!(of(None, Some(50)).contains("gives no number") && of(Some(50), None).ends_with("gives 50."));
     }
 
@@ -250,9 +285,18 @@ mod tests {
     fn the_headline_has_one_number_with_its_status() {
         let e = experiment();
         let of = |status, k, ends| headline(&Own::of_row(&row(status, k, ends), &e));
-        assert_eq!(of(Status::Reached, Some(1050), Some((900, 1300))), "Samples that are enough: 1,050 [900, 1,300] for a change below 1e-4 nats².");
-        assert!(of(Status::Extrapolated, Some(9000), None).ends_with("9,000 for a change below 1e-4 nats², more than the 100 at hand."));
-        assert!(of(Status::NotReached, None, None).contains(": no number for a change below 1e-4 nats², not reached."));
+        assert_eq!(
+            of(Status::Reached, Some(1050), Some((900, 1300))),
+            "Samples that are enough: 1,050 [900, 1,300] for a change below 1e-4 nats²."
+        );
+        assert!(
+            of(Status::Extrapolated, Some(9000), None)
+                .ends_with("9,000 for a change below 1e-4 nats², more than the 100 at hand.")
+        );
+        assert!(
+            of(Status::NotReached, None, None)
+                .contains(": no number for a change below 1e-4 nats², not reached.")
+        );
     }
 
     #[test]
