@@ -213,13 +213,24 @@ fn charts_show_values_hide_lines_and_zoom() {
     assert_eq!(browser.text(bad), "");
     // The last value of the curve is that of the table.
     let csv = std::fs::read_to_string(PLACE.artifact("report/figures/training.csv")).unwrap();
-    let last = csv.lines().rfind(|l| l.starts_with("Loss,test")).unwrap().rsplit(',').next().unwrap().parse::<f64>().unwrap();
+    let last = csv
+        .lines()
+        .rfind(|l| l.starts_with("Loss,test"))
+        .unwrap()
+        .rsplit(',')
+        .next()
+        .unwrap()
+        .parse::<f64>()
+        .unwrap();
     browser.evaluate("document.querySelector('#training svg.chart').focus()");
     for _ in 0..40 {
         browser.key("ArrowRight");
     }
     let tip = browser.text("document.querySelector('#training .tip').textContent");
-    let said = tip.lines().find_map(|l| l.strip_prefix("test, after the epoch: ")).unwrap_or_else(|| panic!("{tip}"));
+    let said = tip
+        .lines()
+        .find_map(|l| l.strip_prefix("test, after the epoch: "))
+        .unwrap_or_else(|| panic!("{tip}"));
     assert!((said.parse::<f64>().unwrap() / last - 1.0).abs() < 0.01, "{tip}, {last}");
     // A line leaves both panels, and comes back.
     let lines = "document.querySelectorAll('#training [clip-path] path').length";

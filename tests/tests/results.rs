@@ -66,14 +66,20 @@ fn the_report_is_whole() {
     let row = summary["sufficient"].as_array().unwrap().iter().find(|r| {
         r["setting"] == summary["setting"] && r["method"] == "order-average" && r["tolerance"] == 1e-4
     });
-    assert_eq!(["k", "low", "high", "status"].map(|key| &own[key]), ["k", "low", "high", "status"].map(|key| &row.unwrap()[key]));
+    assert_eq!(
+        ["k", "low", "high", "status"].map(|key| &own[key]),
+        ["k", "low", "high", "status"].map(|key| &row.unwrap()[key])
+    );
     let digits = own["k"].to_string();
     let number = match digits.len() {
         0..=3 => digits,
         n => format!("{},{}", &digits[..n - 3], &digits[n - 3..]),
     };
     assert!(html.contains(&format!("<p class=\"value\"><strong>{number}</strong> samples")), "{number}");
-    assert!(index.contains(&format!("<td><strong>{number}</strong>")) && index.contains("<svg class=\"spark\""), "{number}");
+    assert!(
+        index.contains(&format!("<td><strong>{number}</strong>")) && index.contains("<svg class=\"spark\""),
+        "{number}"
+    );
     let figures = [
         "sufficient",
         "training",

@@ -102,7 +102,7 @@ function deltaChart(root, data) {
     const middle = left + inner.w / 2;
     element("text", { x: middle, y: height - 8, "text-anchor": "middle" }, curvesLayer, "prefix size k (samples)");
     const turned = `rotate(-90 14 ${top + inner.h / 2})`;
-    element("text", { x: 14, y: top + inner.h / 2, "text-anchor": "middle", transform: turned }, curvesLayer, `Δ_k (${data.unit})`);
+    typeset(element("text", { x: 14, y: top + inner.h / 2, "text-anchor": "middle", transform: turned }, curvesLayer), `Δ_k (${data.unit})`);
   }
 
   function drawCurves() {
@@ -135,7 +135,7 @@ function deltaChart(root, data) {
       }
       if (shown.theories) {
         (c.theories || []).forEach((t, j) => {
-          const stroke = styled(`--c${(j + 2) % 8}`);
+          const stroke = styled(`--c${t.colour}`);
           if (t.k.length <= 60) {
             t.k.forEach((k, m) => t.delta[m] > 0 && element("circle", { cx: frame.x(k), cy: frame.y(t.delta[m]), r: 3, fill: stroke }, inside));
           } else element("path", { ...line, "stroke-width": 1.5, stroke, d: path(t.k, t.delta) }, inside);
@@ -153,18 +153,20 @@ function deltaChart(root, data) {
     const box = root.querySelector(".legend");
     box.replaceChildren();
     const some = (c) => (c.theories || []).length > 0;
-    const names = { measured: "measured, one order (solid)", law: "average over orders (dashed)", band: "intervals (shaded)" };
+    const names = { measured: data.many ? "measured, one order (solid)" : "measured, one order", law: data.many ? "average over orders (dashed)" : "average over orders", band: "intervals (shaded)" };
     if (!data.many && chosen().some(some)) names.theories = "theories";
     for (const [key, name] of Object.entries(names)) {
       const label = element("label", {}, box);
       const input = element("input", { type: "checkbox" }, label);
       input.checked = shown[key];
       input.addEventListener("change", () => { shown[key] = input.checked; draw(); });
+      const mark = data.many ? null : { measured: ["solid", "--c0"], law: ["dashed", "--c1"] }[key];
+      if (mark) stroke(element("svg", { width: 26, height: 12, "aria-hidden": "true" }, label), { style: mark[0], colour: `var(${mark[1]})` }, "M2 6H24");
       label.append(name);
     }
     if (shown.theories && !data.many) {
       (chosen()[0].theories || []).forEach((t, j) => {
-        element("span", { style: `color:${styled(`--c${(j + 2) % 8}`)}` }, box, `— ${t.name}`);
+        element("span", { style: `color:${styled(`--c${t.colour}`)}` }, box, `— ${t.name}`);
       });
     }
   }

@@ -4,6 +4,7 @@ use records::bound::{SufficientRow, Theory};
 use serde::{Deserialize, Serialize};
 use store::artifact::Document;
 
+use crate::plot::colours::of_theory;
 use crate::plot::panel::thin;
 use crate::read::bound::{Setting, TheoryCurve};
 use crate::read::experiment::Experiment;
@@ -58,6 +59,8 @@ pub struct Stairs {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct DrawnTheory {
     pub name: String,
+    /// of the palette
+    pub colour: usize,
     pub k: Vec<f64>,
     pub delta: Vec<f64>,
 }
@@ -90,7 +93,7 @@ impl Curve {
         let (variance_low, variance_high) = variance_interval(absolute(e, &s.found.name), e.step);
         let theory = |(t, curve): (&Theory, &TheoryCurve)| {
             let (k, delta) = columns(&thin(&curve.sizes, |i| curve.values[i]));
-            DrawnTheory { name: t.name.clone(), k, delta }
+            DrawnTheory { name: t.name.clone(), colour: of_theory(&t.name), k, delta }
         };
         Self {
             title: title.to_owned(),

@@ -37,7 +37,7 @@ const fn part(anchor: &'static str, heading: &'static str, folded: bool) -> Part
     Part { anchor, heading, folded }
 }
 
-const OTHERS: Part = part("others", "At other tolerances", false);
+const OTHERS: Part = part("others", "Every tolerance", false);
 const MODEL: Part = part("model", "Data and model", false);
 const SPECTRUM: Part = part("spectrum", "Spectrum", true);
 const LANDSCAPE: Part = part("landscape", "Landscape", false);
@@ -241,9 +241,9 @@ impl Page<'_> {
             let sizes = sizes.map(|s| {
                 format!("{} [{}, {}]", grouped(s.k), grouped(s.interval.low), grouped(s.interval.high))
             });
-            [grouped(p.n_samples), p.minimiser.clone(), v].into_iter().chain(sizes).collect()
+            [grouped(p.n_samples), whose(&p.minimiser), v].into_iter().chain(sizes).collect()
         });
-        let all = ["all".to_owned(), "all-samples".to_owned(), short(first.full_variance)].into_iter();
+        let all = ["all".to_owned(), whose("all-samples"), short(first.full_variance)].into_iter();
         let all = all.chain(first.sizes.iter().map(|s| grouped(s.full_k))).collect();
         Some(Table::of(head, rows.chain(std::iter::once(all))))
     }
@@ -322,6 +322,11 @@ fn used(stage: &str, params: &Value) -> Value {
         map.retain(|key, _| !TRAINING.contains(&key.as_str()));
     }
     params
+}
+
+/// Whose w* and basis a row of first samples has.
+fn whose(minimiser: &str) -> String {
+    if minimiser == "all-samples" { "all samples".to_owned() } else { format!("{minimiser}, a pilot") }
 }
 
 fn shown(m: &Manifest) -> String {

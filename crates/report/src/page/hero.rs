@@ -68,12 +68,12 @@ pub fn experiment(e: &Experiment, answer: &Setting, own: &Own, next: &[String]) 
     let mut tiles = vec![];
     if now > 0.0 {
         let note = format!(
-            "Δ_k from {} to {} {}, by the law of the average over orders",
+            "from {} to {} {}, by the law of the average over orders",
             short(now),
             short(then),
             e.unit.squared
         );
-        tiles.push(tile("Twice the samples", format!("change ÷ {}", short(now / then)), note));
+        tiles.push(tile("Twice the samples", format!("Δ_k ÷ {:.2}", now / then), note));
     }
     if let Some(trained) = &e.trained {
         let facts = &trained.model.facts;
@@ -195,7 +195,7 @@ mod tests {
         assert_eq!((number.value.as_str(), number.class, number.bar.is_some()), ("50", "enough", true));
         assert_eq!(number.interval.unwrap(), "[40, 60], 95 %");
         // V = 1: 200 · 201 over 100 · 101.
-        assert_eq!(hero.tiles[0].value, "change ÷ 3.98");
+        assert_eq!(hero.tiles[0].value, "Δ_k ÷ 3.98");
         assert_eq!(hero.tiles[1].value, "–");
         e.trained.as_mut().unwrap().model.facts.test_loss = Some(0.25);
         assert_eq!((of(&e, Status::Reached, None).tiles[1].value).as_str(), "0.25 nats");
