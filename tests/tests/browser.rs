@@ -329,10 +329,14 @@ fn experiments_are_compared_side_by_side() {
     browser.open(&PLACE.path("artifacts/compare.html"), DESKTOP.0, DESKTOP.1);
     let curves = "document.querySelectorAll('path.measured').length";
     assert_eq!(browser.evaluate(curves), 2);
-    assert_eq!(browser.evaluate("document.querySelectorAll('.readings tbody tr').length"), 4);
+    assert_eq!(browser.evaluate("document.querySelectorAll('.readings tbody tr').length"), 2);
+    // Each has a colour of its own, in curve and marks.
+    let colours =
+        "new Set([...document.querySelectorAll('path.measured')].map((p) => p.getAttribute('stroke'))).size";
+    assert_eq!(browser.evaluate(colours), 2);
     browser.evaluate("document.querySelector('.choose input').click()");
     assert_eq!(browser.evaluate(curves), 1);
-    assert_eq!(browser.evaluate("document.querySelectorAll('.readings tbody tr').length"), 2);
+    assert_eq!(browser.evaluate("document.querySelectorAll('.readings tbody tr').length"), 1);
     let numbers =
         browser.text("[...document.querySelectorAll('main > .scroll')].map((t) => t.textContent).join()");
     assert!(numbers.contains("64-32-10") && numbers.contains("64-48-10"), "{numbers}");

@@ -197,22 +197,23 @@ function deltaChart(root, data) {
       part.setAttribute("x2", width - margin.right);
     }
     t.knobs.replaceChildren();
-    reading.forEach((r) => {
+    reading.forEach((r, i) => {
       const at = x(r.k);
-      if (at <= width - margin.right) element("circle", { class: "knob", cx: at, cy: 0, r: 6 }, t.knobs);
+      if (at > width - margin.right) return;
+      const knob = element("circle", { class: "knob", cx: at, cy: 0, r: 6 }, t.knobs);
+      if (data.many) knob.style.fill = colour(visible[i]);
     });
     if (document.activeElement !== t.input) t.input.value = short(t.value);
     t.cells.forEach((cell, i) => {
-      const c = Math.floor(i / 2);
-      cell.textContent = i % 2 === 0 ? spoken(chosen()[c], reading[c]) : order(reading[c]);
+      const c = Math.floor(i / per);
+      cell.textContent = i % per === 0 ? spoken(chosen()[c], reading[c]) : order(reading[c]);
     });
   }
 
   function say(t) {
     const all = chosen().map((c) => {
       const s = sizes(c, t.value);
-      const name = data.many ? `${c.title}: ` : "";
-      return `${name}K = ${spoken(c, s)} by the average over orders; in the one measured order ${order(s)}`;
+      return data.many ? `${c.title}: K = ${spoken(c, s)}` : `K = ${spoken(c, s)} by the average over orders; in the one measured order ${order(s)}`;
     });
     said.textContent = `For Δ_k below ${short(t.value)} ${data.unit}: ${all.join(". ")}.`;
   }
@@ -266,11 +267,9 @@ function deltaChart(root, data) {
     rebuild();
   }
 
-  /** What the table says of the chosen curves, two of each. */
-  const readings = () => chosen().flatMap((c) => {
-    const name = data.many ? `${c.title}: ` : "";
-    return [`${name}K, average over orders [interval]`, `${name}K, one measured order${data.many ? "" : " (Definition 4)"}`];
-  });
+  /** What the table says: of one curve K by the average over orders and that of the measured order, of several the former. */
+  const per = data.many ? 1 : 2;
+  const readings = () => (data.many ? chosen().map((c) => c.title) : ["K, average over orders [interval]", "K, one measured order (Definition 4)"]);
 
   /** Lines and table for the chosen curves. */
   function rebuild() {
@@ -278,7 +277,7 @@ function deltaChart(root, data) {
     table.replaceChildren();
     const head = readingsTable.querySelector("thead tr");
     head.replaceChildren();
-    element("th", { scope: "col" }, head, `tolerance (${data.unit})`);
+    element("th", { scope: "col" }, head, data.many ? `K by the average over orders [interval], at a tolerance (${data.unit}) of` : `tolerance (${data.unit})`);
     for (const name of readings()) {
       if (data.many) element("td", {}, element("tr", {}, table), name);
       else element("th", { scope: "col" }, head, name);

@@ -5,6 +5,7 @@
 function typeset(parent, text) {
   let back = 0;
   const put = (piece, dy, small) => {
+    if (!(parent instanceof SVGElement)) return parent.append(small ? element(dy < 0 ? "sup" : "sub", {}, null, piece) : piece);
     const span = element("tspan", { dy: dy + back, ...(small ? { "font-size": "10" } : {}) }, parent, piece);
     back = small ? -dy : 0;
     return span;
@@ -20,6 +21,9 @@ function typeset(parent, text) {
   if (last < text.length) put(text.slice(last), 0, false);
 }
 
+/** A number as the tables write it: with commas and a minus sign. */
+const written = (v) => short(v).replace(/^(-?\d)(\d{3})$/, "$1,$2").replace(/^-/, "−");
+
 /** Round values on an axis, as [place, label]; of whole numbers only whole ones. */
 function axisTicks([low, high], log, whole, most) {
   if (log) {
@@ -29,12 +33,12 @@ function axisTicks([low, high], log, whole, most) {
       return all.filter((p) => p >= low && p <= high);
     };
     for (const digits of [[1, 1.5, 2, 3, 4, 5, 6, 8], [1, 2, 5], [1]]) {
-      if (at(digits).length >= 2 && at(digits).length <= most) return at(digits).map((p) => [p, short(Number((10 ** p).toPrecision(2)))]);
+      if (at(digits).length >= 2 && at(digits).length <= most) return at(digits).map((p) => [p, written(Number((10 ** p).toPrecision(2)))]);
     }
     const decades = at([1]);
     if (decades.length > most) {
       const every = Math.ceil(decades.length / most);
-      return decades.filter((_, i) => i % every === 0).map((p) => [p, short(Number((10 ** p).toPrecision(2)))]);
+      return decades.filter((_, i) => i % every === 0).map((p) => [p, written(Number((10 ** p).toPrecision(2)))]);
     }
     // Zoomed in below one round value: round values of the axis itself.
     return axisTicks([10 ** low, 10 ** high], false, whole, most).filter(([v]) => v > 0).map(([v, name]) => [Math.log10(v), name]);
@@ -46,7 +50,7 @@ function axisTicks([low, high], log, whole, most) {
   const found = [];
   for (let n = Math.ceil(low / step); n <= Math.floor(high / step); n += 1) {
     const v = Number((n * step).toPrecision(12)) + 0;
-    found.push([v, Math.abs(v) >= 1e4 && Number.isInteger(v) && v < 1e7 ? grouped(v) : short(v)]);
+    found.push([v, Math.abs(v) >= 1e4 && Number.isInteger(v) && v < 1e7 ? grouped(v) : written(v)]);
   }
   return found;
 }
@@ -66,16 +70,18 @@ function panelsChart(root, data) {
       const input = element("input", { type: "checkbox" }, label);
       input.checked = true;
       const mark = element("svg", { width: 26, height: 12, "aria-hidden": "true" }, label);
-      stroke(mark, line, line.style === "points" ? "M13 6h0" : "M2 6H24");
-      const text = element("span", {}, label);
-      element("span", {}, text, line.label);
+      // Of lines in several colours the mark has none.
+      const many = data.panels.some((p) => p.lines.some((l) => l.label === line.label && l.colour !== line.colour));
+      stroke(mark, many ? { ...line, colour: "var(--fg)" } : line, line.style === "points" ? "M13 6h0" : "M2 6H24");
+      typeset(element("span", {}, label), line.label);
       input.addEventListener("change", () => {
         if (input.checked) hidden.delete(line.label); else hidden.add(line.label);
         charts.forEach((c) => c.draw());
       });
     }
   }
-  const button = (name, act) => element("button", { type: "button" }, controls, name).addEventListener("click", () => charts.forEach(act));
+  const buttons = element("span", { class: "end" }, controls);
+  const button = (name, act) => element("button", { type: "button" }, buttons, name).addEventListener("click", () => charts.forEach(act));
   button("zoom in", (c) => c.zoom(0.5));
   button("zoom out", (c) => c.zoom(2));
   button("whole", (c) => c.whole());
@@ -163,11 +169,15 @@ function onePanel(box, panel, data, hidden, name) {
       }
       stroke(inside, line, d);
     }
+    const named = [];
     for (const [v, label] of panel.levels) {
       const at = y(place[1](v));
       if (!(at >= top && at <= bottom)) continue;
       element("path", { class: "level", d: `M${left} ${at}H${right}` }, base);
-      text({ x: left + 6, y: at - 4 }, label);
+      // Beside the name of a level so near that both would lie on each other.
+      if (named.some((other) => Math.abs(other - at) < 14)) text({ x: right - 6, y: at - 4, "text-anchor": "end" }, label);
+      else text({ x: left + 6, y: at - 4 }, label);
+      named.push(at);
     }
     if (chosen !== null) show(chosen);
   }
@@ -183,12 +193,12 @@ function onePanel(box, panel, data, hidden, name) {
     if (tip.hidden) return;
     const nearest = all.reduce((a, b) => (Math.abs(b - at) < Math.abs(a - at) ? b : a));
     const reach = 12 * ((xs[1] - xs[0]) / (right - left)); // of lines with other places: those within 12 pixels
-    const said = [`${panel.x.replace(/ \(.*/, "")}: ${short(value(nearest, 0))}`];
+    const said = [`${panel.x.replace(/ \(.*/, "")}: ${written(value(nearest, 0))}`];
     element("path", { class: "limit", d: `M${x(nearest)} ${top}V${bottom}` }, over);
     for (const line of shown) {
       const near = line.at.filter((p) => Number.isFinite(p[1])).reduce((a, b) => (a === null || Math.abs(b[0] - nearest) < Math.abs(a[0] - nearest) ? b : a), null);
       if (near === null || Math.abs(near[0] - nearest) > reach) continue;
-      said.push(`${line.label || panel.y.replace(/ \(.*/, "")}: ${short(value(near[1], 1))}`);
+      said.push(`${line.label || panel.y.replace(/ \(.*/, "")}: ${written(value(near[1], 1))}`);
       if (near[1] >= ys[0] && near[1] <= ys[1]) element("circle", { cx: x(near[0]), cy: y(near[1]), r: 4, fill: line.colour }, over).style.fill = line.colour;
     }
     tip.textContent = said.join("\n");

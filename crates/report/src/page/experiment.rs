@@ -302,7 +302,7 @@ impl Page<'_> {
 
 /// V over σ, with the ratio of each theory and the fraction of prefix sizes where it is above.
 fn over_sigma(sweep: &SweepFindings, unit: &Unit) -> Table {
-    let head = sweep.theories.iter().map(|t| format!("{} / Monte Carlo (above)", t.name));
+    let head = sweep.theories.iter().map(|t| format!("{} / measured (above)", t.name));
     let head = ["σ".to_owned(), format!("V ({})", unit.squared)].into_iter().chain(head);
     let rows = sweep.sigmas.iter().map(|s| {
         let cells = s

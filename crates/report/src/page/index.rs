@@ -10,7 +10,7 @@ use crate::page::shell;
 use crate::plot::bar::spark;
 use crate::text::numbers::{count, grouped, share};
 
-const HEAD: [&str; 7] = ["experiment", "samples N", "enough", "for", "status", "test accuracy", "curve"];
+const HEAD: [&str; 7] = ["experiment", "N, at hand", "K, enough", "for", "status", "test accuracy", "curve"];
 
 #[derive(Template)]
 #[template(path = "index.html")]

@@ -96,6 +96,14 @@ impl Legend {
             return Self { svg: String::new(), height: 0.0 };
         }
         let n = n_colours(panels);
+        // Of lines in several colours the mark has none.
+        let coloured = |line: &Line| {
+            let mut same = panels.iter().flat_map(|p| &p.lines).filter(|l| l.label == line.label);
+            if same.all(|l| l.colour == line.colour) {
+                return ink(line.colour, n);
+            }
+            Ink { hex: "#000000".to_owned(), class: "ink".to_owned() }
+        };
         let (mut svg, mut x, mut y) = (String::new(), ROOM[0], HEIGHT + 8.0);
         for line in lines {
             let long = MARK + 8.0 + LETTER * line.label.chars().count() as f64;
@@ -104,7 +112,7 @@ impl Legend {
             }
             let mark = [(x, y), (x + MARK / 2.0, y), (x + MARK, y)];
             let mark = if line.style == Style::Points { &mark[1..2] } else { &mark[..] };
-            put(line.style, &[mark.to_vec()], &ink(line.colour, n), &mut svg);
+            put(line.style, &[mark.to_vec()], &coloured(line), &mut svg);
             label(&mut svg, (x + MARK + 6.0, y + 4.5), "", &line.label);
             x += long + 18.0;
         }
@@ -190,13 +198,20 @@ impl Frame {
             put(line.style, &self.runs(line), &ink(line.colour, n), out);
         }
         *out += "</g>";
+        let mut named = vec![];
         for (value, name) in &panel.levels {
             let Some(y) = self.at((1.0, *value)).map(|p| p.1) else { continue };
             let _ = write!(
                 out,
                 "<path class=\"ink\" d=\"M{left} {y:.1}H{right}\" stroke=\"#000000\" stroke-dasharray=\"2 4\"/>"
             );
-            label(out, (left + 6.0, y - 4.0), "", name);
+            // Beside the name of a level so near that both would lie on each other.
+            if named.iter().any(|other: &f64| (other - y).abs() < ROW / 2.0 + 3.0) {
+                label(out, (right - 6.0, y - 4.0), " text-anchor=\"end\"", name);
+            } else {
+                label(out, (left + 6.0, y - 4.0), "", name);
+            }
+            named.push(y);
         }
     }
 
@@ -296,6 +311,16 @@ mod tests {
                 && (middle.1 - f64::midpoint(38.0, 348.0)).abs() < 1e-9
         );
         assert!(svg(&[panel]).contains("h0M"), "a value between two gaps is a dot");
+    }
+
+    #[test]
+    fn names_of_near_levels_stand_beside_each_other() {
+        let levels = [1.0, 1.01, 2.0].map(|v| (v, "level".to_owned())).to_vec();
+        let points = vec![(1.0, 0.0), (2.0, 3.0)];
+        let text =
+            svg(&[Panel { levels, lines: vec![line("a", points, Style::Solid, 0)], ..Panel::default() }]);
+        assert_eq!(text.matches(">level<").count(), 3);
+        assert_eq!(text.matches(" text-anchor=\"end\">level<").count(), 1);
     }
 
     #[test]
