@@ -76,7 +76,7 @@ fn pages_are_whole_and_ask_for_nothing() {
             // A figure without ink: an SVG of a few elements, or a canvas of one colour.
             let empty = browser.text(
                 "(() => { const bad = [];
-                  for (const s of document.querySelectorAll('figure svg')) if (s.querySelectorAll('*').length < 12) bad.push(s.closest('figure').id);
+                  for (const s of document.querySelectorAll('figure svg:not([aria-hidden])')) if (s.querySelectorAll('*').length < 12) bad.push(s.closest('figure').id);
                   for (const c of document.querySelectorAll('canvas')) {
                     const d = new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer);
                     if (new Set(d).size < 50) bad.push('canvas ' + c.getAttribute('aria-label'));
