@@ -150,6 +150,8 @@ def test_a_report_can_be_kept(losses: np.ndarray, tmp_path: Path) -> None:
         )
         assert found.report == tmp_path / "page" / "index.html"
         assert title in found.report.read_text()
+    # No link leads to pages that are not kept.
+    assert 'href="../' not in (tmp_path / "page" / "index.html").read_text()
     summary = json.loads((tmp_path / "page" / "summary.json").read_text())
     assert summary["settings"][0]["variance"] == found.variance
     assert "draws 60" in found.report.read_text()

@@ -53,6 +53,9 @@ fn screenshot(browser: &mut Browser, name: &str) {
     browser.screenshot(&root().join("artifacts/screenshots").join(name));
 }
 
+/// Opens every folded part.
+const UNFOLD: &str = "document.querySelectorAll('details').forEach((d) => { d.open = true; })";
+
 const DESKTOP: (u32, u32) = (1280, 900);
 const PHONE: (u32, u32) = (390, 844);
 
@@ -67,11 +70,13 @@ fn pages_are_whole_and_ask_for_nothing() {
             assert_eq!(browser.complaints(), Vec::<String>::new(), "{name}");
             assert_eq!(browser.requests(), [format!("file://{name}")], "{name}");
             let size = std::fs::metadata(&page).unwrap().len();
-            assert!(size < 8_000_000, "{name}: {size} bytes");
+            assert!(size < 1_500_000, "{name}: {size} bytes");
+            browser.evaluate(UNFOLD);
+            browser.settle();
             // A figure without ink: an SVG of a few elements, or a canvas of one colour.
             let empty = browser.text(
                 "(() => { const bad = [];
-                  for (const s of document.querySelectorAll('figure svg')) if (s.querySelectorAll('*').length < 12) bad.push(s.closest('figure').id);
+                  for (const s of document.querySelectorAll('figure svg:not([aria-hidden])')) if (s.querySelectorAll('*').length < 12) bad.push(s.closest('figure').id);
                   for (const c of document.querySelectorAll('canvas')) {
                     const d = new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer);
                     if (new Set(d).size < 50) bad.push('canvas ' + c.getAttribute('aria-label'));
@@ -83,6 +88,7 @@ fn pages_are_whole_and_ask_for_nothing() {
             // Not `innerWidth`, which grows with the page on a phone.
             let wide = browser.evaluate("document.documentElement.scrollWidth").as_u64().unwrap();
             assert!(wide <= u64::from(width), "{name} at {width}: {wide} pixels wide");
+            browser.open(&page, width, height);
             let kind = if width < 600 { "phone" } else { "desktop" };
             screenshot(&mut browser, &format!("{stem}-{kind}.png"));
         }
@@ -123,6 +129,8 @@ fn tolerance_lines_read_k_off() {
             format!("document.querySelectorAll('.readings tbody tr')[{row}].cells[{column}].textContent");
         browser.text(&format!("{cells}.replace(/(\\d),(?=\\d{{3}})/g, '$1')"))
     };
+    // Relative tolerances are rows without a line.
+    assert_eq!(browser.evaluate("document.querySelectorAll('.readings tbody tr').length"), 5);
     for (row, tolerance) in [1e-4, 1e-7, 1e-10].into_iter().enumerate() {
         assert_eq!(cell(&mut browser, row, 1), expected("order-average", tolerance));
         assert_eq!(cell(&mut browser, row, 2), expected("monte-carlo", tolerance));
@@ -191,6 +199,83 @@ fn a_page_without_tolerances_can_be_given_some() {
 }
 
 #[test]
+fn charts_show_values_hide_lines_and_zoom() {
+    let Some(program) = program() else { return };
+    let mut browser = Browser::start(&program);
+    browser.open(&report(), DESKTOP.0, DESKTOP.1);
+    // Folded charts are drawn once they are opened.
+    let drawn = "document.querySelectorAll('#figure-9 svg.chart .axis').length";
+    assert_eq!(browser.evaluate(drawn), 0);
+    browser.evaluate(UNFOLD);
+    browser.settle();
+    assert_eq!(browser.evaluate(drawn), 1);
+    let bad = "[...document.querySelectorAll('.panels')].filter((p) => !p.querySelector('svg.chart [clip-path] path')).map((p) => p.dataset.name).join()";
+    assert_eq!(browser.text(bad), "");
+    // The last value of the curve is that of the table.
+    let csv = std::fs::read_to_string(PLACE.artifact("report/figures/training.csv")).unwrap();
+    let last = csv
+        .lines()
+        .rfind(|l| l.starts_with("Loss,test"))
+        .unwrap()
+        .rsplit(',')
+        .next()
+        .unwrap()
+        .parse::<f64>()
+        .unwrap();
+    browser.evaluate("document.querySelector('#training svg.chart').focus()");
+    for _ in 0..40 {
+        browser.key("ArrowRight");
+    }
+    let tip = browser.text("document.querySelector('#training .tip').textContent");
+    let said = tip
+        .lines()
+        .find_map(|l| l.strip_prefix("test, after the epoch: "))
+        .unwrap_or_else(|| panic!("{tip}"));
+    assert!((said.parse::<f64>().unwrap() / last - 1.0).abs() < 0.01, "{tip}, {last}");
+    // A line leaves both panels, and comes back.
+    let lines = "document.querySelectorAll('#training [clip-path] path').length";
+    let all = browser.evaluate(lines).as_u64().unwrap();
+    browser.evaluate("document.querySelector('#training .legend input').click()");
+    assert_eq!(browser.evaluate(lines).as_u64().unwrap(), all - 2);
+    browser.evaluate("document.querySelector('#training .legend input').click()");
+    assert_eq!(browser.evaluate(lines).as_u64().unwrap(), all);
+    // A part is looked at, and the whole again.
+    let picture = "document.querySelector('#training svg.chart').outerHTML";
+    let whole = browser.text(picture);
+    let at = browser.place("#training svg.chart");
+    browser.drag((at.0 - 80.0, at.1 - 60.0), (120.0, 90.0));
+    let part = browser.text(picture);
+    assert_ne!(part, whole);
+    browser.evaluate("[...document.querySelectorAll('#training .legend button')].find((b) => b.textContent === 'whole').click()");
+    browser.evaluate("document.querySelector('#training svg.chart').blur()");
+    let marks = |text: &str| text.matches("class=\"grid\"").count();
+    assert_eq!(marks(&browser.text(picture)), marks(&whole));
+    // Symbols are set as in the still pictures.
+    assert!(browser.text("document.querySelector('#figure-9 svg.chart').textContent").contains('Δ'));
+    assert_eq!(browser.text("[...document.querySelectorAll('#figure-9 svg.chart text')].filter((t) => t.textContent.includes('_')).map((t) => t.textContent).join()"), "");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn the_first_screen_answers() {
+    let Some(program) = program() else { return };
+    let mut browser = Browser::start(&program);
+    for (width, height) in [DESKTOP, PHONE] {
+        browser.open(&report(), width, height);
+        // The number, its status and its bar need no scrolling.
+        let low = "Math.max(...['.number .value', '.number .status', '.number .bar'].map((s) => document.querySelector(s).getBoundingClientRect().bottom))";
+        let low = browser.evaluate(low).as_f64().unwrap();
+        assert!(low < f64::from(height), "{width}: {low}");
+    }
+    // A link to a folded part opens it.
+    browser.open(&report(), DESKTOP.0, DESKTOP.1);
+    assert_eq!(browser.evaluate("document.getElementById('theory').open"), false);
+    browser.evaluate("document.querySelector('nav a[href=\"#theory\"]').click()");
+    browser.settle();
+    assert_eq!(browser.evaluate("document.getElementById('theory').open"), true);
+}
+
+#[test]
 fn surfaces_turn_zoom_and_follow_the_slider() {
     let Some(program) = program() else { return };
     let mut browser = Browser::start(&program);
@@ -244,10 +329,14 @@ fn experiments_are_compared_side_by_side() {
     browser.open(&PLACE.path("artifacts/compare.html"), DESKTOP.0, DESKTOP.1);
     let curves = "document.querySelectorAll('path.measured').length";
     assert_eq!(browser.evaluate(curves), 2);
-    assert_eq!(browser.evaluate("document.querySelectorAll('.readings tbody tr').length"), 4);
+    assert_eq!(browser.evaluate("document.querySelectorAll('.readings tbody tr').length"), 2);
+    // Each has a colour of its own, in curve and marks.
+    let colours =
+        "new Set([...document.querySelectorAll('path.measured')].map((p) => p.getAttribute('stroke'))).size";
+    assert_eq!(browser.evaluate(colours), 2);
     browser.evaluate("document.querySelector('.choose input').click()");
     assert_eq!(browser.evaluate(curves), 1);
-    assert_eq!(browser.evaluate("document.querySelectorAll('.readings tbody tr').length"), 2);
+    assert_eq!(browser.evaluate("document.querySelectorAll('.readings tbody tr').length"), 1);
     let numbers =
         browser.text("[...document.querySelectorAll('main > .scroll')].map((t) => t.textContent).join()");
     assert!(numbers.contains("64-32-10") && numbers.contains("64-48-10"), "{numbers}");
@@ -272,6 +361,7 @@ fn without_javascript_and_on_paper_the_pictures_stand_in() {
     };
     let all = |text: &str| text.split_once(" of ").is_some_and(|(a, b)| a == b && a != "0");
     browser.open(&file, DESKTOP.0, DESKTOP.1);
+    browser.evaluate(UNFOLD);
     assert!(all(&shown(&mut browser, ".still svg")), "{}", shown(&mut browser, ".still svg"));
     assert!(shown(&mut browser, ".live").starts_with("0 of"));
     assert_eq!(browser.complaints(), Vec::<String>::new());
@@ -279,7 +369,10 @@ fn without_javascript_and_on_paper_the_pictures_stand_in() {
     std::fs::remove_file(file).unwrap();
 
     browser.open(&report(), DESKTOP.0, DESKTOP.1);
+    browser.evaluate("document.querySelectorAll('details.part details').forEach((d) => { d.open = true; })");
+    // Paper opens the parts of the page by itself.
     browser.call("Emulation.setEmulatedMedia", json!({"media": "print"}));
+    browser.settle();
     assert!(all(&shown(&mut browser, ".still svg")), "{}", shown(&mut browser, ".still svg"));
     assert!(shown(&mut browser, ".live").starts_with("0 of"));
     let paper = browser.call("Page.printToPDF", json!({}));

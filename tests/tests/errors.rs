@@ -101,6 +101,18 @@ const WRONG: &[[&str; 4]] = &[
         "{step: 64, grids: [{name: a, basis: hessian, points: 5, extent: 1.0, prefix_sizes: [100]}]}",
         "prefix_sizes: 100; a multiple of step = 64",
     ],
+    [
+        "report",
+        "report.tolerance",
+        "1.0e-5",
+        "report.tolerance: 1e-5; one of bound.tolerances is needed: 1e-4, 1e-7, 1e-10",
+    ],
+    [
+        "report",
+        "report.tolerance",
+        "{relative: 0.5}",
+        "report.tolerance: 5e-1; one of bound.relative_tolerances is needed: 1e-3, 1e-5",
+    ],
     ["report", "report.png_scale", "1.0e+6", "report.png_scale: 1000000; a number above 0 and at most 10"],
     [
         "bound",

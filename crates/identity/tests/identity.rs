@@ -129,7 +129,7 @@ fn a_dependency_of_another_version_counts_where_it_is_linked() {
     let upgrade = |root: &Path| {
         let path = root.join("Cargo.lock");
         let lock = std::fs::read_to_string(&path).unwrap();
-        let start = "name = \"plotters\"\nversion = \"";
+        let start = "name = \"askama\"\nversion = \"";
         let old = lock.split(start).nth(1).unwrap().split('"').next().unwrap();
         std::fs::write(&path, lock.replace(&format!("{start}{old}\""), &format!("{start}99.0.0\""))).unwrap();
     };

@@ -29,7 +29,7 @@ pub use family::{Family, Member, Variant};
 pub use fetch_data::{Dataset, FetchData, Normalisation, OwnFiles, SampleOrder, Source};
 pub use montecarlo::{Grid, MonteCarlo, Sampling, Setting, Sweep};
 pub use network::{Architecture, LayerKeys};
-pub use report::Report;
+pub use report::{OwnTolerance, RelativeTolerance, Report};
 pub use section::{Precision, Section, Unfit, name_of};
 pub use spectrum::Spectrum;
 pub use stream::Stream;

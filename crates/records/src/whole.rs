@@ -1,8 +1,8 @@
 //! What no section can check alone: values of several sections that do not go together. Known before any work.
 
 use crate::{
-    Answer, BasisName, Bound, Eigen, Family, FetchData, Member, MonteCarlo, Report, Sampling, Section,
-    Setting, Stream, Train, Unfit,
+    Answer, BasisName, Bound, Eigen, Family, FetchData, Member, MonteCarlo, OwnTolerance, Report, Sampling,
+    Section, Setting, Stream, Train, Unfit,
 };
 
 /// The sections of one experiment.
@@ -113,11 +113,12 @@ impl Whole {
         })
     }
 
-    /// The setting of the answer.
+    /// Setting and tolerance of the answer.
     ///
     /// # Errors
-    /// If there is none of that name.
+    /// If there is no such setting or tolerance.
     pub fn check_answer(&self) -> Result<(), Unfit> {
+        self.check_own_tolerance()?;
         let names = self.montecarlo.settings.iter().map(|s| s.name.as_str()).collect::<Vec<_>>();
         let known = self.report.answer.as_deref().is_none_or(|answer| names.contains(&answer));
         Unfit::unless(known, "answer", || {
@@ -125,6 +126,22 @@ impl Whole {
             format!(
                 "montecarlo has no setting {answer:?}; it has: {}; null takes the first",
                 names.join(", ")
+            )
+        })
+    }
+
+    fn check_own_tolerance(&self) -> Result<(), Unfit> {
+        let (key, known, own) = match self.report.tolerance {
+            None => return Ok(()),
+            Some(OwnTolerance::Absolute(own)) => ("tolerances", &self.bound.tolerances, own),
+            Some(OwnTolerance::Relative(r)) => {
+                ("relative_tolerances", &self.bound.relative_tolerances, r.relative)
+            }
+        };
+        Unfit::unless(known.iter().any(|t| t.to_bits() == own.to_bits()), "tolerance", || {
+            let known = known.iter().map(|t| format!("{t:e}")).collect::<Vec<_>>().join(", ");
+            format!(
+                "{own:e}; one of bound.{key} is needed: {known}; null takes the first of bound.tolerances"
             )
         })
     }

@@ -37,7 +37,9 @@ function deltaChart(root, data) {
   const hoverLayer = element("g", { "aria-hidden": "true" }, svg);
   const linesLayer = element("g", {}, svg);
   const tip = element("div", { class: "tip", hidden: "" }, plate);
-  const table = root.querySelector(".readings tbody");
+  // The table of one experiment stands in a section of its own.
+  const readingsTable = (data.many ? root : document.getElementById("readings")).querySelector(".readings");
+  const table = readingsTable.querySelector("tbody");
   const said = root.querySelector("[aria-live]");
   const shown = { measured: true, law: true, band: true, theories: false };
   let visible = data.visible.slice();
@@ -100,7 +102,7 @@ function deltaChart(root, data) {
     const middle = left + inner.w / 2;
     element("text", { x: middle, y: height - 8, "text-anchor": "middle" }, curvesLayer, "prefix size k (samples)");
     const turned = `rotate(-90 14 ${top + inner.h / 2})`;
-    element("text", { x: 14, y: top + inner.h / 2, "text-anchor": "middle", transform: turned }, curvesLayer, `Δ_k (${data.unit})`);
+    typeset(element("text", { x: 14, y: top + inner.h / 2, "text-anchor": "middle", transform: turned }, curvesLayer), `Δ_k (${data.unit})`);
   }
 
   function drawCurves() {
@@ -133,7 +135,7 @@ function deltaChart(root, data) {
       }
       if (shown.theories) {
         (c.theories || []).forEach((t, j) => {
-          const stroke = styled(`--c${(j + 2) % 8}`);
+          const stroke = styled(`--c${t.colour}`);
           if (t.k.length <= 60) {
             t.k.forEach((k, m) => t.delta[m] > 0 && element("circle", { cx: frame.x(k), cy: frame.y(t.delta[m]), r: 3, fill: stroke }, inside));
           } else element("path", { ...line, "stroke-width": 1.5, stroke, d: path(t.k, t.delta) }, inside);
@@ -151,18 +153,20 @@ function deltaChart(root, data) {
     const box = root.querySelector(".legend");
     box.replaceChildren();
     const some = (c) => (c.theories || []).length > 0;
-    const names = { measured: "measured, one order (solid)", law: "average over orders (dashed)", band: "intervals (shaded)" };
+    const names = { measured: data.many ? "measured, one order (solid)" : "measured, one order", law: data.many ? "average over orders (dashed)" : "average over orders", band: "intervals (shaded)" };
     if (!data.many && chosen().some(some)) names.theories = "theories";
     for (const [key, name] of Object.entries(names)) {
       const label = element("label", {}, box);
       const input = element("input", { type: "checkbox" }, label);
       input.checked = shown[key];
       input.addEventListener("change", () => { shown[key] = input.checked; draw(); });
+      const mark = data.many ? null : { measured: ["solid", "--c0"], law: ["dashed", "--c1"] }[key];
+      if (mark) stroke(element("svg", { width: 26, height: 12, "aria-hidden": "true" }, label), { style: mark[0], colour: `var(${mark[1]})` }, "M2 6H24");
       label.append(name);
     }
     if (shown.theories && !data.many) {
       (chosen()[0].theories || []).forEach((t, j) => {
-        element("span", { style: `color:${styled(`--c${(j + 2) % 8}`)}` }, box, `— ${t.name}`);
+        element("span", { style: `color:${styled(`--c${t.colour}`)}` }, box, `— ${t.name}`);
       });
     }
   }
@@ -193,22 +197,23 @@ function deltaChart(root, data) {
       part.setAttribute("x2", width - margin.right);
     }
     t.knobs.replaceChildren();
-    reading.forEach((r) => {
+    reading.forEach((r, i) => {
       const at = x(r.k);
-      if (at <= width - margin.right) element("circle", { class: "knob", cx: at, cy: 0, r: 6 }, t.knobs);
+      if (at > width - margin.right) return;
+      const knob = element("circle", { class: "knob", cx: at, cy: 0, r: 6 }, t.knobs);
+      if (data.many) knob.style.fill = colour(visible[i]);
     });
     if (document.activeElement !== t.input) t.input.value = short(t.value);
     t.cells.forEach((cell, i) => {
-      const c = Math.floor(i / 2);
-      cell.textContent = i % 2 === 0 ? spoken(chosen()[c], reading[c]) : order(reading[c]);
+      const c = Math.floor(i / per);
+      cell.textContent = i % per === 0 ? spoken(chosen()[c], reading[c]) : order(reading[c]);
     });
   }
 
   function say(t) {
     const all = chosen().map((c) => {
       const s = sizes(c, t.value);
-      const name = data.many ? `${c.title}: ` : "";
-      return `${name}K = ${spoken(c, s)} by the average over orders; in the one measured order ${order(s)}`;
+      return data.many ? `${c.title}: K = ${spoken(c, s)}` : `K = ${spoken(c, s)} by the average over orders; in the one measured order ${order(s)}`;
     });
     said.textContent = `For Δ_k below ${short(t.value)} ${data.unit}: ${all.join(". ")}.`;
   }
@@ -251,7 +256,7 @@ function deltaChart(root, data) {
     });
     // A row for each tolerance of one curve; a column for each where there are several curves.
     const row = data.many ? null : element("tr", {}, table);
-    const first = data.many ? element("th", { scope: "col" }, root.querySelector(".readings thead tr")) : element("td", {}, row);
+    const first = data.many ? element("th", { scope: "col" }, readingsTable.querySelector("thead tr")) : element("td", {}, row);
     t.input = element("input", { type: "text", inputmode: "decimal", "aria-label": `tolerance in ${data.unit}` }, first);
     t.input.addEventListener("change", () => { set(t, Number(t.input.value)); t.input.value = short(t.value); draw(); });
     t.cells = readings().map((_, i) => element("td", {}, row || table.rows[i]));
@@ -262,24 +267,27 @@ function deltaChart(root, data) {
     rebuild();
   }
 
-  /** What the table says of the chosen curves, two of each. */
-  const readings = () => chosen().flatMap((c) => {
-    const name = data.many ? `${c.title}: ` : "";
-    return [`${name}K, average over orders [interval]`, `${name}K, one measured order`];
-  });
+  /** What the table says: of one curve K by the average over orders and that of the measured order, of several the former. */
+  const per = data.many ? 1 : 2;
+  const readings = () => (data.many ? chosen().map((c) => c.title) : ["K, average over orders [interval]", "K, one measured order (Definition 4)"]);
 
   /** Lines and table for the chosen curves. */
   function rebuild() {
     linesLayer.replaceChildren();
     table.replaceChildren();
-    const head = root.querySelector(".readings thead tr");
+    const head = readingsTable.querySelector("thead tr");
     head.replaceChildren();
-    element("th", { scope: "col" }, head, `tolerance (${data.unit})`);
+    element("th", { scope: "col" }, head, data.many ? `K by the average over orders [interval], at a tolerance (${data.unit}) of` : `tolerance (${data.unit})`);
     for (const name of readings()) {
       if (data.many) element("td", {}, element("tr", {}, table), name);
       else element("th", { scope: "col" }, head, name);
     }
     tolerances.forEach(addLine);
+    // Those of the mean loss at the draws are other numbers in each setting, and cannot be drawn as one line.
+    for (const r of data.many ? [] : data.relative[visible[0]]) {
+      const row = element("tr", {}, table);
+      for (const cell of [r.tolerance, r.average, r.one]) element("td", {}, row, cell);
+    }
     draw();
   }
 

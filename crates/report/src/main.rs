@@ -54,10 +54,12 @@ fn experiment(params: &Report, ctx: &mut StageContext) -> Result<String> {
     let asked = |name: &str| params.answer.as_deref().is_none_or(|answer| answer == name);
     let answer = experiment.settings.iter().find(|s| asked(&s.found.name));
     let answer = answer.context("report.answer: checked with the whole experiment")?;
+    let own = experiment.own_row(&answer.found.name, params.tolerance);
+    let own = own.context("report.tolerance: checked with the whole experiment")?;
     let figures = figures::experiment::draw(&experiment, answer, params.compare_with_paper)?;
     figures::figure::write(params, ctx, &figures)?;
-    let summary = summary::of(params, &experiment, answer, &figures);
-    let html = page::experiment::html(&summary, &experiment, answer, &figures)?;
+    let summary = summary::of(params, &experiment, answer, own, &figures);
+    let html = page::experiment::html(params, &summary, &experiment, answer, own, &figures)?;
     let curve = Curve::of(&experiment, answer, &experiment.name);
     let out = &mut ctx.outputs;
     for setting in &experiment.settings {
@@ -77,7 +79,9 @@ fn experiment(params: &Report, ctx: &mut StageContext) -> Result<String> {
         out.write_bytes(&file, vtk::structured_grid(grid).as_bytes(), "landscape for ParaView")?;
     }
     write_answer(ctx, &summary.headline, &summary.warnings)?;
-    overview::write(&ctx.artifacts, summary, Some(curve))?;
+    if !params.alone {
+        overview::write(&ctx.artifacts, summary, Some(curve))?;
+    }
     Ok(format!("{}, index.html of {:.1} MB", count(figures.len(), "figure"), html.len() as f64 / 1e6))
 }
 
@@ -95,12 +99,12 @@ fn write_answer(ctx: &mut StageContext, answer: &str, warnings: &[String]) -> Re
 
 fn family(params: &Report, ctx: &mut StageContext) -> Result<String> {
     let family = Family::read(&ctx.inputs)?;
-    let figures = figures::family::draw(&family, params.compare_with_paper)?;
+    let figures = figures::family::draw(&family, params.compare_with_paper);
     figures::figure::write(params, ctx, &figures)?;
     let answer = page::family::answer(&family);
-    let html = page::family::html(params, &answer, &family, &figures)?;
-    ctx.outputs.write_bytes("index.html", html.as_bytes(), "the report")?;
     let summary = summary::of_family(params, &ctx.experiment, answer, &family, &figures);
+    let html = page::family::html(params, &summary, &family, &figures)?;
+    ctx.outputs.write_bytes("index.html", html.as_bytes(), "the report")?;
     ctx.outputs.document(&summary)?;
     // The answer says faults of a curve itself.
     let said =
@@ -108,6 +112,8 @@ fn family(params: &Report, ctx: &mut StageContext) -> Result<String> {
     let said = said.collect::<Vec<_>>();
     let warnings = summary.warnings.iter().filter(|w| !said.contains(w)).cloned().collect::<Vec<_>>();
     write_answer(ctx, &format!("{} {}", summary.headline, summary.answer.join(" ")), &warnings)?;
-    overview::write(&ctx.artifacts, summary, None)?;
+    if !params.alone {
+        overview::write(&ctx.artifacts, summary, None)?;
+    }
     Ok(format!("{}, {}", count(family.members.len(), "member"), count(figures.len(), "figure")))
 }

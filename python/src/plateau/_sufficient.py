@@ -101,7 +101,7 @@ def sufficient(
                 "confidence": float(confidence),
                 "pilots": [],
             },
-            "report": {"title": title, "answer": None, "compare_with_paper": False, "png_scale": 2.0},
+            "report": {"title": title, "alone": True, "compare_with_paper": False, "png_scale": 2.0},
         }
         pipeline = folder / "pipeline.yaml"
         pipeline.write_text(json.dumps({"experiments": {_EXPERIMENT: sections}}, indent=1), encoding="utf-8")

@@ -4,10 +4,12 @@ use records::bound::{SufficientRow, Theory};
 use serde::{Deserialize, Serialize};
 use store::artifact::Document;
 
+use crate::plot::colours::of_theory;
 use crate::plot::panel::thin;
 use crate::read::bound::{Setting, TheoryCurve};
 use crate::read::experiment::Experiment;
 use crate::text::directions::named;
+use crate::text::numbers::rounded;
 
 /// Half-width of the drawn intervals of Δ_k, in standard errors: 95 % of a normal value.
 const ERRORS: f64 = 1.96;
@@ -57,6 +59,8 @@ pub struct Stairs {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct DrawnTheory {
     pub name: String,
+    /// of the palette
+    pub colour: usize,
     pub k: Vec<f64>,
     pub delta: Vec<f64>,
 }
@@ -76,11 +80,6 @@ impl Stairs {
     }
 }
 
-/// Six digits: more than a picture shows, a third of the bytes.
-pub fn rounded(value: f64) -> f64 {
-    format!("{value:.5e}").parse().unwrap_or(value)
-}
-
 fn columns(points: &[(f64, f64)]) -> (Vec<f64>, Vec<f64>) {
     points.iter().map(|p| (rounded(p.0), rounded(p.1))).unzip()
 }
@@ -94,7 +93,7 @@ impl Curve {
         let (variance_low, variance_high) = variance_interval(absolute(e, &s.found.name), e.step);
         let theory = |(t, curve): (&Theory, &TheoryCurve)| {
             let (k, delta) = columns(&thin(&curve.sizes, |i| curve.values[i]));
-            DrawnTheory { name: t.name.clone(), k, delta }
+            DrawnTheory { name: t.name.clone(), colour: of_theory(&t.name), k, delta }
         };
         let posterior = if s.found.deviations.is_empty() { "" } else { ", posterior" };
         Self {

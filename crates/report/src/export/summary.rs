@@ -15,6 +15,7 @@ use crate::read::experiment::Experiment;
 use crate::read::family::{Family, ReadLadder};
 use crate::text::fact::Fact;
 use crate::text::numbers::count;
+use crate::text::own::Own;
 use crate::text::verdicts::{answers, headline};
 
 /// Version of this document; changes with its fields.
@@ -29,9 +30,12 @@ pub struct Summary {
     pub experiment: String,
     /// heading of the page
     pub title: String,
-    /// K at every tolerance, in one sentence
+    /// the answer in one sentence
     pub headline: String,
-    /// one sentence per tolerance
+    /// the number at the top of the page; null where a family has no target
+    #[serde(default)]
+    pub own: Option<Own>,
+    /// what the answer means and what to do next, a sentence or two each
     pub answer: Vec<String>,
     /// what may make the numbers wrong, a sentence each, from all stages
     pub warnings: Vec<String>,
@@ -71,6 +75,9 @@ pub struct Summary {
     pub confidence: f64,
     /// K per setting, tolerance and method
     pub sufficient: Vec<SufficientRow>,
+    /// of a family: samples, and the mean test loss of the networks trained on so many; else empty
+    #[serde(default)]
+    pub learning_curve: Vec<(f64, f64)>,
     /// what each rule did over runs whose samples arrive; null without any
     #[serde(default)]
     pub stream: Option<Stops>,
@@ -132,14 +139,22 @@ fn facts_of(figures: &[Figure]) -> BTreeMap<String, Vec<Fact>> {
 }
 
 /// The summary of one experiment.
-pub fn of(params: &Report, experiment: &Experiment, answer: &Setting, figures: &[Figure]) -> Summary {
+pub fn of(
+    params: &Report,
+    experiment: &Experiment,
+    answer: &Setting,
+    own: &SufficientRow,
+    figures: &[Figure],
+) -> Summary {
+    let number = Own::of_row(own, experiment);
     let (data, model) = experiment.trained.as_ref().map(|t| (&t.data, &t.model.facts)).unzip();
     Summary {
         format: FORMAT,
         experiment: experiment.name.clone(),
         title: params.title.clone(),
-        headline: headline(experiment, answer),
-        answer: answers(experiment, answer),
+        headline: headline(&number),
+        own: Some(number),
+        answer: answers(experiment, answer, own),
         warnings: experiment.warnings.clone(),
         n_samples: experiment.n_samples,
         n_features: data.map(|d| d.n_features),
@@ -159,6 +174,7 @@ pub fn of(params: &Report, experiment: &Experiment, answer: &Setting, figures: &
         step: experiment.step,
         confidence: experiment.confidence,
         sufficient: experiment.rows.clone(),
+        learning_curve: vec![],
         stream: experiment.stream.as_ref().map(|found| found.stops.clone()),
         facts: facts_of(figures),
     }
@@ -189,6 +205,7 @@ pub fn of_family(
         experiment: experiment.to_owned(),
         title: params.title.clone(),
         headline: format!("A family of {}.", count(members.len(), "network")),
+        own: family.forecasts.iter().find_map(|f| Own::of_target(f, last.k, &family.unit)),
         answer,
         warnings: family.warnings.clone(),
         n_samples: last.k,
@@ -219,6 +236,7 @@ pub fn of_family(
         step: ladders[0].step,
         confidence: shape.confidence,
         sufficient: vec![],
+        learning_curve: ladders[0].line(|r| Some(r.test_loss?.mean)),
         stream: None,
         facts: facts_of(figures),
     }

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use anyhow::Result;
 use ndarray::Array1;
 
 use crate::figures::figure::{Figure, Section};
@@ -19,7 +18,7 @@ use crate::text::unit::Unit;
 use crate::text::verdicts::decay;
 
 /// Δ_k of the random directions, as σ and as d vary, and of those of the spectrum.
-pub fn draw(e: &Experiment, compare: bool) -> Result<Vec<Figure>> {
+pub fn draw(e: &Experiment, compare: bool) -> Vec<Figure> {
     let mut figures = vec![];
     let random = e.settings.iter().filter(|s| s.basis == Basis::Random).collect::<Vec<_>>();
     // Figure 4 varies σ at the dimension that has most, figure 5 varies d at the σ that has most.
@@ -28,8 +27,8 @@ pub fn draw(e: &Experiment, compare: bool) -> Result<Vec<Figure>> {
         let mut group = largest_group(&random, other);
         group.sort_by(|a, b| key(a).total_cmp(&key(b)));
         if let [first, .., last] = group.as_slice() {
-            let title = format!("Figure {number}: Δ_k in random directions, varying {name}");
-            let figure = deltas(e, &format!("figure-{number}"), &title, &group, compare)?;
+            let title = format!("Δ_k in random directions, varying {name}{}", paper::figure(number, compare));
+            let figure = deltas(e, &format!("figure-{number}"), &title, &group, compare);
             let label = format!("V at {name} = {} over V at {}", short(key(last)), short(key(first)));
             let figure = figure.with([fact(label, last.found.v.variance / first.found.v.variance, "")]);
             figures.push(if compare { figure.saying(paper::NO_DIFFERENCE) } else { figure });
@@ -38,12 +37,13 @@ pub fn draw(e: &Experiment, compare: bool) -> Result<Vec<Figure>> {
     let basis = e.trained.as_ref().map_or(Basis::Given, |trained| trained.eigenpairs.basis);
     let of_spectrum = e.settings.iter().filter(|s| s.basis == basis).collect::<Vec<_>>();
     if !of_spectrum.is_empty() {
-        let (name, number) =
-            if basis.is_of_the_paper() { ("figure-8", "Figure 8: ") } else { ("delta-directions", "") };
-        let title = format!("{number}Δ_k in the {}", placed(basis, &format!("{} directions", named(basis))));
-        figures.push(deltas(e, name, &title, &of_spectrum, compare)?);
+        let of_paper = basis.is_of_the_paper();
+        let name = if of_paper { "figure-8" } else { "delta-directions" };
+        let directions = placed(basis, &format!("{} directions", named(basis)));
+        let title = format!("Δ_k in the {directions}{}", paper::figure("8", of_paper && compare));
+        figures.push(deltas(e, name, &title, &of_spectrum, compare));
     }
-    Ok(figures)
+    figures
 }
 
 /// What settings differ in.
@@ -58,32 +58,30 @@ fn largest_group<'a>(settings: &[&'a Setting], key: Key) -> Vec<&'a Setting> {
 }
 
 /// Δ_k and Δ_k k² of several settings, with the law of each.
-fn deltas(e: &Experiment, name: &str, title: &str, settings: &[&Setting], compare: bool) -> Result<Figure> {
+fn deltas(e: &Experiment, name: &str, title: &str, settings: &[&Setting], compare: bool) -> Figure {
     let mut panels = [
         delta_axes("Δ_k", &format!("Δ_k ({})", e.unit.squared)),
         delta_axes("Δ_k · k²", &format!("Δ_k k² ({} samples²)", e.unit.squared)),
     ];
     for (colour, s) in settings.iter().enumerate() {
         let label = format!("d = {}, {}", s.found.dim, spread(s));
-        // One entry of the legend is for the laws of all settings; the right panel has the colours of the left.
-        let law_label = if colour + 1 == settings.len() { "average over orders" } else { "" };
-        for (panel, power, label, law_label) in [(0, 0, label.as_str(), law_label), (1, 2, "", "")] {
+        for (panel, power) in panels.iter_mut().zip([0, 2]) {
             let at = |curve: &Array1<f64>| thin(&e.sizes, |i| curve[i] * (e.sizes[i] as f64).powi(power));
-            panels[panel].lines.push(line(label, at(&s.delta), Style::Solid, colour));
-            panels[panel].lines.push(line(law_label, at(&s.order_average), Style::Dashed, colour));
+            panel.lines.push(line(&label, at(&s.delta), Style::Solid, colour));
+            panel.lines.push(line("average over orders", at(&s.order_average), Style::Dashed, colour));
         }
     }
     let caption = format!(
         "{title}. Left Δ_k, right Δ_k·k²: flat where Δ_k decays as 1/k². Dashed: V(1/k − 1/(k+s)), the average over orders. Curves are means over {DRAWN_POINTS} geometric bins of k."
     );
     let first = settings[0].found.exponent.as_ref();
-    let figure = Figure::of(name, Section::Delta, caption, &panels)?
+    let figure = Figure::of(name, Section::Delta, caption, &panels)
         .saying(decay(first))
         .with(facts(settings, &e.unit));
     if !compare {
-        return Ok(figure);
+        return figure;
     }
-    Ok(figure.saying(paper::DELTA).with(settings.iter().filter_map(|s| plateau(e, s)).flatten()))
+    figure.saying(paper::DELTA).with(settings.iter().filter_map(|s| plateau(e, s)).flatten())
 }
 
 /// V of each setting, and the fitted exponent of the first.
@@ -161,7 +159,7 @@ mod tests {
         for (setting, v) in e.settings.iter_mut().zip([8.0, 2.0, 3.0]) {
             setting.found.v.variance = v;
         }
-        let figures = draw(&e, true).unwrap();
+        let figures = draw(&e, true);
         let last = |f: &Figure| f.facts.iter().find(|f| f.label.starts_with("V at")).unwrap().clone();
         assert_eq!(figures.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), ["figure-4", "figure-5"]);
         assert_eq!(
@@ -173,6 +171,6 @@ mod tests {
             ("V at d = 5 over V at 2", Some(1.5))
         );
         assert!(figures[0].verdict.contains("no substantial difference"));
-        assert!(!draw(&e, false).unwrap()[0].verdict.contains("paper"));
+        assert!(!draw(&e, false)[0].verdict.contains("paper"));
     }
 }

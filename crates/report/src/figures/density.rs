@@ -1,6 +1,5 @@
 //! The whole spectrum.
 
-use anyhow::Result;
 use records::spectrum::DensityFact;
 
 use crate::figures::figure::{Figure, Section};
@@ -11,10 +10,11 @@ use crate::text::numbers::{count, grouped};
 use crate::text::unit::Unit;
 
 /// Density of the eigenvalues, estimated `by` that.
-pub fn density(s: &Spectrum, by: &DensityFact, found: &Density, unit: &Unit) -> Result<Figure> {
+pub fn density(s: &Spectrum, by: &DensityFact, found: &Density, unit: &Unit) -> Figure {
     // Ten decades below the peak the curve is the tail of the kernel.
     let floor = found.values.iter().fold(0.0_f64, |m, &v| m.max(v)) * 1e-10;
-    let points = found.grid.iter().copied().zip(found.values.iter().map(|v| v.max(floor))).collect();
+    let above = |v: &f64| if *v > floor { *v } else { f64::NAN };
+    let points = found.grid.iter().copied().zip(found.values.iter().map(above)).collect();
     let title = format!("Density of the eigenvalues of H over {} samples", grouped(s.facts.n_samples));
     let panel = Panel {
         log_y: true,
@@ -25,11 +25,7 @@ pub fn density(s: &Spectrum, by: &DensityFact, found: &Density, unit: &Unit) -> 
         "The whole spectrum at w*, of the Hessian over {}, by stochastic Lanczos quadrature with a Gaussian kernel.",
         count(s.facts.n_samples, "sample")
     );
-    Ok(Figure::of("spectral-density", Section::Spectrum, caption, &[panel])?.with(facts(
-        s,
-        by,
-        &unit.eigenvalue,
-    )))
+    Figure::of("spectral-density", Section::Spectrum, caption, &[panel]).with(facts(s, by, &unit.eigenvalue))
 }
 
 /// How the density was estimated, with the trace and both ends where they were asked for.

@@ -1,6 +1,5 @@
 //! Eigenvalues of H(w*) and of each H_k.
 
-use anyhow::Result;
 use ndarray::Axis;
 
 use crate::figures::figure::{Figure, Section};
@@ -14,7 +13,7 @@ use crate::text::paper;
 use crate::text::unit::Unit;
 
 /// The eigenvalues over all samples, beside the paper's where `compare` and the directions are the paper's.
-pub fn spectrum(e: &Experiment, pairs: &Eigenpairs, compare: bool) -> Result<Figure> {
+pub fn spectrum(e: &Experiment, pairs: &Eigenpairs, compare: bool) -> Figure {
     let (name, title, one, values_of) = match pairs.basis {
         Basis::Given => (
             "rayleigh-quotients",
@@ -23,7 +22,7 @@ pub fn spectrum(e: &Experiment, pairs: &Eigenpairs, compare: bool) -> Result<Fig
             "Rayleigh quotients uᵀHu of the given directions with",
         ),
         basis if basis.is_of_the_paper() => {
-            ("figure-1", "Eigenvalues of H(w*)", "eigenvalue", "Figure 1: signed Ritz values of")
+            ("figure-1", "Eigenvalues of H(w*)", "eigenvalue", "Signed Ritz values of")
         }
         _ => ("eigenvalues", "Eigenvalues of H(w*)", "eigenvalue", "Signed Ritz values of"),
     };
@@ -32,10 +31,11 @@ pub fn spectrum(e: &Experiment, pairs: &Eigenpairs, compare: bool) -> Result<Fig
         lines: vec![line("this network", ranked(pairs.eigenvalues.to_vec()), Style::Solid, 0)],
         ..axes(title, "rank", &format!("{one} ({})", e.unit.eigenvalue))
     };
-    let caption = format!("{values_of} the Hessian over all {}.", count(e.n_samples, "sample"));
+    let of_paper = paper::figure("1", compare);
+    let caption = format!("{values_of} the Hessian over all {}{of_paper}.", count(e.n_samples, "sample"));
     let facts = facts(pairs, &e.unit);
     if !compare {
-        return Ok(Figure::of(name, Section::Spectrum, caption, &[panel])?.with(facts));
+        return Figure::of(name, Section::Spectrum, caption, &[panel]).with(facts);
     }
     panel.lines.push(line("the paper, mean of 50 networks", ranked(paper::EIGENVALUES), Style::Dashed, 1));
     let ratio = |(i, of): (usize, &str)| {
@@ -46,8 +46,8 @@ pub fn spectrum(e: &Experiment, pairs: &Eigenpairs, compare: bool) -> Result<Fig
         ])
     };
     let ratios = [(0, "first"), (9, "tenth")].into_iter().filter_map(ratio).flatten();
-    let figure = Figure::of(name, Section::Spectrum, caption, &[panel])?;
-    Ok(figure.saying(paper::SPECTRUM).with(facts).with(ratios))
+    let figure = Figure::of(name, Section::Spectrum, caption, &[panel]);
+    figure.saying(paper::SPECTRUM).with(facts).with(ratios)
 }
 
 fn facts(pairs: &Eigenpairs, unit: &Unit) -> Vec<Fact> {
@@ -72,7 +72,7 @@ fn facts(pairs: &Eigenpairs, unit: &Unit) -> Vec<Fact> {
 }
 
 /// The eigenvalues of each prefix.
-pub fn prefix_spectrum(pairs: &Eigenpairs, unit: &Unit) -> Result<Figure> {
+pub fn prefix_spectrum(pairs: &Eigenpairs, unit: &Unit) -> Figure {
     let lines = pairs.prefix_eigenvalues.axis_iter(Axis(1)).enumerate().map(|(i, values)| {
         let points = pairs.prefix_sizes.iter().map(|&k| k as f64).zip(values.iter().copied());
         line(&format!("λ{}", i + 1), points.collect(), Style::Solid, i)
@@ -89,8 +89,8 @@ pub fn prefix_spectrum(pairs: &Eigenpairs, unit: &Unit) -> Result<Figure> {
     };
     let ratio = pairs.prefix_eigenvalues[[0, 0]] / pairs.prefix_eigenvalues[[last, 0]];
     let caption = "Eigenvalues solved for at each prefix size.";
-    let figure = Figure::of("prefix-eigenvalues", Section::Spectrum, caption, &[panel])?;
-    Ok(figure.with([at(0), at(last), fact("the first of these over the second", ratio, "")]))
+    let figure = Figure::of("prefix-eigenvalues", Section::Spectrum, caption, &[panel]);
+    figure.with([at(0), at(last), fact("the first of these over the second", ratio, "")])
 }
 
 #[cfg(test)]
@@ -104,7 +104,7 @@ mod tests {
         let mut pairs = experiment().trained.unwrap().eigenpairs;
         pairs.eigenvalues = ndarray::Array1::from_elem(10, 0.908);
         let of = |pairs: &Eigenpairs, compare| {
-            let facts = spectrum(&e, pairs, compare).unwrap().facts;
+            let facts = spectrum(&e, pairs, compare).facts;
             facts.into_iter().map(|f| (f.label.clone(), f.text())).collect::<Vec<_>>()
         };
         assert_eq!(of(&pairs, false).len(), 4);

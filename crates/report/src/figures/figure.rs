@@ -3,6 +3,7 @@
 use anyhow::Result;
 use pipeline::shell::StageContext;
 use records::Report;
+use serde_json::Value;
 
 use crate::plot::panel::{Panel, csv};
 use crate::plot::{chart, png};
@@ -20,6 +21,8 @@ pub struct Figure {
     /// for readers who cannot see it
     pub alt: String,
     pub svg: String,
+    /// its panels in numbers, from which the page draws it live; none of a surface
+    pub data: Option<Value>,
     pub csv: String,
     /// section of the page
     pub section: Section,
@@ -43,20 +46,21 @@ pub enum Section {
 
 impl Figure {
     /// A figure of panels.
-    pub fn of(name: &str, section: Section, caption: impl Into<String>, panels: &[Panel]) -> Result<Self> {
+    pub fn of(name: &str, section: Section, caption: impl Into<String>, panels: &[Panel]) -> Self {
         let titles = panels.iter().map(|p| p.title.as_str()).collect::<Vec<_>>().join("; ");
         let caption = caption.into();
-        Ok(Self {
+        Self {
             name: name.to_owned(),
             alt: format!("{caption} ({titles})"),
             caption,
             verdict: String::new(),
             facts: vec![],
-            svg: chart::svg(panels)?,
+            svg: chart::svg(panels),
+            data: Some(chart::data(panels)),
             csv: csv(panels),
             section,
             grid: None,
-        })
+        }
     }
 
     /// The same with one more sentence.

@@ -1,6 +1,5 @@
 //! How much of the gradient lies in the directions.
 
-use anyhow::Result;
 use ndarray::Axis;
 
 use crate::figures::figure::{Figure, Section};
@@ -11,7 +10,7 @@ use crate::text::directions::{named, placed};
 use crate::text::fact::fact;
 
 /// Cumulative share of the squared gradient norm in the directions of `basis`.
-pub fn gradient_share(s: &Spectrum, basis: Basis) -> Result<Figure> {
+pub fn gradient_share(s: &Spectrum, basis: Basis) -> Figure {
     let d = s.gradient_share.len();
     let random = |i: usize| (i + 1) as f64 / s.facts.n_params as f64;
     let mut lines = vec![line("full gradient", ranked(s.gradient_share.to_vec()), Style::Solid, 0)];
@@ -22,7 +21,6 @@ pub fn gradient_share(s: &Spectrum, basis: Basis) -> Result<Figure> {
     }
     lines.push(line("a random direction, expected", ranked((0..d).map(random)), Style::Dashed, 2));
     let panel = Panel {
-        rises: true,
         lines,
         ..axes("Share of the gradient in these directions", "directions", "share of ‖∇L‖²")
     };
@@ -34,7 +32,7 @@ pub fn gradient_share(s: &Spectrum, basis: Basis) -> Result<Figure> {
         batch.map(|mean| fact("the same of a mini-batch, mean", mean[d - 1], "fraction")),
         Some(fact("the same of a random vector, expected", random(d - 1), "fraction")),
     ];
-    Ok(Figure::of("gradient-share", Section::Spectrum, caption, &[panel])?.with(facts.into_iter().flatten()))
+    Figure::of("gradient-share", Section::Spectrum, caption, &[panel]).with(facts.into_iter().flatten())
 }
 
 #[cfg(test)]
@@ -47,7 +45,7 @@ mod tests {
     fn mini_batches_have_a_share_where_there_are_some() {
         let mut s = nothing_else();
         let known = |s: &Spectrum| {
-            let facts = gradient_share(s, Basis::Given).unwrap().facts;
+            let facts = gradient_share(s, Basis::Given).facts;
             facts.iter().map(Fact::text).collect::<Vec<_>>()
         };
         assert_eq!(known(&s), ["50 %", "10 %"]);

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use anyhow::Result;
 use ndarray::{ArrayView2, Axis};
 
 use crate::figures::figure::{Figure, Section};
@@ -17,7 +16,7 @@ use crate::text::paper;
 
 /// A figure per prefix size that was asked for by number, and one for the last: the first and the last carry the
 /// paper's numbers. The sizes between them are for the slider.
-pub fn landscapes(e: &Experiment, grid: &Grid, compare: bool) -> Result<Vec<Figure>> {
+pub fn landscapes(e: &Experiment, grid: &Grid, compare: bool) -> Vec<Figure> {
     let numbers = match (grid.name.as_str(), grid.basis) {
         ("random", Basis::Random) => Some(["2", "3"]),
         ("hessian", basis) if basis.is_of_the_paper() => Some(["6", "7"]),
@@ -31,43 +30,44 @@ pub fn landscapes(e: &Experiment, grid: &Grid, compare: bool) -> Result<Vec<Figu
             Some(n) if first == Some(k) => Some(n[0]),
             _ => None,
         };
-        let figure = landscape(e, grid, m, number)?;
-        Ok(match number {
+        let figure = landscape(e, grid, m, number, compare);
+        match number {
             Some(number) if compare => figure.saying(paper::landscape(number)),
             _ => figure,
-        })
+        }
     };
     let pictured = |(m, k): &(usize, &usize)| *m == last || grid.asked.contains(k);
     grid.sizes.iter().enumerate().filter(pictured).map(one).collect()
 }
 
 /// The surface at one prefix size, by its `number` in the paper where it has one.
-fn landscape(e: &Experiment, grid: &Grid, m: usize, number: Option<&str>) -> Result<Figure> {
+fn landscape(e: &Experiment, grid: &Grid, m: usize, number: Option<&str>, compare: bool) -> Figure {
     let k = grid.sizes[m];
     let (loss, change) = (grid.loss.index_axis(Axis(0), m), grid.change.index_axis(Axis(0), m));
     let surface = |title: String, heights| Surface { title, axis: &grid.axis, heights };
     let svg = surface::svg(&[
         surface(format!("L_k ({}), k = {}", e.unit.loss, grouped(k)), loss),
         surface(format!("(L_{{k+s}} − L_k)² ({})", e.unit.squared), change),
-    ])?;
-    let the = number.map_or_else(|| "The".to_owned(), |n| format!("Figure {n}: the"));
+    ]);
     let caption = format!(
-        "{the} loss surface over {} at k = {} and its squared change with {}.",
+        "The loss surface over {} at k = {} and its squared change with {}{}.",
         plane(grid.basis),
         grouped(k),
-        count(e.step, "more sample")
+        count(e.step, "more sample"),
+        paper::figure(number.unwrap_or_default(), compare && number.is_some())
     );
-    Ok(Figure {
+    Figure {
         name: number.map_or_else(|| format!("landscape-{}-{k}", grid.name), |n| format!("figure-{n}")),
         alt: caption.clone(),
         verdict: String::new(),
         facts: facts(e, grid, m),
         caption,
         svg,
+        data: None,
         csv: csv(grid, loss, change),
         section: Section::Landscape,
         grid: Some(grid.name.clone()),
-    })
+    }
 }
 
 /// What is measured over the plane, beside the smallest k and random directions.
@@ -129,7 +129,7 @@ mod tests {
             fixtures::grid("filter", Basis::Filter),
         ];
         e.grids[1].asked.push(50);
-        let of = |i: usize, compare| landscapes(&e, &e.grids[i], compare).unwrap();
+        let of = |i: usize, compare| landscapes(&e, &e.grids[i], compare);
         let names = |i| of(i, true).into_iter().map(|f| f.name).collect::<Vec<_>>();
         assert_eq!(names(0), ["figure-2", "figure-3"]);
         assert_eq!(names(1), ["figure-6", "landscape-hessian-50", "figure-7"]);
@@ -137,7 +137,7 @@ mod tests {
         let first = &of(1, true)[0];
         assert_eq!(
             first.caption,
-            "Figure 6: the loss surface over the top two Hessian directions at k = 10 and its squared change with 1 more sample."
+            "The loss surface over the top two Hessian directions at k = 10 and its squared change with 1 more sample (figure 6 of the paper)."
         );
         assert!(first.verdict.starts_with("The paper shows a more structured surface"));
         let known = first.facts.iter().map(Fact::text).collect::<Vec<_>>();

@@ -1,6 +1,5 @@
 //! Eigenvalues above the largest gap.
 
-use anyhow::Result;
 use records::spectrum::{OutlierCount, Outliers};
 
 use crate::figures::figure::{Figure, Section};
@@ -9,13 +8,12 @@ use crate::text::fact::{Fact, fact, number};
 use crate::text::numbers::grouped;
 
 /// Outliers against k, and against the number of classes where that was varied.
-pub fn outliers(found: &Outliers) -> Result<Figure> {
+pub fn outliers(found: &Outliers) -> Figure {
     let panel = |title: &str, x_label: &str, counts: &[OutlierCount], x: fn(&OutlierCount) -> usize| {
         let points = |y: fn(&OutlierCount) -> Option<usize>| {
             counts.iter().filter_map(|c| Some((x(c) as f64, y(c)? as f64))).collect()
         };
         Panel {
-            rises: true,
             lines: vec![
                 line("outliers", points(|c| c.outliers), Style::Solid, 0),
                 line("classes", points(|c| Some(c.n_classes)), Style::Dashed, 1),
@@ -30,7 +28,7 @@ pub fn outliers(found: &Outliers) -> Result<Figure> {
         panels.push(panel(title, "classes among the samples", &found.by_class, |c| c.n_classes));
     }
     let caption = "Outliers of the Hessian at one w*: eigenvalues above the largest ratio of neighbours. A ratio below 2 is a weak gap, and the count says little; at 1 or below no gap exceeds the residuals.";
-    Ok(Figure::of("outliers", Section::Spectrum, caption, &panels)?.with(facts(found)))
+    Figure::of("outliers", Section::Spectrum, caption, &panels).with(facts(found))
 }
 
 /// Outliers of all samples with their gap, and how far the top directions of the smallest k overlap with those.

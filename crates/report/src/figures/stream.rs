@@ -41,11 +41,11 @@ pub fn trajectory(found: &Stream, unit: &Unit) -> Result<Figure> {
         stops.batch,
         percent(stops.confidence),
     );
-    Figure::of("stream", Section::Arriving, caption, &[panel, evidence])
+    Ok(Figure::of("stream", Section::Arriving, caption, &[panel, evidence]))
 }
 
 /// Where each run stopped.
-pub fn stops(found: &Stream, unit: &Unit) -> Result<Figure> {
+pub fn stops(found: &Stream, unit: &Unit) -> Figure {
     let of = |rule: usize| {
         let (k, truth) = (found.sizes.column(rule), found.truths.column(rule));
         k.iter().copied().zip(truth.iter().copied()).filter(|p| p.0.is_finite()).collect::<Vec<_>>()

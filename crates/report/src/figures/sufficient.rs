@@ -1,6 +1,5 @@
 //! How many samples are enough: K where the law meets each tolerance.
 
-use anyhow::Result;
 use records::bound::{Exponent, SufficientRow};
 
 use crate::figures::figure::{Figure, Section};
@@ -14,7 +13,7 @@ use crate::text::unit::Unit;
 use crate::text::verdicts::{decay, tolerance};
 
 /// Measured curve, law and tolerances of the answer.
-pub fn sufficient(e: &Experiment, answer: &Setting) -> Result<Figure> {
+pub fn sufficient(e: &Experiment, answer: &Setting) -> Figure {
     let rows = e.rows_of(&answer.found.name, "order-average").collect::<Vec<_>>();
     let reach = rows.iter().filter_map(|r| r.k).max().unwrap_or(0).max(e.n_samples) as f64 * 1.5;
     let s = e.step as f64;
@@ -22,7 +21,7 @@ pub fn sufficient(e: &Experiment, answer: &Setting) -> Result<Figure> {
     let marks = rows.iter().filter_map(|r| r.k.map(|k| (k as f64, r.tolerance))).collect();
     let interval = |r: &&SufficientRow| {
         let ends = [r.low?, r.high?].map(|k| (k as f64, r.tolerance));
-        Some(line("", ends.to_vec(), Style::Solid, 2))
+        Some(line("K", ends.to_vec(), Style::Solid, 2))
     };
     let mut panel = Panel {
         lines: vec![
@@ -39,11 +38,11 @@ pub fn sufficient(e: &Experiment, answer: &Setting) -> Result<Figure> {
         describe(answer),
         percent(e.confidence)
     );
-    let figure = Figure::of("sufficient", Section::Answer, caption, &[panel])?;
-    Ok(figure
+    let figure = Figure::of("sufficient", Section::Answer, caption, &[panel]);
+    figure
         .saying(decay(answer.found.exponent.as_ref()))
         .with([variance("V", answer, &e.unit)])
-        .with(answer.found.exponent.as_ref().map(exponent)))
+        .with(answer.found.exponent.as_ref().map(exponent))
 }
 
 /// V of a setting.

@@ -1,9 +1,9 @@
 //! Theories and sampling methods over σ.
 
-use anyhow::Result;
 use records::bound::{AtSigma, Holds, MethodAtSigma, SweepFindings};
 
 use crate::figures::figure::{Figure, Section};
+use crate::plot::colours::of_theory;
 use crate::plot::panel::{Line, Panel, Style, axes, line};
 use crate::text::fact::{Fact, fact};
 use crate::text::numbers::{count, grouped, short};
@@ -13,11 +13,11 @@ fn log_axes(title: &str, y_label: &str, lines: Vec<Line>) -> Panel {
 }
 
 /// Where the theories leave Monte Carlo.
-pub fn theories(sweep: &SweepFindings) -> Result<Figure> {
+pub fn theories(sweep: &SweepFindings) -> Figure {
     let lines = sweep.theories.iter().enumerate().map(|(i, theory)| {
         let points = sweep.sigmas.iter().map(|s| (s.sigma, s.theories[i].ratio));
         let style = if theory.name == "eigenvalue" { Style::Points } else { Style::Solid };
-        line(&theory.name, points.collect(), style, i + 1)
+        line(&theory.name, points.collect(), style, of_theory(&theory.name))
     });
     let panel = Panel {
         levels: vec![(1.0, "Monte Carlo".into()), (0.9, String::new()), (1.1, String::new())],
@@ -33,8 +33,8 @@ pub fn theories(sweep: &SweepFindings) -> Result<Figure> {
         count(sweep.dim, "direction"),
         count(sweep.n_samples, "sample")
     );
-    let figure = Figure::of("theory-over-sigma", Section::Theory, caption, &[panel])?;
-    Ok(figure.with(sweep.theories.iter().flat_map(ranges)))
+    let figure = Figure::of("theory-over-sigma", Section::Theory, caption, &[panel]);
+    figure.with(sweep.theories.iter().flat_map(ranges))
 }
 
 /// The σ at which one theory is within 10 %, and above; a range that does not exist has no value.
@@ -59,7 +59,7 @@ fn ranges(theory: &Holds) -> Vec<Fact> {
 }
 
 /// Which sampling method knows V soonest.
-pub fn methods(sweep: &SweepFindings) -> Result<Figure> {
+pub fn methods(sweep: &SweepFindings) -> Figure {
     let names = sweep.sigmas[0].methods.iter().map(|m| m.method.as_str()).collect::<Vec<_>>();
     let panel = |title: &str, label: &str, of: fn(&MethodAtSigma) -> f64| {
         let lines = names.iter().enumerate().map(|(i, name)| {
@@ -73,15 +73,15 @@ pub fn methods(sweep: &SweepFindings) -> Result<Figure> {
         panel("Plain draws that one draw replaces", "variance of plain over that of the method", |m| {
             m.efficiency
         }),
-        Panel { rises: true, ..panel("Draws until K is within 5 %", "draws", |m| m.draws_for_k) },
+        panel("Draws until K is within 5 %", "draws", |m| m.draws_for_k.max(1.0)),
     ];
     let caption = format!(
         "Sampling methods at equal work, from {} draws each on the first {} samples. The error of the draws alone; K grows as √V.",
         sweep.draws,
         grouped(sweep.n_samples)
     );
-    let figure = Figure::of("sampling-methods", Section::Delta, caption, &panels)?;
-    Ok(figure.with(draws_for_k(&sweep.sigmas)))
+    let figure = Figure::of("sampling-methods", Section::Delta, caption, &panels);
+    figure.with(draws_for_k(&sweep.sigmas))
 }
 
 /// The draws of plain sampling and of the method that needs fewest, at each σ that is a power of ten, or at the

@@ -1,9 +1,9 @@
 //! Theory beside Monte Carlo.
 
-use anyhow::Result;
 use records::bound::Theory;
 
 use crate::figures::figure::{Figure, Section};
+use crate::plot::colours::of_theory;
 use crate::plot::panel::{Panel, Style, delta_axes, line, thin};
 use crate::read::bound::Setting;
 use crate::read::experiment::Experiment;
@@ -13,30 +13,36 @@ use crate::text::paper;
 use crate::text::verdicts::bound;
 
 /// Figure 9: each theory of a setting over its Monte Carlo curve.
-pub fn theory(e: &Experiment, s: &Setting, compare: bool) -> Result<Figure> {
+pub fn theory(e: &Experiment, s: &Setting, compare: bool) -> Figure {
     let edge = |sign: f64| thin(&e.sizes, |i| s.delta[i] + sign * 1.96 * s.standard_error[i]);
     let mut panel = Panel {
-        lines: vec![line("Monte Carlo", thin(&e.sizes, |i| s.delta[i]), Style::Solid, 0)],
+        lines: vec![line("measured, one order", thin(&e.sizes, |i| s.delta[i]), Style::Solid, 0)],
         band: edge(-1.0).into_iter().zip(edge(1.0)).map(|(l, h)| (l.0, l.1, h.1)).collect(),
         ..delta_axes(
-            &format!("Theory and Monte Carlo, d = {}, {}", s.found.dim, spread(s)),
+            &format!("Theory and measurement, d = {}, {}", s.found.dim, spread(s)),
             &format!("Δ_k ({})", e.unit.squared),
         )
     };
-    for (i, (theory, curve)) in s.theories().enumerate() {
+    for (theory, curve) in s.theories() {
         let style = if theory.name == "eigenvalue" { Style::Points } else { Style::Dashed };
-        panel.lines.push(line(&theory.name, thin(&curve.sizes, |i| curve.values[i]), style, i + 1));
+        panel.lines.push(line(
+            &theory.name,
+            thin(&curve.sizes, |i| curve.values[i]),
+            style,
+            of_theory(&theory.name),
+        ));
     }
     let caption = format!(
-        "Figure 9: theory and Monte Carlo for {}; the band is ±1.96 standard errors over the draws.",
-        describe(s)
+        "Theory and measurement for {}{}; the band is ±1.96 standard errors over the draws.",
+        describe(s),
+        paper::figure("9", compare)
     );
-    let mut figure = Figure::of("figure-9", Section::Theory, caption, &[panel])?;
+    let mut figure = Figure::of("figure-9", Section::Theory, caption, &[panel]);
     for theory in &s.found.theories {
         figure = figure.saying(bound(theory)).with(facts(theory));
     }
     let criterion = compare && s.found.theories.iter().any(|t| t.name == "eigenvalue");
-    Ok(if criterion { figure.saying(paper::CRITERION) } else { figure })
+    if criterion { figure.saying(paper::CRITERION) } else { figure }
 }
 
 /// Theory over Monte Carlo.
@@ -58,7 +64,7 @@ mod tests {
     #[test]
     fn the_criterion_of_the_paper_is_recalled_where_it_was_computed() {
         let e = fixtures::experiment();
-        let with = |name: &str, compare| theory(&e, &fixtures::with_theory(name, 1.0), compare).unwrap();
+        let with = |name: &str, compare| theory(&e, &fixtures::with_theory(name, 1.0), compare);
         assert!(with("eigenvalue", true).verdict.ends_with(paper::CRITERION));
         for without in [with("eigenvalue", false), with("quadratic", true)] {
             assert!(without.verdict.ends_with("an upper bound here."), "{}", without.verdict);

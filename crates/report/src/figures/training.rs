@@ -1,6 +1,5 @@
 //! Loss and accuracy while training, and the polish after it.
 
-use anyhow::Result;
 use ndarray::Array2;
 use records::train::{Facts, Polished};
 
@@ -17,7 +16,7 @@ fn column(table: &Array2<f64>, c: usize) -> Vec<(f64, f64)> {
 }
 
 /// Loss, and accuracy where there are classes, by epoch.
-pub fn history(model: &Model, unit: &Unit) -> Result<Figure> {
+pub fn history(model: &Model, unit: &Unit) -> Figure {
     let panel = |title: &str, y: &str, columns: [usize; 2]| Panel {
         lines: vec![
             line("training, mean over the epoch", column(&model.history, columns[0]), Style::Solid, 0),
@@ -28,10 +27,10 @@ pub fn history(model: &Model, unit: &Unit) -> Result<Figure> {
     let mut panels = vec![Panel { log_y: true, ..panel("Loss", &format!("loss ({})", unit.loss), [1, 3]) }];
     let mut caption = "Loss while training.";
     if model.facts.train_accuracy.is_some() {
-        panels.push(Panel { rises: true, ..panel("Accuracy", "fraction classified right", [2, 4]) });
+        panels.push(Panel { ..panel("Accuracy", "fraction classified right", [2, 4]) });
         caption = "Loss and accuracy while training.";
     }
-    Ok(Figure::of("training", Section::Model, caption, &panels)?.with(fit(&model.facts, unit)))
+    Figure::of("training", Section::Model, caption, &panels).with(fit(&model.facts, unit))
 }
 
 /// How well the network fits.
@@ -48,7 +47,7 @@ pub fn fit(model: &Facts, unit: &Unit) -> Vec<Fact> {
 }
 
 /// The way from where training stopped towards a minimiser.
-pub fn polish(facts: &Polished, path: &Array2<f64>, unit: &Unit) -> Result<Figure> {
+pub fn polish(facts: &Polished, path: &Array2<f64>, unit: &Unit) -> Figure {
     let panel = |title: &str, y: &str, c: usize| Panel {
         log_y: true,
         lines: vec![line("", column(path, c), Style::Solid, 0)],
@@ -60,8 +59,8 @@ pub fn polish(facts: &Polished, path: &Array2<f64>, unit: &Unit) -> Result<Figur
     ];
     let caption =
         "From where training stopped towards a minimiser (trust-region Newton-CG over all samples).";
-    let figure = Figure::of("polish", Section::Model, caption, &panels)?;
-    Ok(figure.saying(verdicts::polish(facts.status)).with(polished(facts, unit)))
+    let figure = Figure::of("polish", Section::Model, caption, &panels);
+    figure.saying(verdicts::polish(facts.status)).with(polished(facts, unit))
 }
 
 /// What a polish did.
@@ -93,7 +92,7 @@ mod tests {
     fn training_has_an_accuracy_where_there_are_classes() {
         let mut model = experiment().trained.unwrap().model;
         model.history = Array2::from_shape_fn((3, 5), |(i, j)| if j < 2 { i as f64 } else { f64::NAN });
-        let alt = |model: &Model| history(model, &fixtures::nats()).unwrap().alt;
+        let alt = |model: &Model| history(model, &fixtures::nats()).alt;
         assert_eq!(alt(&model), "Loss and accuracy while training. (Loss; Accuracy)");
         model.facts.train_accuracy = None;
         assert_eq!(alt(&model), "Loss while training. (Loss)");
@@ -102,7 +101,7 @@ mod tests {
     #[test]
     fn a_polish_reports_how_it_ended() {
         let path = Array2::from_shape_fn((2, 3), |(i, j)| (i + j) as f64);
-        let figure = |status| polish(&fixtures::polished(status), &path, &fixtures::nats()).unwrap();
+        let figure = |status| polish(&fixtures::polished(status), &path, &fixtures::nats());
         assert!(figure(PolishEnd::Reached).verdict.starts_with("The polish reached the gradient norm"));
         assert!(figure(PolishEnd::Stalled).verdict.starts_with("The polish stalled"));
         assert!(figure(PolishEnd::Spent).facts.iter().any(|f| f.text() == "−6.6e-8"));

@@ -63,7 +63,7 @@ pub fn html(entries: &[Entry]) -> Result<String> {
     let page = Page {
         title: "Experiments side by side",
         data: if curves.is_empty() { vec![] } else { vec![("compare-data", embedded(&data))] },
-        picture: picture(entries)?,
+        picture: picture(entries),
         settings: settings::table(&all, &unit),
         networks: networks(&all),
         shown,
@@ -79,7 +79,7 @@ fn unit(entries: &[Entry]) -> Unit {
 }
 
 /// The picture for readers without JavaScript, and for paper.
-fn picture(entries: &[Entry]) -> Result<String> {
+fn picture(entries: &[Entry]) -> String {
     let unit = unit(entries);
     let mut deltas = delta_axes("Δ_k", &format!("Δ_k ({})", unit.squared));
     let mut spectra = axes("Eigenvalues of H(w*)", "rank", &format!("eigenvalue ({})", unit.eigenvalue));
@@ -90,7 +90,7 @@ fn picture(entries: &[Entry]) -> Result<String> {
         deltas.lines.push(line(name, measured, Style::Solid, colour));
         let s = curve.step as f64;
         let law = curve.k.iter().map(|&k| (k, curve.variance * s / (k * (k + s)))).collect();
-        deltas.lines.push(line("", law, Style::Dashed, colour));
+        deltas.lines.push(line(name, law, Style::Dashed, colour));
         spectra.lines.push(line(name, ranked(summary.eigenvalues.clone()), Style::Solid, colour));
     }
     chart::svg(&[deltas, spectra])
@@ -126,7 +126,7 @@ mod tests {
 
     fn entry(name: &str, k: usize) -> Entry {
         let summary = json!({
-            "format": crate::export::summary::FORMAT, "experiment": name, "title": format!("<{name}>"), "headline": "h", "answer": ["a"], "warnings": [],
+            "format": crate::export::summary::FORMAT, "experiment": name, "title": format!("<{name}>"), "headline": "h", "own": {"purpose": "a change below 1e-4 nats²", "k": k, "low": 90, "high": 400, "n_samples": 100, "status": "reached", "why": null}, "answer": ["a"], "warnings": [],
             "n_samples": 100, "n_features": 4, "n_classes": 2, "source": "s", "network": {"image": [4, 1, 1], "layers": [{"linear": 2, "activation": "identity", "bias": true}]}, "activation": "relu", "loss": "softmax-cross-entropy",
             "n_params": 10, "train_loss": 0.5, "train_accuracy": null, "test_accuracy": null, "gradient_norm": 0.1,
             "eigenvalues": [2.0, 1.0], "setting": "x", "settings": [{"name": "x", "basis": "hessian", "dim": 2, "sigma": 1.0, "draws": 8,
@@ -152,7 +152,9 @@ mod tests {
         let (index, compare) = (index::html(&entries).unwrap(), html(&entries).unwrap());
         for name in ["a", "b"] {
             assert!(
-                index.contains(&format!("href=\"{name}/report/index.html\">&#60;{name}&#62;</a>")),
+                index.contains(&format!(
+                    "href=\"{name}/report/index.html\">{name}</a><small>&#60;{name}&#62;</small>"
+                )),
                 "{index}"
             );
         }
@@ -167,7 +169,8 @@ mod tests {
         }
         assert!(compare.contains("<svg") && compare.contains("\"unit\":\"nats²\""), "{compare}");
         assert!(compare.contains("\"tolerances\":[0.0001]"), "{compare}");
-        assert!(index.contains("<p class=\"headline\">h</p>") && !index.contains("<p>a</p>"), "{index}");
+        assert!(index.contains("<td>100</td><td><strong>173</strong><small>[90, 400]</small></td><td class=\"text\">a change below 1e-4 nats²</td>"), "{index}");
+        assert!(index.contains("<span class=\"chip enough\">enough: 100 at hand</span></td><td>–</td><td><svg class=\"spark\""), "{index}");
     }
 
     #[test]
@@ -178,11 +181,14 @@ mod tests {
     }
 
     #[test]
-    fn a_family_has_its_answers_on_the_index() {
+    fn a_family_without_a_target_says_what_it_found_on_the_index() {
         let mut family = entry("ladder", 173);
-        family.summary.sufficient.clear();
+        (family.summary.own, family.curve) = (None, None);
+        let without = index::html(&[entry("ladder", 173)]).unwrap();
+        family.summary.learning_curve = vec![(100.0, 0.5), (200.0, 0.25)];
         let index = index::html(&[family]).unwrap();
-        assert!(index.contains("<p class=\"headline\">h</p><p>a</p></div>"), "{index}");
+        assert!(index.contains("<strong>–</strong></td><td class=\"text\">a</td><td class=\"text\"><span class=\"chip none\">h</span>"), "{index}");
+        assert!(index.contains("test loss of ladder") && without.contains("Δ_k of ladder"), "{index}");
     }
 
     #[test]
@@ -208,7 +214,7 @@ mod tests {
             "{compare}"
         );
         let index = index::html(&entries).unwrap();
-        assert!(index.contains("<p>One warning: train: at chance</p>"), "{index}");
+        assert!(index.contains("<small class=\"warned\">1 warning</small>"), "{index}");
     }
 
     #[test]

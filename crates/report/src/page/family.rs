@@ -5,8 +5,10 @@ use askama::Template;
 use records::Report;
 use records::family::{AuditRow, Ladder, LadderForecast, MemberResult, Rung, Spread};
 
+use crate::export::summary::Summary;
 use crate::figures::figure::{Figure, Section};
-use crate::page::shell;
+use crate::page::hero::{self, Hero};
+use crate::page::{interactive, shell};
 use crate::read::family::{Family, ReadLadder};
 use crate::text::fact::spread;
 use crate::text::forecast::verdict;
@@ -18,15 +20,29 @@ use crate::text::verdicts::{flat, polish};
 #[template(path = "family.html")]
 struct Page<'a> {
     title: &'a str,
-    answer: &'a [String],
+    name: &'a str,
+    heading: &'a String,
+    /// whether there are pages over all experiments
+    linked: bool,
+    hero: Hero,
     family: &'a Family,
     figures: &'a [Figure],
-    data: [(&'a str, &'a str); 0],
+    data: Vec<(String, String)>,
 }
 
 /// The page of a family.
-pub fn html(params: &Report, answer: &[String], family: &Family, figures: &[Figure]) -> Result<String> {
-    Ok(Page { title: &params.title, answer, family, figures, data: [] }.render()?)
+pub fn html(params: &Report, s: &Summary, family: &Family, figures: &[Figure]) -> Result<String> {
+    let page = Page {
+        title: &shell::title(&s.experiment, &s.title),
+        name: &s.experiment,
+        heading: &s.title,
+        linked: !params.alone,
+        hero: hero::family(family, s.own.as_ref(), &s.answer),
+        family,
+        figures,
+        data: figures.iter().filter_map(interactive::chart).collect(),
+    };
+    Ok(page.render()?)
 }
 
 /// A mean with its deviation.

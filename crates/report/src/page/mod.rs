@@ -4,6 +4,7 @@ pub mod arriving;
 pub mod compare;
 pub mod experiment;
 pub mod family;
+pub mod hero;
 pub mod index;
 pub mod interactive;
 pub mod overview;

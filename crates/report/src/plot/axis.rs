@@ -2,9 +2,6 @@
 
 use std::ops::Range;
 
-use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
-use plotters::coord::types::RangedCoordf64;
-
 use crate::text::numbers::short;
 
 /// A place on an axis: the value, or its decimal logarithm.
@@ -23,42 +20,24 @@ pub fn range(values: impl Iterator<Item = f64> + Clone) -> Range<f64> {
     low - margin..high + margin
 }
 
-/// An axis of values, or of decimal logarithms whose ticks are round values.
-pub struct Scale {
-    pub range: Range<f64>,
-    pub log: bool,
+/// Places with round values, at most `most`, and their labels. Of whole numbers only whole values.
+pub fn ticks(range: &Range<f64>, log: bool, whole: bool, most: usize) -> Vec<(f64, String)> {
+    let places = if log { round_powers(range, most) } else { round_values(range, whole, most) };
+    places.into_iter().map(|at| (at, short(if log { 10_f64.powf(at) } else { at }))).collect()
 }
 
-impl Ranged for Scale {
-    type FormatOption = NoDefaultFormatting;
-    type ValueType = f64;
-
-    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
-        RangedCoordf64::from(self.range.clone()).map(value, limit)
-    }
-
-    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
-        if self.log {
-            round_powers(&self.range, hint.max_num_points())
-        } else {
-            RangedCoordf64::from(self.range.clone()).key_points(hint)
-        }
-    }
-
-    fn range(&self) -> Range<f64> {
-        self.range.clone()
-    }
-}
-
-impl ValueFormatter<f64> for Scale {
-    fn format_ext(&self, place: &f64) -> String {
-        tick_label(*place, self.log)
-    }
-}
-
-/// A value at its place on an axis: powers of ten as `1e-4`, others with two digits.
-fn tick_label(place: f64, log: bool) -> String {
-    short(if log { 10_f64.powf(place) } else { place })
+/// Multiples of 1, 2 or 5 times a power of ten.
+fn round_values(range: &Range<f64>, whole: bool, most: usize) -> Vec<f64> {
+    let rough = (range.end - range.start) / most.max(1) as f64;
+    let decade = 10_f64.powf(rough.log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * decade).into_iter().find(|s| *s >= rough).unwrap_or(rough);
+    let step = if whole { step.max(1.0) } else { step };
+    let first = (range.start / step).ceil();
+    let last = (range.end / step).floor();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a few ticks
+    let n = (last - first).max(-1.0) as i64;
+    // Adding 0 turns −0 into 0.
+    (0..=n).map(|i| (first + i as f64) * step + 0.0).collect()
 }
 
 /// Decimal logarithms of round values: 1, 2 and 5 in each decade where the decades are few, else each n-th decade.
@@ -82,15 +61,24 @@ fn round_powers(range: &Range<f64>, most: usize) -> Vec<f64> {
 mod tests {
     use super::*;
 
+    fn labels(range: Range<f64>, log: bool, whole: bool, most: usize) -> Vec<String> {
+        ticks(&range, log, whole, most).into_iter().map(|t| t.1).collect()
+    }
+
     #[test]
     fn ticks_of_a_logarithmic_axis_are_round_values() {
-        let labels = |low: f64, high: f64, most| {
-            let places = round_powers(&(low.log10()..high.log10()), most);
-            places.iter().map(|p| tick_label(*p, true)).collect::<Vec<_>>()
-        };
-        assert_eq!(labels(120.0, 2300.0, 7), ["200", "500", "1,000", "2,000"]);
-        assert_eq!(labels(0.16, 0.52, 8), ["0.2", "0.3", "0.4", "0.5"]);
-        assert_eq!(labels(0.9, 2e5, 7), ["1", "10", "100", "1,000", "1e4", "1e5"]);
-        assert_eq!(labels(0.9e-12, 2.0, 7), ["1e-12", "1e-10", "1e-8", "1e-6", "1e-4", "0.01", "1"]);
+        let of = |low: f64, high: f64, most| labels(low.log10()..high.log10(), true, false, most);
+        assert_eq!(of(120.0, 2300.0, 7), ["200", "500", "1,000", "2,000"]);
+        assert_eq!(of(0.16, 0.52, 8), ["0.2", "0.3", "0.4", "0.5"]);
+        assert_eq!(of(0.9, 2e5, 7), ["1", "10", "100", "1,000", "1e4", "1e5"]);
+        assert_eq!(of(0.9e-12, 2.0, 7), ["1e-12", "1e-10", "1e-8", "1e-6", "1e-4", "0.01", "1"]);
+    }
+
+    #[test]
+    fn ticks_of_whole_numbers_are_whole() {
+        assert_eq!(labels(1.9..4.1, false, true, 7), ["2", "3", "4"]);
+        assert_eq!(labels(1.9..3.1, false, false, 7), ["2", "2.2", "2.4", "2.6", "2.8", "3"]);
+        assert_eq!(labels(-0.11..0.12, false, false, 7), ["−0.1", "−0.05", "0", "0.05", "0.1"]);
+        assert_eq!(labels(0.0..61.0, false, true, 7), ["0", "10", "20", "30", "40", "50", "60"]);
     }
 }

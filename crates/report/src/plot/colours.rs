@@ -1,15 +1,58 @@
 //! Colours that colour-blind readers can tell apart.
 
-use plotters::style::RGBColor;
+/// Of lines (Okabe & Ito 2008), with the name that the style of the page has for each.
+const COLOURS: [&str; 8] =
+    ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#5a5a5a", "#967828"];
 
-/// Of lines (Okabe & Ito 2008).
-pub const COLOURS: [RGBColor; 8] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(86, 180, 233),
-    RGBColor(230, 159, 0),
-    RGBColor(90, 90, 90),
-    RGBColor(150, 120, 40),
-];
+/// Ends and middle of the ramp on which more lines than colours lie in their order.
+const RAMP: [[f64; 3]; 4] =
+    [[70.0, 90.0, 200.0], [30.0, 150.0, 160.0], [120.0, 165.0, 50.0], [225.0, 120.0, 40.0]];
+
+/// Attributes of a line's colour.
+pub struct Ink {
+    pub hex: String,
+    /// such as `c0`; empty on the ramp
+    pub class: String,
+}
+
+/// The ink of colour `i` of `n`: one that can be told from all others.
+pub fn ink(i: usize, n: usize) -> Ink {
+    if n <= COLOURS.len() {
+        return Ink { hex: COLOURS[i % COLOURS.len()].to_owned(), class: format!("c{}", i % COLOURS.len()) };
+    }
+    let place = (RAMP.len() - 1) as f64 * i as f64 / (n - 1) as f64;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a place on the ramp
+    let below = (place as usize).min(RAMP.len() - 2);
+    let mix = |c: usize| {
+        let share = place - below as f64;
+        ((1.0 - share) * RAMP[below][c] + share * RAMP[below + 1][c]).round()
+    };
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 to 255
+    let [r, g, b] = [0, 1, 2].map(|c| mix(c) as u8);
+    Ink { hex: format!("#{r:02x}{g:02x}{b:02x}"), class: String::new() }
+}
+
+/// The colour of a theory: the same in every figure. The first two are those of what was measured and of the law.
+pub fn of_theory(name: &str) -> usize {
+    match name {
+        "diagonal" => 2,
+        "quadratic" => 3,
+        "second-order" => 5,
+        _ => 6,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_lines_share_a_colour() {
+        for n in [8, 10, 40] {
+            let all = (0..n).map(|i| ink(i, n).hex).collect::<std::collections::BTreeSet<_>>();
+            assert_eq!(all.len(), n);
+        }
+        let theories = ["diagonal", "quadratic", "second-order", "eigenvalue"].map(of_theory);
+        assert_eq!(theories.into_iter().collect::<std::collections::BTreeSet<_>>().len(), 4);
+    }
+}

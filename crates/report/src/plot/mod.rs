@@ -1,6 +1,7 @@
 //! Pictures: charts and surfaces as SVG, and those as PNG.
 
 pub mod axis;
+pub mod bar;
 pub mod chart;
 pub mod colours;
 pub mod panel;

@@ -10,8 +10,20 @@ pub enum Style {
     Points,
 }
 
+impl Style {
+    /// As the scripts of the page call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Solid => "solid",
+            Self::Dashed => "dashed",
+            Self::Points => "points",
+        }
+    }
+}
+
 /// One line of a panel.
 pub struct Line {
+    /// its entry of the legend, which lines may share
     pub label: String,
     pub points: Vec<(f64, f64)>,
     pub style: Style,
@@ -30,8 +42,6 @@ pub struct Panel {
     pub lines: Vec<Line>,
     /// (x, low, high) around the first line
     pub band: Vec<(f64, f64, f64)>,
-    /// whether the curves rise, so that the legend goes below them
-    pub rises: bool,
     /// horizontal lines with their names
     pub levels: Vec<(f64, String)>,
 }

@@ -41,7 +41,7 @@ mod tests {
             lines: vec![line(Style::Solid), line(Style::Dashed)],
             ..Panel::default()
         };
-        let svg = crate::plot::chart::svg(&[panel(true), panel(false)]).unwrap();
+        let svg = crate::plot::chart::svg(&[panel(true), panel(false)]);
         assert!(svg.contains("Title") && svg.contains("samples"));
         let with_text = png(&svg, 1.0).unwrap();
         let without = png(&svg.replace("Title", "").replace("samples", ""), 1.0).unwrap();

@@ -4,7 +4,7 @@ use anyhow::Result;
 use pipeline::shell::StageContext;
 use records::bound::{Pilots, Sufficient, SufficientRow, SweepFindings, TheoryDocument};
 use records::montecarlo::SettingFact;
-use records::{answer, fetch_data};
+use records::{OwnTolerance, answer, fetch_data};
 use store::artifact::Inputs;
 use store::manifest::Manifest;
 
@@ -92,6 +92,16 @@ impl Experiment {
             warnings: inputs.manifests().flat_map(|m| m.warnings.clone()).collect(),
             manifests: inputs.manifests().cloned().collect(),
         })
+    }
+
+    /// K of `setting` by the average over orders at the tolerance that the experiment names as its own; without one, the first.
+    pub fn own_row<'a>(
+        &'a self,
+        setting: &'a str,
+        tolerance: Option<OwnTolerance>,
+    ) -> Option<&'a SufficientRow> {
+        let mut rows = self.rows_of(setting, "order-average");
+        rows.find(|row| tolerance.is_none_or(|own| own.is_of(row)))
     }
 
     /// K of `setting` by `method`, a row per tolerance.

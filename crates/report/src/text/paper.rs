@@ -7,6 +7,11 @@ pub const HESSIAN_CONSTANT: f64 = 2.47;
 /// The same for random directions at σ ≤ 1 (figures 4 and 5).
 pub const RANDOM_CONSTANT: f64 = 1.1e-4;
 
+/// Which figure of the paper it is, at the end of a caption; nothing where the page is not set beside the paper.
+pub fn figure(number: &str, compare: bool) -> String {
+    if compare { format!(" (figure {number} of the paper)") } else { String::new() }
+}
+
 /// Why eigenvalues differ from those of figure 1.
 pub const SPECTRUM: &str = "The paper printed the mean of 50 networks, and this is one; its power iteration returns the norm of Hv, which has no sign; \
     and the Hessian is taken where training stopped, of which it prints neither loss nor gradient. How much each contributes is not known.";

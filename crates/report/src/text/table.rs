@@ -15,6 +15,13 @@ impl Table {
     ) -> Self {
         Self { head: head.into_iter().map(Into::into).collect(), rows: rows.into_iter().collect() }
     }
+
+    /// What it is a table of, for readers who hear it.
+    pub fn name(&self) -> String {
+        let heads = self.head.iter().filter(|h| !h.is_empty()).map(String::as_str).collect::<Vec<_>>();
+        format!("table of {}", heads.join(", "))
+    }
+
     /// The same in Markdown, after an empty line.
     pub fn markdown(&self) -> String {
         let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));

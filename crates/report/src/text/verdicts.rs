@@ -1,5 +1,7 @@
 //! The verdicts: how many samples are enough, how Δ_k decays, where a theory is a bound, where a learning curve is flat.
 
+use std::cmp::Ordering;
+
 use records::bound::{Exponent, Status, SufficientRow, Theory};
 use records::family::{Flattening, Ladder};
 use records::name_of;
@@ -8,7 +10,8 @@ use records::train::PolishEnd;
 use crate::read::bound::Setting;
 use crate::read::experiment::Experiment;
 use crate::read::family::ReadLadder;
-use crate::text::numbers::{count, grouped, percent, short, whole};
+use crate::text::numbers::{grouped, percent, short, whole};
+use crate::text::own::Own;
 use crate::text::unit::Unit;
 
 /// Share of the measured prefixes below which K of one order is said to rest on few: of a hundred prefixes, the last.
@@ -31,56 +34,113 @@ pub fn size(row: &SufficientRow) -> Option<String> {
     Some(format!("{}{interval}", grouped(row.k?)))
 }
 
-/// The answer at all tolerances, in one sentence: K by the closed form of the average over orders.
-pub fn headline(e: &Experiment, answer: &Setting) -> String {
-    let rows = e.rows_of(&answer.found.name, "order-average");
-    let all = rows.map(|row| at_tolerance(row, e)).collect::<Vec<_>>();
-    format!("Samples that are enough: {}.", all.join("; "))
-}
-
-fn at_tolerance(row: &SufficientRow, e: &Experiment) -> String {
-    let k = size(row).unwrap_or_else(|| "no number".to_owned());
-    let beyond = match row.status {
+/// The answer at the own tolerance, or target, in one sentence.
+pub fn headline(own: &Own) -> String {
+    let k = own.k.map_or_else(|| "no number".to_owned(), grouped);
+    let interval = own.interval().map_or_else(String::new, |i| format!(" {i}"));
+    let beyond = match own.status {
         Status::Reached => String::new(),
-        Status::Extrapolated => format!(", more than the {} at hand", grouped(e.n_samples)),
-        Status::NotReached => format!(", {}", name_of(row.status)),
+        Status::Extrapolated => format!(", more than the {} at hand", grouped(own.n_samples)),
+        Status::NotReached => format!(", {}", name_of(own.status)),
     };
-    format!("{k} for a change below {}{beyond}", tolerance(row, &e.unit))
+    format!("Samples that are enough: {k}{interval} for {}{beyond}.", own.purpose)
 }
 
-/// The sentences of the answer, one per tolerance.
-pub fn answers(e: &Experiment, answer: &Setting) -> Vec<String> {
-    let (average, single) =
-        (e.rows_of(&answer.found.name, "order-average"), e.rows_of(&answer.found.name, "monte-carlo"));
-    let sentence = |(a, s): (&SufficientRow, &SufficientRow)| {
-        enough(a, s, e) + &thin_tail(s, &e.sizes).unwrap_or_default()
+/// Half the width of the interval of K, as a fraction of K, from which on it is said to be wide.
+const WIDE: f64 = 0.1;
+
+/// What the answer means and what to do next, a sentence or two each.
+pub fn answers(e: &Experiment, answer: &Setting, row: &SufficientRow) -> Vec<String> {
+    let first = match e.warnings.len() {
+        0 => None,
+        1 => Some("Look at the warning first: it may make this number wrong.".to_owned()),
+        _ => Some("Look at the warnings first: they may make this number wrong.".to_owned()),
     };
-    average.zip(single).map(sentence).collect()
+    let wide = row.k.zip(row.low.zip(row.high)).and_then(|(k, (low, high))| {
+        let half = (high - low) as f64 / 2.0 / k as f64;
+        let v = &answer.found.v;
+        let how = if v.draws_standard_error > v.samples_standard_error {
+            "more draws make it surer (montecarlo.draws)"
+        } else {
+            "only more samples make it surer"
+        };
+        (half > WIDE).then(|| format!("The number is known to ± {} only: {how}.", percent(half)))
+    });
+    let sentences = [first, Some(enough(row, answer, e)), wide, Some(limits(e))];
+    sentences.into_iter().flatten().collect()
 }
 
-/// The answer at one tolerance: by the closed form with its interval, and by the single stored order.
-fn enough(average: &SufficientRow, single: &SufficientRow, e: &Experiment) -> String {
-    let k = average.k.unwrap_or_default();
-    let interval = match (average.low, average.high) {
-        (Some(low), Some(high)) => format!(" (interval {} to {})", grouped(low), grouped(high)),
-        _ => String::new(),
+/// Whether the samples at hand are enough, and what to do if they are not.
+fn enough(row: &SufficientRow, answer: &Setting, e: &Experiment) -> String {
+    let n = grouped(e.n_samples);
+    let more = if e.step == 1 {
+        "one more sample moves".to_owned()
+    } else {
+        format!("{} more samples move", grouped(e.step))
     };
-    let law = match average.status {
-        Status::Reached => {
-            format!("{} {} enough{interval}", count(k, "sample"), if k == 1 { "is" } else { "are" })
+    match (row.status, row.k) {
+        (Status::Reached, Some(k)) => {
+            let least = match row.relative {
+                Some(r) => format!("{} of the mean perturbed loss", percent(r)),
+                None => format!("{} {}", short(row.tolerance.sqrt()), e.unit.loss),
+            };
+            format!(
+                "The {n} samples at hand are enough: from {} on, {more} the loss surface by less than {least}.",
+                grouped(k)
+            )
         }
-        Status::Extrapolated => format!(
-            "the {} samples at hand are not enough; about {} would be{interval}, extrapolated by the 1/k² law",
-            grouped(e.n_samples),
-            grouped(k)
-        ),
-        Status::NotReached => format!("the law gives no number ({})", name_of(average.status)),
-    };
-    let order = single.k.map_or_else(|| "not reached".to_owned(), |k| format!("from {} on", grouped(k)));
+        (Status::Extrapolated, Some(k)) => {
+            let change = format!("{} {}", short(law(answer, e.step, e.n_samples).sqrt()), e.unit.loss);
+            let missing = k.saturating_sub(e.n_samples);
+            let collect = if missing == 0 {
+                String::new()
+            } else {
+                format!(" Collect {} more of the same kind, or accept that change.", grouped(missing))
+            };
+            format!(
+                "The {n} samples at hand are not enough: with all of them, {more} the loss surface by {change}.{collect}"
+            )
+        }
+        _ => "The law gives no number at this tolerance.".to_owned(),
+    }
+}
+
+/// What K does not say, and who says it.
+fn limits(e: &Experiment) -> String {
+    let ladder = if e.trained.is_some() { ", such as a family" } else { "" };
     format!(
-        "For a change below {}, {law}; in the one order that was measured, {order}.",
-        tolerance(average, &e.unit)
+        "The number says when the loss surface settles, not when more data stop helping: for that, compare networks trained on several sizes{ladder}."
     )
+}
+
+/// Δ_k averaged over orders at k samples: V (1/k − 1/(k+s)), loss²
+pub fn law(s: &Setting, step: usize, k: usize) -> f64 {
+    let (k, step) = (k as f64, step as f64);
+    s.found.v.variance * step / (k * (k + step))
+}
+
+/// K of the one stored order beside that of the average, in one sentence, and whether it rests on few prefixes.
+pub fn orders(average: &SufficientRow, single: &SufficientRow, e: &Experiment) -> String {
+    let definition = "Definition 4 of the paper takes the one stored order";
+    let sentence = match (single.k, average.k) {
+        (Some(one), Some(all)) => {
+            let why = match one.cmp(&all) {
+                Ordering::Greater => "larger, because the last exceedance of one noisy curve decides it",
+                Ordering::Less => "smaller, because this order settled sooner than orders do on average",
+                Ordering::Equal => "the same",
+            };
+            format!(
+                "{definition} and gives {} where the average over orders gives {}: {why}.",
+                grouped(one),
+                grouped(all)
+            )
+        }
+        (Some(one), None) => format!("{definition} and gives {}.", grouped(one)),
+        (None, _) => {
+            format!("{definition} and gives no number: its change is not below the tolerance at the end.")
+        }
+    };
+    sentence + &thin_tail(single, &e.sizes).unwrap_or_default()
 }
 
 /// Where K of the one order rests on few of its prefixes, below [`THIN_TAIL`]; `sizes` are all that were measured.
@@ -159,42 +219,83 @@ pub fn flat(ladder: &Ladder, unit: &Unit) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::read::fixtures::{curve, experiment, nats, row, theory, unfitted};
+    use crate::read::fixtures::{curve, experiment, nats, row, setting, theory, unfitted};
 
     #[test]
     fn the_answer_follows_its_status() {
-        let single = row(Status::Reached, Some(1200), None);
-        let e = experiment();
-        let said = |average: &SufficientRow| enough(average, &single, &e);
+        let mut e = experiment();
+        let said = |e: &Experiment, row: &SufficientRow| answers(e, &setting(), row);
+        let reached = said(&e, &row(Status::Reached, Some(50), Some((48, 52))));
         assert_eq!(
-            said(&row(Status::Reached, Some(1050), Some((900, 1300)))),
-            "For a change below 1e-4 nats², 1,050 samples are enough (interval 900 to 1,300); in the one order that was measured, from 1,200 on."
+            reached[0],
+            "The 100 samples at hand are enough: from 50 on, one more sample moves the loss surface by less than 0.01 nats."
         );
-        assert!(said(&row(Status::Reached, Some(1), None)).contains(", 1 sample is enough;"));
         assert!(
-            said(&row(Status::Extrapolated, Some(9000), None))
-                .contains("the 100 samples at hand are not enough; about 9,000 would be, extrapolated")
+            reached.len() == 2 && reached[1].ends_with("several sizes, such as a family."),
+            "{reached:?}"
         );
-        assert!(said(&row(Status::NotReached, None, None)).contains("the law gives no number (not reached)"));
-        let relative = SufficientRow { relative: Some(1e-3), ..row(Status::Reached, Some(1050), None) };
-        assert!(said(&relative).starts_with("For a change below 0.1 % of the mean perturbed loss, 1,050"));
+        let relative = SufficientRow { relative: Some(1e-3), ..row(Status::Reached, Some(50), None) };
+        assert!(said(&e, &relative)[0].ends_with("by less than 0.1 % of the mean perturbed loss."));
+        assert_eq!(
+            said(&e, &row(Status::NotReached, None, None))[0],
+            "The law gives no number at this tolerance."
+        );
+        // V = 1: √(1 / (100 · 101)) = 0.00995.
+        (e.warnings, e.trained) = (vec!["w".into()], None);
+        let more = said(&e, &row(Status::Extrapolated, Some(9000), Some((1, 17_999))));
+        assert_eq!(
+            more[..2],
+            [
+                "Look at the warning first: it may make this number wrong.",
+                "The 100 samples at hand are not enough: with all of them, one more sample moves the loss surface by 0.01 nats. \
+                 Collect 8,900 more of the same kind, or accept that change."
+            ]
+        );
+        assert!(more[2].starts_with("The number is known to ± 99.99 % only:"), "{more:?}");
+        assert!(more[3].ends_with("several sizes."), "{more:?}");
+        e.step = 64;
+        assert!(said(&e, &row(Status::Reached, Some(64), None))[1].contains("64 more samples move the loss"));
     }
 
     #[test]
-    fn the_headline_has_every_tolerance_with_its_status() {
-        let mut e = experiment();
-        let setting = crate::read::fixtures::setting();
-        let of =
-            |status, k, ends| SufficientRow { setting: setting.found.name.clone(), ..row(status, k, ends) };
-        e.rows = vec![
-            of(Status::Reached, Some(1050), Some((900, 1300))),
-            of(Status::Extrapolated, Some(9000), None),
-            of(Status::NotReached, None, None),
-        ];
+    fn what_makes_a_wide_interval_narrower_is_named() {
+        let (e, mut wide) = (experiment(), setting());
+        let said = |s: &Setting| answers(&e, s, &row(Status::Reached, Some(50), Some((40, 60))))[1].clone();
+        (wide.found.v.draws_standard_error, wide.found.v.samples_standard_error) = (2.0, 1.0);
         assert_eq!(
-            headline(&e, &setting),
-            "Samples that are enough: 1,050 [900, 1,300] for a change below 1e-4 nats²; \
-             9,000 for a change below 1e-4 nats², more than the 100 at hand; no number for a change below 1e-4 nats², not reached."
+            said(&wide),
+            "The number is known to ± 20 % only: more draws make it surer (montecarlo.draws)."
+        );
+        wide.found.v.samples_standard_error = 3.0;
+        assert!(said(&wide).ends_with("only more samples make it surer."));
+    }
+
+    #[test]
+    fn both_sizes_are_reconciled() {
+        let e = experiment();
+        let of = |one, all| orders(&row(Status::Reached, all, None), &row(Status::Reached, one, None), &e);
+        assert!(of(Some(70), Some(50)).starts_with("Definition 4 of the paper takes the one stored order and gives 70 where the average over orders gives 50: larger,"));
+        assert!(
+            of(Some(30), Some(50)).contains(": smaller,") && of(Some(50), Some(50)).ends_with(": the same.")
+        );
+        assert!(of(None, Some(50)).contains("gives no number") && of(Some(50), None).ends_with("gives 50."));
+    }
+
+    #[test]
+    fn the_headline_has_one_number_with_its_status() {
+        let e = experiment();
+        let of = |status, k, ends| headline(&Own::of_row(&row(status, k, ends), &e));
+        assert_eq!(
+            of(Status::Reached, Some(1050), Some((900, 1300))),
+            "Samples that are enough: 1,050 [900, 1,300] for a change below 1e-4 nats²."
+        );
+        assert!(
+            of(Status::Extrapolated, Some(9000), None)
+                .ends_with("9,000 for a change below 1e-4 nats², more than the 100 at hand.")
+        );
+        assert!(
+            of(Status::NotReached, None, None)
+                .contains(": no number for a change below 1e-4 nats², not reached.")
         );
     }
 

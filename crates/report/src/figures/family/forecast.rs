@@ -1,6 +1,5 @@
 //! What more data buy: the fitted curve beyond the largest size, with its bands.
 
-use anyhow::Result;
 use records::family::{Forecast, Goal, LadderForecast, Row, Target, TargetRow, TargetStatus};
 
 use crate::figures::figure::{Figure, Section};
@@ -12,12 +11,12 @@ use crate::text::numbers::{count, grouped};
 use crate::text::unit::Unit;
 
 /// One figure per variant that has a forecast.
-pub fn all(family: &Family) -> Result<Vec<Figure>> {
+pub fn all(family: &Family) -> Vec<Figure> {
     let some = family.forecasts.iter().filter(|f| f.loss.is_some() || f.error.is_some());
     some.map(|found| figure(found, &family.unit)).collect()
 }
 
-fn figure(found: &LadderForecast, unit: &Unit) -> Result<Figure> {
+fn figure(found: &LadderForecast, unit: &Unit) -> Figure {
     let name = found.variant.as_ref().map_or("more-data".to_owned(), |v| format!("more-data-{v}"));
     let (mut panels, mut facts) = (vec![], vec![]);
     if let Some(loss) = &found.loss {
@@ -41,8 +40,8 @@ fn figure(found: &LadderForecast, unit: &Unit) -> Result<Figure> {
     let caption = format!(
         "{label}What more data buy: each run, the mean over seeds that is fitted to them with its band, and the band of one run."
     );
-    let figure = Figure::of(&name, Section::MoreData, caption, &panels)?;
-    Ok(figure.saying(verdict(found, unit).unwrap_or_default()).with(facts))
+    let figure = Figure::of(&name, Section::MoreData, caption, &panels);
+    figure.saying(verdict(found, unit).unwrap_or_default()).with(facts)
 }
 
 /// One quantity from the smallest size to ten times the largest.
@@ -149,7 +148,7 @@ mod tests {
     fn a_forecast_has_panels_facts_and_a_target() {
         use TargetStatus::{Extrapolated, UnreachableFloor};
         let mut family = fixtures::family(vec![unfitted()], vec![fixtures::member("a", None)]);
-        assert!(all(&family).unwrap().is_empty());
+        assert!(all(&family).is_empty());
         let rows = [(Extrapolated, Some(4321)), (Extrapolated, Some(6000)), (UnreachableFloor, None)];
         family.forecasts = vec![LadderForecast {
             target: Some(Target { accuracy: Some(0.95), test_loss: None }),
@@ -157,7 +156,7 @@ mod tests {
             error: Some(forecast(targets(rows))),
             ..unforecast(None)
         }];
-        let figures = all(&family).unwrap();
+        let figures = all(&family);
         assert_eq!(figures.len(), 1);
         let figure = &figures[0];
         assert!(

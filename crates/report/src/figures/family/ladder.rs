@@ -1,6 +1,5 @@
 //! Over the samples that networks were trained on.
 
-use anyhow::Result;
 use records::family::{Fit, Ladder, Rung};
 
 use crate::figures::figure::{Figure, Section};
@@ -16,9 +15,9 @@ fn over_samples(title: &str, y_label: &str) -> Panel {
 }
 
 /// Test loss with its power law, and test accuracy.
-pub fn learning_curve(ladders: &[Ladder], unit: &Unit) -> Result<Figure> {
+pub fn learning_curve(ladders: &[Ladder], unit: &Unit) -> Figure {
     let mut loss = Panel { log_y: true, ..over_samples("Test loss", &format!("loss ({})", unit.loss)) };
-    let mut accuracy = Panel { rises: true, ..over_samples("Test accuracy", "fraction classified right") };
+    let mut accuracy = Panel { ..over_samples("Test accuracy", "fraction classified right") };
     let band = |r: &Rung| {
         let s = r.test_loss?;
         Some((r.k as f64, s.mean - s.deviation?, s.mean + s.deviation?))
@@ -40,12 +39,12 @@ pub fn learning_curve(ladders: &[Ladder], unit: &Unit) -> Result<Figure> {
         panels.push(accuracy);
     }
     let caption = "Learning curve: networks trained on k samples, tested on the same test split.";
-    let mut figure = Figure::of("learning-curve", Section::Model, caption, &panels)?;
+    let mut figure = Figure::of("learning-curve", Section::Model, caption, &panels);
     for ladder in ladders {
         figure = figure.saying(ladder.label(&flat(ladder, unit)));
         figure = figure.with(ladder.fit.iter().flat_map(|fit| power_law(ladder, fit, unit)));
     }
-    Ok(figure)
+    figure
 }
 
 /// The test loss as a + b k^−c, and where it is flat.
@@ -64,9 +63,9 @@ fn power_law(ladder: &Ladder, fit: &Fit, unit: &Unit) -> Vec<Fact> {
 }
 
 /// Angles between the dominant subspaces of the retrained networks and those of the largest.
-pub fn angles(ladders: &[Ladder]) -> Result<Figure> {
-    let mut overlap = Panel { rises: true, ..over_samples("Overlap of P_k and P_N", "mean squared cosine") };
-    let mut each = Panel { rises: true, ..axes("Principal angles", "rank", "angle (degrees)") };
+pub fn angles(ladders: &[Ladder]) -> Figure {
+    let mut overlap = Panel { ..over_samples("Overlap of P_k and P_N", "mean squared cosine") };
+    let mut each = Panel { ..axes("Principal angles", "rank", "angle (degrees)") };
     for (i, ladder) in ladders.iter().enumerate() {
         let points = ladder.line(|r| Some(r.overlap?.mean));
         overlap.lines.push(line(&ladder.label("mean over replicas"), points, Style::Solid, i));
@@ -82,16 +81,16 @@ pub fn angles(ladders: &[Ladder]) -> Result<Figure> {
     };
     let facts = ladders.iter().flat_map(|l| l.rungs.iter().filter_map(move |r| of(l, r))).collect::<Vec<_>>();
     let caption = "Principal angles between the dominant subspaces P_k and P_N of the same seed, each at its own minimiser.";
-    let figure = Figure::of("angles", Section::Spectrum, caption, &[overlap, each])?;
-    Ok(if facts.is_empty() {
+    let figure = Figure::of("angles", Section::Spectrum, caption, &[overlap, each]);
+    if facts.is_empty() {
         figure.saying("No overlap: the retrained networks have other layers than the largest, as their samples miss classes.")
     } else {
         figure.with(facts)
-    })
+    }
 }
 
 /// Δ_k where each prefix has its own minimiser and directions.
-pub fn retrained(ladders: &[Ladder], unit: &Unit) -> Result<Figure> {
+pub fn retrained(ladders: &[Ladder], unit: &Unit) -> Figure {
     let mut panel = Panel {
         log_y: true,
         ..over_samples("Δ_k at retrained minimisers", &format!("Δ_k ({})", unit.squared))
@@ -112,11 +111,11 @@ pub fn retrained(ladders: &[Ladder], unit: &Unit) -> Result<Figure> {
     };
     let facts = ladders.iter().flat_map(|l| l.rungs.iter().filter_map(move |r| ratio(l, r)));
     let caption = "Δ_k where each prefix has its own minimiser and directions: over the samples that come next, and by the law of its own. The law is that at the network trained on all samples.";
-    Ok(Figure::of("retrained", Section::Delta, caption, &[panel])?.with(facts))
+    Figure::of("retrained", Section::Delta, caption, &[panel]).with(facts)
 }
 
 /// K as each size predicts it, beside where the learning curve is flat.
-pub fn sufficient(ladders: &[Ladder], unit: &Unit) -> Result<Figure> {
+pub fn sufficient(ladders: &[Ladder], unit: &Unit) -> Figure {
     let mut panel = Panel { log_y: true, ..over_samples("K as each size predicts it", "K (samples)") };
     let mut facts = vec![];
     for ladder in ladders {
@@ -137,7 +136,7 @@ pub fn sufficient(ladders: &[Ladder], unit: &Unit) -> Result<Figure> {
     }
     let caption =
         "K by the closed form from the networks of each size, beside where the learning curve is flat.";
-    Ok(Figure::of("k-and-learning-curve", Section::Answer, caption, &[panel])?.with(facts))
+    Figure::of("k-and-learning-curve", Section::Answer, caption, &[panel]).with(facts)
 }
 
 #[cfg(test)]
@@ -154,32 +153,31 @@ mod tests {
     #[test]
     fn a_learning_curve_has_its_law_and_the_panels_it_was_measured_for() {
         let fitted = curve(Flattening::At, Some(22_725.3));
-        let figure = learning_curve(&[Ladder { variant: Some("wide".into()), ..fitted }], &nats()).unwrap();
+        let figure = learning_curve(&[Ladder { variant: Some("wide".into()), ..fitted }], &nats());
         assert_eq!(known(&figure), ["0", "5.036", "0.3730 ± 0.0013", "3.18 %", "22,725"]);
         assert!(figure.verdict.starts_with("wide: A doubling of the samples"), "{}", figure.verdict);
         assert!(figure.alt.ends_with("(Test loss)"), "{}", figure.alt);
         let mut classified = unfitted();
         classified.rungs[0].test_accuracy = Some(one(0.9));
-        let both = learning_curve(&[classified], &nats()).unwrap();
+        let both = learning_curve(&[classified], &nats());
         assert!(both.alt.ends_with("(Test loss; Test accuracy)") && both.facts.is_empty());
     }
 
     #[test]
     fn k_stands_beside_the_learning_curve() {
         let within = curve(Flattening::At, Some(700.0));
-        let figure =
-            sufficient(&[within, Ladder { variant: Some("wide".into()), ..unfitted() }], &nats()).unwrap();
+        let figure = sufficient(&[within, Ladder { variant: Some("wide".into()), ..unfitted() }], &nats());
         assert!(figure.svg.contains("learning curve flat: 700"), "{}", figure.svg);
         assert_eq!(known(&figure), ["3,870", "1.9e-7", "3,870"]);
-        let everywhere = sufficient(&[curve(Flattening::At, Some(0.3))], &nats()).unwrap();
+        let everywhere = sufficient(&[curve(Flattening::At, Some(0.3))], &nats());
         assert!(!everywhere.svg.contains("learning curve flat") && everywhere.facts.len() == 1);
     }
 
     #[test]
     fn retrained_networks_are_compared_where_there_are_some() {
         let mut ladder = unfitted();
-        assert!(retrained(&[unfitted()], &nats()).unwrap().facts.is_empty());
-        assert!(angles(&[unfitted()]).unwrap().verdict.starts_with("No overlap: the retrained"));
+        assert!(retrained(&[unfitted()], &nats()).facts.is_empty());
+        assert!(angles(&[unfitted()]).verdict.starts_with("No overlap: the retrained"));
         // V = 1, s = 1: the law is 1/110 at k = 10, 1/420 at k = 20.
         for (i, (k, delta, overlap)) in
             [(10, 2.0 / 110.0, 0.25), (20, 0.5 / 420.0, 0.75)].into_iter().enumerate()
@@ -187,7 +185,7 @@ mod tests {
             let fresh = Rung { delta_fresh: Some(one(delta)), overlap: Some(one(overlap)), ..rung(k) };
             ladder.rungs.insert(i, fresh);
         }
-        assert_eq!(known(&retrained(std::slice::from_ref(&ladder), &nats()).unwrap()), ["2", "0.5"]);
-        assert_eq!(known(&angles(&[ladder]).unwrap()), ["0.25", "0.75"]);
+        assert_eq!(known(&retrained(std::slice::from_ref(&ladder), &nats())), ["2", "0.5"]);
+        assert_eq!(known(&angles(&[ladder])), ["0.25", "0.75"]);
     }
 }

@@ -1,6 +1,5 @@
 //! Replicas, variants and numbers of classes side by side.
 
-use anyhow::Result;
 use records::family::{Ladder, MemberResult};
 
 use crate::figures::figure::{Figure, Section};
@@ -13,7 +12,7 @@ use crate::text::unit::Unit;
 use crate::text::{paper, verdicts};
 
 /// Figure 1: the mean over replicas, with its spread.
-pub fn spectrum(ladders: &[Ladder], compare: bool, unit: &Unit) -> Result<Figure> {
+pub fn spectrum(ladders: &[Ladder], compare: bool, unit: &Unit) -> Figure {
     let band = ladders[0].last().eigenvalues.iter().enumerate();
     let band = band.filter_map(|(i, s)| Some((i as f64 + 1.0, s.mean - s.deviation?, s.mean + s.deviation?)));
     let mut panel = Panel {
@@ -41,17 +40,17 @@ pub fn spectrum(ladders: &[Ladder], compare: bool, unit: &Unit) -> Result<Figure
     }
     let deviation = if replicated(ladders) { "; ± is the standard deviation over replicas" } else { "" };
     let caption = format!(
-        "Figure 1: signed Ritz values, mean over replicas; the band is one standard deviation{deviation}."
+        "Signed Ritz values, mean over replicas{}; the band is one standard deviation{deviation}.",
+        paper::figure("1", compare)
     );
-    Ok(Figure::of("mean-spectrum", Section::Spectrum, caption, &[panel])?.with(facts))
+    Figure::of("mean-spectrum", Section::Spectrum, caption, &[panel]).with(facts)
 }
 
 /// Outliers of networks trained on different numbers of classes.
-pub fn classes(members: &[MemberResult]) -> Result<Figure> {
+pub fn classes(members: &[MemberResult]) -> Figure {
     let found = members.iter().filter_map(|m| Some((m.n_classes as f64, m.outliers?.0 as f64)));
     let equal = members.iter().map(|m| (m.n_classes as f64, m.n_classes as f64 - 1.0));
     let panel = Panel {
-        rises: true,
         lines: vec![
             line("outliers", found.collect(), Style::Points, 0),
             line("C − 1", equal.collect(), Style::Dashed, 1),
@@ -68,12 +67,12 @@ pub fn classes(members: &[MemberResult]) -> Result<Figure> {
         }
     };
     let caption = "Outliers against the number of classes, each network trained on those classes alone.";
-    let figure = Figure::of("outliers-by-class", Section::Spectrum, caption, &[panel])?;
-    Ok(figure.with(members.iter().flat_map(of)))
+    let figure = Figure::of("outliers-by-class", Section::Spectrum, caption, &[panel]);
+    figure.with(members.iter().flat_map(of))
 }
 
 /// The law of each variant, by Monte Carlo and by theory.
-pub fn variants(family: &Family) -> Result<Figure> {
+pub fn variants(family: &Family) -> Figure {
     let ladders = &family.ladders;
     let first = ladders.iter().map(|l| l.rungs[0].k).min().unwrap_or(1) as f64;
     let last = ladders.iter().map(|l| l.last().k).max().unwrap_or(1) as f64;
@@ -94,18 +93,18 @@ pub fn variants(family: &Family) -> Result<Figure> {
         }
     }
     let caption = format!("The variants side by side ({}).", ladders[0].setting);
-    let mut figure = Figure::of("variants", Section::Delta, caption, &[panel])?.with(facts);
+    let mut figure = Figure::of("variants", Section::Delta, caption, &[panel]).with(facts);
     for (member, polish) in family.members.iter().filter_map(|m| Some((m, m.polish.as_ref()?))) {
         let own = |f: Fact| Fact { label: format!("{}: {}", member.member.name, f.label), ..f };
         figure = figure
             .saying(format!("{}: {}", member.member.name, verdicts::polish(polish.status)))
             .with(polished(polish, &family.unit).map(own));
     }
-    Ok(figure)
+    figure
 }
 
 /// How fast the mean loss at w* itself settles, in each variant at its largest size.
-pub fn change_at_minimiser(family: &Family) -> Result<Figure> {
+pub fn change_at_minimiser(family: &Family) -> Figure {
     let Family { ladders, members, changes, unit, .. } = family;
     let title = "Change of the mean loss at w*";
     let mut panels = [
@@ -126,10 +125,10 @@ pub fn change_at_minimiser(family: &Family) -> Result<Figure> {
         facts.push(fact(ladder.label("mean of k · |L_(k+s) − L_k|"), c, &format!("{} samples", unit.loss)));
         let times_k = points.iter().map(|&(k, change)| (k, k * change)).collect();
         panels[0].lines.push(line(name, points, Style::Solid, colour));
-        panels[1].lines.push(line("", times_k, Style::Solid, colour));
+        panels[1].lines.push(line(name, times_k, Style::Solid, colour));
     }
     let caption = "Mean of |L_(k+s) − L_k| at w* itself, over random orders of the samples (Meshkov et al. 2024 draw it against k); right, times k.";
-    Ok(Figure::of("change-at-minimiser", Section::Delta, caption, &panels)?.with(facts))
+    Figure::of("change-at-minimiser", Section::Delta, caption, &panels).with(facts)
 }
 
 #[cfg(test)]
@@ -148,7 +147,7 @@ mod tests {
     fn members_without_a_gap_have_no_number() {
         let found = MemberResult { outliers: Some((9, 3.0)), ..member("a", None) };
         let none = MemberResult { n_classes: 2, ..member("b", None) };
-        let facts = known(&classes(&[found, none]).unwrap());
+        let facts = known(&classes(&[found, none]));
         assert_eq!(
             facts,
             [
@@ -162,11 +161,11 @@ mod tests {
     #[test]
     fn a_spectrum_over_replicas_names_variants_and_the_paper_where_asked() {
         let mut wide = unfitted();
-        assert_eq!(known(&spectrum(&[unfitted()], false, &nats()).unwrap()), ["λ1 over 1 network: 2"]);
+        assert_eq!(known(&spectrum(&[unfitted()], false, &nats())), ["λ1 over 1 network: 2"]);
         wide.rungs[0].replicas = 3;
         wide.rungs[0].eigenvalues = vec![Spread { mean: 4.0, deviation: Some(0.5) }, one(1.0)];
         wide.variant = Some("wide".into());
-        let both = spectrum(&[wide, unfitted()], true, &nats()).unwrap();
+        let both = spectrum(&[wide, unfitted()], true, &nats());
         assert!(both.caption.ends_with("± is the standard deviation over replicas."));
         assert_eq!(
             known(&both),
@@ -186,7 +185,7 @@ mod tests {
         let sharp = Ladder { variant: Some("sharp".into()), ..unfitted() };
         flat.theory_variances = vec![("quadratic".into(), 3.0), ("second-order".into(), 1.5)];
         let members = vec![member("a/1", Some(fixtures::polished(PolishEnd::Reached))), member("a/2", None)];
-        let figure = variants(&family(vec![flat, sharp], members)).unwrap();
+        let figure = variants(&family(vec![flat, sharp], members));
         let facts = known(&figure);
         assert_eq!(
             facts[..3],
@@ -213,7 +212,7 @@ mod tests {
             [[1.0, 4.0], [10.0, 0.3], [100.0, 0.04]],
             [[1.0, 1.0], [10.0, 0.1], [nan, nan]]
         ];
-        let figure = change_at_minimiser(&family).unwrap();
+        let figure = change_at_minimiser(&family);
         assert_eq!(
             known(&figure),
             ["flat: mean of k · |L_(k+s) − L_k|: 3", "sharp: mean of k · |L_(k+s) − L_k|: 1"]
