@@ -42,7 +42,7 @@ shoot() { # name, width, height, page
 }
 shoot report-desktop 1200 1000 digits/report/index.html
 # The first landscape alone: a headless browser takes its picture from the top of the page.
-alone='<script>document.querySelector("nav").remove();document.querySelectorAll("main > :not(#landscape), #landscape > summary, .landscape ~ .landscape").forEach((e) => e.remove())</script>'
-sed "s#</body>#$alone</body>#" "$copy/artifacts/digits/report/index.html" > "$copy/artifacts/landscape.html"
-shoot report-landscape 1200 700 landscape.html
+alone='<script>document.querySelector("nav").remove();document.querySelectorAll("main > :not(#landscape), .landscape ~ .landscape").forEach((e) => e.remove())</script>'
+sed "s|</body>|$alone</body>|" "$copy/artifacts/digits/report/index.html" > "$copy/artifacts/landscape.html"
+shoot report-landscape 1200 740 landscape.html
 shoot report-phone 500 1000 digits/report/index.html

@@ -260,6 +260,6 @@ function onePanel(box, panel, data, hidden, name) {
     else if (e.key === "Escape" || e.key === "0") { hide(); whole(); } else return;
     e.preventDefault();
   });
-  new ResizeObserver(() => { if (!frame || Math.abs(frame.width - plate.clientWidth) > 1) draw(); }).observe(plate);
+  new ResizeObserver(() => { if (!frame || Math.abs(frame.width - plate.clientWidth) > 1) requestAnimationFrame(draw); }).observe(plate);
   return { draw, zoom, whole };
 }

@@ -45,7 +45,7 @@ const DELTA: Part = part("delta", "Other settings", true);
 const THEORY: Part = part("theory", "Theory against measurement", true);
 const ARRIVING: Part = part("arriving", "Data that arrive", false);
 const METHOD: Part = part("method", "Method and provenance", true);
-const GLOSSARY: Part = part("glossary", "Glossary", true);
+const GLOSSARY: Part = part("glossary", "The terms and the formula", true);
 
 /// Methods of K that are no theory.
 const MEASURED: [&str; 2] = ["order-average", "monte-carlo"];
@@ -138,6 +138,7 @@ impl Page<'_> {
     fn parts(&self) -> Vec<Part> {
         let some = |section| !self.of(section).is_empty();
         let all = [
+            (GLOSSARY, true),
             (OTHERS, true),
             (MODEL, true),
             (LANDSCAPE, !self.e.grids.is_empty()),
@@ -146,7 +147,6 @@ impl Page<'_> {
             (THEORY, self.e.settings.iter().any(|s| !s.found.theories.is_empty()) || some(Section::Theory)),
             (ARRIVING, some(Section::Arriving)),
             (METHOD, true),
-            (GLOSSARY, true),
         ];
         all.into_iter().filter(|(_, shown)| *shown).map(|(part, _)| part).collect()
     }

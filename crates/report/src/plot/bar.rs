@@ -46,7 +46,9 @@ pub fn bar(own: &Own) -> Option<String> {
     // An interval narrower than this is still seen.
     let width = |from: f64, to: f64| {
         let of = |v: f64| at(v).trim_end_matches('%').parse::<f64>().unwrap_or(0.0);
-        format!("{:.2}%", (of(to) - of(from)).max(0.4))
+        // An interval without an upper end goes on beyond the bar.
+        let end = if own.low.is_some() && own.high.is_none() { 100.0 } else { of(to) };
+        format!("{:.2}%", (end - of(from)).max(0.4))
     };
     let _ = write!(
         svg,
@@ -123,6 +125,8 @@ mod tests {
         ] {
             assert!(near.contains(part), "{part} in {near}");
         }
+        let open = bar(&Own { low: Some(440), ..own(Some(1000), None, 1000) }).unwrap();
+        assert!(open.contains("x=\"40.00%\" y=\"24\" width=\"60.00%\""), "{open}");
         assert!(!near.contains("logarithmic") && bar(&own(None, None, 10)).is_none());
         // Decades 2 to 6 with a tenth to spare: 10^4 is at 2/4.4.
         let far = bar(&own(Some(1_000_000), None, 10_000)).unwrap();

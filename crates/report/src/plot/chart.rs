@@ -173,12 +173,11 @@ impl Frame {
     fn draw(&self, panel: &Panel, n: usize, out: &mut String) {
         self.draw_axes(panel, out);
         let [left, right, top, bottom] = self.inner();
-        let clip = format!("clip{left:.0}");
+        // A picture in the picture clips what is outside the axes, without a name that another figure might have.
+        let (width, height) = (right - left, bottom - top);
         let _ = write!(
             out,
-            "<clipPath id=\"{clip}\"><rect x=\"{left}\" y=\"{top}\" width=\"{}\" height=\"{}\"/></clipPath><g clip-path=\"url(#{clip})\">",
-            right - left,
-            bottom - top
+            "<svg aria-hidden=\"true\" x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{height}\" viewBox=\"{left} {top} {width} {height}\">"
         );
         // The lower edge of a band on a logarithmic axis may be at 0, which has no place: it then ends at the axis.
         let low = panel.band.iter().filter_map(|&(x, low, high)| {
@@ -197,7 +196,7 @@ impl Frame {
         for line in &panel.lines {
             put(line.style, &self.runs(line), &ink(line.colour, n), out);
         }
-        *out += "</g>";
+        *out += "</svg>";
         let mut named = vec![];
         for (value, name) in &panel.levels {
             let Some(y) = self.at((1.0, *value)).map(|p| p.1) else { continue };

@@ -58,9 +58,10 @@ impl Own {
         Some(Self { purpose, k: row.n, low: row.low, high: row.high, n_samples, status, why })
     }
 
-    /// Its interval: `[900, 1,300]`.
+    /// Its interval: `[900, 1,300]`; one that the forecast does not reach has no upper end.
     pub fn interval(&self) -> Option<String> {
-        Some(format!("[{}, {}]", grouped(self.low?), grouped(self.high?)))
+        let high = self.high.map_or_else(|| "no upper end".to_owned(), grouped);
+        Some(format!("[{}, {high}]", grouped(self.low?)))
     }
 
     /// Whether the samples at hand are enough, in a few words.
@@ -102,6 +103,8 @@ mod tests {
         let more = of(Status::Extrapolated, Some(5000), None);
         assert_eq!((more.status().as_str(), more.class()), ("not enough: 100 at hand", "more"));
         assert!(more.interval().is_none());
+        let open = Own { low: Some(1290), ..more };
+        assert_eq!(open.interval().unwrap(), "[1,290, no upper end]");
         let none = of(Status::NotReached, None, None);
         assert_eq!((none.status().as_str(), none.class()), ("no number; the law gives no number", "none"));
     }

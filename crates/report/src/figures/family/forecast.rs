@@ -6,7 +6,7 @@ use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, axes, line};
 use crate::read::family::Family;
 use crate::text::fact::{Fact, fact};
-use crate::text::forecast::{of_target, target_name, verdict, whom};
+use crate::text::forecast::{of_target, target_name, whom};
 use crate::text::numbers::{count, grouped};
 use crate::text::unit::Unit;
 
@@ -41,7 +41,7 @@ fn figure(found: &LadderForecast, unit: &Unit) -> Figure {
         "{label}What more data buy: each run, the mean over seeds that is fitted to them with its band, and the band of one run."
     );
     let figure = Figure::of(&name, Section::MoreData, caption, &panels);
-    figure.saying(verdict(found, unit).unwrap_or_default()).with(facts)
+    figure.with(facts)
 }
 
 /// One quantity from the smallest size to ten times the largest.
@@ -56,8 +56,8 @@ fn panel(title: &str, y_label: &str, forecast: &Forecast) -> Panel {
         lines: vec![
             line("mean over seeds", of(|r| r.mean), Style::Solid, 0),
             line("each run", runs, Style::Points, 1),
-            line("one run, upper end", of(|r| r.run_high), Style::Dashed, 2),
-            line("one run, lower end", of(|r| r.run_low), Style::Dashed, 2),
+            line("band of one run", of(|r| r.run_high), Style::Dashed, 2),
+            line("band of one run", of(|r| r.run_low), Style::Dashed, 2),
         ],
         ..axes(title, "training samples n", y_label)
     }
