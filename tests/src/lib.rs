@@ -209,16 +209,20 @@ impl Place {
         command.current_dir(root()).args(arguments);
         command.arg(format!("PIPELINE={}", self.path(file).display()));
         command.arg(format!("A={}", self.path("artifacts").display()));
-        // A make above this one would hand down its own flags.
-        command.env_remove("MAKEFLAGS").env_remove("MAKELEVEL").env_remove("MFLAGS");
-        // And cargo its variables, on which crates such as ring rebuild themselves.
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_"))
-        {
-            if name != "CARGO_HOME" && name != "CARGO_TARGET_DIR" {
-                command.env_remove(name);
-            }
-        }
+        as_from_a_shell(&mut command);
         ran(command.output())
+    }
+}
+
+/// Takes away what the `make` and the `cargo` above a test would hand down.
+pub fn as_from_a_shell(command: &mut Command) {
+    // A make above this one would hand down its own flags.
+    command.env_remove("MAKEFLAGS").env_remove("MAKELEVEL").env_remove("MFLAGS");
+    // And cargo its variables, on which crates such as ring rebuild themselves.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_")) {
+        if name != "CARGO_HOME" && name != "CARGO_TARGET_DIR" {
+            command.env_remove(name);
+        }
     }
 }
 
