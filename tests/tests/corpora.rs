@@ -90,7 +90,7 @@ fn each_target_has_a_fuzzer_and_each_fuzzer_a_target() {
     let fuzzers = std::fs::read_dir(root().join("fuzz/fuzz_targets")).unwrap();
     let mut fuzzers = fuzzers.map(|e| e.unwrap().path().file_stem().unwrap().to_owned()).collect::<Vec<_>>();
     fuzzers.sort();
-    let mut targets = TARGETS.map(|(name, _)| name.into()).to_vec();
+    let mut targets = TARGETS.map(|(name, _)| std::ffi::OsString::from(name)).to_vec();
     targets.sort();
     assert_eq!(fuzzers, targets);
 }

@@ -70,8 +70,10 @@ fn no_name_leaves_the_folder_of_results() {
     }
     for target in ["clean-../up", "clean-..", "clean-digits/../../up", "clean-/up"] {
         let ran = place.make(&[target]);
-        assert!(ran.code != 0 && ran.said.contains("no name of an experiment"), "{target}: {}", ran.said);
+        assert_ne!(ran.code, 0, "{target}: {}", ran.said);
     }
+    let above = place.make(&["clean-.."]);
+    assert!(above.said.contains("no name of an experiment"), "{}", above.said);
     assert!(up.join("precious").exists());
     let edits: [(&str, &str); 4] = [
         ("experiments", "{../up: {}}"),
@@ -117,7 +119,9 @@ fn a_circle_of_pipeline_files_is_an_error() {
 #[test]
 fn a_pickle_in_an_array_is_refused() {
     let place = Place::new(small);
-    let header = b"\x93NUMPY\x01\x00\x3a\x00{'descr': '|O', 'fortran_order': False, 'shape': (3,), }  \n";
+    let text = "{'descr': '|O', 'fortran_order': False, 'shape': (3, 2), }\n";
+    let header =
+        [b"\x93NUMPY\x01\x00", &[u8::try_from(text.len()).unwrap(), 0][..], text.as_bytes()].concat();
     let pickle = b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x07touch x\x85R.";
     std::fs::write(place.path("o.npy"), [&header[..], pickle].concat()).unwrap();
     place.edit(|p| {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use pipeline_tests::{FINISHED, Place, Ran, binary, ran, root, small};
+use pipeline_tests::{FINISHED, Place, Ran, as_typed, binary, ran, root, small};
 use records::verified::{FaultKind, Verification};
 
 /// A place whose artifacts are those of a run that has finished.
@@ -93,7 +93,6 @@ fn results_that_nobody_touched_are_good_and_status_says_when_that_was_seen() {
 fn each_fault_is_named_and_the_advice_brings_everything_back() {
     let place = finished();
     flip(&place.artifact("eigen/residuals.npy"));
-    std::fs::remove_file(place.artifact("train/checkpoints.npy")).ok();
     std::fs::remove_file(place.artifact("train/loss_history.npy")).unwrap();
     std::fs::remove_file(place.artifact("spectrum/manifest.json")).unwrap();
     let hostile = "report/it's \u{1b}[31m$(touch x).txt";
@@ -137,10 +136,11 @@ fn each_fault_is_named_and_the_advice_brings_everything_back() {
     let said = ran(command(&place, &[]).output()).said;
     assert!(!said.contains('\u{1b}'), "{said:?}");
     let remove = found.remove.unwrap();
-    for command in found.repair.iter().chain([&remove]) {
+    for command in std::iter::once(&remove).chain(&found.repair) {
         let mut shell = Command::new("bash");
-        shell.args(["-c", command]).current_dir(root()).env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
-        let Ran { code, said } = ran(shell.env("LC_ALL", "C.UTF-8").output());
+        shell.args(["-c", command]).current_dir(root()).env("LC_ALL", "C.UTF-8");
+        as_typed(&mut shell);
+        let Ran { code, said } = ran(shell.output());
         assert_eq!(code, 0, "{command}: {said}");
     }
     assert!(!root().join("x").exists());
