@@ -124,7 +124,7 @@ impl Proposal {
 /// θ of standard normal `z` (T, d): σ times it, and times the deviation of each direction where it has its own.
 pub fn spread(z: Array2<f64>, sigma: f64, deviations: &[f64]) -> Array2<f64> {
     let theta = z * sigma;
-    if deviations.is_empty() { theta } else { theta * &ArrayView1::from(deviations) }
+    if deviations.is_empty() { theta } else { theta * ArrayView1::from(deviations) }
 }
 
 /// A seed per replicate, from streams of `seed` that no draw of [`Sampling::Plain`] takes.

@@ -28,6 +28,7 @@ pub struct SampleDerivatives {
 
 impl SampleDerivatives {
     /// The same for coordinates `θ_a / s_a` with `deviations` s, in their first directions alone.
+    #[must_use]
     pub fn in_units_of(&self, deviations: &[f64]) -> Self {
         let (d, units) = (deviations.len(), ArrayView1::from(deviations));
         let square = &units.insert_axis(Axis(1)) * &units;
