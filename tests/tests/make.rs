@@ -100,7 +100,7 @@ fn make_answers_what_was_asked() {
         assert_eq!(made.code, 0, "{}", made.said);
         // What make prints itself; the stages write to stderr.
         let own = made.said.lines().find(|line| line.starts_with("digits: ")).expect("an answer");
-        assert!(own.contains("samples") && own.contains("index.html"), "{run}: {own}");
+        assert!(own.contains("1e-4 nats") && own.contains("index.html"), "{run}: {own}");
     }
     let status = place.make(&["status", "EXPERIMENTS=digits"]).said;
     assert!(status.contains("digits") && !status.contains("theirs") && !status.contains("mnist"), "{status}");
