@@ -18,7 +18,7 @@ fn own_minimiser(pilot: &Pilot) -> bool {
 /// V predicted by the pilots of `setting`, beside V of all `n_samples`; `None` if there are no pilots.
 pub fn pilot(document: &Pilots, setting: &str, n_samples: usize, unit: &Unit) -> Option<Figure> {
     let pilots = document.pilots.iter().filter(|p| p.setting == setting).collect::<Vec<_>>();
-    let Some(first) = pilots.first() else { return None };
+    let first = pilots.first()?;
     let of = |own: bool| pilots.iter().filter(move |p| own_minimiser(p) == own);
     let points = |own: bool| of(own).map(|p| (p.n_samples as f64, p.v.variance)).collect();
     let interval = |p: &&Pilot| {

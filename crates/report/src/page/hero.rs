@@ -86,7 +86,7 @@ pub fn experiment(e: &Experiment, answer: &Setting, own: &Own, next: &[String]) 
             )),
             (None, Some(loss)) => tiles.push(tile("Test loss", loss, "of the network that is measured")),
             (None, None) => {
-                tiles.push(tile("Test accuracy", "–", "there is no test split, or it is regression"))
+                tiles.push(tile("Test accuracy", "–", "there is no test split"));
             }
         }
     }

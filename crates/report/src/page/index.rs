@@ -9,6 +9,7 @@ use crate::page::hero::QUESTION;
 use crate::page::shell;
 use crate::plot::bar::spark;
 use crate::text::numbers::{count, grouped, share};
+use crate::text::own::Own;
 
 const HEAD: [&str; 7] = ["experiment", "N, at hand", "K, enough", "for", "status", "test accuracy", "curve"];
 
@@ -60,9 +61,9 @@ impl Row {
             warnings: if s.warnings.is_empty() { String::new() } else { count(s.warnings.len(), "warning") },
             n_samples: grouped(s.n_samples),
             value: s.own.as_ref().and_then(|own| own.k).map_or_else(none, grouped),
-            interval: s.own.as_ref().and_then(|own| own.interval()).unwrap_or_default(),
+            interval: s.own.as_ref().and_then(Own::interval).unwrap_or_default(),
             purpose: s.own.as_ref().map_or_else(first, |own| own.purpose.clone()),
-            status: s.own.as_ref().map_or_else(|| s.headline.clone(), |own| own.status()),
+            status: s.own.as_ref().map_or_else(|| s.headline.clone(), Own::status),
             class: s.own.as_ref().map_or("none", |own| own.class()),
             accuracy: s.test_accuracy.map_or_else(none, |a| share(a, 2)),
             curve: curve(s, entry),

@@ -88,7 +88,7 @@ pub fn spark(points: &[(f64, f64)], name: &str) -> Option<String> {
     let least = |of: fn(&(f64, f64)) -> f64| places.iter().map(of).fold(f64::INFINITY, f64::min);
     let most = |of: fn(&(f64, f64)) -> f64| places.iter().map(of).fold(f64::NEG_INFINITY, f64::max);
     let ((x0, x1), (y0, y1)) = ((least(|p| p.0), most(|p| p.0)), (least(|p| p.1), most(|p| p.1)));
-    if !(x1 > x0) {
+    if x1 <= x0 {
         return None;
     }
     let y = |v: f64| if y1 > y0 { 29.0 - 26.0 * (v - y0) / (y1 - y0) } else { 16.0 };
