@@ -1,6 +1,7 @@
 //! A place of its own for each test: a `pipeline.yaml`, a folder of artifacts, and the real binaries of this checkout.
 
 pub mod browser;
+pub mod web;
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};

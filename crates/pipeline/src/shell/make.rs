@@ -13,8 +13,10 @@ use store::artifact::{Outputs, remove_dir};
 use store::manifest::{FORMAT, Manifest, Run};
 
 use crate::log::print_json;
+use crate::shell::check::other_kernel;
 use crate::shell::command::Arguments;
 use crate::shell::lock::lock;
+use crate::shell::shared::Shared;
 use crate::shell::stage::{Stage, StageContext};
 use crate::shell::subject::Subject;
 
@@ -37,7 +39,11 @@ pub(crate) fn up_to_date<S: Stage>(arguments: &Arguments, subject: &Subject<S>) 
 }
 
 /// Runs the stage.
-pub(crate) fn make<S: Stage>(arguments: &Arguments, subject: Subject<S>) -> Result<ExitCode> {
+pub(crate) fn make<S: Stage>(
+    arguments: &Arguments,
+    subject: Subject<S>,
+    mut shared: Shared,
+) -> Result<ExitCode> {
     let begun = Instant::now();
     let name = S::Params::STAGE;
     let experiment_dir = subject.experiment_dir();
@@ -46,6 +52,10 @@ pub(crate) fn make<S: Stage>(arguments: &Arguments, subject: Subject<S>) -> Resu
     let _lock = lock(&experiment_dir, name)?;
     let staging = experiment_dir.join(format!(".{name}.partial"));
     clean_up_on_signal(staging.clone())?;
+    if let Some((outputs, manifest)) = shared.take(&subject, &staging)? {
+        return taken(arguments, &subject, (outputs, manifest), begun);
+    }
+    let identity = subject.identity();
     let Subject {
         experiment,
         artifacts,
@@ -93,19 +103,45 @@ pub(crate) fn make<S: Stage>(arguments: &Arguments, subject: Subject<S>) -> Resu
     };
     let dir = experiment_dir.join(name);
     ctx.outputs.finish(&manifest, &dir)?;
+    let seconds = begun.elapsed().as_secs_f64();
+    shared.put::<S>(&identity, &manifest, &dir);
     if arguments.json {
-        print_json(&done(&manifest, &dir));
+        print_json(&done("done", &manifest, &dir));
     }
-    tracing::info!("{name}: {experiment}: {summary}, {:.1} s", begun.elapsed().as_secs_f64());
+    tracing::info!("{name}: {experiment}: {summary}, {seconds:.1} s");
     Ok(ExitCode::SUCCESS)
 }
 
-/// The line for programs of a stage that ran.
-fn done(manifest: &Manifest, results: &Path) -> Value {
+/// Puts results from the cache in their place. What the run that made them had to say is said here too.
+fn taken<S: Stage>(
+    arguments: &Arguments,
+    subject: &Subject<S>,
+    (outputs, manifest): (Outputs, Manifest),
+    begun: Instant,
+) -> Result<ExitCode> {
+    let (name, experiment) = (S::Params::STAGE, &subject.experiment);
+    let dir = subject.experiment_dir().join(name);
+    outputs.finish(&manifest, &dir)?;
+    S::after_cache(&subject.artifacts)?;
+    for warning in &manifest.warnings {
+        tracing::warn!("{warning}");
+    }
+    if arguments.json {
+        print_json(&done("from the cache", &manifest, &dir));
+    }
+    let kernel = other_kernel(manifest.run.blas.as_deref(), S::numeric_library().as_deref());
+    let kernel = kernel.map_or(String::new(), |kernel| format!(" ({kernel})"));
+    let (summary, seconds) = (&manifest.run.summary, begun.elapsed().as_secs_f64());
+    tracing::info!("{name}: {experiment}: from the cache{kernel}: {summary}, {seconds:.1} s");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The line for programs of a stage that ran, or whose results were taken.
+fn done(status: &str, manifest: &Manifest, results: &Path) -> Value {
     json!({
         "stage": manifest.stage,
         "experiment": manifest.experiment,
-        "status": "done",
+        "status": status,
         "summary": manifest.run.summary,
         "results": results,
         "seconds": manifest.run.wall_seconds,

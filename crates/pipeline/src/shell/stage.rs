@@ -19,6 +19,9 @@ pub trait Stage {
     const ABOUT: &'static str;
     /// Hash of the sources of each part of its code, in JSON: `env!("CODE")`, from its build script.
     const CODE: &'static str;
+    /// Whether its results contain the name of the experiment. Those of the others serve every experiment with the same
+    /// parameters and inputs.
+    const NAMES_EXPERIMENT: bool = false;
 
     /// Its row in the list of stages: what it reads.
     fn row() -> &'static Row {
@@ -33,6 +36,11 @@ pub trait Stage {
     /// What a run would cost, for `--dry-run`; results of earlier stages need not be there.
     fn cost(_params: &Self::Params, _ctx: &PlanContext) -> Result<Cost> {
         Ok(Cost::default())
+    }
+
+    /// Brings up to date what lies outside of its folder, after its results came from a cache.
+    fn after_cache(_artifacts: &Path) -> Result<()> {
+        Ok(())
     }
 
     /// Reads, computes, writes; returns the one line with numbers that the user sees.
