@@ -16,6 +16,8 @@ LAUNCH      ?=
 # From the command line they are flags of every stage, so that they come through each launcher; from the environment they stay there.
 CACHE       ?=
 CACHE_MODE  ?=
+# Seconds after which a stage stops where it can go on: make STOP_AFTER=3600
+STOP_AFTER  ?=
 # make Q=-q, or Q=-v
 Q           ?=
 
@@ -89,7 +91,7 @@ shared = $(call flag,CACHE,--cache) $(call flag,CACHE_MODE,--cache-mode)
 define stage
 $(2): $(A)/%/$(1)/manifest.json: $(BIN)/$(1) $(A)/%/params/$(1).yaml
 	@arguments=($(places) $(shared) --experiment $$*); \
-	$$(LAUNCH) $(BIN)/$(1) "$$$${arguments[@]}" $$(Q); code=$$$$?; \
+	$$(LAUNCH) $(BIN)/$(1) "$$$${arguments[@]}" $(call flag,STOP_AFTER,--stop-after) $$(Q); code=$$$$?; \
 	$(BIN)/$(1) "$$$${arguments[@]}" --check -q && exit 0; \
 	[ $$$$code -ne 0 ] || { code=1; echo "error: $(1) of $$* ended without a manifest; what its launcher said is above" >&2; }; exit $$$$code
 $(patsubst $(A)/%/manifest.json,%,$(2)): %: $(A)/%/manifest.json

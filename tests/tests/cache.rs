@@ -360,7 +360,7 @@ fn cleaning_removes_the_old_and_then_the_oldest() {
     assert!(clean("30", "100").contains(": 0 stages removed, 0.0 MB; 3 stages left, "));
     // The stage goes with its files; what another one needs stays, however old.
     let (data, w_star) =
-        (shared.blob(&place, "fetch-data/train_x.npy"), shared.blob(&place, "train/w_star.npy"));
+        (shared.blob(&place, "fetch-data/train_images.npy"), shared.blob(&place, "train/w_star.npy"));
     used(&shared.entry("train"), 31);
     used(&data, 400);
     assert!(clean("30", "100").contains(": 1 stage removed, "));

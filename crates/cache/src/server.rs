@@ -100,9 +100,9 @@ impl Place for Server {
         if matches!(status, StatusCode::CONFLICT | StatusCode::NOT_FOUND) {
             // WebDAV: a folder must exist before a file is put into it.
             let (folder, _) = key.split_once('/').expect("a key lies in a folder");
-            for folder in ["", folder] {
+            for folder in ["", &format!("{folder}/")] {
                 // Whether it made one, or it was there, the next answer shows.
-                self.ask("MKCOL", &format!("{folder}/"), SendBody::none(), 0)?;
+                self.ask("MKCOL", folder, SendBody::none(), 0)?;
             }
             status = self.put_once(key, content, bytes)?;
         }

@@ -79,6 +79,9 @@ pub struct Arguments {
     /// Where finished stages are shared
     #[command(flatten)]
     pub cache: CacheArguments,
+    /// Stop after so many seconds where the work can go on: the same command then does
+    #[arg(long, env = "STOP_AFTER", value_name = "SECONDS")]
+    pub stop_after: Option<u64>,
     /// Run nothing: say whether the results are up to date and if not, why; exit with 0 if they are, with 1 if not
     #[arg(long)]
     pub check: bool,

@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::time::{Instant, SystemTime};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use records::Section;
@@ -15,6 +15,7 @@ use store::manifest::{FORMAT, Manifest, Run};
 use crate::log::print_json;
 use crate::shell::check::other_kernel;
 use crate::shell::command::Arguments;
+use crate::shell::going_on::{Checkpoints, Stop};
 use crate::shell::lock::lock;
 use crate::shell::shared::Shared;
 use crate::shell::stage::{Stage, StageContext};
@@ -51,8 +52,12 @@ pub(crate) fn make<S: Stage>(
         .with_context(|| format!("cannot create {}", experiment_dir.display()))?;
     let _lock = lock(&experiment_dir, name)?;
     let staging = experiment_dir.join(format!(".{name}.partial"));
-    clean_up_on_signal(staging.clone())?;
+    let stop = Stop::new(arguments.stop_after.map(Duration::from_secs));
+    end_on_signal(staging.clone(), Arc::clone(&stop))?;
+    let kept = experiment_dir.join(format!(".{name}.checkpoint"));
+    let checkpoints = Checkpoints::new(kept, subject.fingerprint.clone(), stop);
     if let Some((outputs, manifest)) = shared.take(&subject, &staging)? {
+        checkpoints.remove()?;
         return taken(arguments, &subject, (outputs, manifest), begun);
     }
     let identity = subject.identity();
@@ -77,6 +82,7 @@ pub(crate) fn make<S: Stage>(
         members,
         outputs,
         warnings: Mutex::default(),
+        checkpoints,
     };
     let blas = S::numeric_library();
     let summary = S::run(&params, &mut ctx)
@@ -103,6 +109,7 @@ pub(crate) fn make<S: Stage>(
     };
     let dir = experiment_dir.join(name);
     ctx.outputs.finish(&manifest, &dir)?;
+    ctx.checkpoints.remove()?;
     let seconds = begun.elapsed().as_secs_f64();
     shared.put::<S>(&identity, &manifest, &dir);
     if arguments.json {
@@ -152,25 +159,42 @@ fn done(status: &str, manifest: &Manifest, results: &Path) -> Value {
     })
 }
 
-/// SIGINT and SIGTERM remove what is half-written and exit with 130 or 143.
-fn clean_up_on_signal(staging: PathBuf) -> Result<()> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
+/// So long a stage that is asked to stop may take to the next point where it can.
+const TO_THE_NEXT_STOP: Duration = Duration::from_secs(20);
+
+/// SIGTERM and SIGUSR1 ask the stage to stop where it can go on. SIGINT, a second signal, and a stage that cannot stop in time
+/// remove what is half-written and exit with 128 and the number of the signal.
+fn end_on_signal(staging: PathBuf, stop: Arc<Stop>) -> Result<()> {
+    use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
     let mut signals =
-        signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).context("cannot watch signals")?;
+        signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGUSR1]).context("cannot watch signals")?;
     std::thread::spawn(move || {
-        if let Some(signal) = signals.forever().next() {
-            // Files may still be written while they are removed: try again until the folder is gone.
-            for _ in 0..10 {
-                if remove_dir(&staging).is_ok() && !staging.exists() {
-                    break;
-                }
+        for signal in signals.forever() {
+            let staging = staging.clone();
+            if signal != SIGINT && stop.ask(signal) {
+                std::thread::spawn(move || {
+                    std::thread::sleep(TO_THE_NEXT_STOP);
+                    end(&staging, signal);
+                });
+            } else {
+                end(&staging, signal);
             }
-            tracing::error!("stopped by signal {signal}; earlier results are untouched");
-            // At once: an ordinary exit has OpenBLAS free its buffers below threads that still compute in them.
-            signal_hook::low_level::exit(128 + signal);
         }
     });
     Ok(())
+}
+
+/// Removes what is half-written, and exits.
+fn end(staging: &Path, signal: i32) {
+    // Files may still be written while they are removed: try again until the folder is gone.
+    for _ in 0..10 {
+        if remove_dir(staging).is_ok() && !staging.exists() {
+            break;
+        }
+    }
+    tracing::error!("stopped by signal {signal}; earlier results are untouched");
+    // At once: an ordinary exit has OpenBLAS free its buffers below threads that still compute in them.
+    signal_hook::low_level::exit(128 + signal);
 }
 
 /// `VmHWM` of this process, where the system tells it.

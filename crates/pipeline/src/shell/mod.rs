@@ -1,6 +1,6 @@
 //! The shell of a stage: command line, logs, signals, the question "is it up to date?", and exit codes.
 //!
-//! A stage binary is one call of [`main`] with a type that implements [`Stage`]. Lowest first: `cost` < `stage` <
+//! A stage binary is one call of [`main`] with a type that implements [`Stage`]. Lowest first: `cost`, `going_on` < `stage` <
 //! `command` < `state` < `subject` < `lock`, `shared` < `check` < `dry_run`, `make` < `entry`.
 
 mod check;
@@ -8,6 +8,7 @@ pub mod command;
 pub mod cost;
 mod dry_run;
 mod entry;
+mod going_on;
 mod lock;
 mod make;
 mod shared;
