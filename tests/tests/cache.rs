@@ -388,7 +388,7 @@ fn cleaning_removes_the_old_and_then_the_oldest() {
 }
 
 /// `rclone serve webdav`, as on a group's own machine.
-struct Rclone(Child, tempfile::TempDir);
+struct Rclone(Child);
 
 impl Drop for Rclone {
     fn drop(&mut self) {
@@ -423,7 +423,7 @@ fn a_webdav_server_serves_as_a_cache() {
         .arg(dir.path())
         .env("XDG_CACHE_HOME", dir.path().join(".vfs"));
     let server = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let server = Rclone(server, dir);
+    let server = Rclone(server);
     wait_until("rclone answers", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
 
     let denied = format!("http://127.0.0.1:{port}/plateau");
