@@ -12,6 +12,12 @@ BIN         := target/release
 STAGES      := fetch-data train eigen montecarlo bound answer spectrum stream report
 # Put before each stage's command: make LAUNCH='srun -n1'
 LAUNCH      ?=
+# Where machines share finished stages: make CACHE=file:///shared/plateau, or CACHE=https://HOST/PATH; CACHE_MODE=read or write.
+# From the command line they are flags of every stage, so that they come through each launcher; from the environment they stay there.
+CACHE       ?=
+CACHE_MODE  ?=
+# Seconds after which a stage stops where it can go on: make STOP_AFTER=3600
+STOP_AFTER  ?=
 # make Q=-q, or Q=-v
 Q           ?=
 
@@ -23,7 +29,7 @@ SHELL     := /bin/bash
 
 # EXPERIMENTS, FAMILIES and their members, and the edges between experiments: params lists them, since it reads the YAML as
 # the stages do. make includes the list, and begins again where it changed.
-ifneq ($(filter-out full help setup browser man schema check deny audit fuzz doc test test-python verify clean-%,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out full help setup browser man schema check deny audit fuzz doc test test-python test-webdav verify cache-clean clean-%,$(or $(MAKECMDGOALS),all)),)
 # Missing, it begins empty: make says a line of its own of a missing file, beside the error that kept it from being made.
 $(if $(wildcard $(A)/experiments.mk),,$(shell mkdir -p $(A) && touch $(A)/experiments.mk))
 include $(A)/experiments.mk
@@ -77,13 +83,15 @@ $(call joined,report):   $(A)/%/report/manifest.json:     $(A)/%/family/manifest
 
 # A name with a space or a quote is one word for the shell.
 places = --pipeline '$(subst ','\'',$(PIPELINE))' --artifacts $(A)
+flag   = $(and $(filter command,$(firstword $(origin $(1)))),$($(1)),$(2) '$(subst ','\'',$($(1)))')
+shared = $(call flag,CACHE,--cache) $(call flag,CACHE_MODE,--cache-mode)
 
 # Every stage runs the same way. A launcher may report success for a job that died, or failure for one that finished:
 # the manifest is asked (--check), not the exit code.
 define stage
 $(2): $(A)/%/$(1)/manifest.json: $(BIN)/$(1) $(A)/%/params/$(1).yaml
-	@arguments=($(places) --experiment $$*); \
-	$$(LAUNCH) $(BIN)/$(1) "$$$${arguments[@]}" $$(Q); code=$$$$?; \
+	@arguments=($(places) $(shared) --experiment $$*); \
+	$$(LAUNCH) $(BIN)/$(1) "$$$${arguments[@]}" $(call flag,STOP_AFTER,--stop-after) $$(Q); code=$$$$?; \
 	$(BIN)/$(1) "$$$${arguments[@]}" --check -q && exit 0; \
 	[ $$$$code -ne 0 ] || { code=1; echo "error: $(1) of $$* ended without a manifest; what its launcher said is above" >&2; }; exit $$$$code
 $(patsubst $(A)/%/manifest.json,%,$(2)): %: $(A)/%/manifest.json
@@ -105,7 +113,7 @@ $(A)/params.checked: $(BIN)/params FORCE
 	@$(BIN)/params $(places) && touch $@
 
 # cargo knows what to build; a binary that it leaves alone keeps its time.
-BINARIES := $(STAGES:%=$(BIN)/%) $(BIN)/family $(BIN)/params $(BIN)/status $(BIN)/verify
+BINARIES := $(STAGES:%=$(BIN)/%) $(BIN)/family $(BIN)/params $(BIN)/status $(BIN)/verify $(BIN)/cache-clean
 $(BINARIES) &: FORCE | setup
 	@cargo build --release --locked --quiet --workspace --exclude bench --exclude pipeline-tests
 $(BIN)/bench: FORCE | setup
@@ -128,7 +136,7 @@ setup:
 
 ## make status         each experiment and stage: fresh, stale because of what, missing, running; make status EXPERIMENTS=mnist
 status: $(BINARIES)
-	@$(BIN)/status $(places) $(if $(filter command,$(origin EXPERIMENTS)),$(EXPERIMENTS))
+	@$(BIN)/status $(places) $(shared) $(if $(filter command,$(origin EXPERIMENTS)),$(EXPERIMENTS))
 ## make verify         every file of every experiment beside its manifest: damaged, missing, foreign, left over, and what to run;
 ##                     make verify EXPERIMENTS=mnist
 verify: $(BINARIES)
@@ -136,9 +144,9 @@ verify: $(BINARIES)
 ## make dry-run        what would run, its flops, memory and estimated time; make dry-run EXPERIMENTS=mnist (make -n builds all the same)
 dry-run: $(BINARIES)
 	@for e in $(SUBJECTS); do for s in $(STAGES); do \
-	  $(BIN)/$$s $(places) --experiment $$e --dry-run || exit; done; done; \
+	  $(BIN)/$$s $(places) $(shared) --experiment $$e --dry-run || exit; done; done; \
 	for e in $(filter $(FAMILIES),$(EXPERIMENTS)); do for s in family report; do \
-	  $(BIN)/$$s $(places) --experiment $$e --dry-run || exit; done; done
+	  $(BIN)/$$s $(places) $(shared) --experiment $$e --dry-run || exit; done; done
 
 # Man pages and shell completions of the binaries, made with them.
 ## make man            man pages and completions (bash, zsh, fish) in target/share; part of every build
@@ -187,6 +195,11 @@ $(TORCH_VENV)/ready:
 	$$python -m venv --system-site-packages $(TORCH_VENV) && \
 	$(TORCH_VENV)/bin/pip install --quiet --disable-pip-version-check pytest && \
 	touch $@ || $(call missing,PyTorch with SciPy,apt-get install python3-torch python3-scipy python3-venv)
+
+## make test-webdav    the cache on a real WebDAV server, rclone
+test-webdav: $(BINARIES)
+	@command -v rclone >/dev/null || $(call apt_install,rclone) || $(call missing,rclone,apt-get install rclone)
+	@cargo test --release --locked --quiet -p pipeline-tests --test cache -- --ignored webdav
 
 # Chromium, in which the tests open the pages.
 browser:
@@ -239,10 +252,15 @@ clean-%:
 	@case '$(subst ','\'',$*)' in .*|*/.*|/*|*//*) echo "error: clean-$*: no name of an experiment" >&2; exit 2;; esac
 	rm -rf $(A)/$*
 	@[ ! -d $(A) ] || { [ -x $(BIN)/report ] && $(BIN)/report --index $(A); } || rm -f $(A)/index.html $(A)/compare.html
+## make cache-clean    removes from the folder CACHE=file:///PATH what was not used in DAYS=30, then the oldest beyond GIB=100
+DAYS ?= 30
+GIB  ?= 100
+cache-clean: $(BIN)/cache-clean
+	@$(BIN)/cache-clean $(call flag,CACHE,--cache) --days $(DAYS) --gib $(GIB)
 ## make help           this list
 help: ; @sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 # Anything else: what was probably meant.
 .DEFAULT:
 	@$(BIN)/params $(places) --unknown '$(subst ','\'',$@)'
 
-.PHONY: all full scale quick setup bench browser status verify dry-run deny audit fuzz man schema test test-python check doc help $(STAGES) $(EXPERIMENTS) FORCE
+.PHONY: all full scale quick setup bench browser status verify dry-run deny audit fuzz man schema test test-python test-webdav cache-clean check doc help $(STAGES) $(EXPERIMENTS) FORCE

@@ -2,6 +2,7 @@
 
 pub mod browser;
 pub mod fuzzed;
+pub mod web;
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};

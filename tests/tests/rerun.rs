@@ -171,12 +171,14 @@ fn an_interrupted_stage_leaves_nothing_half_written() {
     place.stages(&["fetch-data"]);
     // At ten moments each: what goes wrong in an exit below threads that work does so now and then.
     for moment in 0..10 {
-        for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        // By SIGTERM it ends with a checkpoint (75), or before there is anything to keep: two lines or one.
+        for (signal, codes) in [("INT", [130, 130]), ("TERM", [143, 75])] {
             let at_work = place.begin("train");
             std::thread::sleep(std::time::Duration::from_millis(10 * moment));
             let ended = at_work.end_by(signal);
-            assert_eq!(ended.code, code, "{}", ended.said);
-            assert_eq!(ended.said.lines().count(), 1, "{}", ended.said);
+            assert!(codes.contains(&ended.code), "{}: {}", ended.code, ended.said);
+            let lines = if ended.code == 75 { 2 } else { 1 };
+            assert_eq!(ended.said.lines().count(), lines, "{}", ended.said);
             assert!(ended.said.contains("stopped by signal"), "{}", ended.said);
             let staging = place.artifact(".train.partial");
             assert!(!staging.exists() && !place.artifact("train").exists(), "SIG{signal}");

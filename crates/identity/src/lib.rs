@@ -6,7 +6,8 @@
 //! - every crate of this workspace that the stage links, with the files that it includes. Comments, documentation and tests do
 //!   not count: they change no result. Of `records` only the files of the stage and of the stages that it reads count, so
 //!   that a new key of `report` leaves every other stage as it is. `catalogue` does not count where only `records` needs it,
-//!   so that a new data set leaves every stage but `fetch-data` as it is;
+//!   so that a new data set leaves every stage but `fetch-data` as it is. `cache` does not count either, nor what only it links:
+//!   it brings files of which the hash is checked;
 //! - `dependencies`: the entries of `Cargo.lock` that it links, and the features that the workspace asks of them;
 //! - `compiler`: version, target and target features.
 

@@ -45,12 +45,13 @@ impl Workspace {
     }
 
     /// The crates of the workspace that `name` links, itself too, by name. What only `records` needs does not count: it gives
-    /// names to keys, and a stage that computes with it links it itself.
+    /// names to keys, and a stage that computes with it links it itself. Nor does `cache`: it brings bytes whose hash is known.
     pub fn linked(&self, name: &str) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         let mut open = vec![name.to_owned()];
         while let Some(name) = open.pop() {
             if let Some(dependencies) = self.crates.get(&name)
+                && name != "cache"
                 && found.insert(name.clone())
                 && name != "records"
             {

@@ -135,3 +135,10 @@ fn a_dependency_of_another_version_counts_where_it_is_linked() {
     };
     assert_eq!(changed(upgrade), [("report", vec!["dependencies".to_owned()])]);
 }
+
+/// What it brings has the hash that its manifest says, whatever brought it.
+#[test]
+fn the_cache_and_its_http_client_change_no_stage() {
+    let edit = |root: &Path| append(&root.join("crates/cache/src/lib.rs"), "pub fn more() {}\n");
+    assert_eq!(changed(edit), []);
+}

@@ -13,17 +13,19 @@ use landscape::change::prefix::{geometric_sizes, prefix_sizes};
 use landscape::change::surface::{Landscape, landscape};
 use landscape::passes::draws::Draws;
 use landscape::{Network, Real, Samples};
-use ndarray::{Array1, Array2, Array3, Ix1, Ix2, s};
+use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, Ix1, Ix2, concatenate, s};
 use pipeline::Failure;
 use pipeline::log::count;
+use pipeline::progress::Progress;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext};
 use records::montecarlo::{Facts, GridFact, SettingFact, SweepFact};
 use records::{BasisName, Grid, Precision, Setting, Sweep, eigen};
 use store::arrays;
+use store::checkpoint::Checkpoint;
 use store::npy::Element;
 
-use crate::take::{Plan, Taken, drawn, from_file, second_order};
+use crate::take::{Plan, Stops, Taken, drawn, draws_of_a_turn, from_file, second_order};
 
 struct MonteCarloStage;
 
@@ -224,10 +226,12 @@ fn run_setting<R: Real>(
     let mut run = MonteCarloRun::new(n_samples, subject.step, plan.sampling, &pilot_sizes(params, n_samples));
     let progress = ctx.progress(plan.draws * n_samples, &format!("montecarlo: {}: losses", setting.name));
     let draws = subject.draws(&basis);
+    let stops = Stops { ctx, of: format!("setting-{}", setting.name) };
     let taken = if let Some(theta) = &own {
-        plan.take(&draws, &mut run, &from_file(theta.view()), &mut |n| progress.add(n))
+        plan.take(&draws, &mut run, &from_file(theta.view()), &stops, &mut |n| progress.add(n))
     } else {
-        plan.take(&draws, &mut run, &drawn(&plan, params.seed, setting.dim), &mut |n| progress.add(n))
+        let next = drawn(&plan, params.seed, setting.dim);
+        plan.take(&draws, &mut run, &next, &stops, &mut |n| progress.add(n))
     }?;
     drop(progress);
     let found = run.finish();
@@ -348,10 +352,10 @@ fn run_grid<R: Real>(ctx: &mut StageContext, subject: &Subject<R>, grid: &Grid) 
     let theta = Array2::from_shape_fn((g * g, 2), |(t, j)| axis[if j == 0 { t / g } else { t % g }]);
     let progress = ctx
         .progress(theta.nrows() * subject.samples.len(), &format!("montecarlo: grid {}: losses", grid.name));
-    let found =
-        landscape(&subject.draws(&basis), theta.view(), subject.step, &sizes, &mut |n| progress.add(n));
+    let draws = subject.draws(&basis);
+    let Landscape { loss, change } =
+        points(ctx, grid, &draws, theta.view(), subject.step, &sizes, &progress)?;
     drop(progress);
-    let Landscape { loss, change } = found;
     let surface =
         |flat: Array2<f64>| -> Result<Array3<f64>> { Ok(flat.into_shape_with_order((sizes.len(), g, g))?) };
     let folder = format!("grid_{}", grid.name);
@@ -371,6 +375,42 @@ fn run_grid<R: Real>(ctx: &mut StageContext, subject: &Subject<R>, grid: &Grid) 
         "loss^2",
         "(L_{k+s} - L_k)^2, (m, G, G)",
     )?)
+}
+
+/// The landscape at all points, some of them at a time: it may stop between.
+fn points<R: Real>(
+    ctx: &StageContext,
+    grid: &Grid,
+    draws: &Draws<R>,
+    theta: ArrayView2<f64>,
+    step: usize,
+    sizes: &[usize],
+    progress: &Progress,
+) -> Result<Landscape> {
+    let of = format!("grid-{}", grid.name);
+    let empty = || Array2::zeros((sizes.len(), 0));
+    let read = |saved: &Checkpoint| {
+        let shape = (sizes.len(), saved.facts::<usize>()?);
+        let array = |name| Array2::from_shape_vec(shape, saved.array(name, shape.0 * shape.1)?.to_vec()).ok();
+        Some(Landscape { loss: array("loss")?, change: array("change")? })
+    };
+    let mut found = ctx.resume(&of, read).unwrap_or_else(|| Landscape { loss: empty(), change: empty() });
+    progress.add(found.loss.ncols() * draws.samples.len());
+    let state = |found: &Landscape| {
+        let saved = Checkpoint::new(&found.loss.ncols());
+        saved.with("loss", found.loss.iter().copied()).with("change", found.change.iter().copied())
+    };
+    while found.loss.ncols() < theta.nrows() {
+        let begin = found.loss.ncols();
+        let end = (begin + draws_of_a_turn(draws)).min(theta.nrows());
+        let more = landscape(draws, theta.slice(s![begin..end, ..]), step, sizes, &mut |n| progress.add(n));
+        found.loss = concatenate(Axis(1), &[found.loss.view(), more.loss.view()])?;
+        found.change = concatenate(Axis(1), &[found.change.view(), more.change.view()])?;
+        ctx.may_stop(&of, format_args!("point {end} of {} of a landscape", theta.nrows()), || state(&found))?;
+    }
+    ctx.ended(&of, state(&found));
+    let standard = |array: Array2<f64>| array.as_standard_layout().into_owned();
+    Ok(Landscape { loss: standard(found.loss), change: standard(found.change) })
 }
 
 /// The prefix sizes of a grid that the samples have, ascending, with the largest that has an increment.

@@ -11,7 +11,7 @@ use pipeline::shell::StageContext;
 use records::montecarlo::SweepFact;
 use records::{Sampling, Sweep, name_of};
 
-use crate::take::second_order;
+use crate::take::{Plan, Stops, drawn, second_order};
 
 /// An error where the sweep cannot run over so many samples and directions.
 pub fn check(sweep: &Sweep, n_samples: usize, dim: usize, step: usize) -> Result<()> {
@@ -51,9 +51,19 @@ pub fn run<R: Real>(
         let (mut variances, mut controls) =
             (Array2::zeros((m, sweep.draws)), Array2::zeros((m, sweep.draws)));
         for (row, &sigma) in sweep.sigmas.iter().enumerate() {
-            let theta = sampling.standard_normal(seed, 0..sweep.draws, dim) * sigma;
             let mut run = MonteCarloRun::new(n, step, sampling, &[]);
-            run.add(draws, theta.view(), &mut |n| progress.add(n));
+            let plan = Plan {
+                sampling,
+                sigma,
+                deviations: vec![],
+                draws: sweep.draws,
+                relative_error: None,
+                control: None,
+            };
+            let stops = Stops { ctx, of: format!("sweep-{}-{row}", name_of(sampling)) };
+            let next = drawn(&plan, seed, dim);
+            let taken = plan.take(draws, &mut run, &next, &stops, &mut |n| progress.add(n))?;
+            let theta = taken.theta.expect("draws of our own are known");
             let found = run.finish();
             refuse_infinite(&found.loss_variance.view().insert_axis(ndarray::Axis(0)), sigma)?;
             variances.row_mut(row).assign(&found.loss_variance);

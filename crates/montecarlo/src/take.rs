@@ -10,6 +10,7 @@ use landscape::passes::curvature::SampleDerivatives;
 use landscape::passes::draws::Draws;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 use pipeline::shell::StageContext;
+use store::checkpoint::Checkpoint;
 
 /// Draws of the first round, where a round is followed by a look at the error of V; each round doubles the draws.
 const FIRST_ROUND: usize = 128;
@@ -42,6 +43,14 @@ pub struct Taken {
     pub relative_error: f64,
 }
 
+/// Where the draws of one loop may stop and go on.
+pub struct Stops<'a> {
+    /// of the stage
+    pub ctx: &'a StageContext,
+    /// the name of the loop in its checkpoint
+    pub of: String,
+}
+
 impl Plan {
     /// Feeds `run` with draws of `next(range)` until the error suffices or all are taken.
     pub fn take<R: Real>(
@@ -49,21 +58,32 @@ impl Plan {
         draws: &Draws<R>,
         run: &mut MonteCarloRun,
         next: &impl Fn(std::ops::Range<usize>) -> Array2<f64>,
+        stops: &Stops,
         done: &mut impl FnMut(usize),
     ) -> Result<Taken> {
-        let mut theta = Array2::zeros((0, draws.basis.nrows()));
+        let resumed = stops.ctx.resume(&stops.of, |saved| go_on(saved, run)).unwrap_or(0);
+        done(resumed * draws.samples.len());
+        let (mut theta, mut round) = (next(0..resumed), 0);
         loop {
-            let taken = theta.nrows();
-            let round = if self.relative_error.is_some() { taken.max(FIRST_ROUND) } else { self.draws };
-            let round = round.min(self.draws - taken);
-            let more = next(taken..taken + round);
-            run.add(draws, more.view(), done);
-            theta = concatenate(Axis(0), &[theta.view(), more.view()])?;
-            let control =
-                self.control.as_ref().map(|c| (c.at(self.in_units(&theta).view()), c.mean(self.sigma)));
+            round = if self.relative_error.is_some() { (2 * round).max(FIRST_ROUND) } else { self.draws };
+            round = round.min(self.draws);
+            while theta.nrows() < round {
+                let taken = theta.nrows();
+                let more = next(taken..(taken + draws_of_a_turn(draws)).min(round));
+                run.add(draws, more.view(), done);
+                theta = concatenate(Axis(0), &[theta.view(), more.view()])?;
+                let far = format_args!("draw {} of {}", theta.nrows(), self.draws);
+                stops.ctx.may_stop(&stops.of, far, || state(run))?;
+            }
+            // A stop after this round: its error did not suffice.
+            if theta.nrows() > round {
+                continue;
+            }
+            let control = self.control.as_ref().map(|c| (c.at(self.in_units(&theta).view()), c.mean(self.sigma)));
             let relative_error = relative_error(self.sampling, run.loss_variance(), control.as_ref());
             let enough = self.relative_error.is_some_and(|wanted| relative_error <= wanted);
             if enough || theta.nrows() == self.draws {
+                stops.ctx.ended(&stops.of, state(run));
                 return Ok(Taken { theta: Some(theta), control, relative_error });
             }
         }
@@ -75,6 +95,32 @@ impl Plan {
     fn in_units(&self, theta: &Array2<f64>) -> Array2<f64> {
         if self.deviations.is_empty() { theta.clone() } else { theta / &ArrayView1::from(&self.deviations) }
     }
+}
+
+/// Flops between two points where the draws may stop: most of a minute on a core. Fewer would repeat the work of the first layer,
+/// which all draws of a turn share, too often.
+const FLOPS_OF_A_TURN: f64 = 4e12;
+/// Draws of a turn are a multiple of that: whole groups of every sampling, and of every pass.
+const DRAWS_TOGETHER: usize = 64;
+
+/// Draws between two points where they may stop.
+pub fn draws_of_a_turn<R: Real>(draws: &Draws<R>) -> usize {
+    let network = draws.network;
+    let first = (draws.basis.nrows() + 1) * network.widths()[network.first_affine()];
+    let per_draw = 2.0 * (first + network.multiply_adds().1) as f64 * draws.samples.len() as f64;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a small number of draws, not below 0
+    let turns = (FLOPS_OF_A_TURN / per_draw / DRAWS_TOGETHER as f64).ceil().min(1e6) as usize;
+    turns.max(1) * DRAWS_TOGETHER
+}
+
+fn state(run: &MonteCarloRun) -> Checkpoint {
+    let sums = run.state().into_iter();
+    sums.fold(Checkpoint::new(&run.n_draws()), |saved, (name, sum)| saved.with(name, sum.iter().copied()))
+}
+
+fn go_on(saved: &Checkpoint, run: &mut MonteCarloRun) -> Option<usize> {
+    let draws = saved.facts()?;
+    run.go_on(draws, |name, len| saved.array(name, len)).map(|()| draws)
 }
 
 /// Standard error of V over the draws, as a fraction of V.

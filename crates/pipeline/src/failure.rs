@@ -10,7 +10,8 @@ Exit codes:
   2    usage or configuration
   3    bad or missing input
   4    not converged (training diverged, Ritz pairs missing)
-  130  interrupted (SIGINT), 143 terminated (SIGTERM); nothing half-written is left";
+  75   stopped by SIGTERM, SIGUSR1 or --stop-after; what is done is kept, and the same command goes on from there
+  130  interrupted (SIGINT); 143, 138 the same by SIGTERM, SIGUSR1, before there was anything to keep; nothing half-written is left";
 
 /// The kinds of failure that have an exit code of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub enum Kind {
     Input,
     /// A computation that did not reach what was asked: exit code 4.
     NotConverged,
+    /// Asked to stop, with a checkpoint from which the same command goes on: exit code 75, `EX_TEMPFAIL` of sysexits.
+    Stopped,
 }
 
 impl Kind {
@@ -30,6 +33,7 @@ impl Kind {
             Self::Config => 2,
             Self::Input => 3,
             Self::NotConverged => 4,
+            Self::Stopped => 75,
         }
     }
 }
@@ -59,6 +63,11 @@ impl Failure {
     /// A computation that did not reach what was asked of it.
     pub fn not_converged(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { kind: Kind::NotConverged, message: message.into(), hint: hint.into() }
+    }
+
+    /// Stopped where it was asked to; the same command goes on.
+    pub fn stopped(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { kind: Kind::Stopped, message: message.into(), hint: hint.into() }
     }
 }
 

@@ -27,6 +27,22 @@ pub fn of_bytes(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
+/// SHA-256 of bytes that come piece by piece.
+#[derive(Default)]
+pub struct Running(Sha256);
+
+impl Running {
+    /// The next piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// In hexadecimal.
+    pub fn finish(self) -> String {
+        hex(&self.0.finalize())
+    }
+}
+
 /// SHA-256 of a file, or of the files of a directory with their names, in hexadecimal.
 pub fn of_path(path: &Path) -> Result<String> {
     let missing = |source: std::io::Error| Error::Unreadable {
@@ -48,11 +64,11 @@ pub fn of_path(path: &Path) -> Result<String> {
     let mut file = regular::open(path).map_err(missing)?;
     let mebibytes = usize::try_from(file.metadata().map_err(missing)?.len() >> 20).unwrap_or(usize::MAX);
     let tick = WATCHER.get().and_then(|watcher| watcher(path, mebibytes));
-    let mut hash = Sha256::new();
+    let mut hash = Running::default();
     let mut buffer = vec![0; 1 << 20];
     loop {
         match file.read(&mut buffer).map_err(missing)? {
-            0 => return Ok(hex(&hash.finalize())),
+            0 => return Ok(hash.finish()),
             n => hash.update(&buffer[..n]),
         }
         if let Some(tick) = &tick {

@@ -1,10 +1,11 @@
 //! Bytes on disk: arrays as `.npy`, `.npz` and `.safetensors`, manifests, and the folders of finished stages. No YAML, no
 //! command line, no mathematics.
 //!
-//! Lowest first: [`error`] < [`regular`], [`packed`] < [`hash`] < `header` < `idx`, [`npy`] < [`rows`] < [`npz`], [`safetensors`] < [`arrays`]; [`manifest`] < [`artifact`].
+//! Lowest first: [`error`] < [`regular`], [`packed`] < [`hash`] < `header` < `idx`, [`npy`] < [`rows`] < [`npz`], [`safetensors`] < [`arrays`]; [`manifest`] < [`artifact`]; [`checkpoint`].
 
 pub mod arrays;
 pub mod artifact;
+pub mod checkpoint;
 pub mod error;
 pub mod hash;
 mod header;

@@ -3,6 +3,7 @@
 mod cost;
 mod rules;
 mod run;
+mod saved;
 
 use std::process::ExitCode;
 
@@ -19,7 +20,7 @@ use records::{Precision, Stream, Train};
 use store::npy::Element;
 
 use crate::rules::{COLUMNS, RULES, TRAIN_LOSS};
-use crate::run::{Run, Stop, Subject};
+use crate::run::{Found, Run, Stop, Subject};
 
 struct StreamStage;
 
@@ -86,14 +87,7 @@ fn run<R: Real + Element>(params: &Stream, ctx: &mut StageContext) -> Result<Str
     let test = test.map(|test| experiment::gather::<R>(&test, &(0..test.len()).collect::<Vec<_>>()));
     let subject =
         Subject { params, train: &train, network: &network, samples: &samples, test: test.as_ref() };
-    let progress = ctx.progress(params.seeds, "stream: seeds");
-    let one = |i: u64| {
-        let run = Run::<R>::new(&subject, params.seed.wrapping_add(i)).finish();
-        progress.add(1);
-        run
-    };
-    let runs = (0..params.seeds as u64).into_par_iter().map(one).collect::<Vec<_>>();
-    drop(progress);
+    let runs = all_runs::<R>(&subject, ctx)?;
     if let Some(i) = runs.iter().position(|run| !is_finite(run)) {
         return Err(Failure::not_converged(
             format!("stream: run {i}: losses are not finite"),
@@ -104,12 +98,32 @@ fn run<R: Real + Element>(params: &Stream, ctx: &mut StageContext) -> Result<Str
     write(params, ctx, &runs)
 }
 
-fn is_finite<R: Real>(run: &Run<R>) -> bool {
+/// A run for each seed, so many at a time as there are threads: the stage may stop between.
+fn all_runs<R: Real>(subject: &Subject, ctx: &StageContext) -> Result<Vec<Found<R>>> {
+    const SEEDS: &str = "seeds";
+    let params = subject.params;
+    let progress = ctx.progress(params.seeds, "stream: seeds");
+    let mut runs = ctx.resume(SEEDS, |saved| saved::read(saved, subject)).unwrap_or_default();
+    progress.add(runs.len());
+    while runs.len() < params.seeds {
+        let turn = runs.len()..(runs.len() + rayon::current_num_threads()).min(params.seeds);
+        let one = |i: usize| {
+            let run = Run::<R>::new(subject, params.seed.wrapping_add(i as u64)).finish();
+            progress.add(1);
+            run
+        };
+        runs.extend(turn.into_par_iter().map(one).collect::<Vec<_>>());
+        ctx.may_stop(SEEDS, format_args!("seed {} of {}", runs.len(), params.seeds), || saved::of(&runs))?;
+    }
+    Ok(runs)
+}
+
+fn is_finite<R: Real>(run: &Found<R>) -> bool {
     run.trajectory.iter().all(|row| row[TRAIN_LOSS].is_finite())
         && run.stops.iter().flatten().all(|stop| stop.truth.is_finite())
 }
 
-fn write<R: Real + Element>(params: &Stream, ctx: &mut StageContext, runs: &[Run<R>]) -> Result<String> {
+fn write<R: Real + Element>(params: &Stream, ctx: &mut StageContext, runs: &[Found<R>]) -> Result<String> {
     let out = &mut ctx.outputs;
     let (looks, columns) = (runs[0].trajectory.len(), COLUMNS.len());
     let flat = runs.iter().flat_map(|run| run.trajectory.iter().flatten().copied()).collect();
@@ -156,7 +170,7 @@ fn write<R: Real + Element>(params: &Stream, ctx: &mut StageContext, runs: &[Run
 }
 
 /// What a rule did over all runs.
-fn rule_row<R: Real>(params: &Stream, runs: &[Run<R>], rule: usize) -> RuleStops {
+fn rule_row<R: Real>(params: &Stream, runs: &[Found<R>], rule: usize) -> RuleStops {
     let stops = runs.iter().filter_map(|run| Some((run.stops[rule].as_ref()?, run.end_loss)));
     let stops = stops.collect::<Vec<_>>();
     let sorted = |of: &dyn Fn(&Stop) -> f64| {

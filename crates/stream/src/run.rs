@@ -43,7 +43,19 @@ pub struct Stop {
     pub test_loss: f64,
 }
 
-/// A run in progress, and what came of it.
+/// What came of a run.
+pub struct Found<R> {
+    /// by rule
+    pub stops: [Option<Stop>; RULES.len()],
+    /// a row of [`COLUMNS`] an arrival
+    pub trajectory: Vec<[f64; COLUMNS.len()]>,
+    /// where the rule that ends it stopped, or at the end of the samples, (p,)
+    pub w_stop: Array1<R>,
+    /// over the test samples, once all samples have come; NaN without any
+    pub end_loss: f64,
+}
+
+/// A run in progress.
 pub struct Run<'a, R> {
     subject: &'a Subject<'a>,
     samples: Samples,
@@ -55,14 +67,7 @@ pub struct Run<'a, R> {
     /// samples behind the basis
     basis_k: usize,
     rules: Rules<'a>,
-    /// by rule
-    pub stops: [Option<Stop>; RULES.len()],
-    /// a row of [`COLUMNS`] an arrival
-    pub trajectory: Vec<[f64; COLUMNS.len()]>,
-    /// where the rule that ends it stopped, or at the end of the samples, (p,)
-    pub w_stop: Array1<R>,
-    /// over the test samples, once all samples have come; NaN without any
-    pub end_loss: f64,
+    found: Found<R>,
 }
 
 /// The losses of one draw, as they come.
@@ -87,21 +92,23 @@ impl<'a, R: Real> Run<'a, R> {
             subject,
             samples,
             seed,
-            w_stop: w.clone(),
+            found: Found {
+                stops: Default::default(),
+                trajectory: vec![],
+                w_stop: w.clone(),
+                end_loss: f64::NAN,
+            },
             stepper: Stepper::new(subject.train.optimizer, subject.network.n_params()),
             w,
             rng,
             basis: Array2::zeros((0, subject.network.n_params())),
             basis_k: 0,
             rules: Rules::new(subject.params),
-            stops: Default::default(),
-            trajectory: vec![],
-            end_loss: f64::NAN,
         }
     }
 
     /// Lets samples arrive until none are left, whatever the rules say: what stopping costs is seen at the end.
-    pub fn finish(mut self) -> Self {
+    pub fn finish(mut self) -> Found<R> {
         let p = self.subject.params;
         let n = self.samples.len();
         let mut k = p.first;
@@ -111,18 +118,18 @@ impl<'a, R: Real> Run<'a, R> {
             self.look(k);
             k += p.batch;
             let loss = self.train(k, p.epochs);
-            if let Some(row) = self.trajectory.last_mut() {
+            if let Some(row) = self.found.trajectory.last_mut() {
                 row[TRAIN_LOSS] = loss;
             }
         }
         if k < n {
             self.train(n, p.epochs);
         }
-        self.end_loss = self.test().map_or(f64::NAN, |test| test.loss);
-        if self.stops[ENDS].is_none() {
-            self.w_stop.assign(&self.w);
+        self.found.end_loss = self.test().map_or(f64::NAN, |test| test.loss);
+        if self.found.stops[ENDS].is_none() {
+            self.found.w_stop.assign(&self.w);
         }
-        self
+        self.found
     }
 
     /// The test samples at the parameters of now.
@@ -195,17 +202,18 @@ impl<'a, R: Real> Run<'a, R> {
         let arrival_loss = at_w[k..].iter().sum::<f64>() / p.batch as f64;
         let losses = Array2::from_shape_fn((p.draws, k + p.batch), |(t, i)| losses[t].0[i]);
         let verdict = self.rules.see(Look { k, losses, arrival_loss, test: self.test() });
-        let new = |(rule, &stops): (usize, &bool)| (stops && self.stops[rule].is_none()).then_some(rule);
+        let new =
+            |(rule, &stops): (usize, &bool)| (stops && self.found.stops[rule].is_none()).then_some(rule);
         let new = verdict.stops.iter().enumerate().filter_map(new).collect::<Vec<_>>();
-        self.trajectory.push(verdict.row);
+        self.found.trajectory.push(verdict.row);
         if new.is_empty() {
             return;
         }
         let truth = self.truth(k);
         for rule in new {
-            self.stops[rule] = Some(Stop { k, truth, test_loss: verdict.row[TEST_LOSS] });
+            self.found.stops[rule] = Some(Stop { k, truth, test_loss: verdict.row[TEST_LOSS] });
             if rule == ENDS {
-                self.w_stop.assign(&self.w);
+                self.found.w_stop.assign(&self.w);
             }
         }
     }
@@ -213,7 +221,7 @@ impl<'a, R: Real> Run<'a, R> {
     /// θ of the look to come, others than at any look before; after them the origin, (T + 1, d).
     fn theta(&self) -> Array2<f64> {
         let p = self.subject.params;
-        let first = self.trajectory.len() * p.draws;
+        let first = self.found.trajectory.len() * p.draws;
         let mut theta = Array2::zeros((p.draws + 1, p.dim));
         for (t, mut row) in theta.outer_iter_mut().take(p.draws).enumerate() {
             row.assign(&(gaussian_row(self.seed.wrapping_add(1 << 32), first + t, p.dim) * p.sigma));

@@ -13,6 +13,8 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
 use records::{Optimizer, Train};
+use serde::{Deserialize, Serialize};
+use store::checkpoint::Checkpoint;
 
 /// An epoch whose mean loss is so many times that before training has diverged, though still finite.
 const DIVERGED: f64 = 10.0;
@@ -39,7 +41,19 @@ impl<R> Fitted<R> {
     }
 }
 
-/// Trains from the first weights for as many epochs, or steps, as asked for.
+/// The name of the loop in a checkpoint.
+const FIT: &str = "fit";
+
+/// How far training came.
+#[derive(Deserialize, Serialize)]
+struct Far {
+    epochs: usize,
+    steps: i32,
+    /// epochs whose weights are kept
+    kept: Vec<usize>,
+}
+
+/// Trains from the first weights for as many epochs, or steps, as asked for. It may stop after each epoch.
 pub fn fit<R: Real>(
     params: &Train,
     ctx: &StageContext,
@@ -47,32 +61,71 @@ pub fn fit<R: Real>(
     train: &Samples,
     test: Option<&Samples>,
 ) -> Result<Fitted<R>> {
-    let mut w = first_weights::<R>(network, params.initialisation, params.seed);
+    let w = first_weights::<R>(network, params.initialisation, params.seed);
+    let mut fitted = Fitted { w, history: vec![], checkpoints: vec![] };
     let mut stepper = Stepper::new(params.optimizer, network.n_params());
-    let (mut history, mut checkpoints) = (vec![], vec![]);
     let mut order = (0..train.len()).collect::<Vec<_>>();
     // Layers have taken streams 1 to L.
     let mut rng = ChaCha20Rng::seed_from_u64(params.seed);
-    let first = evaluate_aloud(ctx, network, &w, train);
-    history.push(history_row(0, first, network, &w, test));
+    let first = evaluate_aloud(ctx, network, &fitted.w, train);
+    fitted.history.push(history_row(0, first, network, &fitted.w, test));
     let epochs = params.samples_of_epochs(train.len());
+    let n_epochs = epochs.len();
     let progress = ctx.progress(epochs.iter().sum(), "train: samples");
+    let done = ctx.resume(FIT, |saved| go_on(saved, &mut fitted, &mut stepper)).unwrap_or(0);
     for (number, n) in (1..).zip(epochs) {
         order.shuffle(&mut rng);
-        let rows = &order[..n];
-        let found =
-            epoch(network, &mut w, &mut stepper, train, rows, params.batch_size, &mut |n| progress.add(n));
+        if number <= done {
+            progress.add(n);
+            continue;
+        }
+        let (rows, batch) = (&order[..n], params.batch_size);
+        let w = &mut fitted.w;
+        let found = epoch(network, w, &mut stepper, train, rows, batch, &mut |n| progress.add(n));
         if !found.loss.is_finite() || found.loss > DIVERGED * first.0 {
             return Err(diverged(params, number, found.loss));
         }
-        let row = history_row(number, (found.loss, Some(found.accuracy)), network, &w, test);
+        let row = history_row(number, (found.loss, Some(found.accuracy)), network, w, test);
         tracing::debug!("train: epoch {number}: loss {:.3e}, test loss {:.3e}", row[1], row[3]);
-        history.push(row);
+        fitted.history.push(row);
         if params.checkpoint_epochs.contains(&number) {
-            checkpoints.push((number, w.clone()));
+            fitted.checkpoints.push((number, fitted.w.clone()));
         }
+        let far = format_args!("epoch {number} of {n_epochs}");
+        ctx.may_stop(FIT, far, || state(number, &fitted, &stepper))?;
     }
-    Ok(Fitted { w, history, checkpoints })
+    ctx.ended(FIT, state(n_epochs, &fitted, &stepper));
+    Ok(fitted)
+}
+
+/// All that the next epoch depends on, but the order of the samples, which follows from the seed.
+fn state<R: Real>(epochs: usize, fitted: &Fitted<R>, stepper: &Stepper<R>) -> Checkpoint {
+    let (first, second, steps) = stepper.state();
+    let far = Far { epochs, steps, kept: fitted.checkpoints.iter().map(|c| c.0).collect() };
+    // f64 has every f32.
+    let wide = |values: &Array1<R>| values.iter().map(|&v| R::wide(v)).collect::<Vec<_>>();
+    Checkpoint::new(&far)
+        .with("w", wide(&fitted.w))
+        .with("first", wide(first))
+        .with("second", wide(second))
+        .with("history", fitted.history.iter().flatten().copied())
+        .with("checkpoints", fitted.checkpoints.iter().flat_map(|c| wide(&c.1)))
+}
+
+/// Takes up what [`state`] saved; gives the epochs that are done.
+fn go_on<R: Real>(saved: &Checkpoint, fitted: &mut Fitted<R>, stepper: &mut Stepper<R>) -> Option<usize> {
+    let far: Far = saved.facts()?;
+    let (p, moments) = (fitted.w.len(), stepper.state().1.len());
+    let narrow = |values: &[f64]| values.iter().map(|&v| R::narrow(v)).collect::<Array1<R>>();
+    let (w, first) = (saved.array("w", p)?, saved.array("first", p)?);
+    let second = saved.array("second", moments)?;
+    let history = saved.array("history", (far.epochs + 1) * HISTORY_COLUMNS.len())?;
+    let checkpoints = saved.array("checkpoints", far.kept.len() * p)?;
+    stepper.go_on(narrow(first), narrow(second), far.steps);
+    let history = history.as_chunks().0.to_vec();
+    let checkpoints = far.kept.into_iter().zip(checkpoints.chunks(p).map(narrow)).collect();
+    *fitted = Fitted { w: narrow(w), history, checkpoints };
+    Some(far.epochs)
 }
 
 fn history_row<R: Real>(

@@ -265,6 +265,56 @@ impl MonteCarloRun {
         }
     }
 
+    /// All sums over the draws so far, flat, by name: what [`Self::go_on`] takes.
+    pub fn state(&self) -> [(&'static str, &[f64]); 12] {
+        [
+            ("change.sum", &self.change.sum),
+            ("change.sum_of_squares", &self.change.sum_of_squares),
+            ("change.open", self.change.open.as_slice().expect("C order")),
+            ("deviation.sum", &self.deviation.sum),
+            ("deviation.sum_of_squares", &self.deviation.sum_of_squares),
+            ("deviation.open", self.deviation.open.as_slice().expect("C order")),
+            ("sample_loss", &self.sample_loss),
+            ("origin", &self.origin),
+            ("sample_squares", &self.sample_squares),
+            ("loss_variance", &self.loss_variance),
+            ("mean_loss", &self.mean_loss),
+            ("pilot_variance", &self.pilot_variance),
+        ]
+    }
+
+    /// Goes on after `draws` draws whose sums are given by name and length, as [`Self::state`] has them; `None`, and nothing is
+    /// changed, where one is not there.
+    #[must_use]
+    pub fn go_on<'a>(
+        &mut self,
+        draws: usize,
+        given: impl Fn(&'static str, usize) -> Option<&'a [f64]>,
+    ) -> Option<()> {
+        let lengths = self.state().map(|(name, values)| match name {
+            "loss_variance" | "mean_loss" => (name, draws),
+            "pilot_variance" => (name, draws * self.pilot_sizes.len()),
+            _ => (name, values.len()),
+        });
+        let found = lengths.into_iter().map(|(name, len)| given(name, len)).collect::<Option<Vec<_>>>()?;
+        let into = |open: &mut Array2<f64>, values: &[f64]| {
+            open.iter_mut().zip(values).for_each(|(to, from)| *to = *from);
+        };
+        self.change.sum = found[0].to_vec();
+        self.change.sum_of_squares = found[1].to_vec();
+        into(&mut self.change.open, found[2]);
+        self.deviation.sum = found[3].to_vec();
+        self.deviation.sum_of_squares = found[4].to_vec();
+        into(&mut self.deviation.open, found[5]);
+        self.sample_loss = found[6].to_vec();
+        self.origin = found[7].to_vec();
+        self.sample_squares = found[8].to_vec();
+        self.loss_variance = found[9].to_vec();
+        self.mean_loss = found[10].to_vec();
+        self.pilot_variance = found[11].to_vec();
+        Some(())
+    }
+
     /// `S²(θ_t)` of the draws so far, (T,), loss².
     pub fn loss_variance(&self) -> &[f64] {
         &self.loss_variance

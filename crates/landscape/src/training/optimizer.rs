@@ -55,6 +55,20 @@ impl<R: Real> Stepper<R> {
         Self { optimizer, first: Array1::zeros(n_params), second: Array1::zeros(second), steps: 0 }
     }
 
+    /// What the next step depends on: first and second moments, and the number of steps.
+    pub fn state(&self) -> (&Array1<R>, &Array1<R>, i32) {
+        (&self.first, &self.second, self.steps)
+    }
+
+    /// The same after `steps` steps that left these moments.
+    ///
+    /// # Panics
+    /// If they are of another number of parameters, or of another optimizer.
+    pub fn go_on(&mut self, first: Array1<R>, second: Array1<R>, steps: i32) {
+        assert_eq!((first.len(), second.len()), (self.first.len(), self.second.len()), "moments");
+        (self.first, self.second, self.steps) = (first, second, steps);
+    }
+
     /// One step of the parameters `w` (p,) with `scale · gradient` (p,).
     pub fn step(&mut self, w: &mut Array1<R>, gradient: &Array1<R>, scale: f64) {
         self.steps += 1;
@@ -117,6 +131,28 @@ mod tests {
         // g = 2 then −1: m̂ = (0.9·0.2 − 0.1)/(1 − 0.81), v̂ = (0.99·0.04 + 0.01)/(1 − 0.9801)
         let expected = 0.9 - 0.1 * (0.08 / 0.19) / (0.0496_f64 / 0.0199).sqrt();
         assert!((w[0] - expected).abs() <= 1e-8, "{w} {expected}");
+    }
+
+    #[test]
+    fn a_stepper_goes_on_from_its_state() {
+        for optimizer in [
+            Optimizer::Adam { learning_rate: 0.1, beta1: 0.9, beta2: 0.99, epsilon: 1e-8 },
+            Optimizer::Sgd { learning_rate: 0.1, momentum: 0.9 },
+        ] {
+            let gradient = |i: i32| array![f64::from(i).sin(), 0.3 * f64::from(i)];
+            let steps = |stepper: &mut Stepper<f64>, w: &mut Array1<f64>, range: std::ops::Range<i32>| {
+                range.for_each(|i| stepper.step(w, &gradient(i), 0.7));
+            };
+            let (mut whole, mut w) = (Stepper::new(optimizer, 2), array![1.0, 2.0]);
+            steps(&mut whole, &mut w, 0..7);
+            let (mut first, mut v) = (Stepper::new(optimizer, 2), array![1.0, 2.0]);
+            steps(&mut first, &mut v, 0..3);
+            let mut second = Stepper::new(optimizer, 2);
+            let (m, s, n) = first.state();
+            second.go_on(m.clone(), s.clone(), n);
+            steps(&mut second, &mut v, 3..7);
+            assert_eq!(v, w);
+        }
     }
 
     #[test]

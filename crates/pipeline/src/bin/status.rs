@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use pipeline::config::Pipeline;
 use pipeline::log;
-use pipeline::shell::command::Places;
+use pipeline::shell::command::{CacheArguments, Places};
 use pipeline::shell::cost::duration;
 use pipeline::verify;
 use records::Report;
@@ -24,6 +24,8 @@ use store::manifest::Manifest;
 struct Arguments {
     #[command(flatten)]
     places: Places,
+    #[command(flatten)]
+    cache: CacheArguments,
     /// Only these experiments, with their members; none: all
     #[arg(value_name = "EXPERIMENT")]
     experiments: Vec<String>,
@@ -35,9 +37,12 @@ struct Line {
     #[serde(default)]
     because: Vec<String>,
     reads: Vec<String>,
-    /// what else there is to say of fresh results
+    /// what else there is to say: of fresh results what made them, of others that the cache has them
     #[serde(default)]
     note: Option<String>,
+    /// what the cache said, if it was asked: `hit`, `miss` or `unknown`
+    #[serde(default)]
+    cache: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -50,6 +55,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<()> {
     let places = &arguments.places;
+    let mut cache = arguments.cache.open()?.map(|_| &arguments.cache);
     let pipeline = Pipeline::read(&places.pipeline)?;
     pipeline.check_sections(&stages::names())?;
     let own = std::env::current_exe().context("the program's own file")?;
@@ -67,15 +73,21 @@ fn run(arguments: &Arguments) -> Result<()> {
     for (experiment, stages) in subjects {
         let mut states = BTreeMap::new();
         for stage in stages {
-            let line = ask(&binaries.join(stage), places, &experiment)?;
+            let line = ask(&binaries.join(stage), (places, cache), &experiment)?;
+            if line.cache.as_deref() == Some("unknown") {
+                // Once, and not again after the same wait.
+                tracing::warn!("the cache does not answer, or is damaged: it is not asked further");
+                cache = None;
+            }
             let words = words(&line, &states);
             let stage_verified =
                 verified.as_ref().map(|all| all.stages.get(&format!("{experiment}/{stage}")));
             let manifest = || Manifest::find(&places.artifacts.join(&experiment), stage).ok().flatten();
             let when =
                 stage_verified.map(|stage| when_verified(stage, manifest().and_then(|m| m.sha256), now()));
-            let notes = line.note.into_iter().chain(when).collect::<Vec<_>>().join("; ");
-            let cell = coloured(&cell(&words, (!notes.is_empty()).then_some(&notes)), colours);
+            let notes = line.note.clone().into_iter().chain(when).collect::<Vec<_>>().join("; ");
+            let line = Line { note: (!notes.is_empty()).then_some(notes), ..line };
+            let cell = coloured(&cell(&words, &line), colours);
             log::print_text(&format!("{experiment:<width$}  {stage:<10}  {cell}"));
             states.insert(stage.to_owned(), words);
         }
@@ -129,9 +141,15 @@ fn subjects(pipeline: &Pipeline) -> Result<Vec<(String, Vec<&'static str>)>> {
 }
 
 /// What the binary of a stage says of its results.
-fn ask(binary: &Path, arguments: &Places, experiment: &str) -> Result<Line> {
+fn ask(binary: &Path, (places, cache): (&Places, Option<&CacheArguments>), experiment: &str) -> Result<Line> {
     let mut command = Command::new(binary);
-    command.arg("--pipeline").arg(&arguments.pipeline).arg("--artifacts").arg(&arguments.artifacts);
+    command.arg("--pipeline").arg(&places.pipeline).arg("--artifacts").arg(&places.artifacts);
+    // By the environment, since an address may contain a password, which command lines show to everybody.
+    command.env_remove("CACHE").env_remove("CACHE_MODE");
+    if let Some((address, cache)) = cache.and_then(|cache| Some((cache.cache.as_ref()?, cache))) {
+        let mode = cache.cache_mode.to_possible_value().expect("all are named");
+        command.env("CACHE", address).env("CACHE_MODE", mode.get_name());
+    }
     command.args(["--experiment", experiment, "--check", "--json", "--quiet"]);
     let output = command.output().with_context(|| format!("cannot start {}", binary.display()))?;
     let error = || format!("{}: {}", binary.display(), String::from_utf8_lossy(&output.stderr).trim());
@@ -154,9 +172,10 @@ fn words(line: &Line, before: &BTreeMap<String, String>) -> String {
     if because.is_empty() { state.to_owned() } else { format!("{state}: {}", because.join("; ")) }
 }
 
-/// What stands in the table: the state, and the note of a fresh one.
-fn cell(words: &str, note: Option<&str>) -> String {
-    note.filter(|_| words == "fresh").map_or(words.to_owned(), |note| format!("{words} ({note})"))
+/// What stands in the table: the state, and the note, unless a stage before it gives it another state.
+fn cell(words: &str, line: &Line) -> String {
+    let is_own = !words.contains("follows ") && words.starts_with(&line.state);
+    line.note.as_ref().filter(|_| is_own).map_or(words.to_owned(), |note| format!("{words} ({note})"))
 }
 
 fn coloured(words: &str, colours: bool) -> String {
@@ -180,6 +199,7 @@ mod tests {
             because: because.iter().map(|b| (*b).to_owned()).collect(),
             reads: vec!["train".into()],
             note: None,
+            cache: None,
         };
         let fresh = BTreeMap::from([("train".to_owned(), "fresh".to_owned())]);
         let stale = BTreeMap::from([("train".to_owned(), "stale: epochs 3 -> 4".to_owned())]);
@@ -191,8 +211,12 @@ mod tests {
             "missing: train has not finished"
         );
         assert_eq!(words(&line("running", &[]), &stale), "running");
-        assert_eq!(cell("fresh", Some("made with Zen")), "fresh (made with Zen)");
-        assert_eq!(cell("stale: follows train", Some("made with Zen")), "stale: follows train");
+        let with = |state: &str, note: &str| Line { note: Some(note.into()), ..line(state, &[]) };
+        assert_eq!(cell("fresh", &with("fresh", "made with Zen")), "fresh (made with Zen)");
+        assert_eq!(cell("stale: follows train", &with("fresh", "made with Zen")), "stale: follows train");
+        assert_eq!(cell("missing", &with("missing", "in the cache")), "missing (in the cache)");
+        // With other results of train it has another identity.
+        assert_eq!(cell("stale: follows train", &with("stale", "in the cache")), "stale: follows train");
     }
 
     #[test]

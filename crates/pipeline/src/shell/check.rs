@@ -11,17 +11,31 @@ use store::manifest::Manifest;
 use crate::log::print_json;
 use crate::shell::command::Arguments;
 use crate::shell::lock;
+use crate::shell::shared::{Expected, Shared};
 use crate::shell::stage::Stage;
 use crate::shell::state::State;
 use crate::shell::subject::{Begins, Subject};
 
+/// What there is, without running.
+pub(crate) struct Found {
+    pub(crate) state: State,
+    /// whether the cache has what a run would make; `None` where there is no cache, or nothing to ask it for
+    pub(crate) cache: Option<Expected>,
+}
+
+impl Found {
+    fn without_cache(state: State) -> Self {
+        Self { state, cache: None }
+    }
+}
+
 /// The state, without running: another process may hold the lock, and stages before this one may be missing.
-pub(crate) fn state_of<S: Stage>(arguments: &Arguments, begins: &Begins, params: S::Params) -> Result<State> {
+pub(crate) fn find<S: Stage>(arguments: &Arguments, begins: &Begins, params: S::Params) -> Result<Found> {
     let members = &begins.members;
     let dir = arguments.artifacts.join(arguments.experiment());
     let lock = File::open(lock::path(&dir, S::Params::STAGE));
     if lock.is_ok_and(|f| matches!(f.try_lock(), Err(std::fs::TryLockError::WouldBlock))) {
-        return Ok(State::Running);
+        return Ok(Found::without_cache(State::Running));
     }
     let unfinished = |stage: &&&str| Manifest::find(&dir, stage).ok().flatten().is_none();
     let waits =
@@ -34,25 +48,34 @@ pub(crate) fn state_of<S: Stage>(arguments: &Arguments, begins: &Begins, params:
     let of_members = (n > 0).then(|| format!("{n} of {} members have not finished", members.len()));
     let waits = waits.chain(of_members).collect::<Vec<_>>();
     let made = Manifest::find(&dir, S::Params::STAGE).ok().flatten().is_some();
-    Ok(match (waits.is_empty(), made) {
-        (true, _) => Subject::<S>::open(arguments, begins, params)?.state(),
-        (false, true) => State::Stale(waits),
-        (false, false) => State::Missing(waits),
-    })
+    // Its identity is not known before that of what it reads.
+    if !waits.is_empty() {
+        let state = if made { State::Stale(waits) } else { State::Missing(waits) };
+        return Ok(Found::without_cache(state));
+    }
+    let subject = Subject::<S>::open(arguments, begins, params)?;
+    let state = subject.state();
+    let mut shared = Shared::new(arguments.cache.open()?);
+    let cache = if state == State::Fresh { None } else { shared.expects(&subject) };
+    Ok(Found { state, cache })
 }
 
 /// Says the state; exit code 0 if the results are up to date, else 1.
 pub(crate) fn check<S: Stage>(arguments: &Arguments, begins: &Begins, params: S::Params) -> Result<ExitCode> {
-    let state = state_of::<S>(arguments, begins, params)?;
+    let Found { state, cache } = find::<S>(arguments, begins, params)?;
     let (name, experiment) = (S::Params::STAGE, arguments.experiment());
     let dir = arguments.artifacts.join(experiment);
     let made = Manifest::find(&dir, name).ok().flatten().filter(|_| state == State::Fresh);
-    let note = made.and_then(|m| other_kernel(m.run.blas.as_deref(), S::numeric_library().as_deref()));
+    let note = match cache {
+        Some(Expected::Hit) => Some("in the cache".to_owned()),
+        _ => made.and_then(|m| other_kernel(m.run.blas.as_deref(), S::numeric_library().as_deref())),
+    };
     if arguments.json {
         let mut line = json!({"stage": name, "experiment": experiment, "reads": S::row().reads(begins.kind)});
         let Value::Object(state) = serde_json::to_value(&state)? else { unreachable!("a tagged enum") };
         line.as_object_mut().expect("an object").extend(state);
         line["note"] = json!(note);
+        line["cache"] = json!(cache);
         print_json(&line);
     } else {
         let note = note.map_or(String::new(), |note| format!(" ({note})"));
@@ -62,7 +85,7 @@ pub(crate) fn check<S: Stage>(arguments: &Arguments, begins: &Begins, params: S:
 }
 
 /// What to say of results that another BLAS kernel made: rounding differs, but they need not be made again.
-fn other_kernel(made: Option<&str>, here: Option<&str>) -> Option<String> {
+pub(crate) fn other_kernel(made: Option<&str>, here: Option<&str>) -> Option<String> {
     let (made, here) = (made?, here?);
     (made != here).then(|| format!("made with {made}, here {here}"))
 }

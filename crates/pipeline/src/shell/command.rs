@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use clap::{ArgAction, CommandFactory, Parser};
+use cache::{Cache, Mode};
+use clap::{ArgAction, Args, CommandFactory, Parser, ValueEnum};
 
-use crate::failure::EXIT_CODES;
+use crate::failure::{EXIT_CODES, Failure};
 use crate::log;
 use crate::shell::stage::Stage;
 use records::Section;
@@ -22,6 +23,46 @@ pub struct Places {
     pub artifacts: PathBuf,
 }
 
+/// The cache that machines share.
+#[derive(Args, Clone)]
+pub struct CacheArguments {
+    /// Where machines share finished stages, which are taken from there instead of computed: file:///PATH, http://HOST/PATH or https://HOST/PATH
+    #[arg(long, env = "CACHE", value_name = "ADDRESS", hide_env_values = true)]
+    pub cache: Option<String>,
+    /// What the cache is for: read, write, or read-write
+    #[arg(long, env = "CACHE_MODE", value_name = "MODE", default_value = "read-write")]
+    pub cache_mode: CacheMode,
+}
+
+/// What the cache is for.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum CacheMode {
+    /// results are taken from it, and put there
+    ReadWrite,
+    /// results are taken from it; it is not written
+    Read,
+    /// results are put there; none is taken
+    Write,
+}
+
+impl CacheArguments {
+    /// The cache, if one is given.
+    pub fn open(&self) -> Result<Option<Cache>> {
+        let mode = match self.cache_mode {
+            CacheMode::ReadWrite => Mode::ReadAndWrite,
+            CacheMode::Read => Mode::Read,
+            CacheMode::Write => Mode::Write,
+        };
+        let Some(address) = self.cache.as_deref().filter(|address| !address.is_empty()) else {
+            return Ok(None);
+        };
+        Cache::at(address, mode).map(Some).map_err(|error| match &error {
+            cache::Error::Address { hint, .. } => Failure::config(error.to_string(), hint).into(),
+            _ => error.into(),
+        })
+    }
+}
+
 /// What was typed.
 #[derive(Parser)]
 #[allow(clippy::struct_excessive_bools)] // each is a flag
@@ -35,6 +76,12 @@ pub struct Arguments {
     /// Folder of all results; this stage writes into DIR/NAME/STAGE/
     #[arg(long, value_name = "DIR", default_value = "artifacts")]
     pub artifacts: PathBuf,
+    /// Where finished stages are shared
+    #[command(flatten)]
+    pub cache: CacheArguments,
+    /// Stop after so many seconds where the work can go on: the same command then does
+    #[arg(long, env = "STOP_AFTER", value_name = "SECONDS")]
+    pub stop_after: Option<u64>,
     /// Run nothing: say whether the results are up to date and if not, why; exit with 0 if they are, with 1 if not
     #[arg(long)]
     pub check: bool,

@@ -9,9 +9,10 @@ use serde_json::json;
 
 use crate::config::Pipeline;
 use crate::log::{print_json, print_text};
-use crate::shell::check::state_of;
+use crate::shell::check::{Found, find};
 use crate::shell::command::Arguments;
 use crate::shell::cost::{PlanContext, duration};
+use crate::shell::shared::Expected;
 use crate::shell::stage::Stage;
 use crate::shell::state::State;
 use crate::shell::subject::Begins;
@@ -33,7 +34,7 @@ pub(crate) fn dry_run<S: Stage>(
     };
     S::numeric_library();
     let cost = S::cost(&params, &context)?;
-    let state = state_of::<S>(arguments, begins, params)?;
+    let Found { state, cache } = find::<S>(arguments, begins, params)?;
     let would_run = !matches!(state, State::Fresh | State::Running);
     let threads = rayon::current_num_threads();
     let writes = experiment_dir.join(name);
@@ -43,6 +44,7 @@ pub(crate) fn dry_run<S: Stage>(
             "experiment": experiment,
             "would_run": would_run,
             "state": state.words(),
+            "cache": cache,
             "reads": S::row().reads(begins.kind),
             "writes": writes,
             "threads": threads,
@@ -53,7 +55,12 @@ pub(crate) fn dry_run<S: Stage>(
         }));
         return Ok(ExitCode::SUCCESS);
     }
-    let verdict = if would_run { "would run" } else { "would not run" };
+    let verdict = match (would_run, cache) {
+        (false, _) => "would not run",
+        (true, Some(Expected::Hit)) => "would be taken from the cache",
+        (true, Some(Expected::Miss)) => "would run, since it is not in the cache",
+        (true, Some(Expected::Unknown) | None) => "would run",
+    };
     let mut text = format!("{name}: {experiment}: {verdict} ({})\n", state.words());
     let reads = S::row().reads(begins.kind);
     let reads = if reads.is_empty() { "no other stage".to_owned() } else { reads.join(", ") };

@@ -16,6 +16,7 @@ use crate::shell::check::check;
 use crate::shell::command::{self, Arguments};
 use crate::shell::dry_run::dry_run;
 use crate::shell::make::{make, up_to_date};
+use crate::shell::shared::Shared;
 use crate::shell::stage::Stage;
 use crate::shell::state::State;
 use crate::shell::subject::{Begins, Subject};
@@ -59,6 +60,7 @@ fn run<S: Stage>(arguments: &Arguments) -> Result<ExitCode> {
     let params: S::Params = pipeline.section(arguments.experiment())?;
     let begins = Begins::of::<S>(&pipeline, arguments.experiment())?;
     check_whole(&pipeline, arguments, &begins.members)?;
+    let cache = arguments.cache.open()?;
     if S::row().reads_of(begins.kind).is_none() {
         return Ok(nothing_to_do::<S>(arguments));
     }
@@ -72,7 +74,7 @@ fn run<S: Stage>(arguments: &Arguments) -> Result<ExitCode> {
     if subject.state() == State::Fresh {
         return up_to_date(arguments, &subject);
     }
-    make(arguments, subject)
+    make(arguments, subject, Shared::new(cache))
 }
 
 /// Says that the losses are given, so that this stage has nothing to do.

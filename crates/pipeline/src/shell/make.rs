@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::time::{Instant, SystemTime};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use records::Section;
@@ -13,8 +13,11 @@ use store::artifact::{Outputs, remove_dir};
 use store::manifest::{FORMAT, Manifest, Run};
 
 use crate::log::print_json;
+use crate::shell::check::other_kernel;
 use crate::shell::command::Arguments;
+use crate::shell::going_on::{Checkpoints, Stop};
 use crate::shell::lock::lock;
+use crate::shell::shared::Shared;
 use crate::shell::stage::{Stage, StageContext};
 use crate::shell::subject::Subject;
 
@@ -37,7 +40,11 @@ pub(crate) fn up_to_date<S: Stage>(arguments: &Arguments, subject: &Subject<S>) 
 }
 
 /// Runs the stage.
-pub(crate) fn make<S: Stage>(arguments: &Arguments, subject: Subject<S>) -> Result<ExitCode> {
+pub(crate) fn make<S: Stage>(
+    arguments: &Arguments,
+    subject: Subject<S>,
+    mut shared: Shared,
+) -> Result<ExitCode> {
     let begun = Instant::now();
     let name = S::Params::STAGE;
     let experiment_dir = subject.experiment_dir();
@@ -45,7 +52,15 @@ pub(crate) fn make<S: Stage>(arguments: &Arguments, subject: Subject<S>) -> Resu
         .with_context(|| format!("cannot create {}", experiment_dir.display()))?;
     let _lock = lock(&experiment_dir, name)?;
     let staging = experiment_dir.join(format!(".{name}.partial"));
-    clean_up_on_signal(staging.clone())?;
+    let stop = Stop::new(arguments.stop_after.map(Duration::from_secs));
+    end_on_signal(staging.clone(), Arc::clone(&stop))?;
+    let kept = experiment_dir.join(format!(".{name}.checkpoint"));
+    let checkpoints = Checkpoints::new(kept, subject.fingerprint.clone(), stop);
+    if let Some((outputs, manifest)) = shared.take(&subject, &staging)? {
+        checkpoints.remove()?;
+        return taken(arguments, &subject, (outputs, manifest), begun);
+    }
+    let identity = subject.identity();
     let Subject {
         experiment,
         artifacts,
@@ -67,6 +82,7 @@ pub(crate) fn make<S: Stage>(arguments: &Arguments, subject: Subject<S>) -> Resu
         members,
         outputs,
         warnings: Mutex::default(),
+        checkpoints,
     };
     let blas = S::numeric_library();
     let summary = S::run(&params, &mut ctx)
@@ -94,19 +110,46 @@ pub(crate) fn make<S: Stage>(arguments: &Arguments, subject: Subject<S>) -> Resu
     };
     let dir = experiment_dir.join(name);
     ctx.outputs.finish(manifest.clone(), &dir)?;
+    ctx.checkpoints.remove()?;
+    let seconds = begun.elapsed().as_secs_f64();
+    shared.put::<S>(&identity, &manifest, &dir);
     if arguments.json {
-        print_json(&done(&manifest, &dir));
+        print_json(&done("done", &manifest, &dir));
     }
-    tracing::info!("{name}: {experiment}: {summary}, {:.1} s", begun.elapsed().as_secs_f64());
+    tracing::info!("{name}: {experiment}: {summary}, {seconds:.1} s");
     Ok(ExitCode::SUCCESS)
 }
 
-/// The line for programs of a stage that ran.
-fn done(manifest: &Manifest, results: &Path) -> Value {
+/// Puts results from the cache in their place. What the run that made them had to say is said here too.
+fn taken<S: Stage>(
+    arguments: &Arguments,
+    subject: &Subject<S>,
+    (outputs, manifest): (Outputs, Manifest),
+    begun: Instant,
+) -> Result<ExitCode> {
+    let (name, experiment) = (S::Params::STAGE, &subject.experiment);
+    let dir = subject.experiment_dir().join(name);
+    outputs.finish(&manifest, &dir)?;
+    S::after_cache(&subject.artifacts)?;
+    for warning in &manifest.warnings {
+        tracing::warn!("{warning}");
+    }
+    if arguments.json {
+        print_json(&done("from the cache", &manifest, &dir));
+    }
+    let kernel = other_kernel(manifest.run.blas.as_deref(), S::numeric_library().as_deref());
+    let kernel = kernel.map_or(String::new(), |kernel| format!(" ({kernel})"));
+    let (summary, seconds) = (&manifest.run.summary, begun.elapsed().as_secs_f64());
+    tracing::info!("{name}: {experiment}: from the cache{kernel}: {summary}, {seconds:.1} s");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The line for programs of a stage that ran, or whose results were taken.
+fn done(status: &str, manifest: &Manifest, results: &Path) -> Value {
     json!({
         "stage": manifest.stage,
         "experiment": manifest.experiment,
-        "status": "done",
+        "status": status,
         "summary": manifest.run.summary,
         "results": results,
         "seconds": manifest.run.wall_seconds,
@@ -117,25 +160,42 @@ fn done(manifest: &Manifest, results: &Path) -> Value {
     })
 }
 
-/// SIGINT and SIGTERM remove what is half-written and exit with 130 or 143.
-fn clean_up_on_signal(staging: PathBuf) -> Result<()> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
+/// So long a stage that is asked to stop may take to the next point where it can.
+const TO_THE_NEXT_STOP: Duration = Duration::from_secs(20);
+
+/// SIGTERM and SIGUSR1 ask the stage to stop where it can go on. SIGINT, a second signal, and a stage that cannot stop in time
+/// remove what is half-written and exit with 128 and the number of the signal.
+fn end_on_signal(staging: PathBuf, stop: Arc<Stop>) -> Result<()> {
+    use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
     let mut signals =
-        signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).context("cannot watch signals")?;
+        signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGUSR1]).context("cannot watch signals")?;
     std::thread::spawn(move || {
-        if let Some(signal) = signals.forever().next() {
-            // Files may still be written while they are removed: try again until the folder is gone.
-            for _ in 0..10 {
-                if remove_dir(&staging).is_ok() && !staging.exists() {
-                    break;
-                }
+        for signal in signals.forever() {
+            let staging = staging.clone();
+            if signal != SIGINT && stop.ask(signal) {
+                std::thread::spawn(move || {
+                    std::thread::sleep(TO_THE_NEXT_STOP);
+                    end(&staging, signal);
+                });
+            } else {
+                end(&staging, signal);
             }
-            tracing::error!("stopped by signal {signal}; earlier results are untouched");
-            // At once: an ordinary exit has OpenBLAS free its buffers below threads that still compute in them.
-            signal_hook::low_level::exit(128 + signal);
         }
     });
     Ok(())
+}
+
+/// Removes what is half-written, and exits.
+fn end(staging: &Path, signal: i32) {
+    // Files may still be written while they are removed: try again until the folder is gone.
+    for _ in 0..10 {
+        if remove_dir(staging).is_ok() && !staging.exists() {
+            break;
+        }
+    }
+    tracing::error!("stopped by signal {signal}; earlier results are untouched");
+    // At once: an ordinary exit has OpenBLAS free its buffers below threads that still compute in them.
+    signal_hook::low_level::exit(128 + signal);
 }
 
 /// `VmHWM` of this process, where the system tells it.

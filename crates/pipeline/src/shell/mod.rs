@@ -1,15 +1,17 @@
 //! The shell of a stage: command line, logs, signals, the question "is it up to date?", and exit codes.
 //!
-//! A stage binary is one call of [`main`] with a type that implements [`Stage`]. Lowest first: `cost` < `stage` <
-//! `command` < `state` < `subject` < `lock` < `check`, `dry_run`, `make` < `entry`.
+//! A stage binary is one call of [`main`] with a type that implements [`Stage`]. Lowest first: `cost`, `going_on` < `stage` <
+//! `command` < `state` < `subject` < `lock`, `shared` < `check` < `dry_run`, `make` < `entry`.
 
 mod check;
 pub mod command;
 pub mod cost;
 mod dry_run;
 mod entry;
+mod going_on;
 pub(crate) mod lock;
 mod make;
+mod shared;
 mod stage;
 mod state;
 mod subject;

@@ -1,5 +1,6 @@
 //! What a stage is, and what it can reach while it runs.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -7,10 +8,12 @@ use anyhow::Result;
 use records::stages::{self, Row};
 use records::{Member, Section};
 use store::artifact::{Inputs, Outputs};
+use store::checkpoint::Checkpoint;
 
 use crate::log::plain;
 use crate::progress::Progress;
 use crate::shell::cost::{Cost, PlanContext};
+use crate::shell::going_on::Checkpoints;
 
 /// One stage of the pipeline: what its binary is.
 pub trait Stage {
@@ -20,6 +23,9 @@ pub trait Stage {
     const ABOUT: &'static str;
     /// Hash of the sources of each part of its code, in JSON: `env!("CODE")`, from its build script.
     const CODE: &'static str;
+    /// Whether its results contain the name of the experiment. Those of the others serve every experiment with the same
+    /// parameters and inputs.
+    const NAMES_EXPERIMENT: bool = false;
 
     /// Its row in the list of stages: what it reads.
     fn row() -> &'static Row {
@@ -34,6 +40,11 @@ pub trait Stage {
     /// What a run would cost, for `--dry-run`; results of earlier stages need not be there.
     fn cost(_params: &Self::Params, _ctx: &PlanContext) -> Result<Cost> {
         Ok(Cost::default())
+    }
+
+    /// Brings up to date what lies outside of its folder, after its results came from a cache.
+    fn after_cache(_artifacts: &Path) -> Result<()> {
+        Ok(())
     }
 
     /// Reads, computes, writes; returns the one line with numbers that the user sees.
@@ -56,6 +67,8 @@ pub struct StageContext {
     pub outputs: Outputs,
     /// what may make the results wrong, or other than was asked for
     pub(crate) warnings: Mutex<Vec<String>>,
+    /// how far its loops came
+    pub(crate) checkpoints: Checkpoints,
 }
 
 impl StageContext {
@@ -80,6 +93,23 @@ impl StageContext {
     /// All of them, in their order.
     pub(crate) fn warnings(&self) -> Vec<String> {
         self.warnings.lock().expect("nothing panics while it is held").clone()
+    }
+
+    /// How far an earlier run, which was stopped, came with the loop `of`: what `read` makes of its checkpoint. From here on the
+    /// stage can stop.
+    pub fn resume<T>(&self, of: &str, read: impl FnOnce(&Checkpoint) -> Option<T>) -> Option<T> {
+        self.checkpoints.resume(of, read)
+    }
+
+    /// A point where the loop `of` may stop, `far` in words: with a checkpoint and an error, where the stage is asked to stop;
+    /// with a checkpoint alone, where the last is older than a minute.
+    pub fn may_stop(&self, of: &str, far: impl Display, state: impl FnOnce() -> Checkpoint) -> Result<()> {
+        self.checkpoints.may_stop(of, far, state)
+    }
+
+    /// The end of the loop `of`: what it found need not be found again where the stage stops later.
+    pub fn ended(&self, of: &str, state: Checkpoint) {
+        self.checkpoints.ended(of, state);
     }
 
     /// A loop over `total` items that the user knows as `label`.

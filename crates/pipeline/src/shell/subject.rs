@@ -114,6 +114,15 @@ impl<S: Stage> Subject<S> {
         self.artifacts.join(&self.experiment)
     }
 
+    /// The key of its results in a cache: the hash over all that decides them.
+    pub(crate) fn identity(&self) -> String {
+        if S::NAMES_EXPERIMENT {
+            hash::of_bytes(format!("{} {}", self.experiment, self.fingerprint).as_bytes())
+        } else {
+            self.fingerprint.clone()
+        }
+    }
+
     /// The results beside parameters, inputs and code as they are now.
     pub(crate) fn state(&self) -> State {
         let now = Now {

@@ -1,0 +1,171 @@
+//! Stages that are stopped and go on: the bytes are those of a run without a stop.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use pipeline_tests::{FINISHED, Place, Ran, ran, set, small, wait_until};
+use serde_yaml::Value;
+use store::hash;
+
+/// Runs a stage of `digits` until its first point where it may stop.
+fn stopped_at_once(place: &Place, stage: &str) -> Ran {
+    ran(place.command(stage, "digits").args(["--stop-after", "0"]).output())
+}
+
+/// Runs a stage from point to point until it ends; how often it stopped.
+#[track_caller]
+fn in_pieces(place: &Place, stage: &str) -> usize {
+    let kept = place.artifact(&format!(".{stage}.checkpoint"));
+    for stops in 0..500 {
+        let ran = stopped_at_once(place, stage);
+        let goes_on = ran.said.contains("goes on where an earlier run stopped");
+        assert_eq!(goes_on, stops > 0, "{}", ran.said);
+        if ran.code == 0 {
+            assert!(!kept.exists(), "it is removed at the end");
+            return stops;
+        }
+        assert_eq!(ran.code, 75, "{}", ran.said);
+        assert!(ran.said.contains("after 0 s, as --stop-after says, at "), "{}", ran.said);
+        assert!(ran.said.contains("hint: run the same command again: it goes on from there"), "{}", ran.said);
+        assert!(kept.is_dir() && !place.artifact(stage).exists());
+        assert!(!place.artifact(&format!(".{stage}.partial")).exists());
+    }
+    panic!("{stage} does not end");
+}
+
+/// Hash of every file of a stage but the manifest, by its name there.
+fn files(dir: &Path) -> BTreeMap<PathBuf, String> {
+    let mut open = vec![dir.to_owned()];
+    let mut found = BTreeMap::new();
+    while let Some(folder) = open.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+            match path.is_dir() {
+                true => open.push(path),
+                false if path.ends_with("manifest.json") => {}
+                false => {
+                    found.insert(path.strip_prefix(dir).unwrap().to_owned(), hash::of_path(&path).unwrap());
+                }
+            }
+        }
+    }
+    found
+}
+
+#[track_caller]
+fn are_same(first: &Place, second: &Place, stage: &str) {
+    let [first, second] = [first, second].map(|place| files(&place.artifact(stage)));
+    let differ = first.iter().filter(|(file, hash)| second.get(*file) != Some(*hash)).collect::<Vec<_>>();
+    assert!(differ.is_empty() && first.len() == second.len() && first.len() > 2, "{stage}: {differ:?}");
+}
+
+#[test]
+fn a_stage_in_pieces_has_the_bytes_of_one_run() {
+    let place = Place::new(small);
+    place.stages(&["fetch-data"]);
+    assert_eq!(in_pieces(&place, "train"), 15, "after each epoch");
+    are_same(&place, &FINISHED, "train");
+    place.stages(&["eigen"]);
+    // Five settings, three landscapes, and each row of the sweep.
+    assert!(in_pieces(&place, "montecarlo") > 10);
+    are_same(&place, &FINISHED, "montecarlo");
+    assert!(in_pieces(&place, "stream") > 0);
+    are_same(&place, &FINISHED, "stream");
+}
+
+/// The state of the other optimizer and the other precision, weights that are kept on the way, and draws in several rounds.
+#[test]
+fn other_optimizers_and_samplings_go_on_too() {
+    for sampling in ["sobol", "antithetic", "plain"] {
+        let [whole, pieces] = [(); 2].map(|()| {
+            Place::new(|p| {
+                small(p);
+                set(p, "train.epochs", 6);
+                set(p, "train.precision", "f32");
+                let optimizer = "{name: sgd, learning_rate: 0.05, momentum: 0.9}";
+                set(p, "train.optimizer", serde_yaml::from_str::<Value>(optimizer).unwrap());
+                set(p, "train.checkpoint_epochs", serde_yaml::from_str::<Value>("[2, 5]").unwrap());
+                set(p, "eigen.residual_tolerance", 1e-2);
+                set(p, "montecarlo.sweep", Value::Null);
+                set(p, "montecarlo.sampling", sampling);
+                set(p, "montecarlo.draws", 512);
+                // Never reached: 128 draws, then 256, then all.
+                set(p, "montecarlo.relative_error", 1e-9);
+            })
+        });
+        whole.stages(&["fetch-data", "train", "eigen", "montecarlo"]);
+        pieces.stages(&["fetch-data"]);
+        assert_eq!(in_pieces(&pieces, "train"), 6);
+        are_same(&pieces, &whole, "train");
+        pieces.stages(&["eigen"]);
+        // Three rounds of each setting, and a landscape each.
+        assert_eq!(in_pieces(&pieces, "montecarlo"), 3 * 5 + 3, "{sampling}");
+        are_same(&pieces, &whole, "montecarlo");
+    }
+}
+
+#[test]
+fn a_signal_stops_a_stage_where_it_can_go_on() {
+    let place = Place::new(|p| {
+        small(p);
+        set(p, "train.epochs", 100_000);
+    });
+    place.stages(&["fetch-data"]);
+    let epoch = |said: &str| {
+        let after = said.split("at epoch ").nth(1).unwrap_or_else(|| panic!("{said}"));
+        after.split(' ').next().unwrap().parse::<usize>().unwrap()
+    };
+    let mut before = 0;
+    for (signal, number) in [("USR1", 10), ("TERM", 15), ("USR1", 10)] {
+        let at_work = place.begin("train");
+        // From then on it can stop; the first time it is made, later it is there from before, and either way the signal waits
+        // for the end of an epoch or comes before there was one.
+        wait_until("train can stop", || place.artifact(".train.checkpoint").exists());
+        let ended = at_work.end_by(signal);
+        if before == 0 {
+            assert_eq!(ended.code, 75, "{}", ended.said);
+        }
+        if ended.code == 75 {
+            assert!(ended.said.contains(&format!("stopped by signal {number}, at epoch ")), "{}", ended.said);
+            assert!(epoch(&ended.said) > before, "{}", ended.said);
+            before = epoch(&ended.said);
+        } else {
+            assert_eq!(ended.code, 128 + number, "{}", ended.said);
+        }
+        assert!(!place.artifact(".train.partial").exists() && !place.artifact("train").exists());
+    }
+    let next = stopped_at_once(&place, "train");
+    assert_eq!((next.code, epoch(&next.said)), (75, before + 1), "{}", next.said);
+}
+
+#[test]
+fn a_foreign_or_damaged_checkpoint_is_ignored_with_a_warning() {
+    let seed = |p: &mut Value| {
+        small(p);
+        set(p, "train.seed", 77);
+    };
+    let place = Place::new(small);
+    place.stages(&["fetch-data"]);
+    let checkpoint = place.artifact(".train.checkpoint/fit.safetensors");
+    let stop = || assert_eq!(stopped_at_once(&place, "train").code, 75);
+
+    stop();
+    let mut bytes = std::fs::read(&checkpoint).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&checkpoint, bytes).unwrap();
+    let ran = place.stage("train");
+    assert_eq!(ran.code, 0, "{}", ran.said);
+    assert!(ran.said.contains("it is damaged (") && ran.said.contains("is ignored"), "{}", ran.said);
+    are_same(&place, &FINISHED, "train");
+
+    std::fs::remove_dir_all(place.artifact("train")).unwrap();
+    stop();
+    place.edit(seed);
+    let ran = place.stage("train");
+    assert_eq!(ran.code, 0, "{}", ran.said);
+    assert!(ran.said.contains("it is of other parameters, inputs or code; it is ignored"), "{}", ran.said);
+    assert!(!checkpoint.exists());
+    let other = Place::new(seed);
+    other.stages(&["fetch-data", "train"]);
+    are_same(&place, &other, "train");
+}
