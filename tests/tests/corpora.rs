@@ -39,7 +39,8 @@ fn no_changed_file_of_a_corpus_makes_its_reader_panic() {
         let mut random = Random(1);
         for (path, bytes) in &files {
             for _ in 0..each {
-                let changed = random.changed(bytes, &files[random.below(files.len())].1);
+                let other = random.below(files.len());
+                let changed = random.changed(bytes, &files[other].1);
                 if panics(target, &changed) {
                     let kept = std::env::temp_dir().join(format!("plateau-{name}-finding"));
                     std::fs::write(&kept, &changed).unwrap();

@@ -79,7 +79,8 @@ impl Plan {
             if theta.nrows() > round {
                 continue;
             }
-            let control = self.control.as_ref().map(|c| (c.at(self.in_units(&theta).view()), c.mean(self.sigma)));
+            let control =
+                self.control.as_ref().map(|c| (c.at(self.in_units(&theta).view()), c.mean(self.sigma)));
             let relative_error = relative_error(self.sampling, run.loss_variance(), control.as_ref());
             let enough = self.relative_error.is_some_and(|wanted| relative_error <= wanted);
             if enough || theta.nrows() == self.draws {

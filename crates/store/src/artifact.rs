@@ -278,9 +278,10 @@ impl Outputs {
     }
 
     /// Puts the manifest last and the folder in the place of `dir`.
-    pub fn finish(self, manifest: Manifest, dir: &Path) -> Result<()> {
+    pub fn finish(self, manifest: &Manifest, dir: &Path) -> Result<()> {
         let path = self.staging.join("manifest.json");
-        let mut text = serde_json::to_vec_pretty(&manifest.sealed()).map_err(json("manifest.json"))?;
+        let mut text =
+            serde_json::to_vec_pretty(&manifest.clone().sealed()).map_err(json("manifest.json"))?;
         text.push(b'\n');
         std::fs::write(&path, text).map_err(Error::system("write", &path))?;
         File::open(&path).and_then(|f| f.sync_all()).map_err(Error::system("write", &path))?;

@@ -107,9 +107,10 @@ pub(crate) fn make<S: Stage>(
         warnings: ctx.warnings(),
         run,
         sha256: None,
-    };
+    }
+    .sealed();
     let dir = experiment_dir.join(name);
-    ctx.outputs.finish(manifest.clone(), &dir)?;
+    ctx.outputs.finish(&manifest, &dir)?;
     ctx.checkpoints.remove()?;
     let seconds = begun.elapsed().as_secs_f64();
     shared.put::<S>(&identity, &manifest, &dir);

@@ -108,8 +108,8 @@ impl Found {
                 } else {
                     self.stages.push(folder);
                 }
-            } else if let Some((stage, is_lock)) = work_file(&name) {
-                if !is_lock && !is_running(dir, stage) {
+            } else if let Some((stage, stays)) = work_file(&name) {
+                if !stays && !is_running(dir, stage) {
                     self.stranger(&path, Some(format!("{experiment}/{stage}")), true);
                 }
             } else if !experiment.contains('/') && path.is_dir() && is_experiment(&path)? {
@@ -141,11 +141,13 @@ impl Found {
     }
 }
 
-/// The stage of `.<stage>.lock`, of `.<stage>.partial` or of `.<stage>.old`, and whether it is the first.
+/// The stage of `.<stage>.lock`, `.<stage>.checkpoint`, `.<stage>.partial` or `.<stage>.old`, and whether it belongs there where no
+/// stage is at work, as the first two do.
 fn work_file(name: &str) -> Option<(&'static str, bool)> {
     let (stage, ending) = name.strip_prefix('.')?.rsplit_once('.')?;
     let stage = stages::names().into_iter().find(|known| *known == stage)?;
-    matches!(ending, "lock" | "partial" | "old").then_some((stage, ending == "lock"))
+    let stays = matches!(ending, "lock" | "checkpoint");
+    (stays || matches!(ending, "partial" | "old")).then_some((stage, stays))
 }
 
 /// Whether a folder contains something of a stage, or of a member whose folder does.
