@@ -238,7 +238,7 @@ proptest! {
     fn a_section_lies_over_its_defaults_key_by_key(
         train in some_of(&["epochs", "batch_size", "seed"]),
         eigen in some_of(&["dim", "random_dim", "seed", "prefix_count"]),
-        montecarlo in some_of(&["seed", "step", "weights_mib"]),
+        montecarlo in some_of(&["seed", "weights_mib"]),
     ) {
         lies_over::<Train>(&train);
         lies_over::<Eigen>(&eigen);
