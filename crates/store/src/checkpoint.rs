@@ -149,7 +149,8 @@ mod tests {
         saved.write(&path, "id").unwrap();
         let found = Checkpoint::read(&path, "id").unwrap().unwrap();
         assert_eq!(found, saved);
-        assert_eq!(found.array("w", 4).unwrap().map(f64::to_bits), values.map(f64::to_bits));
+        let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(found.array("w", 4).unwrap()), bits(&values));
         assert_eq!(
             (found.array("w", 3), found.array("v", 4), found.array("none", 0)),
             (None, None, Some(&[][..]))
