@@ -41,8 +41,23 @@ pub fn theory(e: &Experiment, s: &Setting, compare: bool) -> Figure {
     for theory in &s.found.theories {
         figure = figure.saying(bound(theory)).with(facts(theory));
     }
+    figure = figure.with(gap(e, s));
     let criterion = compare && s.found.theories.iter().any(|t| t.name == "eigenvalue");
     if criterion { figure.saying(paper::CRITERION) } else { figure }
+}
+
+/// The gap between test and training loss, and what the posterior says of it.
+fn gap(e: &Experiment, s: &Setting) -> Vec<Fact> {
+    let Some(found) = s.found.gap else { return vec![] };
+    let model = e.trained.as_ref().map(|trained| &trained.model.facts);
+    let measured = model.and_then(|m| Some(m.test_loss? - m.train_loss));
+    let of =
+        |what: &str, value: f64| fact(format!("test loss less training loss, {what}"), value, &e.unit.loss);
+    let by_posterior = [
+        of("by the trace of the posterior", found.by_trace),
+        of("by the draws from the posterior", found.by_draws),
+    ];
+    measured.map(|gap| of("measured", gap)).into_iter().chain(by_posterior).collect()
 }
 
 /// Theory over Monte Carlo.
@@ -60,6 +75,7 @@ fn facts(theory: &Theory) -> [Fact; 4] {
 mod tests {
     use super::*;
     use crate::read::fixtures;
+    use records::bound::Gap;
 
     #[test]
     fn the_criterion_of_the_paper_is_recalled_where_it_was_computed() {
@@ -71,5 +87,12 @@ mod tests {
         }
         let known = with("quadratic", true).facts.iter().map(Fact::text).collect::<Vec<_>>();
         assert_eq!(known, ["59,999", "100 %", "2", "0.5"]);
+        let mut s = fixtures::with_theory("quadratic", 1.0);
+        s.found.gap = Some(Gap { by_draws: 0.5, by_trace: 0.25 });
+        let mut e = fixtures::experiment();
+        let model = &mut e.trained.as_mut().unwrap().model.facts;
+        (model.train_loss, model.test_loss) = (0.125, Some(1.125));
+        let known = theory(&e, &s, false).facts.iter().skip(4).map(Fact::text).collect::<Vec<_>>();
+        assert_eq!(known, ["1", "0.25", "0.5"]);
     }
 }
