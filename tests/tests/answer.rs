@@ -113,7 +113,8 @@ fn a_sorted_file_is_shuffled() {
     place.stages(&STAGES);
     let found = found(&place);
     let plan = &found["rounds"].as_array().unwrap().last().unwrap();
-    let [n, many] = ["samples", "many_samples"].map(|key| plan[key].as_u64().unwrap() as usize);
+    let [n, many] =
+        ["samples", "many_samples"].map(|key| usize::try_from(plan[key].as_u64().unwrap()).unwrap());
     assert!(n < 700 && many == 1000, "{plan}: the case is about some samples of all");
     let few = npy::read::<f64, Ix1>(&place.artifact("answer/few_draws_deviation.npy")).unwrap();
     let ratio = few.slice(s![..n - 1]).mean().unwrap() / few.mean().unwrap();

@@ -70,7 +70,7 @@ impl Random {
             match self.below(5) {
                 0 if at < bytes.len() => bytes[at] ^= 1 << self.below(8),
                 1 if at < bytes.len() => {
-                    bytes[at] = [0, 1, 0x7f, 0x80, 0xff, b'9', b'(', b'\n'][self.below(8)]
+                    bytes[at] = [0, 1, 0x7f, 0x80, 0xff, b'9', b'(', b'\n'][self.below(8)];
                 }
                 2 => bytes.truncate(at),
                 3 => drop(bytes.splice(at..at, bytes[at..end].to_vec())),

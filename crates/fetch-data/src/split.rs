@@ -30,6 +30,11 @@ impl Labels {
         }
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// C, targets of a sample; 1 for classes.
     pub fn n_targets(&self) -> usize {
         match self {
