@@ -34,7 +34,7 @@ pub fn commands(faults: &[Fault], places: &Where) -> Vec<String> {
 pub fn removal(faults: &[Fault]) -> Option<String> {
     let is_extra = |fault: &&Fault| matches!(fault.kind, FaultKind::Foreign | FaultKind::LeftOver);
     let paths = faults.iter().filter(is_extra).map(|fault| quoted(&fault.path)).collect::<Vec<_>>();
-    (!paths.is_empty()).then(|| format!("rm -r -- {}", paths.join(" ")))
+    (!paths.is_empty()).then(|| format!("rm -rf -- {}", paths.join(" ")))
 }
 
 /// What `make` has to be told.
@@ -93,7 +93,7 @@ mod tests {
         ];
         let lost = "rm -f artifacts/digits/eigen/manifest.json && make PIPELINE=my.yaml digits/eigen";
         assert_eq!(commands(&faults, &places), [lost, "make PIPELINE=my.yaml clean-old"]);
-        assert_eq!(removal(&faults).unwrap(), "rm -r -- 'artifacts/digits/eigen/my notes'");
+        assert_eq!(removal(&faults).unwrap(), "rm -rf -- 'artifacts/digits/eigen/my notes'");
         assert_eq!((commands(&faults[3..], &places), removal(&faults[..3])), (vec![], None));
     }
 
