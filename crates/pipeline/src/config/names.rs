@@ -4,11 +4,12 @@ use records::stages;
 use serde_yaml::Value;
 
 /// Targets of the Makefile that are no experiments.
-const TARGETS: [&str; 23] = [
+const TARGETS: [&str; 25] = [
     "all",
     "audit",
     "bench",
     "browser",
+    "cache-clean",
     "check",
     "clean",
     "deny",
@@ -26,6 +27,7 @@ const TARGETS: [&str; 23] = [
     "status",
     "test",
     "test-python",
+    "test-webdav",
     "verify",
     "FORCE",
 ];
