@@ -95,7 +95,8 @@ fn manifest(place: &Place, stage: &str) -> Value {
     let mut manifest: Value = serde_json::from_slice(&text).unwrap();
     // The time and the threads of a run, and the hash that is also over them.
     let fields = manifest.as_object_mut().unwrap();
-    (fields.remove("run"), fields.remove("sha256"));
+    fields.remove("run");
+    fields.remove("sha256");
     manifest
 }
 

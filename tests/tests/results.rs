@@ -53,7 +53,7 @@ fn draws_may_be_as_wide_as_the_posterior() {
     ];
     check_with_numpy(&place.path("artifacts/digits"), &parts);
     let page = std::fs::read_to_string(place.artifact("report/index.html")).unwrap();
-    assert!(page.contains("3 Hessian directions at the posterior's width"), "{page}");
+    assert!(page.contains("3 Hessian directions at the posterior&#39;s width"), "how wide its draws are");
     place.edit(|p| {
         set(p, "eigen.which", "smallest-algebraic");
         set(p, "eigen.max_products", 2000);

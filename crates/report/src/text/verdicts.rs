@@ -64,7 +64,7 @@ pub fn answers(e: &Experiment, answer: &Setting, row: &SufficientRow) -> Vec<Str
         } else {
             "only more samples make it surer"
         };
-        (half > WIDE).then(|| format!("The number is known to ± {} only: {how}.", percent(half)))
+        (half > WIDE).then(|| format!("The number is known to ± {:.0} % only: {how}.", 100.0 * half))
     });
     let sentences = [first, Some(enough(row, answer, e)), wide, Some(limits(e))];
     sentences.into_iter().flatten().collect()
@@ -251,7 +251,7 @@ mod tests {
                  Collect 8,900 more of the same kind, or accept that change."
             ]
         );
-        assert!(more[2].starts_with("The number is known to ± 99.99 % only:"), "{more:?}");
+        assert!(more[2].starts_with("The number is known to ± 100 % only:"), "{more:?}");
         assert!(more[3].ends_with("several sizes."), "{more:?}");
         e.step = 64;
         assert!(said(&e, &row(Status::Reached, Some(64), None))[1].contains("64 more samples move the loss"));
