@@ -226,7 +226,9 @@ mod tests {
         ] {
             for bytes in [bytes.clone(), packed(&bytes)] {
                 let message = read(&put(&dir, "x", &bytes), "x").unwrap_err().to_string();
-                assert!(message.contains(found), "{message}");
+                // Of what is packed, a length that nothing of its size could fill is refused first.
+                let beyond = bytes.starts_with(&[0x1f, 0x8b]) && message.contains("would unpack");
+                assert!(message.contains(found) || beyond, "{message}");
             }
         }
         let whole = packed(&idx(8, &[200], &(0..200).collect::<Vec<_>>()));

@@ -215,9 +215,11 @@ mod tests {
         for (at, c) in text.char_indices() {
             let other = if c == '7' { '8' } else { '7' };
             let changed = format!("{}{other}{}", &text[..at], &text[at + 1..]);
-            // Renamed, the entry `sha256` is absent, as in manifests of earlier versions: `verify` reports that.
-            let is_seen = Manifest::parse(&changed).map_or(true, |m| m.sha256.is_none());
-            assert!(is_seen, "{at}: {changed}");
+            // Renamed, the entry `sha256` is absent, as in manifests of earlier versions: `verify` reports that. An entry that is
+            // null says the same where it is absent.
+            let Ok(read) = Manifest::parse(&changed) else { continue };
+            let is_same = serde_json::to_string(&read).unwrap() == text;
+            assert!(read.sha256.is_none() || is_same, "{at}: {changed}");
         }
     }
 
