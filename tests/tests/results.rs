@@ -57,6 +57,7 @@ fn draws_may_be_as_wide_as_the_posterior() {
     place.edit(|p| {
         set(p, "eigen.which", "smallest-algebraic");
         set(p, "eigen.max_products", 2000);
+        set(p, "eigen.prefix_count", 0);
     });
     place.stages(&["eigen"]);
     let ran = place.stage("montecarlo");
