@@ -50,7 +50,7 @@ fn pages() -> [(&'static str, PathBuf); 4] {
 }
 
 fn screenshot(browser: &mut Browser, name: &str) {
-    browser.screenshot(&root().join("artifacts/screenshots").join(name));
+    browser.screenshot(&root().join("target/screenshots").join(name));
 }
 
 /// Opens every folded part.
