@@ -4,6 +4,7 @@ pub mod browser;
 pub mod fuzzed;
 pub mod web;
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use records::stages::ROWS;
 use serde_yaml::{Mapping, Value};
+use store::hash;
 
 /// Top of the repository.
 pub fn root() -> &'static Path {
@@ -239,6 +241,25 @@ pub fn ran(output: std::io::Result<Output>) -> Ran {
     let output = output.expect("the command starts");
     let said = [output.stdout, output.stderr].concat();
     Ran { code: output.status.code().unwrap_or(-1), said: String::from_utf8_lossy(&said).into_owned() }
+}
+
+/// Hash of every file below `dir` but the manifests, by its name there.
+pub fn files(dir: &Path) -> BTreeMap<PathBuf, String> {
+    let mut open = vec![dir.to_owned()];
+    let mut found = BTreeMap::new();
+    while let Some(folder) = open.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+            match path.is_dir() {
+                true => open.push(path),
+                false if path.ends_with("manifest.json") => {}
+                false => {
+                    let name = path.strip_prefix(dir).unwrap().to_owned();
+                    found.insert(name, hash::of_path(&path).unwrap());
+                }
+            }
+        }
+    }
+    found
 }
 
 /// Sets `section.key` (dots descend) of the experiment `digits`.

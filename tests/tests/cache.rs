@@ -1,13 +1,12 @@
 //! A cache that machines share: what comes from it has the bytes that are computed, and nothing that it does is an error.
 
-use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use pipeline_tests::web::{Manner, Web};
-use pipeline_tests::{FINISHED, Place, Ran, STAGES, binary, needed, ran, set, small, wait_until};
+use pipeline_tests::{FINISHED, Place, Ran, STAGES, binary, files, needed, ran, set, small, wait_until};
 use serde_json::Value;
 use store::hash;
 
@@ -69,25 +68,6 @@ fn run(place: &Place, cache: (&str, &str), stages: &[&str]) -> String {
 
 const BOTH: &str = "read-write";
 const FIRST: [&str; 2] = ["fetch-data", "train"];
-
-/// Hash of every file of an experiment but the manifests, by its name there.
-fn files(dir: &Path) -> BTreeMap<PathBuf, String> {
-    let mut open = vec![dir.to_owned()];
-    let mut found = BTreeMap::new();
-    while let Some(folder) = open.pop() {
-        for path in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
-            match path.is_dir() {
-                true => open.push(path),
-                false if path.ends_with("manifest.json") => {}
-                false => {
-                    let name = path.strip_prefix(dir).unwrap().to_owned();
-                    found.insert(name, hash::of_path(&path).unwrap());
-                }
-            }
-        }
-    }
-    found
-}
 
 /// The manifest of a stage without how its run went.
 fn manifest(place: &Place, stage: &str) -> Value {

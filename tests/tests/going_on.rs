@@ -1,11 +1,7 @@
 //! Stages that are stopped and go on: the bytes are those of a run without a stop.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-use pipeline_tests::{FINISHED, Place, Ran, ran, set, small, wait_until};
+use pipeline_tests::{FINISHED, Place, Ran, files, ran, set, small, wait_until};
 use serde_yaml::Value;
-use store::hash;
 
 /// Runs a stage of `digits` until its first point where it may stop.
 fn stopped_at_once(place: &Place, stage: &str) -> Ran {
@@ -31,24 +27,6 @@ fn in_pieces(place: &Place, stage: &str) -> usize {
         assert!(!place.artifact(&format!(".{stage}.partial")).exists());
     }
     panic!("{stage} does not end");
-}
-
-/// Hash of every file of a stage but the manifest, by its name there.
-fn files(dir: &Path) -> BTreeMap<PathBuf, String> {
-    let mut open = vec![dir.to_owned()];
-    let mut found = BTreeMap::new();
-    while let Some(folder) = open.pop() {
-        for path in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
-            match path.is_dir() {
-                true => open.push(path),
-                false if path.ends_with("manifest.json") => {}
-                false => {
-                    found.insert(path.strip_prefix(dir).unwrap().to_owned(), hash::of_path(&path).unwrap());
-                }
-            }
-        }
-    }
-    found
 }
 
 #[track_caller]

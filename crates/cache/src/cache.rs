@@ -106,7 +106,7 @@ impl Cache {
         std::fs::create_dir_all(below).map_err(Error::here("create", below))?;
         let mut file = File::create_new(path).map_err(Error::here("create", path))?;
         // One byte more than there should be says that there are too many.
-        let mut found = found.take(bytes + 1);
+        let mut found = found.take(bytes.saturating_add(1));
         let (mut hash, mut length, mut chunk) = (hash::Running::default(), 0, vec![0; CHUNK]);
         loop {
             let n = match found.read(&mut chunk) {

@@ -5,9 +5,10 @@ use records::name_of;
 
 use crate::export::summary::{SettingSummary, Summary};
 use crate::text::numbers::{decimals, grouped, short};
+use crate::text::own::tolerance;
 use crate::text::table::Table;
 use crate::text::unit::Unit;
-use crate::text::verdicts::{size, tolerance};
+use crate::text::verdicts::size;
 
 /// V, the exponent and K averaged over orders of every setting of `all`. `unit` is that of all of them.
 pub fn table(all: &[&Summary], unit: &Unit) -> Table {

@@ -9,8 +9,9 @@ use crate::read::experiment::Experiment;
 use crate::text::directions::describe;
 use crate::text::fact::{Fact, fact};
 use crate::text::numbers::percent;
+use crate::text::own::tolerance;
 use crate::text::unit::Unit;
-use crate::text::verdicts::{decay, tolerance};
+use crate::text::verdicts::decay;
 
 /// Measured curve, law and tolerances of the answer.
 pub fn sufficient(e: &Experiment, answer: &Setting) -> Figure {

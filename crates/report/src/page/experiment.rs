@@ -19,10 +19,10 @@ use crate::read::eigen::Basis;
 use crate::read::experiment::Experiment;
 use crate::text::directions;
 use crate::text::numbers::{self, grouped, share, short};
-use crate::text::own::Own;
+use crate::text::own::{Own, tolerance};
 use crate::text::table::Table;
 use crate::text::unit::{Unit, meaning};
-use crate::text::verdicts::{orders, tolerance};
+use crate::text::verdicts::orders;
 
 /// A section of the page.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -14,8 +14,9 @@ use crate::read::experiment::Experiment;
 use crate::read::montecarlo::Grid;
 use crate::text::directions::plane;
 use crate::text::numbers::{grouped, rounded, short};
+use crate::text::own::tolerance;
 use crate::text::unit::Unit;
-use crate::text::verdicts::{size, tolerance};
+use crate::text::verdicts::size;
 
 /// Data of a chart, with the name by which the page finds them; none of a surface.
 pub fn chart(f: &Figure) -> Option<(String, String)> {

@@ -59,7 +59,7 @@ impl Fact {
         };
         match (self.value, self.error, self.interval) {
             (Some(v), Some(error), _) if self.unit != "fraction" => with_error(v, error),
-            (Some(v), Some(error), _) => format!("{} ± {}", percent(v), percent(error)),
+            (Some(v), Some(error), _) => format!("{} %", with_error(100.0 * v, 100.0 * error)),
             (Some(v), None, Some([low, high])) => format!("{} [{}, {}]", one(v), one(low), one(high)),
             (Some(v), None, None) => one(v),
             (None, _, Some([low, high])) => format!("{} to {}", one(low), one(high)),
@@ -90,7 +90,7 @@ mod tests {
             (fact("a", 154.3, "nats²").with_error(9.135), "154.3 ± 9.1"),
             (fact("a", 0.25, "fraction").within(0.125, 0.5), "25 % [12.5 %, 50 %]"),
             (fact("a", 1050.0, "samples").within(900.0, 1300.0), "1,050 [900, 1,300]"),
-            (spread("a", Spread { mean: 0.9, deviation: Some(0.01) }, "fraction"), "90 % ± 1 %"),
+            (spread("a", Spread { mean: 0.9, deviation: Some(0.01) }, "fraction"), "90.0 ± 1.0 %"),
             (range, "0.1 to 0.2"),
             (fact("a", f64::NAN, "nats"), "none"),
         ];

@@ -7,9 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::read::experiment::Experiment;
 use crate::text::forecast::{of_target, reason, target_name};
-use crate::text::numbers::grouped;
+use crate::text::numbers::{grouped, percent, short};
 use crate::text::unit::Unit;
-use crate::text::verdicts::tolerance;
+
+/// A tolerance in the words it was given in.
+pub fn tolerance(row: &SufficientRow, unit: &Unit) -> String {
+    match row.relative {
+        Some(r) => format!("{} of the mean perturbed loss", percent(r)),
+        None => format!("{} {}", short(row.tolerance), unit.squared),
+    }
+}
 
 /// How many samples are enough for the tolerance, or the target, that an experiment names as its own.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]

@@ -17,14 +17,6 @@ use crate::text::unit::Unit;
 /// Share of the measured prefixes below which K of one order is said to rest on few: of a hundred prefixes, the last.
 const THIN_TAIL: f64 = 0.01;
 
-/// A tolerance in the words it was given in.
-pub fn tolerance(row: &SufficientRow, unit: &Unit) -> String {
-    match row.relative {
-        Some(r) => format!("{} of the mean perturbed loss", percent(r)),
-        None => format!("{} {}", short(row.tolerance), unit.squared),
-    }
-}
-
 /// K with its interval where it has one: `1,050 [900, 1,300]`.
 pub fn size(row: &SufficientRow) -> Option<String> {
     let interval = match (row.low, row.high) {
