@@ -199,7 +199,7 @@ $(TORCH_VENV)/ready:
 ## make test-webdav    the cache on a real WebDAV server, rclone
 test-webdav: $(BINARIES)
 	@command -v rclone >/dev/null || $(call apt_install,rclone) || $(call missing,rclone,apt-get install rclone)
-	@cargo test --release --locked --quiet -p pipeline-tests --test cache -- --ignored webdav
+	@cargo test --release --locked --quiet -p pipeline-tests -- --ignored webdav
 
 # Chromium, in which the tests open the pages.
 browser:

@@ -60,7 +60,7 @@ def test_what_is_missing_or_another_version_is_named(native: plateau.Experiment,
         plateau.load(tmp_path)
     with pytest.raises(KeyError, match="has no array 'deltas'"):
         native["montecarlo"]["deltas"]
-    with pytest.raises(KeyError, match="trian has not finished in .*; these have: answer, bound, eigen"):
+    with pytest.raises(KeyError, match=r"trian has not finished in .*; these have: answer, bound, eigen"):
         native["trian"]
     with pytest.raises(KeyError, match="it has: hessian-d4"):
         native.sufficient("random")

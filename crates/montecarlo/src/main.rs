@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use landscape::change::delta::{MonteCarlo, MonteCarloRun};
-use landscape::change::prefix::{geometric_sizes, prefix_sizes};
+use landscape::change::prefix::prefix_sizes;
 use landscape::change::surface::{Landscape, landscape};
 use landscape::passes::draws::Draws;
 use landscape::{Network, Real, Samples};
@@ -346,7 +346,7 @@ fn refuse_infinite(found: &MonteCarlo, setting: &Setting) -> Result<()> {
 /// One landscape.
 fn run_grid<R: Real>(ctx: &mut StageContext, subject: &Subject<R>, grid: &Grid) -> Result<()> {
     let basis = directions(ctx, &subject.network, grid.basis, 2)?;
-    let sizes = grid_sizes(subject.samples.len(), subject.step, grid);
+    let sizes = grid.sizes(subject.samples.len(), subject.step);
     let g = grid.points;
     let axis = Array1::linspace(-grid.extent, grid.extent, g);
     let theta = Array2::from_shape_fn((g * g, 2), |(t, j)| axis[if j == 0 { t / g } else { t % g }]);
@@ -411,33 +411,4 @@ fn points<R: Real>(
     ctx.ended(&of, state(&found));
     let standard = |array: Array2<f64>| array.as_standard_layout().into_owned();
     Ok(Landscape { loss: standard(found.loss), change: standard(found.change) })
-}
-
-/// The prefix sizes of a grid that the samples have, ascending, with the largest that has an increment.
-fn grid_sizes(n_samples: usize, step: usize, grid: &Grid) -> Vec<usize> {
-    let all = prefix_sizes(n_samples, step);
-    let largest = all[all.len() - 1];
-    let (mut sizes, _) = grid.fitting(n_samples, step);
-    sizes.extend(geometric_sizes(step, largest, grid.prefix_count));
-    sizes.push(largest);
-    sizes.sort_unstable();
-    sizes.dedup();
-    sizes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// skll #624, scikit-learn #7370: a default that the data do not reach. It was refused, after all draws of all settings.
-    #[test]
-    fn a_landscape_keeps_the_prefixes_that_the_samples_have() {
-        let text = r#"{"name": "hessian", "basis": "hessian", "points": 3, "extent": 1.0, "prefix_sizes": [10, 1000]}"#;
-        let grid: Grid = serde_json::from_str(text).unwrap();
-        assert_eq!(grid_sizes(60, 1, &grid), [10, 59]);
-        assert_eq!(grid_sizes(1001, 1, &grid), [10, 1000]);
-        assert_eq!(grid_sizes(1000, 1, &grid), [10, 999]);
-        assert!(grid.left_out(60, 1).unwrap().contains("[1000] are left out, as there are 60 samples"));
-        assert_eq!(grid.left_out(1001, 1), None);
-    }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use landscape::change::prefix::{geometric_sizes, prefix_sizes};
 pub use landscape::change::sampling::Sampling;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -208,8 +209,20 @@ pub struct Grid {
 
 impl Grid {
     /// Its prefix sizes that `n_samples` samples have, and those that they do not.
-    pub fn fitting(&self, n_samples: Samples, step: Samples) -> (Vec<Samples>, Vec<Samples>) {
+    fn fitting(&self, n_samples: Samples, step: Samples) -> (Vec<Samples>, Vec<Samples>) {
         self.prefix_sizes.iter().partition(|&&k| k + step <= n_samples)
+    }
+
+    /// The prefix sizes that the samples have, ascending, with the largest that has an increment.
+    pub fn sizes(&self, n_samples: Samples, step: Samples) -> Vec<Samples> {
+        let all = prefix_sizes(n_samples, step);
+        let largest = all[all.len() - 1];
+        let (mut sizes, _) = self.fitting(n_samples, step);
+        sizes.extend(geometric_sizes(step, largest, self.prefix_count));
+        sizes.push(largest);
+        sizes.sort_unstable();
+        sizes.dedup();
+        sizes
     }
 
     /// What is said of those that are left out; `None` where none are.
@@ -392,4 +405,21 @@ pub struct GridFact {
     pub points: usize,
     /// the axes run from −extent to extent, parameter units
     pub extent: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// skll #624, scikit-learn #7370: a default that the data do not reach. It was refused, after all draws of all settings.
+    #[test]
+    fn a_landscape_keeps_the_prefixes_that_the_samples_have() {
+        let text = r#"{"name": "hessian", "basis": "hessian", "points": 3, "extent": 1.0, "prefix_sizes": [10, 1000]}"#;
+        let grid: Grid = serde_json::from_str(text).unwrap();
+        assert_eq!(grid.sizes(60, 1), [10, 59]);
+        assert_eq!(grid.sizes(1001, 1), [10, 1000]);
+        assert_eq!(grid.sizes(1000, 1), [10, 999]);
+        assert!(grid.left_out(60, 1).unwrap().contains("[1000] are left out, as there are 60 samples"));
+        assert_eq!(grid.left_out(1001, 1), None);
+    }
 }

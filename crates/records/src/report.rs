@@ -29,11 +29,14 @@ pub struct RelativeTolerance {
 impl OwnTolerance {
     /// Whether a row of K is at this tolerance.
     pub fn is_of(self, row: &SufficientRow) -> bool {
+        self.is_at(row.tolerance, row.relative)
+    }
+
+    /// Whether it is this one: an absolute tolerance, or the fraction that it follows from.
+    pub fn is_at(self, absolute: SquaredLoss, relative: Option<f64>) -> bool {
         match self {
-            Self::Absolute(tolerance) => {
-                row.relative.is_none() && row.tolerance.to_bits() == tolerance.to_bits()
-            }
-            Self::Relative(r) => row.relative.is_some_and(|own| own.to_bits() == r.relative.to_bits()),
+            Self::Absolute(own) => relative.is_none() && absolute.to_bits() == own.to_bits(),
+            Self::Relative(own) => relative.is_some_and(|r| r.to_bits() == own.relative.to_bits()),
         }
     }
 }

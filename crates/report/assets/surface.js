@@ -243,7 +243,7 @@ function surfacePair(root, data) {
     surfaces[0].set(at("loss", m), ...whole("loss", loss), false);
     surfaces[1].set(at("change", m), ...whole("change", change), log.checked);
     const step = data.step === 1 ? "one more sample" : `${data.step} more samples`;
-    said.textContent = `At ${text}, L_k runs from ${short(loss[0])} to ${short(loss[1])} ${data.unit.loss}; ${step} would change it by at most ${short(Math.sqrt(change[1]))} ${data.unit.loss} (squared: ${short(change[1])} ${data.unit.squared}).`;
+    said.textContent = `At ${text}, the mean loss runs from ${short(loss[0])} to ${short(loss[1])} ${data.unit.loss}; ${step} would change it by at most ${short(Math.sqrt(change[1]))} ${data.unit.loss} (squared: ${short(change[1])} ${data.unit.squared}).`;
     canvases[0].setAttribute("aria-label", `Loss surface L_k over ${data.directions} at ${text}, from ${short(loss[0])} to ${short(loss[1])} ${data.unit.loss}. Arrow keys turn it, plus and minus zoom.`);
     canvases[1].setAttribute("aria-label", `Squared change of the loss over ${data.directions} at ${text}, up to ${short(change[1])} ${data.unit.squared}. Arrow keys turn it, plus and minus zoom.`);
     later();

@@ -19,8 +19,7 @@ pub fn summary(s: &Summary) -> String {
         format!("network {network} ({activation})")
     });
     let facts = ["sufficient", "training"].iter().filter_map(|name| s.facts.get(*name)).flatten();
-    let facts =
-        facts.map(|f| vec![f.label.clone(), format!("{} {}", f.text(), f.shown_unit()).trim().to_owned()]);
+    let facts = facts.map(|f| vec![f.label.clone(), f.line()]);
     let cells = |r: &SufficientRow| {
         let k = size(r).unwrap_or_else(|| "–".to_owned());
         vec![tolerance(r, &unit), r.method.clone(), k, name_of(r.status)]

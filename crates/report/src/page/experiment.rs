@@ -448,10 +448,12 @@ mod tests {
         assert!(
             classified.contains(
                 "<p>100 training and 20 test samples of 4 features, 2 classes: files (own). \
-                 The network is 4-2 (relu, 10 parameters), weights trained here. The loss of a sample is −log softmax(f)_y, in nats; V, Δ<sub>k</sub> and the absolute tolerances are in nats².</p>\n<dl class=\"facts\"><div><dt>training loss</dt><dd>0.5 <small>nats</small></dd></div>"
+                 The network is 4-2 (relu, 10 parameters), weights trained here. The loss of a sample is −log softmax(f)_y, in nats; V, Δ<sub>k</sub> and the absolute tolerances are in nats².</p>\n"
             ),
             "{classified}"
         );
+        let fact = "<th scope=\"row\">training loss</th><td>0.5</td><td></td><td>nats</td>";
+        assert!(classified.contains(fact), "{classified}");
         let trained = e.trained.as_mut().unwrap();
         let facts = &mut trained.model.facts;
         (trained.data.n_classes, facts.train_accuracy, facts.test_loss) = (0, None, Some(0.75));
@@ -463,7 +465,7 @@ mod tests {
         );
         assert!(
             regression.contains("weights from a&#60;b&#62;.npz.")
-                && regression.contains("<dt>test loss</dt><dd>0.75")
+                && regression.contains("<th scope=\"row\">test loss</th><td>0.75</td>")
         );
     }
 

@@ -37,7 +37,7 @@ pub fn html(params: &Report, s: &Summary, family: &Family, figures: &[Figure]) -
         name: &s.experiment,
         heading: &s.title,
         linked: !params.alone,
-        hero: hero::family(family, s.own.as_ref(), &s.answer),
+        hero: hero::family(family, s.own.as_ref(), params.tolerance, &s.answer),
         family,
         figures,
         data: figures.iter().filter_map(interactive::chart).collect(),

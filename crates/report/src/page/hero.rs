@@ -1,5 +1,6 @@
 //! The first screen of a page: question, number, bar, and what to do next.
 
+use records::OwnTolerance;
 use records::family::{Forecast, LadderForecast};
 
 use crate::plot::bar::bar;
@@ -97,8 +98,9 @@ pub fn experiment(e: &Experiment, answer: &Setting, own: &Own, next: &[String]) 
     Hero { question: QUESTION, number: Some(Number::of(own, e.confidence)), tiles, next: next.to_vec() }
 }
 
-/// Of a family: what its target takes; without one, what twice the data buy.
-pub fn family(family: &Family, own: Option<&Own>, next: &[String]) -> Hero {
+/// Of a family: what its target takes; without one, what twice the data buy. K beside it is at the tolerance that is named, or
+/// at the first.
+pub fn family(family: &Family, own: Option<&Own>, tolerance: Option<OwnTolerance>, next: &[String]) -> Hero {
     let first = family.forecasts.iter().find(|f| f.loss.is_some() || f.error.is_some());
     let number = own.map(|own| Number::of(own, family.confidence)).or_else(|| doubling(first?, family));
     let question = match (own, &number) {
@@ -116,7 +118,8 @@ pub fn family(family: &Family, own: Option<&Own>, next: &[String]) -> Hero {
     if let Some(accuracy) = last.test_accuracy {
         tiles.push(tile("Test accuracy", spread("", accuracy, "fraction").text(), at.clone()));
     }
-    if let Some((tolerance, k)) = last.sufficient.first() {
+    let named = last.sufficient.iter().find(|(t, _)| tolerance.is_some_and(|own| own.is_at(*t, None)));
+    if let Some((tolerance, k)) = named.or(last.sufficient.first()) {
         let note = format!(
             "samples until the surface changes by less than {} {}; {at}",
             short(*tolerance),
@@ -208,11 +211,16 @@ mod tests {
     #[test]
     fn a_family_without_a_target_has_what_doubling_buys() {
         let mut f = fixtures::family(vec![unfitted()], vec![member("a", None)]);
-        let none = family(&f, None, &[]);
+        let none = family(&f, None, None, &[]);
         assert!(none.number.is_none() && none.question.starts_with("What do these networks"));
+        let rung = f.ladders[0].rungs.last_mut().unwrap();
+        rung.sufficient.push((1e-5, fixtures::one(9000.0)));
+        let k = |own| family(&f, None, own, &[]).tiles.last().unwrap().value.clone();
+        assert_eq!(k(None), "3,870");
+        assert_eq!(k(Some(OwnTolerance::Absolute(1e-5))), "9,000");
         f.forecasts =
             vec![LadderForecast { loss: Some(forecast(vec![])), ..unforecast(Some("wide".into())) }];
-        let number = family(&f, None, &[]).number.unwrap();
+        let number = family(&f, None, None, &[]).number.unwrap();
         assert_eq!(
             (number.value.as_str(), number.interval.as_deref()),
             ("−20 %", Some("[−30 %, −10 %], 95 %"))
@@ -222,6 +230,6 @@ mod tests {
             ("wide: by twice the 1,000 samples at hand", "more data help")
         );
         f.forecasts[0].loss.as_mut().unwrap().faults = vec![Fault { name: FaultName::Rises, from: 1, to: 2 }];
-        assert_eq!(family(&f, None, &[]).number.unwrap().class, "more");
+        assert_eq!(family(&f, None, None, &[]).number.unwrap().class, "more");
     }
 }

@@ -50,31 +50,44 @@ impl Fact {
         Self { interval: (low.is_finite() && high.is_finite()).then_some([low, high]), ..self }
     }
 
-    /// Value with error or interval; the unit is apart, but for the per cent of a fraction.
-    pub fn text(&self) -> String {
-        let one = |v: f64| match self.unit.as_str() {
-            "fraction" => percent(v),
+    /// Value, error or interval, and unit, as the columns of a table show them.
+    pub fn columns(&self) -> [String; 3] {
+        let is_fraction = self.unit == "fraction";
+        let one = |v: f64| match v {
+            _ if is_fraction => percent(v),
             _ if v.fract() == 0.0 => whole(v),
             _ => short(v),
         };
-        match (self.value, self.error, self.interval) {
-            (Some(v), Some(error), _) if self.unit != "fraction" => with_error(v, error),
-            (Some(v), Some(error), _) => format!("{} %", with_error(100.0 * v, 100.0 * error)),
-            (Some(v), None, Some([low, high])) => format!("{} [{}, {}]", one(v), one(low), one(high)),
-            (Some(v), None, None) => one(v),
-            (None, _, Some([low, high])) => format!("{} to {}", one(low), one(high)),
-            (None, _, None) => "none".to_owned(),
-        }
+        let unit = if is_fraction { "" } else { &self.unit };
+        let (value, error, unit) = match (self.value, self.error, self.interval) {
+            (Some(v), Some(error), _) => {
+                let (scale, unit) = if is_fraction { (100.0, "%") } else { (1.0, unit) };
+                let both = with_error(scale * v, scale * error);
+                let (value, error) = both.split_once(" ± ").expect("a value and its error");
+                (value.to_owned(), format!("± {error}"), unit)
+            }
+            (Some(v), None, Some([low, high])) => (one(v), format!("[{}, {}]", one(low), one(high)), unit),
+            (Some(v), None, None) => (one(v), String::new(), unit),
+            (None, _, Some([low, high])) => (format!("{} to {}", one(low), one(high)), String::new(), unit),
+            (None, _, None) => ("none".to_owned(), String::new(), ""),
+        };
+        [value, error, unit.to_owned()]
     }
 
-    /// The unit where it is shown beside the value.
-    pub fn shown_unit(&self) -> &str {
-        if self.unit == "fraction" || self.value.is_none() && self.interval.is_none() {
-            ""
-        } else {
-            &self.unit
-        }
+    /// Value with error or interval; the unit is apart, but for the per cent of a fraction.
+    pub fn text(&self) -> String {
+        let [value, error, unit] = self.columns();
+        joined(&[value, error, if self.unit == "fraction" { unit } else { String::new() }])
     }
+
+    /// All that is known on one line, such as `154.3 ± 9.1 nats²`.
+    pub fn line(&self) -> String {
+        joined(&self.columns())
+    }
+}
+
+fn joined(parts: &[String]) -> String {
+    parts.iter().filter(|part| !part.is_empty()).map(String::as_str).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -97,8 +110,9 @@ mod tests {
         for (fact, text) in cases {
             assert_eq!(fact.text(), text);
         }
-        assert_eq!(fact("a", f64::NAN, "nats").shown_unit(), "");
-        assert_eq!(fact("a", 1.0, "nats").shown_unit(), "nats");
+        let v = fact("a", 154.3, "nats²").with_error(9.135);
+        assert_eq!(v.columns(), ["154.3", "± 9.1", "nats²"]);
+        assert_eq!(v.line(), "154.3 ± 9.1 nats²");
     }
 
     #[test]

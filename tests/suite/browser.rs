@@ -58,12 +58,14 @@ const UNFOLD: &str = "document.querySelectorAll('details').forEach((d) => { d.op
 
 const DESKTOP: (u32, u32) = (1280, 900);
 const PHONE: (u32, u32) = (390, 844);
+/// The desktop at 200 %: half as many pixels of the page.
+const ZOOMED: (u32, u32) = (640, 450);
 
 #[test]
 fn pages_are_whole_and_ask_for_nothing() {
     let Some(program) = program() else { return };
     let mut browser = Browser::start(&program);
-    for (width, height) in [DESKTOP, PHONE] {
+    for (kind, (width, height)) in [("desktop", DESKTOP), ("phone", PHONE), ("zoomed", ZOOMED)] {
         for (stem, page) in pages() {
             browser.open(&page, width, height);
             let name = page.display();
@@ -89,7 +91,6 @@ fn pages_are_whole_and_ask_for_nothing() {
             let wide = browser.evaluate("document.documentElement.scrollWidth").as_u64().unwrap();
             assert!(wide <= u64::from(width), "{name} at {width}: {wide} pixels wide");
             browser.open(&page, width, height);
-            let kind = if width < 600 { "phone" } else { "desktop" };
             screenshot(&mut browser, &format!("{stem}-{kind}.png"));
         }
     }
@@ -292,7 +293,7 @@ fn surfaces_turn_zoom_and_follow_the_slider() {
     browser.evaluate(&format!("(() => {{ const i = {root}.querySelector('input'); i.value = 0; i.dispatchEvent(new Event('input')); }})()"));
     assert_eq!(browser.text(&format!("{root}.querySelector('output').textContent")), "k = 1");
     let said = browser.text(&format!("{root}.querySelector('[aria-live]').textContent"));
-    assert!(said.starts_with("At k = 1, L_k runs from "), "{said}");
+    assert!(said.starts_with("At k = 1, the mean loss runs from "), "{said}");
     let mut pictures = vec![last, picture(&mut browser)];
     let at = browser.place("[data-live=surface] canvas");
     browser.drag(at, (80.0, 20.0));
@@ -392,10 +393,11 @@ fn nobody_is_shut_out() {
         );
         for (name, page) in pages() {
             browser.open(&page, width, height);
+            browser.evaluate(UNFOLD);
+            browser.settle();
             browser.evaluate(&format!("{AXE}; 0"));
             let found = browser.evaluate(
-                "axe.run().then((r) => r.violations.filter((v) => v.impact === 'serious' || v.impact === 'critical')
-                 .map((v) => v.id + ': ' + v.nodes.map((n) => n.html.slice(0, 160) + ' ' + n.failureSummary).join(' | ')))",
+                "axe.run().then((r) => r.violations.map((v) => v.id + ': ' + v.nodes.map((n) => n.html.slice(0, 160) + ' ' + n.failureSummary).join(' | ')))",
             );
             assert_eq!(found, json!([]), "{} {scheme} {width}", page.display());
             if scheme == "dark" {
