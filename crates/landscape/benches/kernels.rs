@@ -68,7 +68,7 @@ fn curvature(c: &mut Criterion) {
     let sum = HessianSum::new(&s.network, s.w.view(), &s.samples, usize::MAX);
     let basis = random_basis::<f32>(3, 10, s.network.n_params());
     c.bench_function("curvature, d = 10", |b| {
-        b.iter(|| sample_derivatives(&sum, black_box(basis.view()), &mut |_| Ok::<_, ()>(())));
+        b.iter(|| sample_derivatives(&sum, black_box(basis.view()), &mut |_, _| Ok::<_, ()>(())));
     });
 }
 
