@@ -1,6 +1,7 @@
 //! Several processes that share a stage, with Open MPI: `make test-mpi`.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -167,7 +168,8 @@ impl AtWork {
             status = self.launcher.try_wait().expect("its state");
             status.is_some()
         });
-        let said = ran(self.launcher.wait_with_output()).said;
+        let mut said = String::new();
+        self.launcher.stderr.take().expect("it is piped").read_to_string(&mut said).expect("text");
         assert!(!status.expect("ended").success(), "{said}");
         let left =
             || self.processes.iter().filter(|id| PathBuf::from(format!("/proc/{id}")).exists()).count();
@@ -183,29 +185,33 @@ impl Drop for AtWork {
     }
 }
 
-/// Work for minutes.
+/// Training and draws for minutes.
 fn long(pipeline: &mut Value) {
     small(pipeline);
+    set(pipeline, "train.epochs", 100_000);
     set(pipeline, "montecarlo.draws", 2_000_000);
     set(pipeline, "montecarlo.relative_error", Value::Null);
-    set(pipeline, "eigen.primal_cache_mib", 0);
-    set(pipeline, "eigen.residual_tolerance", 1e-15);
-    set(pipeline, "eigen.max_products", 10_000_000);
-    set(pipeline, "eigen.max_subspace", 4);
+}
+
+/// The same, up to the draws.
+fn before_long_draws() -> Place {
+    let place = Place::new(long);
+    place.edit(|p| set(p, "train.epochs", 5));
+    place.stages(&["fetch-data", "train", "eigen"]);
+    place
 }
 
 /// A process that is killed, whichever it is, ends them all: none waits for ever.
 #[test]
 #[ignore = "make test-mpi"]
 fn where_one_is_killed_all_end_with_an_error() {
-    let place = Place::new(long);
-    place.stages(&["fetch-data", "train"]);
+    let place = before_long_draws();
     for victim in 0..3 {
-        let at_work = begin(&place, 3, "eigen");
+        let at_work = begin(&place, 3, "montecarlo");
         let kill = Command::new("kill").args(["-9", &at_work.processes[victim]]).status();
         assert!(kill.expect("kill starts").success());
         at_work.all_end_with_an_error();
-        assert!(!place.artifact("eigen/manifest.json").exists());
+        assert!(!place.artifact("montecarlo").exists());
     }
 }
 
@@ -213,9 +219,8 @@ fn where_one_is_killed_all_end_with_an_error() {
 #[test]
 #[ignore = "make test-mpi"]
 fn a_panic_in_one_ends_all() {
-    let place = Place::new(long);
-    place.stages(&["fetch-data", "train"]);
-    let at_work = begin(&place, 2, "eigen");
+    let place = before_long_draws();
+    let at_work = begin(&place, 2, "montecarlo");
     std::fs::File::options()
         .write(true)
         .open(place.artifact("fetch-data/train_images.npy"))
@@ -332,11 +337,10 @@ fn what_was_stopped_goes_on_with_any_number_of_processes() {
 #[ignore = "make test-mpi"]
 fn a_signal_to_all_keeps_what_is_done() {
     let place = Place::new(long);
-    place.edit(|p| set(p, "eigen.residual_tolerance", 1e-2));
-    place.stages(&["fetch-data", "train", "eigen"]);
-    let mut at_work = begin(&place, 2, "montecarlo");
+    place.stages(&["fetch-data"]);
+    let mut at_work = begin(&place, 2, "train");
     // Once a loop can stop, its folder is there.
-    wait_until("it can stop", || place.artifact(".montecarlo.checkpoint").exists());
+    wait_until("it can stop", || place.artifact(".train.checkpoint").exists());
     std::thread::sleep(Duration::from_secs(1));
     for id in &at_work.processes {
         assert!(Command::new("kill").args(["-s", "USR1", id]).status().unwrap().success());
@@ -347,7 +351,7 @@ fn a_signal_to_all_keeps_what_is_done() {
         code.is_some()
     });
     assert_eq!(code, Some(Some(75)), "within {PATIENCE:?}");
-    assert!(std::fs::read_dir(place.artifact(".montecarlo.checkpoint")).unwrap().count() > 0);
+    assert!(std::fs::read_dir(place.artifact(".train.checkpoint")).unwrap().count() > 0);
 }
 
 /// `make` builds with MPI, starts the processes, and knows which stages they share.

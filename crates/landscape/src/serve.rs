@@ -70,12 +70,17 @@ impl<'a> Work<'a> {
                 } else {
                     SecondOrder::GaussNewton
                 };
-                linearised(sum).add_product_of_parts(number(1)..number(2), v.view(), kind, &mut None);
+                linearised(sum.as_ref()).add_product_of_parts(
+                    number(1)..number(2),
+                    v.view(),
+                    kind,
+                    &mut None,
+                );
             }
             Task::Derivatives => {
                 let basis = self.rows::<R>((number(1), p));
                 let nothing =
-                    derivatives_of_parts(linearised(sum), basis.view(), &mut |_, _| Ok::<_, ()>(()));
+                    derivatives_of_parts(linearised(sum.as_ref()), basis.view(), &mut |_, _| Ok::<_, ()>(()));
                 nothing.expect("only the first takes them");
             }
             Task::NewRun => *run = Some(self.new_run()),
@@ -138,8 +143,8 @@ impl<'a> Work<'a> {
     }
 }
 
-fn linearised<'a, 'b, R: Real>(sum: &'a Option<HessianSum<'b, R>>) -> &'a HessianSum<'b, R> {
-    sum.as_ref().expect("the first linearises before it asks for products")
+fn linearised<T>(sum: Option<&T>) -> &T {
+    sum.expect("the first linearises before it asks for products")
 }
 
 fn begun(run: &mut Option<(Samples, SampleSums)>) -> &mut (Samples, SampleSums) {

@@ -109,7 +109,9 @@ pub(crate) fn derivatives_of_parts<R: Real, E>(
         let own = in_turn(team.rank(), turn);
         let derived = own.par_iter().map(derive).collect::<Vec<_>>();
         if !team.leads() {
-            derived.iter().for_each(|derived| derived.send(team));
+            for derived in &derived {
+                derived.send(team);
+            }
             continue;
         }
         own.iter().zip(&derived).try_for_each(|(block, derived)| take(block.start, derived))?;

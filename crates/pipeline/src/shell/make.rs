@@ -78,7 +78,7 @@ pub(crate) fn make<S: Stage>(
     } = subject;
     let outputs = Outputs::new(staging.clone())?;
     let blas = S::numeric_library();
-    begin(&**team, &inputs)?;
+    begin(&**team, &inputs);
     let mut ctx = StageContext {
         experiment: experiment.clone(),
         base,

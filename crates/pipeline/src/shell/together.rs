@@ -60,14 +60,12 @@ pub(crate) fn compare<S: Stage>(team: &dyn Team) -> Result<()> {
 }
 
 /// The first begins: the others open what it has opened.
-pub(crate) fn begin(team: &dyn Team, inputs: &Inputs) -> Result<()> {
-    if team.is_alone() {
-        return Ok(());
+pub(crate) fn begin(team: &dyn Team, inputs: &Inputs) {
+    if !team.is_alone() {
+        team.order(&Order::new(BEGIN, &[]));
+        let seen = identity(inputs);
+        (1..team.size()).for_each(|rank| team.send_text(rank, &seen));
     }
-    team.order(&Order::new(BEGIN, &[]));
-    let seen = identity(inputs);
-    (1..team.size()).for_each(|rank| team.send_text(rank, &seen));
-    Ok(())
 }
 
 /// Hash over the manifests of the inputs.
@@ -78,7 +76,9 @@ fn identity(inputs: &Inputs) -> String {
 /// What a process beside the first does, until the end.
 pub(crate) fn assist<S: Stage>(arguments: &Arguments, team: &Arc<dyn Team>) -> Result<()> {
     ignore_signals()?;
-    made_of::<S>().iter().for_each(|text| team.send_text(0, text));
+    for text in made_of::<S>() {
+        team.send_text(0, &text);
+    }
     match team.next_order() {
         Order::END => return Ok(()), // there was nothing to compute
         order => ensure!(order.task() == BEGIN, "an unknown order: {order:?}"),
