@@ -1,6 +1,6 @@
 //! A private Slurm of two virtual nodes on this machine: `make test-slurm`, as root.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -290,26 +290,32 @@ fn a_node_that_dies_ends_the_step_and_the_job_is_queued_again(slurm: &Slurm) {
     place.stages(&["fetch-data", "train", "eigen"]);
     let job = slurm.submit(&place, &["--nodes=2", "--cpus-per-task=1"], &["digits", "montecarlo"]);
     wait_until("it is at work", || place.artifact(".montecarlo.partial").exists());
-    // The second node: its daemon and all that runs there.
-    slurm.end("n2", "KILL");
-    let node = format!("{}/n2", slurm.path("spool").display());
-    let steps = ran(Command::new("pgrep").args(["-f", "slurmstepd"]).output()).said;
-    for id in steps.lines().filter(|id| is_below(id, &node)) {
-        let _ = Command::new("pkill").args(["-9", "-P", id]).status();
-        let _ = Command::new("kill").args(["-9", id]).status();
-    }
-    wait_until("the job is queued again, or ends with an error", || {
-        slurm.restarts(&job) == 1 || slurm.states(&job).iter().any(|s| s == "FAILED" || s == "NODE_FAIL")
+    // The second node: its daemon and all that works for it.
+    let mut works = vec![];
+    wait_until("both nodes are at work", || {
+        works = processes_of("n2");
+        !works.is_empty()
     });
+    slurm.end("n2", "KILL");
+    for id in works {
+        let parent = ran(Command::new("ps").args(["-o", "ppid=", "-p", &id]).output()).said;
+        let _ = Command::new("kill").args(["-9", parent.trim(), &id]).status();
+    }
+    wait_long("the job is queued again", || slurm.restarts(&job) == 1);
     assert!(!place.artifact("montecarlo").exists());
     slurm.run("scancel", &[&job]);
     slurm.start_node("n2");
 }
 
-/// Whether a process works for a node.
-fn is_below(id: &str, node: &str) -> bool {
-    let folder = Path::new("/proc").join(id);
-    std::fs::read_link(folder.join("cwd")).is_ok_and(|cwd| cwd.starts_with(node))
-        || std::fs::read(folder.join("environ"))
-            .is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains("SLURMD_NODENAME=n2"))
+/// Programs of this repository that a node runs; srun, which waits for them, is none.
+fn processes_of(node: &str) -> Vec<String> {
+    let node = format!("SLURMD_NODENAME={node}\0");
+    let processes = std::fs::read_dir("/proc").unwrap().map(|e| e.unwrap().path());
+    let works = processes.filter(|process| {
+        let program = std::fs::read_link(process.join("exe"));
+        let environment = std::fs::read(process.join("environ")).unwrap_or_default();
+        program.is_ok_and(|program| program.starts_with(root().join("target/mpi")))
+            && String::from_utf8_lossy(&environment).contains(&node)
+    });
+    works.map(|process| process.file_name().unwrap().display().to_string()).collect()
 }

@@ -113,8 +113,8 @@ fn join_those(started: Option<(usize, &'static str)>, _wanted: Option<usize>) ->
 
 #[cfg(feature = "mpi")]
 fn join_those(started: Option<(usize, &'static str)>, wanted: Option<usize>) -> Result<Joined, Refusal> {
-    // Without a sign of others MPI is left alone: it would start helpers of its own.
-    if started.is_none() && wanted.is_none_or(|wanted| wanted == 1) {
+    // Without a sign of others MPI is left alone: it would start helpers of its own, and in a step of one task end the process.
+    if started.is_none_or(|started| started.0 == 1) && wanted.is_none_or(|wanted| wanted == 1) {
         return Ok(Joined { team: alone(), _mpi: None });
     }
     if let Some((tasks, variable)) = started.filter(|&started| are_strangers(started, environment)) {
