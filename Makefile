@@ -5,12 +5,15 @@
 # Each stage is a binary, a section of pipeline.yaml and a folder of artifacts/<experiment>/. It runs again when its
 # section, its inputs or its code changed, and never otherwise.
 
+# Processes that share one experiment by MPI: make RANKS=4 mnist. Results and their identity are those of one process. The
+# programs are a build of their own, with the feature mpi.
+RANKS       ?=
 # Where experiments and results are; from the command line or the environment.
 PIPELINE    ?= pipeline.yaml
 A           ?= artifacts
-BIN         := target/release
+BIN         := target/$(if $(RANKS),mpi/)release
 STAGES      := fetch-data train eigen montecarlo bound answer spectrum stream report
-# Put before each stage's command: make LAUNCH='srun -n1'
+# Put before each stage's command: make LAUNCH='srun -n1', or make RANKS=4 LAUNCH='srun -K -n4 --mpi=pmix'
 LAUNCH      ?=
 # Where machines share finished stages: make CACHE=file:///shared/plateau, or CACHE=https://HOST/PATH; CACHE_MODE=read or write.
 # From the command line they are flags of every stage, so that they come through each launcher; from the environment they stay there.
@@ -22,6 +25,7 @@ STOP_AFTER  ?=
 Q           ?=
 
 $(if $(filter grouped-target,$(.FEATURES)),,$(error GNU make 4.3 or newer is needed, this is $(MAKE_VERSION); on macOS: brew install make, then gmake))
+$(if $(filter-out $(shell seq 1 9999 | grep -x '$(subst ','\'',$(RANKS))'),$(RANKS)),$(error RANKS=$(RANKS): a number of processes is needed))
 $(if $(word 2,$(A)),$(error A=$(A): make cannot work in a folder whose name contains a space))
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 SHELL     := /bin/bash
@@ -29,7 +33,7 @@ SHELL     := /bin/bash
 
 # EXPERIMENTS, FAMILIES and their members, and the edges between experiments: params lists them, since it reads the YAML as
 # the stages do. make includes the list, and begins again where it changed.
-ifneq ($(filter-out full help setup browser man schema check deny audit fuzz doc test test-python test-webdav verify cache-clean clean-%,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out full help setup browser man schema check deny audit fuzz doc test test-python test-webdav test-mpi test-slurm setup-mpi verify cache-clean clean-%,$(or $(MAKECMDGOALS),all)),)
 # Missing, it begins empty: make says a line of its own of a missing file, beside the error that kept it from being made.
 $(if $(wildcard $(A)/experiments.mk),,$(shell mkdir -p $(A) && touch $(A)/experiments.mk))
 include $(A)/experiments.mk
@@ -86,12 +90,17 @@ places = --pipeline '$(subst ','\'',$(PIPELINE))' --artifacts $(A)
 flag   = $(and $(filter command,$(firstword $(origin $(1)))),$($(1)),$(2) '$(subst ','\'',$($(1)))')
 shared = $(call flag,CACHE,--cache) $(call flag,CACHE_MODE,--cache-mode)
 
+# The stages that several processes can share; of the others the first does all. MPI's own launcher leaves each its threads.
+TOGETHER := train eigen montecarlo spectrum
+launch    = $(or $(LAUNCH),$(and $(RANKS),$(filter $(1),$(TOGETHER)),mpirun --bind-to none -n $(RANKS)))
+ranks     = $(and $(RANKS),$(call launch,$(1)),--ranks $(RANKS))
+
 # Every stage runs the same way. A launcher may report success for a job that died, or failure for one that finished:
 # the manifest is asked (--check), not the exit code.
 define stage
 $(2): $(A)/%/$(1)/manifest.json: $(BIN)/$(1) $(A)/%/params/$(1).yaml
 	@arguments=($(places) $(shared) --experiment $$*); \
-	$$(LAUNCH) $(BIN)/$(1) "$$$${arguments[@]}" $(call flag,STOP_AFTER,--stop-after) $$(Q); code=$$$$?; \
+	$$(call launch,$(1)) $(BIN)/$(1) "$$$${arguments[@]}" $(call ranks,$(1)) $(call flag,STOP_AFTER,--stop-after) $$(Q); code=$$$$?; \
 	$(BIN)/$(1) "$$$${arguments[@]}" --check -q && exit 0; \
 	[ $$$$code -ne 0 ] || { code=1; echo "error: $(1) of $$* ended without a manifest; what its launcher said is above" >&2; }; exit $$$$code
 $(patsubst $(A)/%/manifest.json,%,$(2)): %: $(A)/%/manifest.json
@@ -114,8 +123,10 @@ $(A)/params.checked: $(BIN)/params FORCE
 
 # cargo knows what to build; a binary that it leaves alone keeps its time.
 BINARIES := $(STAGES:%=$(BIN)/%) $(BIN)/family $(BIN)/params $(BIN)/status $(BIN)/verify $(BIN)/cache-clean
-$(BINARIES) &: FORCE | setup
-	@cargo build --release --locked --quiet --workspace --exclude bench --exclude pipeline-tests
+binaries: $(BINARIES)
+$(BINARIES) &: FORCE | setup $(if $(RANKS),setup-mpi)
+	@cargo build --release --locked --quiet --workspace --exclude bench --exclude pipeline-tests \
+	  $(if $(RANKS),--features mpi --target-dir target/mpi)
 $(BIN)/bench: FORCE | setup
 	@cargo build --release --locked --quiet -p bench
 FORCE:
@@ -133,6 +144,11 @@ setup:
 	  echo "error: OpenBLAS is missing; install it: sudo apt-get install $(APT)" >&2; \
 	  echo "       (Fedora: dnf install openblas-devel pkgconf; macOS: brew install openblas pkg-config)" >&2; exit 3; \
 	fi
+
+# An MPI with its compiler wrapper, only for RANKS: that of the cluster, or Debian's Open MPI.
+setup-mpi:
+	@command -v mpicc >/dev/null || $(call apt_install,libopenmpi-dev openmpi-bin) || \
+	  { echo "error: RANKS needs MPI: load the module of your cluster, or: sudo apt-get install libopenmpi-dev openmpi-bin" >&2; exit 3; }
 
 ## make status         each experiment and stage: fresh, stale because of what, missing, running; make status EXPERIMENTS=mnist
 status: $(BINARIES)
@@ -201,6 +217,18 @@ test-webdav: $(BINARIES)
 	@command -v rclone >/dev/null || $(call apt_install,rclone) || $(call missing,rclone,apt-get install rclone)
 	@cargo test --release --locked --quiet -p pipeline-tests -- --ignored webdav
 
+## make test-mpi       several processes that share a stage, with Open MPI: the bytes of one, and how they end
+test-mpi: $(BINARIES)
+	+@$(MAKE) RANKS=2 binaries
+	@cargo test --release --locked --quiet -p pipeline-tests mpi:: -- --ignored --test-threads 1
+
+## make test-slurm     a private Slurm of two virtual nodes: a family, an experiment over both, a node that dies; as root
+test-slurm: $(BINARIES)
+	+@$(MAKE) RANKS=2 binaries
+	@command -v slurmctld >/dev/null && command -v munged >/dev/null || $(call apt_install,slurm-wlm munge) || \
+	  { echo "error: Slurm is missing and cannot be installed here; install it: sudo apt-get install slurm-wlm munge" >&2; exit 3; }
+	@cargo test --release --locked --quiet -p pipeline-tests slurm:: -- --ignored --test-threads 1
+
 # Chromium, in which the tests open the pages.
 browser:
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
@@ -263,4 +291,4 @@ help: ; @sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 .DEFAULT:
 	@$(BIN)/params $(places) --unknown '$(subst ','\'',$@)'
 
-.PHONY: all full scale quick setup bench browser status verify dry-run deny audit fuzz man schema test test-python test-webdav cache-clean check doc help $(STAGES) $(EXPERIMENTS) FORCE
+.PHONY: all full scale quick setup bench browser status verify dry-run deny audit fuzz man schema test test-python test-webdav test-mpi test-slurm binaries setup-mpi cache-clean check doc help $(STAGES) $(EXPERIMENTS) FORCE

@@ -316,3 +316,49 @@ for m, k in enumerate(sizes):
     let ran = ran(Command::new(python).args(["-c", script]).arg(FINISHED.path("artifacts/digits")).output());
     assert_eq!(ran.code, 0, "{}", ran.said);
 }
+
+/// Four processes that do the same work write over each other: an `srun -n4` before a program that knows nothing of others.
+#[test]
+fn several_processes_of_a_build_without_mpi_are_refused_before_any_work() {
+    let place = Place::new(small);
+    let run = |variables: &[(&str, &str)], flags: &[&str]| {
+        let mut command = place.command("fetch-data", "digits");
+        ran(command.envs(variables.iter().copied()).args(flags).output())
+    };
+    for variable in ["SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"] {
+        let refused = run(&[(variable, "4")], &[]);
+        assert_eq!(refused.code, 2, "{}", refused.said);
+        let expected =
+            format!("error: fetch-data: started as 4 processes ({variable}=4), but this build works in one");
+        assert!(
+            refused.said.contains(&expected) && refused.said.contains("make RANKS=4"),
+            "{}",
+            refused.said
+        );
+    }
+    let refused = run(&[], &["--ranks", "2"]);
+    assert!(refused.code == 2 && refused.said.contains("2 processes were asked for"), "{}", refused.said);
+    assert!(!place.path("artifacts").exists(), "nothing was written");
+    // What only looks is one process, and a step of one task, in a batch script for four, is one.
+    assert_eq!(run(&[("SLURM_STEP_NUM_TASKS", "4")], &["--check"]).code, 1);
+    let one = [("SLURM_NTASKS", "4"), ("SLURM_STEP_NUM_TASKS", "1")];
+    assert_eq!(run(&one, &["--ranks", "1"]).code, 0);
+}
+
+/// As many threads as a launcher grants.
+#[test]
+fn threads_are_those_of_the_environment() {
+    let place = Place::new(small);
+    for (variables, threads) in [
+        (vec![("OMP_NUM_THREADS", "3")], 3),
+        (vec![("SLURM_CPUS_PER_TASK", "5")], 5),
+        (vec![("RAYON_NUM_THREADS", "2"), ("OMP_NUM_THREADS", "3")], 2),
+    ] {
+        let mut command = place.command("fetch-data", "digits");
+        for name in ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK"] {
+            command.env_remove(name);
+        }
+        let ran = ran(command.envs(variables).args(["--dry-run", "--json"]).output());
+        assert!(ran.said.contains(&format!("\"threads\":{threads},")), "{threads}: {}", ran.said);
+    }
+}

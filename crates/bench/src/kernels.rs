@@ -222,7 +222,7 @@ impl Bench {
         let (n, d) = (sum.samples.len(), self.basis.nrows());
         let flops = (2.0 * p1 + 6.0 * p2) * (n * d) as f64;
         measure(name, n, repeats, flops, || {
-            sample_derivatives(sum, self.basis.view(), &mut |_| Ok::<_, ()>(())).expect("takes all");
+            sample_derivatives(sum, self.basis.view(), &mut |_, _| Ok::<_, ()>(())).expect("takes all");
         })
     }
 

@@ -85,7 +85,7 @@ fn derivative_seconds<R: Real>(sum: &HessianSum<R>, dim: usize) -> f64 {
     let basis = random_basis::<R>(4, dim, sum.network.n_params());
     let once = seconds(|| {
         let nothing: Result<(), std::convert::Infallible> =
-            sample_derivatives(sum, basis.view(), &mut |_| Ok(()));
+            sample_derivatives(sum, basis.view(), &mut |_, _| Ok(()));
         nothing.expect("nothing can fail");
     });
     once / sum.samples.len() as f64

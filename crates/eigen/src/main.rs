@@ -17,7 +17,7 @@ use landscape::{Network, Real};
 use ndarray::{Array1, Array2, Ix2};
 use pipeline::Failure;
 use pipeline::shell::cost::{Cost, PlanContext};
-use pipeline::shell::{Stage, StageContext};
+use pipeline::shell::{Stage, StageContext, TeamContext};
 use records::eigen::{Bases, Facts};
 use records::{Eigen, Precision, Solver, name_of};
 use store::arrays;
@@ -48,6 +48,12 @@ impl Stage for EigenStage {
             Precision::F64 => run::<f64>(params, ctx),
         }
     }
+
+    fn assist(_params: &Eigen, ctx: &TeamContext) -> Result<()> {
+        let samples = experiment::train_samples(&ctx.inputs)?.shared_by(&ctx.team);
+        landscape::serve::serve(&experiment::network(&ctx.inputs)?, &samples);
+        Ok(())
+    }
 }
 
 fn main() -> ExitCode {
@@ -55,7 +61,7 @@ fn main() -> ExitCode {
 }
 
 fn run<R: Real + Element>(params: &Eigen, ctx: &mut StageContext) -> Result<String> {
-    let samples = experiment::train_samples(&ctx.inputs)?;
+    let samples = experiment::train_samples(&ctx.inputs)?.shared_by(&ctx.team);
     let network = experiment::network(&ctx.inputs)?;
     let w = experiment::w_star::<R>(&ctx.inputs, &network)?;
     let sum = HessianSum::new(&network, w.view(), &samples, params.primal_cache_mib << 20);
@@ -206,10 +212,10 @@ fn write_derivatives<R: Real>(
     let mut loss = out.begin_rows::<f64>("sample_loss.npy", &[n])?;
     let mut slope = out.begin_rows::<f64>("sample_slope.npy", &[n, d])?;
     let mut curvature = out.begin_rows::<f64>("sample_curvature.npy", &[n, d, d])?;
-    sample_derivatives(sum, pairs.vectors.view(), &mut |some| {
-        loss.append(&some.loss)?;
-        slope.append(&some.slope)?;
-        curvature.append(&some.curvature)?;
+    sample_derivatives(sum, pairs.vectors.view(), &mut |first, some| {
+        loss.put(first, &some.loss)?;
+        slope.put(first, &some.slope)?;
+        curvature.put(first, &some.curvature)?;
         progress.add(some.loss.len());
         anyhow::Ok(())
     })?;

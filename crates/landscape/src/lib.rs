@@ -1,7 +1,7 @@
 //! The mathematics of plateau: arrays in, arrays out. No files, clock, command line, logging or global random numbers.
 //!
 //! Each folder uses only those to the left of it: `numeric` < `network` < `passes` < `spectrum`, `change` < `training`.
-//! `spectrum` and `change` do not use each other.
+//! `spectrum` and `change` do not use each other; `serve` uses all but `training`.
 //!
 //! | to find | look in |
 //! |---|---|
@@ -10,6 +10,7 @@
 //! | gradient, Hessian and Gauss-Newton products; loss, slope and curvature of each sample; losses at `w* + Pθ` | [`passes`] |
 //! | Ritz pairs, the whole spectrum, its trace and outliers; bases and angles between them | [`spectrum`] |
 //! | `L_k`, Δ_k and its theory; how θ is drawn; V with its interval; the sufficient sample size K | [`change`] |
+//! | what the other processes of a team do while the first runs a stage | [`serve`] |
 //! | optimizers, epochs, and from where they stop to a minimiser | [`training`] |
 //!
 //! A new loss function goes into [`network::loss`]: its value, its gradient and its Hessian in the outputs of the network.
@@ -20,6 +21,7 @@ pub mod change;
 pub mod network;
 pub mod numeric;
 pub mod passes;
+pub mod serve;
 pub mod spectrum;
 pub mod training;
 

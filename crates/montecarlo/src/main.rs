@@ -18,7 +18,7 @@ use pipeline::Failure;
 use pipeline::log::count;
 use pipeline::progress::Progress;
 use pipeline::shell::cost::{Cost, PlanContext};
-use pipeline::shell::{Stage, StageContext};
+use pipeline::shell::{Stage, StageContext, TeamContext};
 use records::montecarlo::{Facts, GridFact, SettingFact, SweepFact};
 use records::{BasisName, Grid, Precision, Setting, Sweep, eigen};
 use store::arrays;
@@ -58,6 +58,15 @@ impl Stage for MonteCarloStage {
             Precision::F64 => run::<f64>(params, ctx),
         }
     }
+
+    fn assist(params: &records::MonteCarlo, ctx: &TeamContext) -> Result<()> {
+        if params.is_given() {
+            return ctx.wait();
+        }
+        let samples = experiment::train_samples(&ctx.inputs)?.shared_by(&ctx.team);
+        landscape::serve::serve(&experiment::network(&ctx.inputs)?, &samples);
+        Ok(())
+    }
 }
 
 fn main() -> ExitCode {
@@ -90,7 +99,7 @@ impl<R: Real> Subject<R> {
 }
 
 fn run<R: Real + Element>(params: &records::MonteCarlo, ctx: &mut StageContext) -> Result<String> {
-    let samples = experiment::train_samples(&ctx.inputs)?;
+    let samples = experiment::train_samples(&ctx.inputs)?.shared_by(&ctx.team);
     let network = experiment::network(&ctx.inputs)?;
     let w = experiment::w_star::<R>(&ctx.inputs, &network)?;
     let sizes = prefix_sizes(samples.len(), params.step);
@@ -223,9 +232,9 @@ fn run_setting<R: Real>(
         relative_error: params.relative_error.filter(|_| own.is_none()),
         control,
     };
-    let mut run = MonteCarloRun::new(n_samples, subject.step, plan.sampling, &pilot_sizes(params, n_samples));
     let progress = ctx.progress(plan.draws * n_samples, &format!("montecarlo: {}: losses", setting.name));
     let draws = subject.draws(&basis);
+    let mut run = MonteCarloRun::over(&draws, subject.step, plan.sampling, &pilot_sizes(params, n_samples));
     let stops = Stops { ctx, of: format!("setting-{}", setting.name) };
     let taken = if let Some(theta) = &own {
         plan.take(&draws, &mut run, &from_file(theta.view()), &stops, &mut |n| progress.add(n))

@@ -51,7 +51,7 @@ pub fn run<R: Real>(
         let (mut variances, mut controls) =
             (Array2::zeros((m, sweep.draws)), Array2::zeros((m, sweep.draws)));
         for (row, &sigma) in sweep.sigmas.iter().enumerate() {
-            let mut run = MonteCarloRun::new(n, step, sampling, &[]);
+            let mut run = MonteCarloRun::over(draws, step, sampling, &[]);
             let plan = Plan {
                 sampling,
                 sigma,

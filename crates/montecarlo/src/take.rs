@@ -115,8 +115,8 @@ pub fn draws_of_a_turn<R: Real>(draws: &Draws<R>) -> usize {
 }
 
 fn state(run: &MonteCarloRun) -> Checkpoint {
-    let sums = run.state().into_iter();
-    sums.fold(Checkpoint::new(&run.n_draws()), |saved, (name, sum)| saved.with(name, sum.iter().copied()))
+    let none = Checkpoint::new(&run.n_draws());
+    run.fold_state(none, |saved, name, sums| saved.with(name, sums.iter().copied()))
 }
 
 fn go_on(saved: &Checkpoint, run: &mut MonteCarloRun) -> Option<usize> {

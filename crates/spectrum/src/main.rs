@@ -18,7 +18,7 @@ use landscape::spectrum::trace::hutch_pp;
 use landscape::{Network, Real, Samples, Targets};
 use ndarray::{Array1, Array2, ArrayView1, s};
 use pipeline::shell::cost::{Cost, PlanContext};
-use pipeline::shell::{Stage, StageContext};
+use pipeline::shell::{Stage, StageContext, TeamContext};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
@@ -50,10 +50,21 @@ impl Stage for SpectrumStage {
             Precision::F64 => run::<f64>(params, ctx),
         }
     }
+
+    fn assist(params: &Spectrum, ctx: &TeamContext) -> Result<()> {
+        let samples = first(params, &experiment::train_samples(&ctx.inputs)?).shared_by(&ctx.team);
+        landscape::serve::serve(&experiment::network(&ctx.inputs)?, &samples);
+        Ok(())
+    }
 }
 
 fn main() -> ExitCode {
     pipeline::shell::main::<SpectrumStage>()
+}
+
+/// The samples of the Hessian.
+fn first(params: &Spectrum, all: &Samples) -> Samples {
+    params.n_samples.map_or_else(|| all.clone(), |n| all.first(n))
 }
 
 /// What every part looks at.
@@ -76,7 +87,7 @@ impl<'a, R: Real> Subject<'a, R> {
 
 fn run<R: Real + Element>(params: &Spectrum, ctx: &mut StageContext) -> Result<String> {
     let all = experiment::train_samples(&ctx.inputs)?;
-    let samples = params.n_samples.map_or_else(|| all.clone(), |n| all.first(n));
+    let samples = first(params, &all).shared_by(&ctx.team);
     let network = experiment::network(&ctx.inputs)?;
     let w = experiment::w_star::<R>(&ctx.inputs, &network)?;
     let basis = experiment::basis::<R>(&ctx.inputs, "basis.npy", &network)?;

@@ -63,6 +63,11 @@ impl<T: Element> RowFile<T> {
         &self.shape
     }
 
+    /// With the axes after the first joined, (N, D).
+    fn joined(self) -> Self {
+        Self { shape: vec![self.shape[0], self.shape[1..].iter().product()], ..self }
+    }
+
     /// The rows of `range`: as many axes as the whole.
     pub fn read<D: Dimension>(&self, range: Range<usize>) -> Result<Array<T, D>> {
         let mut shape = self.shape.clone();
@@ -96,10 +101,17 @@ impl<T: Element> Rows<T> {
                 if file.shape.len() >= 2
                     && file.shape.iter().product::<usize>() * size_of::<T>() > RESIDENT_BYTES =>
             {
-                let shape = vec![file.shape[0], file.shape[1..].iter().product()];
-                Ok(Self::File(RowFile { shape, ..file }))
+                Ok(Self::File(file.joined()))
             }
             _ => Ok(Self::Memory(joined(read(path)?, &path.display().to_string())?)),
+        }
+    }
+
+    /// The same, of which no row is read before it is needed.
+    pub fn on_disk(path: &Path) -> Result<Self> {
+        match RowFile::open(path)? {
+            Some(file) if file.shape.len() >= 2 => Ok(Self::File(file.joined())),
+            _ => Self::open(path),
         }
     }
 
@@ -135,6 +147,8 @@ pub struct RowWriter<T: Element> {
     out: BufWriter<File>,
     path: PathBuf,
     shape: Vec<usize>,
+    /// where the numbers begin, bytes
+    begin: u64,
     /// numbers written
     written: usize,
     element: PhantomData<T>,
@@ -155,7 +169,15 @@ impl<T: Element> RowWriter<T> {
             .begin_nd()
             .map_err(Error::system("write", path))?;
         out.write_all(&header).map_err(Error::system("write", path))?;
-        Ok(Self { out, path: path.to_owned(), shape: shape.to_vec(), written: 0, element: PhantomData })
+        let begin = header.len() as u64;
+        Ok(Self {
+            out,
+            path: path.to_owned(),
+            shape: shape.to_vec(),
+            begin,
+            written: 0,
+            element: PhantomData,
+        })
     }
 
     /// The next rows.
@@ -166,6 +188,21 @@ impl<T: Element> RowWriter<T> {
         self.out
             .write_all(bytemuck::cast_slice(rows.as_slice().expect("standard layout")))
             .map_err(Error::system("write", &self.path))
+    }
+
+    /// The rows from number `first` on: parts may come in any order, each row once. Not for a file that [`Self::append`] writes.
+    pub fn put<S: Data<Elem = T>, D: Dimension>(
+        &mut self,
+        first: usize,
+        rows: &ArrayBase<S, D>,
+    ) -> Result<()> {
+        little_endian(&self.path.display().to_string())?;
+        let rows = rows.as_standard_layout();
+        self.written += rows.len();
+        let per_row = self.shape[1..].iter().product::<usize>() * size_of::<T>();
+        let bytes = bytemuck::cast_slice(rows.as_slice().expect("standard layout"));
+        let place = self.begin + (first * per_row) as u64;
+        self.out.get_ref().write_all_at(bytes, place).map_err(Error::system("write", &self.path))
     }
 
     /// Ends the file; an error if it did not get as many numbers as its shape says.
@@ -241,6 +278,16 @@ mod tests {
         assert_eq!(rows.shape(), [5, 3]);
         assert_eq!(rows.read::<Ix2>(1..4).unwrap(), a.slice(s![1..4, ..]));
         assert!(RowFile::<f32>::open(&path).unwrap_err().to_string().contains("holds <f8, but <f4"));
+        let mut writer = RowWriter::create(&path, &[5, 3]).unwrap();
+        writer.put(3, &a.slice(s![3.., ..])).unwrap();
+        writer.put(0, &a.slice(s![..3, ..])).unwrap();
+        writer.finish().unwrap();
+        assert_eq!(read::<f64, Ix2>(&path).unwrap(), a);
+        let (small, on_disk) = (Rows::<f64>::open(&path).unwrap(), Rows::<f64>::on_disk(&path).unwrap());
+        assert!(matches!((&small, &on_disk), (Rows::Memory(_), Rows::File(_))));
+        for rows in [small, on_disk] {
+            assert_eq!(rows.with(1..4, |rows| rows.to_owned()).unwrap(), a.slice(s![1..4, ..]));
+        }
         let mut short = RowWriter::create(&path, &[5, 3]).unwrap();
         short.append(&a.row(0)).unwrap();
         assert!(short.finish().unwrap_err().to_string().ends_with("shape [5, 3], but 3 numbers"));

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use landscape::network::initialisation::first_weights;
-use landscape::passes::gradient::sample_losses;
+use landscape::passes::gradient::mean_loss;
 use landscape::training::epoch::epoch;
 use landscape::training::optimizer::Stepper;
 use landscape::{Network, Real, Samples};
@@ -157,9 +157,8 @@ fn evaluate<R: Real>(
     samples: &Samples,
     done: &(impl Fn(usize) + Sync),
 ) -> (f64, Option<f64>) {
-    let (losses, correct) = sample_losses(network, &w.view(), samples, done);
-    let n = samples.len() as f64;
-    (losses.sum() / n, correct.map(|c| c as f64 / n))
+    let (loss, correct) = mean_loss(network, &w.view(), samples, done);
+    (loss, correct.map(|c| c as f64 / samples.len() as f64))
 }
 
 /// Training that left the finite numbers, or weights that were never there.

@@ -16,7 +16,7 @@ use landscape::{Network, Real, Samples};
 use ndarray::{Array1, Array2};
 use pipeline::Failure;
 use pipeline::shell::cost::{Cost, PlanContext};
-use pipeline::shell::{Stage, StageContext};
+use pipeline::shell::{Stage, StageContext, TeamContext};
 use records::train::Facts;
 use records::{Architecture, Precision, Train, Unfit};
 use store::npy::Element;
@@ -49,20 +49,31 @@ impl Stage for TrainStage {
             Precision::F64 => run::<f64>(params, ctx),
         }
     }
+
+    // The mini-batches of an epoch follow each other: the first process steps through them alone.
+    fn assist(params: &Train, ctx: &TeamContext) -> Result<()> {
+        let samples = experiment::train_samples(&ctx.inputs)?.shared_by(&ctx.team);
+        landscape::serve::serve(&network(params, &ctx.inputs.facts()?)?, &samples);
+        Ok(())
+    }
 }
 
 fn main() -> ExitCode {
     pipeline::shell::main::<TrainStage>()
 }
 
+fn network(params: &Train, data: &records::fetch_data::Facts) -> Result<Network> {
+    let unfit = |u: Unfit| Failure::config(format!("train.{}: {}", u.key, u.reason), "change the layers");
+    Ok(params.network(data.image(), data.n_outputs()).map_err(unfit)?)
+}
+
 fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<String> {
-    let train = experiment::train_samples(&ctx.inputs)?;
+    let train = experiment::train_samples(&ctx.inputs)?.shared_by(&ctx.team);
     let test = experiment::split(&ctx.inputs, "test")?;
     let data = ctx.inputs.facts::<records::fetch_data::Facts>()?;
     let is_brought = params.weights.is_some();
     let of_labels = labels::check(params.loss, is_brought, data.n_outputs(), train.targets())?;
-    let unfit = |u: Unfit| Failure::config(format!("train.{}: {}", u.key, u.reason), "change the layers");
-    let network = params.network(data.image(), data.n_outputs()).map_err(unfit)?;
+    let network = network(params, &data)?;
     for warning in resolution::warnings::<R>(&train).into_iter().chain(of_labels) {
         ctx.warn(format!("train: {warning}"));
     }

@@ -1,14 +1,18 @@
 //! `Δ_k = E_θ (L_{k+s} − L_k)²` by Monte Carlo, for all prefixes k from one pass over the samples per draw.
 
+use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
-use ndarray::{Array1, Array2, ArrayView2, s};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, s};
+use team::Team;
 
 use crate::change::interval::{self, Components, Estimate, TwoPhases};
 use crate::change::prefix::{Moments, PrefixMean, prefix_sizes};
 use crate::change::sampling::{REPLICATES, Sampling};
+use crate::numeric::orders::{Task, order};
 use crate::numeric::real::Real;
-use crate::passes::draws::{Draws, LossSink};
+use crate::passes::draws::{Draws, LossSink, Relayed, TAKEN_AT_ONCE};
 
 /// Δ_k for every prefix size from one pass per draw, with what draws and samples say of its uncertainty.
 #[derive(Clone, Debug)]
@@ -35,15 +39,14 @@ pub struct MonteCarlo {
     pub pilot_variance: Array2<f64>,
 }
 
-/// Losses of a row that are taken at once: what they add to stays in the cache.
-const ROW_BLOCK: usize = 4096;
-
 /// One draw on its way through the samples.
-struct DrawState<'a> {
+#[derive(Clone)]
+pub(crate) struct DrawState {
     /// number of the draw
     t: usize,
     /// what everything of it is multiplied with
     weight: f64,
+    step: usize,
     prefix: PrefixMean,
     moments: Moments,
     /// D² of the prefixes that the last block of samples completed
@@ -52,12 +55,12 @@ struct DrawState<'a> {
     added: Vec<f64>,
     /// the losses of the last block
     losses: Vec<f64>,
-    pilot_sizes: &'a [usize],
+    pilot_sizes: Arc<[usize]>,
     /// S² at the pilot sizes so far
     pilots: Vec<f64>,
 }
 
-impl LossSink for DrawState<'_> {
+impl LossSink for DrawState {
     fn take(&mut self, first: usize, losses: &[f64]) {
         self.squares.clear();
         self.added.clear();
@@ -74,9 +77,29 @@ impl LossSink for DrawState<'_> {
     }
 }
 
+impl Relayed for DrawState {
+    fn len_after(&self, rows: usize) -> usize {
+        4 + self.pilot_sizes.partition_point(|&n| n <= rows)
+    }
+
+    fn numbers(&self) -> Vec<f64> {
+        let (prefix, moments) = (self.prefix.state(), self.moments.state());
+        prefix.into_iter().chain(moments).chain(self.pilots.iter().copied()).collect()
+    }
+
+    fn go_on(&mut self, rows: usize, numbers: &[f64]) {
+        self.prefix = PrefixMean::at(self.step, rows, [numbers[0], numbers[1]]);
+        self.moments = Moments::at(rows, [numbers[2], numbers[3]]);
+        self.pilots = numbers[4..].to_vec();
+    }
+}
+
 /// Means over the draws of many values at once, with the standard error that their groups give.
+#[derive(Clone)]
 struct Means {
     sampling: Sampling,
+    /// the first of the values, as they are counted over all samples
+    first: usize,
     sum: Vec<f64>,
     /// of the means of groups that are whole
     sum_of_squares: Vec<f64>,
@@ -85,17 +108,20 @@ struct Means {
 }
 
 impl Means {
-    fn new(sampling: Sampling, n: usize) -> Self {
+    fn new(sampling: Sampling, places: Range<usize>) -> Self {
+        let (first, n) = (places.start, places.len());
         let open = match sampling {
             Sampling::Plain => 0,
             Sampling::Antithetic => 1,
             Sampling::Sobol => REPLICATES,
         };
-        Self { sampling, sum: vec![0.0; n], sum_of_squares: vec![0.0; n], open: Array2::zeros((open, n)) }
+        let open = Array2::zeros((open, n));
+        Self { sampling, first, sum: vec![0.0; n], sum_of_squares: vec![0.0; n], open }
     }
 
     /// The values of draw t from place `begin` on. Draws of a pair follow each other.
     fn add(&mut self, t: usize, begin: usize, values: &[f64]) {
+        let begin = begin - self.first;
         let range = begin..begin + values.len();
         let (sum, squares) = (&mut self.sum[range.clone()], &mut self.sum_of_squares[range.clone()]);
         let mut whole = |i: usize, mean: f64| squares[i] += mean * mean;
@@ -134,20 +160,169 @@ impl Means {
     }
 }
 
-/// A Monte-Carlo estimate that takes draws in as many parts as it needs.
-///
-/// Memory is O(T + N), and sixteen times N for [`Sampling::Sobol`]: the values of one block of samples are kept at a time.
-pub struct MonteCarloRun {
+/// Sums over the draws of what belongs to samples: those of one process.
+#[derive(Clone)]
+pub(crate) struct SampleSums {
     step: usize,
-    n_samples: usize,
-    sizes: Vec<usize>,
-    pilot_sizes: Vec<usize>,
+    pilot_sizes: Arc<[usize]>,
+    samples: Range<usize>,
     change: Means,
     deviation: Means,
-    sample_loss: Vec<f64>,
+    /// ℓ_i
+    loss: Vec<f64>,
     /// ℓ_i at the first draw, around which squares are summed
     origin: Vec<f64>,
-    sample_squares: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+impl SampleSums {
+    /// Nothing drawn yet, for some of the samples.
+    pub(crate) fn new(samples: Range<usize>, step: usize, sampling: Sampling, pilot_sizes: &[usize]) -> Self {
+        let places = completed(samples.start, step)..completed(samples.end, step);
+        // The first sample of all adds nothing and has no place among the deviations.
+        let deviations = samples.start.max(1) - 1..samples.end.max(1) - 1;
+        let n = samples.len();
+        Self {
+            step,
+            pilot_sizes: pilot_sizes.into(),
+            samples,
+            change: Means::new(sampling, places),
+            deviation: Means::new(sampling, deviations),
+            loss: vec![0.0; n],
+            origin: vec![0.0; n],
+            squares: vec![0.0; n],
+        }
+    }
+
+    /// More draws with their weights, of which the first is draw `before`, where several processes share the samples. Each process
+    /// adds to its own sums; the first gets the states of all draws after all samples.
+    pub(crate) fn add_shared<R: Real>(
+        &mut self,
+        draws: &Draws<R>,
+        theta: ArrayView2<f64>,
+        (before, weights): (usize, &[f64]),
+    ) -> Vec<DrawState> {
+        let mut states = self.next_draws(before, weights);
+        draws.relay(theta, &mut states, &mut |states: &mut [DrawState], range: Range<usize>| {
+            self.add_block(states, &range);
+        });
+        states
+    }
+
+    fn next_draws(&self, before: usize, weights: &[f64]) -> Vec<DrawState> {
+        let new = |(t, &weight)| DrawState {
+            t: before + t,
+            weight,
+            step: self.step,
+            prefix: PrefixMean::new(self.step),
+            moments: Moments::default(),
+            squares: vec![],
+            added: vec![],
+            losses: vec![],
+            pilot_sizes: Arc::clone(&self.pilot_sizes),
+            pilots: vec![],
+        };
+        weights.iter().enumerate().map(new).collect()
+    }
+
+    /// What the draws in hand say of the samples of `range`.
+    fn add_block(&mut self, states: &[DrawState], range: &Range<usize>) {
+        // Prefix k is completed by sample k + s: the first of this block follows from where it ends.
+        let begin = completed(range.end, self.step) - states[0].squares.len();
+        let skipped = usize::from(range.start == 0);
+        let own = range.start - self.samples.start..range.end - self.samples.start;
+        for state in states {
+            self.change.add(state.t, begin, &state.squares);
+            self.deviation.add(state.t, range.start + skipped - 1, &state.added[skipped..]);
+            let sums = &mut self.loss[own.clone()];
+            sums.iter_mut().zip(&state.losses).for_each(|(sum, loss)| *sum += loss);
+            let origin = &mut self.origin[own.clone()];
+            if state.t == 0 {
+                origin.copy_from_slice(&state.losses);
+            }
+            let squares = self.squares[own.clone()].iter_mut().zip(&state.losses).zip(origin);
+            squares.for_each(|((sum, loss), origin)| *sum += (loss - *origin) * (loss - *origin));
+        }
+    }
+
+    /// All sums by name, in C order.
+    fn arrays(&self) -> [(&'static str, &[f64]); 9] {
+        [
+            ("change.sum", &self.change.sum),
+            ("change.sum_of_squares", &self.change.sum_of_squares),
+            ("change.open", self.change.open.as_slice().expect("C order")),
+            ("deviation.sum", &self.deviation.sum),
+            ("deviation.sum_of_squares", &self.deviation.sum_of_squares),
+            ("deviation.open", self.deviation.open.as_slice().expect("C order")),
+            ("sample_loss", &self.loss),
+            ("origin", &self.origin),
+            ("sample_squares", &self.squares),
+        ]
+    }
+
+    /// The same, with as many columns as places, to be overwritten.
+    fn arrays_mut(&mut self) -> [ArrayViewMut2<'_, f64>; 9] {
+        fn row(values: &mut [f64]) -> ArrayViewMut2<'_, f64> {
+            ArrayViewMut2::from_shape((1, values.len()), values).expect("one row")
+        }
+        [
+            row(&mut self.change.sum),
+            row(&mut self.change.sum_of_squares),
+            self.change.open.view_mut(),
+            row(&mut self.deviation.sum),
+            row(&mut self.deviation.sum_of_squares),
+            self.deviation.open.view_mut(),
+            row(&mut self.loss),
+            row(&mut self.origin),
+            row(&mut self.squares),
+        ]
+    }
+
+    /// Sends them to another process, which knows how many they are.
+    pub(crate) fn send(&self, team: &dyn Team, to: usize) {
+        self.arrays().iter().for_each(|(_, values)| team.send_values(to, values));
+    }
+
+    /// Receives them.
+    pub(crate) fn receive(&mut self, team: &dyn Team, from: usize) {
+        for mut array in self.arrays_mut() {
+            team.receive_values(from, array.as_slice_mut().expect("C order"));
+        }
+    }
+
+    /// Copies between these and those of `part`, whose samples are some of these: into the first array or into the second.
+    fn exchange(&mut self, part: &mut Self, copy: impl Fn(ArrayViewMut2<f64>, ArrayViewMut2<f64>)) {
+        let places = |means: &Means| means.first..means.first + means.sum.len();
+        let (change, deviation) = (places(&part.change), places(&part.deviation));
+        let samples = part.samples.clone();
+        for (i, (mut own, other)) in self.arrays_mut().into_iter().zip(part.arrays_mut()).enumerate() {
+            let columns = [&change, &deviation, &samples][i / 3].clone();
+            copy(own.slice_mut(s![.., columns]), other);
+        }
+    }
+
+    /// Nothing drawn yet, for other samples.
+    fn like(&self, samples: Range<usize>) -> Self {
+        Self::new(samples, self.step, self.change.sampling, &self.pilot_sizes)
+    }
+}
+
+/// How many prefixes the first `n` samples complete.
+fn completed(n: usize, step: usize) -> usize {
+    (n / step).saturating_sub(1)
+}
+
+/// A Monte-Carlo estimate that takes draws in as many parts as it needs.
+///
+/// Memory is O(T + N), and sixteen times N for [`Sampling::Sobol`]: the values of one block of samples are kept at a time. Where
+/// several processes share the samples, each has the sums of its own, until they are asked for.
+pub struct MonteCarloRun {
+    /// of the samples of this process
+    own: SampleSums,
+    /// where several share the samples: they, and where the part of each begins
+    shared: Option<(Arc<dyn Team>, Vec<usize>)>,
+    n_samples: usize,
+    sizes: Vec<usize>,
     loss_variance: Vec<f64>,
     mean_loss: Vec<f64>,
     /// (T, m), flat
@@ -157,21 +332,29 @@ pub struct MonteCarloRun {
 impl MonteCarloRun {
     /// Nothing drawn yet. `pilot_sizes`: ascending numbers of samples, from 2 to `n_samples`.
     pub fn new(n_samples: usize, step: usize, sampling: Sampling, pilot_sizes: &[usize]) -> Self {
-        let sizes = prefix_sizes(n_samples, step);
         Self {
-            step,
+            own: SampleSums::new(0..n_samples, step, sampling, pilot_sizes),
+            shared: None,
             n_samples,
-            pilot_sizes: pilot_sizes.to_vec(),
-            change: Means::new(sampling, sizes.len()),
-            deviation: Means::new(sampling, n_samples - 1),
-            sample_loss: vec![0.0; n_samples],
-            origin: vec![0.0; n_samples],
-            sample_squares: vec![0.0; n_samples],
+            sizes: prefix_sizes(n_samples, step),
             loss_variance: vec![],
             mean_loss: vec![],
             pilot_variance: vec![],
-            sizes,
         }
+    }
+
+    /// The same for draws such as `draws` alone, whose samples several processes may share.
+    pub fn over<R: Real>(draws: &Draws<R>, step: usize, sampling: Sampling, pilot_sizes: &[usize]) -> Self {
+        let n_samples = draws.samples.len();
+        let whole = Self::new(n_samples, step, sampling, pilot_sizes);
+        let team = draws.samples.shared_team();
+        if team.is_alone() {
+            return whole;
+        }
+        let cuts = draws.cuts();
+        order::<R>(&**team, Task::NewRun, &[n_samples, step, sampling as usize, pilot_sizes.len()]);
+        team.tell(&cuts.iter().chain(pilot_sizes).map(|&k| k as u64).collect::<Vec<_>>());
+        Self { own: whole.own.like(cuts[0]..cuts[1]), shared: Some((Arc::clone(team), cuts)), ..whole }
     }
 
     /// The next draws `theta` (T, d), whole groups of its sampling. `done` is told of sample-draw pairs.
@@ -187,10 +370,17 @@ impl MonteCarloRun {
         weights: &[f64],
         done: &mut impl FnMut(usize),
     ) {
-        let pilot_sizes = self.pilot_sizes.clone();
-        let mut states = self.next_draws(weights, &pilot_sizes);
+        let before = self.n_draws();
+        if let Some((team, _)) = &self.shared {
+            draws.order(Task::Draws, theta, &[before]);
+            team.tell(weights);
+            let states = self.own.add_shared(draws, theta, (before, weights));
+            self.end_draws(states);
+            return done(theta.nrows() * self.n_samples);
+        }
+        let mut states = self.own.next_draws(before, weights);
         draws.evaluate(theta, &mut states, &mut |states: &mut [DrawState], range: Range<usize>| {
-            self.add_block(states, &range);
+            self.own.add_block(states, &range);
             done(range.len() * states.len());
         });
         self.end_draws(states);
@@ -209,52 +399,14 @@ impl MonteCarloRun {
     /// # Panics
     /// As [`Self::add_row`].
     pub fn add_weighted_row(&mut self, losses: &[f64], weight: f64) {
-        assert_eq!(losses.len(), self.n_samples, "a loss for each sample");
-        let pilot_sizes = self.pilot_sizes.clone();
-        let mut states = self.next_draws(&[weight], &pilot_sizes);
-        for (i, block) in losses.chunks(ROW_BLOCK).enumerate() {
-            let begin = i * ROW_BLOCK;
+        assert_eq!(losses.len(), self.own.samples.len(), "a loss for each sample");
+        let mut states = self.own.next_draws(self.n_draws(), &[weight]);
+        for (i, block) in losses.chunks(TAKEN_AT_ONCE).enumerate() {
+            let begin = i * TAKEN_AT_ONCE;
             states[0].take(begin, block);
-            self.add_block(&states, &(begin..begin + block.len()));
+            self.own.add_block(&states, &(begin..begin + block.len()));
         }
         self.end_draws(states);
-    }
-
-    fn next_draws<'a>(&self, weights: &[f64], pilot_sizes: &'a [usize]) -> Vec<DrawState<'a>> {
-        let before = self.n_draws();
-        let new = |(t, &weight)| DrawState {
-            t: before + t,
-            weight,
-            prefix: PrefixMean::new(self.step),
-            moments: Moments::default(),
-            squares: vec![],
-            added: vec![],
-            losses: vec![],
-            pilot_sizes,
-            pilots: vec![],
-        };
-        weights.iter().enumerate().map(new).collect()
-    }
-
-    /// What the draws in hand say of the samples of `range`.
-    fn add_block(&mut self, states: &[DrawState], range: &Range<usize>) {
-        // Prefix k is completed by sample k + s: the first of this block follows from where it ends.
-        let completed = states[0].squares.len();
-        let begin = (range.end / self.step).saturating_sub(1).min(self.sizes.len()) - completed;
-        // The first sample of all adds nothing and has no place among the deviations.
-        let skipped = usize::from(range.start == 0);
-        for state in states {
-            self.change.add(state.t, begin, &state.squares);
-            self.deviation.add(state.t, range.start + skipped - 1, &state.added[skipped..]);
-            let own = &mut self.sample_loss[range.clone()];
-            own.iter_mut().zip(&state.losses).for_each(|(sum, loss)| *sum += loss);
-            let origin = &mut self.origin[range.clone()];
-            if state.t == 0 {
-                origin.copy_from_slice(&state.losses);
-            }
-            let squares = self.sample_squares[range.clone()].iter_mut().zip(&state.losses).zip(origin);
-            squares.for_each(|((sum, loss), origin)| *sum += (loss - *origin) * (loss - *origin));
-        }
     }
 
     fn end_draws(&mut self, states: Vec<DrawState>) {
@@ -265,53 +417,67 @@ impl MonteCarloRun {
         }
     }
 
-    /// All sums over the draws so far, flat, by name: what [`Self::go_on`] takes.
-    pub fn state(&self) -> [(&'static str, &[f64]); 12] {
-        [
-            ("change.sum", &self.change.sum),
-            ("change.sum_of_squares", &self.change.sum_of_squares),
-            ("change.open", self.change.open.as_slice().expect("C order")),
-            ("deviation.sum", &self.deviation.sum),
-            ("deviation.sum_of_squares", &self.deviation.sum_of_squares),
-            ("deviation.open", self.deviation.open.as_slice().expect("C order")),
-            ("sample_loss", &self.sample_loss),
-            ("origin", &self.origin),
-            ("sample_squares", &self.sample_squares),
-            ("loss_variance", &self.loss_variance),
-            ("mean_loss", &self.mean_loss),
-            ("pilot_variance", &self.pilot_variance),
-        ]
+    /// The sums of all samples: those of the other processes are gathered.
+    fn sums(&self) -> Cow<'_, SampleSums> {
+        let Some((team, cuts)) = &self.shared else { return Cow::Borrowed(&self.own) };
+        order::<f64>(&**team, Task::State, &[]);
+        let mut whole = self.own.like(0..self.n_samples);
+        for rank in 0..team.size() {
+            let mut part = self.own.clone();
+            if rank > 0 {
+                part = self.own.like(cuts[rank]..cuts[rank + 1]);
+                part.receive(&**team, rank);
+            }
+            whole.exchange(&mut part, |mut whole, part| whole.assign(&part));
+        }
+        Cow::Owned(whole)
     }
 
-    /// Goes on after `draws` draws whose sums are given by name and length, as [`Self::state`] has them; `None`, and nothing is
-    /// changed, where one is not there.
+    /// Joins all sums over the draws so far, flat and by name, to `first`: they are what [`Self::go_on`] takes.
+    pub fn fold_state<T>(&self, first: T, join: impl Fn(T, &'static str, &[f64]) -> T) -> T {
+        let sums = self.sums();
+        let of_draws = [
+            ("loss_variance", &self.loss_variance[..]),
+            ("mean_loss", &self.mean_loss),
+            ("pilot_variance", &self.pilot_variance),
+        ];
+        let all = sums.arrays().into_iter().chain(of_draws);
+        all.fold(first, |joined, (name, values)| join(joined, name, values))
+    }
+
+    /// Goes on after `draws` draws whose sums are given by name and length, as [`Self::fold_state`] has them; `None`, and nothing
+    /// is changed, where one is not there.
     #[must_use]
     pub fn go_on<'a>(
         &mut self,
         draws: usize,
         given: impl Fn(&'static str, usize) -> Option<&'a [f64]>,
     ) -> Option<()> {
-        let lengths = self.state().map(|(name, values)| match name {
-            "loss_variance" | "mean_loss" => (name, draws),
-            "pilot_variance" => (name, draws * self.pilot_sizes.len()),
-            _ => (name, values.len()),
-        });
-        let found = lengths.into_iter().map(|(name, len)| given(name, len)).collect::<Option<Vec<_>>>()?;
-        let into = |open: &mut Array2<f64>, values: &[f64]| {
-            open.iter_mut().zip(values).for_each(|(to, from)| *to = *from);
+        let mut whole = self.own.like(0..self.n_samples);
+        let names = whole.arrays().map(|(name, _)| name);
+        for (name, mut to) in names.into_iter().zip(whole.arrays_mut()) {
+            let from = given(name, to.len())?;
+            to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+        }
+        let loss_variance = given("loss_variance", draws)?.to_vec();
+        let mean_loss = given("mean_loss", draws)?.to_vec();
+        let pilot_variance = given("pilot_variance", draws * self.own.pilot_sizes.len())?.to_vec();
+        (self.loss_variance, self.mean_loss, self.pilot_variance) =
+            (loss_variance, mean_loss, pilot_variance);
+        let Some((team, cuts)) = &self.shared else {
+            self.own = whole;
+            return Some(());
         };
-        self.change.sum = found[0].to_vec();
-        self.change.sum_of_squares = found[1].to_vec();
-        into(&mut self.change.open, found[2]);
-        self.deviation.sum = found[3].to_vec();
-        self.deviation.sum_of_squares = found[4].to_vec();
-        into(&mut self.deviation.open, found[5]);
-        self.sample_loss = found[6].to_vec();
-        self.origin = found[7].to_vec();
-        self.sample_squares = found[8].to_vec();
-        self.loss_variance = found[9].to_vec();
-        self.mean_loss = found[10].to_vec();
-        self.pilot_variance = found[11].to_vec();
+        order::<f64>(&**team, Task::GoOn, &[]);
+        for rank in (0..team.size()).rev() {
+            let mut part = self.own.like(cuts[rank]..cuts[rank + 1]);
+            whole.exchange(&mut part, |whole, mut part| part.assign(&whole));
+            if rank > 0 {
+                part.send(&**team, rank);
+            } else {
+                self.own = part;
+            }
+        }
         Some(())
     }
 
@@ -324,7 +490,7 @@ impl MonteCarloRun {
     pub fn variance(&self) -> (Estimate, Components) {
         let t = self.n_draws();
         let groups = self.sampling().group_means(&self.loss_variance);
-        let (deviation, error) = self.deviation.finish(t);
+        let (deviation, error) = self.sums().deviation.finish(t);
         let (deviation, error) = (deviation.to_vec(), error.to_vec());
         let components = interval::components(&groups, &deviation, &error, t);
         (interval::of_variance(&groups, &deviation, &error, None), components)
@@ -354,17 +520,17 @@ impl MonteCarloRun {
 
     /// `(i−1)/i (ℓ_i − L_{i−1})²` of samples 2 to N, mean over the draws, (N − 1,), loss².
     fn deviations(&self) -> Vec<f64> {
-        self.deviation.finish(self.n_draws()).0.to_vec()
+        self.sums().deviation.finish(self.n_draws()).0.to_vec()
     }
 
     /// ℓ_i, mean over the draws, (N,), loss.
     fn sample_losses(&self) -> Vec<f64> {
-        self.sample_loss.iter().map(|sum| sum / self.n_draws() as f64).collect()
+        self.sums().loss.iter().map(|sum| sum / self.n_draws() as f64).collect()
     }
 
     /// How the draws are taken.
     pub fn sampling(&self) -> Sampling {
-        self.change.sampling
+        self.own.change.sampling
     }
 
     /// T so far.
@@ -380,16 +546,21 @@ impl MonteCarloRun {
     /// The estimate from all draws so far, two groups at least.
     pub fn finish(self) -> MonteCarlo {
         let t = self.n_draws();
-        let (delta, standard_error) = self.change.finish(t);
-        let (deviation, deviation_error) = self.deviation.finish(t);
-        let by_draw = Array2::from_shape_vec((t, self.pilot_sizes.len()), self.pilot_variance);
+        let sums = self.sums();
+        let (delta, standard_error) = sums.change.finish(t);
+        let (deviation, deviation_error) = sums.deviation.finish(t);
+        let pilots = self.pilot_variance.clone();
+        let by_draw = Array2::from_shape_vec((t, self.own.pilot_sizes.len()), pilots);
         let draws = t as f64;
         let variance = |((square, sum), origin): ((&f64, &f64), &f64)| {
             ((square - (sum - draws * origin).powi(2) / draws) / (draws - 1.0)).max(0.0)
         };
-        let sums = self.sample_squares.iter().zip(&self.sample_loss).zip(&self.origin);
+        let of_samples = sums.squares.iter().zip(&sums.loss).zip(&sums.origin);
+        let sample_variance = of_samples.map(variance).collect();
+        let sample_loss = sums.loss.iter().map(|sum| sum / t as f64).collect();
+        drop(sums);
         MonteCarlo {
-            sample_variance: sums.map(variance).collect(),
+            sample_variance,
             prefix_sizes: self.sizes,
             delta,
             standard_error,
@@ -397,7 +568,7 @@ impl MonteCarloRun {
             mean_loss: self.mean_loss.into(),
             deviation,
             deviation_error,
-            sample_loss: Array1::from(self.sample_loss) / t as f64,
+            sample_loss,
             pilot_variance: by_draw.expect("m values a draw").t().as_standard_layout().into_owned(),
         }
     }
@@ -410,7 +581,7 @@ pub fn monte_carlo<R: Real>(
     step: usize,
     done: &mut impl FnMut(usize),
 ) -> MonteCarlo {
-    let mut run = MonteCarloRun::new(draws.samples.len(), step, Sampling::Plain, &[]);
+    let mut run = MonteCarloRun::over(draws, step, Sampling::Plain, &[]);
     run.add(draws, theta, done);
     run.finish()
 }
@@ -439,7 +610,7 @@ mod tests {
         let value = |t: usize, i: usize| ((t * 7 + i * i) as f64 * 0.9).sin() + 2.0;
         let (draws, n) = (64, 5);
         for sampling in [Sampling::Plain, Sampling::Antithetic, Sampling::Sobol] {
-            let mut means = Means::new(sampling, n);
+            let mut means = Means::new(sampling, 0..n);
             // Two chunks of draws, each in two blocks of places, as the engine feeds them.
             for chunk in [0..32, 32..draws] {
                 for places in [0..2, 2..n] {

@@ -32,6 +32,16 @@ impl PrefixMean {
         Self { step, k: 0, mean: 0.0, sum: 0.0, pending: 0 }
     }
 
+    /// The mean after `n` values, from what [`Self::state`] was then.
+    pub(crate) fn at(step: usize, n: usize, [mean, sum]: [f64; 2]) -> Self {
+        Self { step, k: n - n % step, mean, sum, pending: n % step }
+    }
+
+    /// All that follows from the values, but not from their number.
+    pub(crate) fn state(&self) -> [f64; 2] {
+        [self.mean, self.sum]
+    }
+
     /// One more value; an increment where it completes a step after the first.
     pub fn push(&mut self, value: f64) -> Option<Increment> {
         self.sum += value;
@@ -86,6 +96,16 @@ pub struct Moments {
 }
 
 impl Moments {
+    /// The moments of `n` values, from what [`Self::state`] was then.
+    pub(crate) fn at(n: usize, [mean, squares]: [f64; 2]) -> Self {
+        Self { n, mean, squares }
+    }
+
+    /// All that follows from the values, but not from their number.
+    pub(crate) fn state(&self) -> [f64; 2] {
+        [self.mean, self.squares]
+    }
+
     /// One more value. Returns what it adds to the sum of squared deviations: `(n−1)/n` times the squared distance of
     /// the n-th value from the mean of those before it.
     pub fn push(&mut self, value: f64) -> f64 {
@@ -125,6 +145,23 @@ mod tests {
 
     fn values(n: usize) -> Vec<f64> {
         (0..n).map(|i| ((i * i) as f64 * 0.37).sin() + 2.0).collect()
+    }
+
+    #[test]
+    fn means_and_moments_go_on_from_their_state() {
+        let values = values(40);
+        for (step, n) in [(1, 7), (3, 0), (3, 2), (3, 9), (4, 11)] {
+            let (mut mean, mut moments) = (PrefixMean::new(step), Moments::default());
+            for &value in &values[..n] {
+                mean.push(value);
+                moments.push(value);
+            }
+            let (mut next, mut more) =
+                (PrefixMean::at(step, n, mean.state()), Moments::at(n, moments.state()));
+            for &value in &values[n..] {
+                assert_eq!((mean.push(value), moments.push(value)), (next.push(value), more.push(value)));
+            }
+        }
     }
 
     #[test]

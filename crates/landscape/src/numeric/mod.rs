@@ -3,6 +3,8 @@
 pub mod blas;
 pub mod correlation;
 pub mod gaussian;
+pub(crate) mod orders;
+pub mod parts;
 pub mod real;
 pub mod samples;
 pub(crate) mod scratch;

@@ -1,11 +1,12 @@
 //! The floating-point type of the large products, chosen at run time (`precision: f32` or `f64`).
 
+use bytemuck::Pod;
 use ndarray::NdFloat;
 
 use crate::numeric::simd::Vectors;
 
 /// `f32` or `f64`. Losses, sums over samples and dot products of solvers are `f64` whichever it is.
-pub trait Real: NdFloat + Default + std::iter::Sum + Vectors {
+pub trait Real: NdFloat + Default + std::iter::Sum + Vectors + Pod {
     /// Rounds to this type.
     fn narrow(x: f64) -> Self;
     /// Exact.

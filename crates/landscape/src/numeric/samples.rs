@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
+use team::Team;
 
 use crate::numeric::real::Real;
 
@@ -84,6 +85,8 @@ pub struct Samples {
     scale: f64,
     /// mean and deviation of each channel, which are equal parts of a row
     channels: Arc<[(f64, f64)]>,
+    /// who sums over them
+    team: Arc<dyn Team>,
 }
 
 /// A mean of more than so many standard deviations is taken off in f64: in f32 the difference would lose over a decimal digit.
@@ -112,7 +115,7 @@ impl Samples {
     /// # Panics
     /// If the numbers of inputs and targets differ, or a row has no such channels.
     pub fn by_channel(inputs: Inputs, targets: Targets, scale: f64, channels: &[(f64, f64)]) -> Self {
-        let samples = Self { inputs, targets, scale, channels: channels.into() };
+        let samples = Self { inputs, targets, scale, channels: channels.into(), team: team::alone() };
         assert_eq!(samples.shape().0, samples.targets.len(), "as many targets as inputs");
         assert_eq!(samples.n_features() % channels.len(), 0, "channels of one size");
         samples
@@ -121,12 +124,23 @@ impl Samples {
     /// The first `n` of them, or all if there are fewer; the inputs are shared.
     #[must_use]
     pub fn first(&self, n: usize) -> Self {
-        Self {
-            inputs: self.inputs.clone(),
-            targets: self.targets.select(0..n.min(self.len())),
-            scale: self.scale,
-            channels: self.channels.clone(),
-        }
+        Self { targets: self.targets.select(0..n.min(self.len())), ..self.clone() }
+    }
+
+    /// The same, with sums over them shared by the processes of `team`: each has all targets, and reads the inputs of its part.
+    #[must_use]
+    pub fn shared_by(self, team: &Arc<dyn Team>) -> Self {
+        Self { team: Arc::clone(team), ..self }
+    }
+
+    /// The same, to be kept.
+    pub fn shared_team(&self) -> &Arc<dyn Team> {
+        &self.team
+    }
+
+    /// Who sums over them.
+    pub fn team(&self) -> &dyn Team {
+        &*self.team
     }
 
     /// N

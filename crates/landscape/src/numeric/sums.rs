@@ -1,7 +1,7 @@
 //! Who owns the threads, and in which order sums are taken: one place for both.
 //!
 //! Samples are cut into blocks of a fixed size and partial sums are joined in a fixed tree, so results have the same
-//! bytes on any number of threads. Over machines the same tree can be cut at its upper nodes.
+//! bytes on any number of threads. Processes share the same tree: see [`crate::numeric::parts`].
 
 use std::ops::Range;
 

@@ -8,7 +8,9 @@ use std::ops::Range;
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, Axis, Dim, Zip, s};
 use rayon::prelude::*;
+use team::Team;
 
+use crate::numeric::orders::{Task, order, tell};
 use crate::numeric::real::Real;
 use crate::numeric::scratch::{Pool, shaped};
 use crate::passes::affine;
@@ -40,19 +42,50 @@ impl SampleDerivatives {
     }
 }
 
+impl SampleDerivatives {
+    /// To the first process.
+    fn send(&self, team: &dyn Team) {
+        team.send_values(0, self.loss.as_slice().expect("one axis"));
+        team.send_values(0, self.slope.as_slice().expect("C order"));
+        team.send_values(0, self.curvature.as_slice().expect("C order"));
+    }
+
+    /// Those of n samples in d directions that another sends.
+    fn receive(team: &dyn Team, from: usize, (n, d): (usize, usize)) -> Self {
+        let (loss, slope) = (Array1::zeros(n), Array2::zeros((n, d)));
+        let mut found = Self { loss, slope, curvature: Array3::zeros((n, d, d)) };
+        team.receive_values(from, found.loss.as_slice_mut().expect("one axis"));
+        team.receive_values(from, found.slope.as_slice_mut().expect("C order"));
+        team.receive_values(from, found.curvature.as_slice_mut().expect("C order"));
+        found
+    }
+}
+
 /// Blocks whose derivatives are held at once: enough for many threads, little memory.
 const BLOCKS_AT_ONCE: usize = 32;
 
-/// Loss, slope and curvature of every sample in the rows of `basis` (d, p), in order: `take` is handed some at a time.
+/// Loss, slope and curvature of every sample in the rows of `basis` (d, p): `take` is handed some at a time, with the number of
+/// the first. They come in order; of several processes, those of each part do.
 ///
 /// # Errors
 /// The first error of `take`, which ends it.
 pub fn sample_derivatives<R: Real, E>(
     sum: &HessianSum<R>,
     basis: ArrayView2<R>,
-    take: &mut impl FnMut(&SampleDerivatives) -> Result<(), E>,
+    take: &mut impl FnMut(usize, &SampleDerivatives) -> Result<(), E>,
 ) -> Result<(), E> {
-    let d = basis.nrows();
+    order::<R>(sum.samples.team(), Task::Derivatives, &[basis.nrows()]);
+    tell(sum.samples.team(), &basis);
+    derivatives_of_parts(sum, basis, take)
+}
+
+/// What each process does for [`sample_derivatives`]: the first takes those of all, in turns, so that all are at work.
+pub(crate) fn derivatives_of_parts<R: Real, E>(
+    sum: &HessianSum<R>,
+    basis: ArrayView2<R>,
+    take: &mut impl FnMut(usize, &SampleDerivatives) -> Result<(), E>,
+) -> Result<(), E> {
+    let (d, team) = (basis.nrows(), sum.samples.team());
     let directions = Directions::from_rows(sum.network, basis);
     let pool = Pool::default();
     let derive = |range: &Range<usize>| {
@@ -69,9 +102,24 @@ pub fn sample_derivatives<R: Real, E>(
             })
         })
     };
-    for ranges in sum.blocks(0..sum.samples.len()).chunks(BLOCKS_AT_ONCE) {
-        let derived = ranges.par_iter().map(derive).collect::<Vec<_>>();
-        derived.iter().try_for_each(&mut *take)?;
+    let parts = (0..team.size()).map(|rank| sum.blocks(sum.part(rank))).collect::<Vec<_>>();
+    let turns = parts.iter().map(|blocks| blocks.len().div_ceil(BLOCKS_AT_ONCE)).max().unwrap_or(0);
+    let in_turn = |rank: usize, turn: usize| parts[rank].chunks(BLOCKS_AT_ONCE).nth(turn).unwrap_or(&[]);
+    for turn in 0..turns {
+        let own = in_turn(team.rank(), turn);
+        let derived = own.par_iter().map(derive).collect::<Vec<_>>();
+        if !team.leads() {
+            for derived in &derived {
+                derived.send(team);
+            }
+            continue;
+        }
+        own.iter().zip(&derived).try_for_each(|(block, derived)| take(block.start, derived))?;
+        for from in 1..team.size() {
+            for block in in_turn(from, turn) {
+                take(block.start, &SampleDerivatives::receive(team, from, (block.len(), d)))?;
+            }
+        }
     }
     Ok(())
 }

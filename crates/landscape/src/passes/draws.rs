@@ -10,10 +10,13 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::parallel::prelude::*;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Dim, s};
 use rayon::prelude::ParallelSliceMut;
+use team::Team;
 
 use crate::network::activation::{Activation, activate};
 use crate::network::architecture::Network;
 use crate::network::layers::Kind;
+use crate::numeric::orders::{Task, order, tell};
+use crate::numeric::parts::cuts;
 use crate::numeric::real::Real;
 use crate::numeric::samples::{Samples, Targets};
 use crate::numeric::scratch::{Pool, shaped};
@@ -37,6 +40,31 @@ pub trait LossSink: Send {
     /// `losses`: ℓ_i(w* + Pθ) for the samples from `first` on.
     fn take(&mut self, first: usize, losses: &[f64]);
 }
+
+/// A sink that goes from one process to the next, in the order of the samples: what it needs of those before is a few numbers.
+pub(crate) trait Relayed: LossSink + Clone + Sync {
+    /// How many numbers it is after `rows` samples.
+    fn len_after(&self, rows: usize) -> usize;
+    /// These numbers.
+    fn numbers(&self) -> Vec<f64>;
+    /// Goes on from these numbers after `rows` samples.
+    fn go_on(&mut self, rows: usize, numbers: &[f64]);
+}
+
+/// The losses of one draw at the samples of this process.
+#[derive(Clone, Default)]
+struct Kept(Vec<f64>);
+
+impl LossSink for Kept {
+    fn take(&mut self, _first: usize, losses: &[f64]) {
+        self.0.extend_from_slice(losses);
+    }
+}
+
+/// Bytes of losses that a process keeps until the sinks come.
+const KEPT_BYTES: usize = 512 << 20;
+/// Losses that a sink takes at once: what they are added to stays in the cache.
+pub(crate) const TAKEN_AT_ONCE: usize = 4096;
 
 /// A point and directions, over samples.
 pub struct Draws<'a, R> {
@@ -62,16 +90,28 @@ impl<R: Real> Draws<'_, R> {
         sinks: &mut [S],
         after_block: &mut impl FnMut(&mut [S], Range<usize>),
     ) {
+        self.evaluate_rows(0..self.samples.len(), theta, sinks, after_block);
+    }
+
+    /// The same for some samples, which begin with a block.
+    fn evaluate_rows<S: LossSink>(
+        &self,
+        rows: Range<usize>,
+        theta: ArrayView2<f64>,
+        sinks: &mut [S],
+        after_block: &mut impl FnMut(&mut [S], Range<usize>),
+    ) {
         assert_eq!((theta.nrows(), theta.ncols()), (sinks.len(), self.basis.nrows()), "draws and directions");
         let network = self.network;
         let arranged = (network.arranged(self.w), network.arranged_rows(self.basis));
         let arranged = Draws { w: arranged.0.view(), basis: arranged.1.view(), ..*self };
-        arranged.evaluate_arranged(theta, sinks, after_block);
+        arranged.evaluate_arranged(rows, theta, sinks, after_block);
     }
 
     /// The same with parameters in the order of the passes.
     fn evaluate_arranged<S: LossSink>(
         &self,
+        rows: Range<usize>,
         theta: ArrayView2<f64>,
         sinks: &mut [S],
         after_block: &mut impl FnMut(&mut [S], Range<usize>),
@@ -81,7 +121,7 @@ impl<R: Real> Draws<'_, R> {
         for (theta, sinks) in theta.axis_chunks_iter(Axis(0), at_once).zip(sinks.chunks_mut(at_once)) {
             let theta = with_a_one_before(theta);
             let upper = self.upper_layers(theta.view());
-            for range in blocks_of(0..self.samples.len(), self.rows_of_a_block()) {
+            for range in blocks_of(rows.clone(), self.rows_of_a_block()) {
                 let batch = self.samples.block::<R>(range.clone());
                 let x = self.network.arranged_inputs(batch.x);
                 first.fill(self, primal::hidden(self.network, &self.w, x, self.first() - 1).view());
@@ -98,6 +138,72 @@ impl<R: Real> Draws<'_, R> {
                 after_block(sinks, range);
             }
         }
+    }
+
+    /// Orders a task with these draws: point, directions and `theta` (T, d) follow, `numbers` are two at most.
+    pub(crate) fn order(&self, task: Task, theta: ArrayView2<f64>, numbers: &[usize]) {
+        let team = self.samples.team();
+        let sizes = [theta.nrows(), theta.ncols(), self.samples.len(), self.weights_bytes];
+        order::<R>(team, task, &[&sizes, numbers].concat());
+        tell(team, &self.w);
+        tell(team, &self.basis);
+        tell(team, &theta);
+    }
+
+    /// What each process does where several share the samples: it computes the losses of its part, then takes over the sinks from
+    /// the process before, and hands them on. So every draw meets the samples in their order, and only the few numbers of a sink
+    /// travel. `after_block` sees the sinks as in [`Self::evaluate`], but only at the samples of this process. At the end the
+    /// first has the sinks of all samples.
+    pub(crate) fn relay<S: Relayed>(
+        &self,
+        theta: ArrayView2<f64>,
+        sinks: &mut [S],
+        after_block: &mut impl FnMut(&mut [S], Range<usize>),
+    ) {
+        let (team, cuts) = (self.samples.team(), self.cuts());
+        let (rank, last) = (team.rank(), team.size() - 1);
+        let own = cuts[rank]..cuts[rank + 1];
+        let at_once = self.relayed_at_once(&cuts);
+        for (theta, sinks) in theta.axis_chunks_iter(Axis(0), at_once).zip(sinks.chunks_mut(at_once)) {
+            let mut kept = vec![Kept(Vec::with_capacity(own.len())); sinks.len()];
+            self.evaluate_rows(own.clone(), theta, &mut kept, &mut |_, _| ());
+            if rank > 0 {
+                receive(team, rank - 1, own.start, sinks);
+            }
+            if rank < last {
+                // Ahead of what this process does with each sample: the others wait for it.
+                let mut ahead = sinks.to_vec();
+                ahead.par_iter_mut().zip(&kept).for_each(|(sink, kept)| {
+                    let parts = kept.0.chunks(TAKEN_AT_ONCE).enumerate();
+                    parts.for_each(|(i, losses)| sink.take(own.start + i * TAKEN_AT_ONCE, losses));
+                });
+                send(team, rank + 1, &ahead);
+            }
+            for begin in own.clone().step_by(TAKEN_AT_ONCE) {
+                let range = begin..(begin + TAKEN_AT_ONCE).min(own.end);
+                let of_kept = range.start - own.start..range.end - own.start;
+                let both = sinks.par_iter_mut().zip(&kept);
+                both.for_each(|(sink, kept)| sink.take(begin, &kept.0[of_kept.clone()]));
+                after_block(sinks, range);
+            }
+        }
+        if rank == last {
+            send(team, 0, sinks);
+        } else if rank == 0 {
+            receive(team, last, self.samples.len(), sinks);
+        }
+    }
+
+    /// Draws of which each process keeps the losses at its samples together: whole groups, the same on each.
+    fn relayed_at_once(&self, cuts: &[usize]) -> usize {
+        let most = cuts.windows(2).map(|part| part[1] - part[0]).max().unwrap_or(0);
+        let group = self.draws_per_group();
+        (KEPT_BYTES / (size_of::<f64>() * most.max(1)) / group).max(1) * group
+    }
+
+    /// Where the parts of the processes begin, and the end, (P + 1,) samples.
+    pub(crate) fn cuts(&self) -> Vec<usize> {
+        cuts(self.samples.len(), self.rows_of_a_block(), self.samples.team().size())
     }
 
     /// As many as there are directions: the more of these, the more draws must share the packing of their products with X.
@@ -149,6 +255,19 @@ impl<R: Real> Draws<'_, R> {
             });
         perturbed
     }
+}
+
+/// Sends sinks to the process after this.
+fn send<S: Relayed>(team: &dyn Team, to: usize, sinks: &[S]) {
+    team.send_values(to, &sinks.iter().flat_map(Relayed::numbers).collect::<Vec<_>>());
+}
+
+/// Receives them after `rows` samples.
+fn receive<S: Relayed>(team: &dyn Team, from: usize, rows: usize, sinks: &mut [S]) {
+    let length = sinks.first().map_or(0, |sink| sink.len_after(rows));
+    let mut numbers = vec![0.0; length * sinks.len()];
+    team.receive_values(from, &mut numbers);
+    sinks.iter_mut().zip(numbers.chunks(length.max(1))).for_each(|(sink, numbers)| sink.go_on(rows, numbers));
 }
 
 /// `[1 θ]` of every draw, (T, d + 1).

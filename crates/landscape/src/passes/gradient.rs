@@ -7,8 +7,10 @@ use rayon::prelude::*;
 
 use crate::network::architecture::Network;
 use crate::network::loss::Loss;
+use crate::numeric::orders::{Task, order, tell};
+use crate::numeric::parts::{Parts, cuts};
 use crate::numeric::real::Real;
-use crate::numeric::samples::{Batch, Samples};
+use crate::numeric::samples::{Batch, Samples, Targets};
 use crate::numeric::sums::{PARAMETERS_AT_ONCE, blocks_of, sum};
 use crate::passes::affine;
 use crate::passes::primal::{Primal, outputs};
@@ -88,6 +90,19 @@ pub fn full_gradient<R: Real>(
     samples: &Samples,
     done: &(impl Fn(usize) + Sync),
 ) -> Array1<f64> {
+    order::<R>(samples.team(), Task::Gradient, &[]);
+    tell(samples.team(), w);
+    let total = gradient_of_part(network, w, samples, done).expect("the first process has the sum");
+    network.restored(total) / samples.len() as f64
+}
+
+/// What each process has to do for [`full_gradient`]: the first gets the sum, arranged.
+pub(crate) fn gradient_of_part<R: Real>(
+    network: &Network,
+    w: &ArrayView1<R>,
+    samples: &Samples,
+    done: &(impl Fn(usize) + Sync),
+) -> Option<Array1<f64>> {
     let w = network.arranged(*w);
     let block = |range: &Range<usize>| {
         let primal = Primal::new(network, &w.view(), samples.block(range.clone()));
@@ -95,9 +110,27 @@ pub fn full_gradient<R: Real>(
         done(range.len());
         gradient.mapv(R::wide)
     };
+    let add = |a: &mut Array1<f64>, b: Array1<f64>| *a += &b;
     let blocks = blocks_of(0..samples.len(), network.block_rows());
-    let total = sum(&blocks, &block, &|a: &mut Array1<f64>, b| *a += &b).expect("at least one sample");
-    network.restored(total) / samples.len() as f64
+    let parts = Parts::new(samples.team(), &blocks, &part_cuts(network, samples));
+    parts.join(parts.partial_sums(&block, &add), &add, || Array1::zeros(network.n_params()))
+}
+
+/// Where the parts of the processes begin, as sums over `samples` have them.
+pub(crate) fn part_cuts(network: &Network, samples: &Samples) -> Vec<usize> {
+    cuts(samples.len(), network.block_rows(), samples.team().size())
+}
+
+/// The mean of `ℓ_i(w)` over all samples, and how many are classified right (`None` for targets that are not classes);
+/// `done` is told how many more samples are.
+pub fn mean_loss<R: Real>(
+    network: &Network,
+    w: &ArrayView1<R>,
+    samples: &Samples,
+    done: &(impl Fn(usize) + Sync),
+) -> (f64, Option<usize>) {
+    let (losses, correct) = sample_losses(network, w, samples, done);
+    (losses.sum() / samples.len() as f64, correct)
 }
 
 /// `ℓ_i(w)` of all samples, and how many are classified right (`None` for targets that are not classes);
@@ -108,9 +141,37 @@ pub fn sample_losses<R: Real>(
     samples: &Samples,
     done: &(impl Fn(usize) + Sync),
 ) -> (Array1<f64>, Option<usize>) {
-    let all = each_loss_aloud(network, w, samples, done);
-    let correct = all.iter().map(|(_, right)| right.map(usize::from)).sum();
-    (all.into_iter().map(|(loss, _)| loss).collect(), correct)
+    order::<R>(samples.team(), Task::Losses, &[]);
+    tell(samples.team(), w);
+    losses_of_part(network, w, samples, done).expect("the first process gathers them")
+}
+
+/// What each process has to do for [`sample_losses`]: the first gathers them.
+pub(crate) fn losses_of_part<R: Real>(
+    network: &Network,
+    w: &ArrayView1<R>,
+    samples: &Samples,
+    done: &(impl Fn(usize) + Sync),
+) -> Option<(Array1<f64>, Option<usize>)> {
+    let (team, cuts) = (samples.team(), part_cuts(network, samples));
+    let own = each_loss_of(cuts[team.rank()]..cuts[team.rank() + 1], network, w, samples, done);
+    let mut n_right = [own.iter().filter(|(_, right)| *right == Some(true)).count() as u64];
+    let mut losses = own.into_iter().map(|(loss, _)| loss).collect::<Vec<_>>();
+    if !team.leads() {
+        team.send_values(0, &losses);
+        team.send_values(0, &n_right);
+        return None;
+    }
+    losses.resize(samples.len(), 0.0);
+    for from in 1..team.size() {
+        let mut of_other = [0];
+        team.receive_values(from, &mut losses[cuts[from]..cuts[from + 1]]);
+        team.receive_values(from, &mut of_other);
+        n_right[0] += of_other[0];
+    }
+    let is_known = matches!(samples.targets(), Targets::Classes(_));
+    let correct = is_known.then(|| usize::try_from(n_right[0]).expect("not more than samples"));
+    Some((losses.into(), correct))
 }
 
 /// `ℓ_i(w)` of each sample, and whether it is classified right (`None` for targets that are not classes), (N).
@@ -119,16 +180,18 @@ pub fn each_loss<R: Real>(
     w: &ArrayView1<R>,
     samples: &Samples,
 ) -> Vec<(f64, Option<bool>)> {
-    each_loss_aloud(network, w, samples, &|_| ())
+    each_loss_of(0..samples.len(), network, w, samples, &|_| ())
 }
 
-fn each_loss_aloud<R: Real>(
+/// The same of those in `range`.
+fn each_loss_of<R: Real>(
+    range: Range<usize>,
     network: &Network,
     w: &ArrayView1<R>,
     samples: &Samples,
     done: &(impl Fn(usize) + Sync),
 ) -> Vec<(f64, Option<bool>)> {
-    let parts = blocks_of(0..samples.len(), network.block_rows())
+    let parts = blocks_of(range, network.block_rows())
         .into_par_iter()
         .map(|range| {
             let batch = samples.block::<R>(range.clone());

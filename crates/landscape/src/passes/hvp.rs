@@ -12,11 +12,14 @@ use rayon::prelude::*;
 use crate::network::activation::Activation;
 use crate::network::architecture::Network;
 use crate::network::layers::Kind;
+use crate::numeric::orders::{Task, order, tell};
+use crate::numeric::parts::{Flat, Parts};
 use crate::numeric::real::Real;
 use crate::numeric::samples::Samples;
 use crate::numeric::scratch::{Pool, shaped};
 use crate::numeric::sums::{blocks_of, sum};
 use crate::passes::affine::{self, add_bias, bias_sum};
+use crate::passes::gradient::part_cuts;
 use crate::passes::pool;
 use crate::passes::primal::Primal;
 
@@ -104,6 +107,20 @@ impl<R: Real> Directions<R> {
     fn add(&mut self, other: &Self) {
         self.weights.iter_mut().zip(&other.weights).for_each(|(a, b)| *a += b);
         self.biases.iter_mut().zip(&other.biases).for_each(|(a, b)| *a += b);
+    }
+}
+
+impl<R: Real> Flat for Directions<R> {
+    type Number = R;
+
+    fn numbers(&self) -> impl Iterator<Item = &[R]> {
+        let weights = self.weights.iter().map(|w| w.as_slice().expect("C order"));
+        weights.chain(self.biases.iter().map(|b| b.as_slice().expect("one axis")))
+    }
+
+    fn numbers_mut(&mut self) -> impl Iterator<Item = &mut [R]> {
+        let weights = self.weights.iter_mut().map(|w| w.as_slice_mut().expect("C order"));
+        weights.chain(self.biases.iter_mut().map(|b| b.as_slice_mut().expect("one axis")))
     }
 }
 
@@ -257,7 +274,9 @@ pub struct HessianSum<'a, R> {
     w: CowArray<'a, R, Ix1>,
     /// the samples in their order
     pub samples: &'a Samples,
-    /// the primal of every full block, if it fits
+    /// first sample of the part of each process, and the end, (P + 1,)
+    cuts: Vec<usize>,
+    /// the primal of every full block of this process, if it fits
     cache: Vec<Primal<R>>,
 }
 
@@ -269,11 +288,33 @@ impl<'a, R: Real> HessianSum<'a, R> {
 
     /// Linearises at `w` (p,); keeps the primal passes if they fit into `cache_bytes`, else recomputes them at each product.
     pub fn new(network: &'a Network, w: ArrayView1<'a, R>, samples: &'a Samples, cache_bytes: usize) -> Self {
-        let mut sum = Self { network, w: network.arranged(w), samples, cache: vec![] };
+        order::<R>(samples.team(), Task::Linearise, &[cache_bytes]);
+        tell(samples.team(), &w);
+        Self::of_part(network, network.arranged(w), samples, cache_bytes)
+    }
+
+    /// What each process does for [`Self::new`], at arranged `w`.
+    pub(crate) fn of_part(
+        network: &'a Network,
+        w: CowArray<'a, R, Ix1>,
+        samples: &'a Samples,
+        cache_bytes: usize,
+    ) -> Self {
+        let mut sum = Self { network, w, samples, cuts: part_cuts(network, samples), cache: vec![] };
         if sum.primal_bytes() <= cache_bytes {
-            sum.cache = sum.blocks(0..samples.len()).into_par_iter().map(|range| sum.primal(range)).collect();
+            sum.cache = sum.blocks(sum.own()).into_par_iter().map(|range| sum.primal(range)).collect();
         }
         sum
+    }
+
+    /// The samples of this process: all, where it is alone.
+    pub(crate) fn own(&self) -> Range<usize> {
+        self.part(self.samples.team().rank())
+    }
+
+    /// The samples of a process.
+    pub(crate) fn part(&self, rank: usize) -> Range<usize> {
+        self.cuts[rank]..self.cuts[rank + 1]
     }
 
     /// `range` in blocks, at the same places whatever it is.
@@ -281,7 +322,7 @@ impl<'a, R: Real> HessianSum<'a, R> {
         blocks_of(range, self.network.block_rows())
     }
 
-    /// Bytes of the primal passes of all samples.
+    /// Bytes of the primal passes of all samples of this process.
     pub fn primal_bytes(&self) -> usize {
         let network = self.network;
         let hidden = (1..network.depth()).map(|l| {
@@ -294,12 +335,13 @@ impl<'a, R: Real> HessianSum<'a, R> {
             network.widths()[l] * (arrays * size_of::<R>() + places)
         });
         let ends = (network.widths()[0] + 3 * network.n_outputs()) * size_of::<R>();
-        self.samples.len() * (ends + hidden.sum::<usize>())
+        self.own().len() * (ends + hidden.sum::<usize>())
     }
 
     /// The primal of one block as [`Self::blocks`] cuts them.
     pub(crate) fn with_primal<T>(&self, range: &Range<usize>, f: impl FnOnce(&Primal<R>) -> T) -> T {
-        match self.cache.get(range.start / self.network.block_rows()) {
+        let place = range.start.checked_sub(self.own().start).map(|rows| rows / self.network.block_rows());
+        match place.and_then(|place| self.cache.get(place)) {
             Some(primal) if self.is_whole(range) => f(primal),
             _ => f(&self.primal(range.clone())),
         }
@@ -332,32 +374,87 @@ impl<'a, R: Real> HessianSum<'a, R> {
         kind: SecondOrder,
         result: &mut ArrayViewMut2<R>,
     ) {
-        let pool = Pool::<Buffers<R>>::default();
-        // A range may begin and end inside of a block: those two primals are made for all directions.
+        let team = self.samples.team();
+        if !team.is_alone() {
+            order::<R>(team, Task::Product, &[range.start, range.end, v.nrows(), kind as usize]);
+            tell(team, &v);
+            return self.add_product_of_parts(range, v, kind, &mut Some(result));
+        }
         let blocks = self.blocks(range);
-        let cut = blocks.iter().filter(|block| !self.is_whole(block));
-        let cut = cut.map(|block| (block, self.primal(block.clone()))).collect::<Vec<_>>();
+        let product = Product::new(self, &blocks, kind);
         // Threads take directions first, as one core's cache holds those of one pass, and share the samples of the last.
         let chunks = v.axis_chunks_iter(Axis(0), DIRECTIONS_AT_ONCE).into_par_iter();
         let results = result.axis_chunks_iter_mut(Axis(0), DIRECTIONS_AT_ONCE).into_par_iter();
         chunks.zip(results).for_each(|(v, mut result)| {
             let directions = Directions::from_rows(self.network, v);
-            let term = |block: &Range<usize>| {
-                let mut product = Directions::zeros(self.network, v.nrows());
-                pool.with(|buffers| {
-                    let mut add = |primal: &Primal<R>| {
-                        add_block_product(self, primal, &directions, kind, buffers, &mut product);
-                    };
-                    match cut.iter().find(|(of, _)| *of == block) {
-                        Some((_, primal)) => add(primal),
-                        None => self.with_primal(block, add),
-                    }
-                });
-                product
-            };
+            let term = |block: &Range<usize>| product.of_block(block, &directions);
             if let Some(total) = sum(&blocks, &term, &|a, b| a.add(&b)) {
                 total.add_to_rows(self.network, &mut result);
             }
         });
+    }
+
+    /// What each process does for [`Self::add_product`]; only the first has a result.
+    pub(crate) fn add_product_of_parts(
+        &self,
+        range: Range<usize>,
+        v: ArrayView2<R>,
+        kind: SecondOrder,
+        result: &mut Option<&mut ArrayViewMut2<R>>,
+    ) {
+        let blocks = self.blocks(range);
+        let parts = Parts::new(self.samples.team(), &blocks, &self.cuts);
+        let product = Product::new(self, &blocks[parts.own()], kind);
+        let add = |a: &mut Directions<R>, b: Directions<R>| a.add(&b);
+        // As many chunks as threads: their partial sums are in memory together, until this thread has joined them.
+        let at_once = DIRECTIONS_AT_ONCE * rayon::current_num_threads();
+        for begin in (0..v.nrows()).step_by(at_once) {
+            let chunks = v.slice(s![begin..(begin + at_once).min(v.nrows()), ..]);
+            let chunks = chunks.axis_chunks_iter(Axis(0), DIRECTIONS_AT_ONCE).into_par_iter();
+            let partial = chunks.map(|v| {
+                let directions = Directions::from_rows(self.network, v);
+                parts.partial_sums(&|block| product.of_block(block, &directions), &add)
+            });
+            let mut rows = begin..begin;
+            for partial in partial.collect::<Vec<_>>() {
+                rows = rows.end..(rows.end + DIRECTIONS_AT_ONCE).min(v.nrows());
+                let total = parts.join(partial, &add, || Directions::zeros(self.network, rows.len()));
+                if let (Some(total), Some(result)) = (total, result.as_mut()) {
+                    total.add_to_rows(self.network, &mut result.slice_mut(s![rows.clone(), ..]));
+                }
+            }
+        }
+    }
+}
+
+/// A product with some blocks, on its way.
+struct Product<'a, 'b, R> {
+    sum: &'a HessianSum<'b, R>,
+    kind: SecondOrder,
+    /// blocks that a range cuts, at its ends, with their primals, which serve all directions
+    cut: Vec<(Range<usize>, Primal<R>)>,
+    pool: Pool<Buffers<R>>,
+}
+
+impl<'a, 'b, R: Real> Product<'a, 'b, R> {
+    fn new(sum: &'a HessianSum<'b, R>, blocks: &[Range<usize>], kind: SecondOrder) -> Self {
+        let cut = blocks.iter().filter(|block| !sum.is_whole(block));
+        let cut = cut.map(|block| (block.clone(), sum.primal(block.clone()))).collect();
+        Self { sum, kind, cut, pool: Pool::default() }
+    }
+
+    /// `Σ_i ∇²ℓ_i(w) V` over a block.
+    fn of_block(&self, block: &Range<usize>, directions: &Directions<R>) -> Directions<R> {
+        let mut product = Directions::zeros(self.sum.network, directions.count(self.sum.network));
+        self.pool.with(|buffers| {
+            let mut add = |primal: &Primal<R>| {
+                add_block_product(self.sum, primal, directions, self.kind, buffers, &mut product);
+            };
+            match self.cut.iter().find(|(of, _)| of == block) {
+                Some((_, primal)) => add(primal),
+                None => self.sum.with_primal(block, add),
+            }
+        });
+        product
     }
 }

@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::network::architecture::Network;
 use crate::numeric::samples::Samples;
-use crate::passes::gradient::{full_gradient, sample_losses};
+use crate::passes::gradient::{full_gradient, mean_loss};
 use crate::passes::hvp::{HessianSum, SecondOrder};
 use crate::spectrum::lanczos::lanczos;
 use crate::spectrum::operator::{PrefixHessian, SymmetricOperator};
@@ -49,7 +49,7 @@ pub struct MeanLoss<'a> {
 
 impl Objective for MeanLoss<'_> {
     fn value(&self, w: ArrayView1<f64>) -> f64 {
-        sample_losses(self.network, &w, self.samples, &|_| ()).0.mean().expect("at least one sample")
+        mean_loss(self.network, &w, self.samples, &|_| ()).0
     }
 
     fn gradient(&self, w: ArrayView1<f64>) -> Array1<f64> {

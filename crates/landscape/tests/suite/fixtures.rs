@@ -201,7 +201,7 @@ fn whole_hessians_and_their_spectra() {
 
 fn derivatives<R: Real>(sum: &HessianSum<R>, basis: ArrayView2<R>) -> SampleDerivatives {
     let mut all = vec![];
-    sample_derivatives(sum, basis, &mut |some| {
+    sample_derivatives(sum, basis, &mut |_, some| {
         all.push(some.clone());
         Ok::<_, ()>(())
     })

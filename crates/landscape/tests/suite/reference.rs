@@ -294,7 +294,7 @@ fn projections_of_each_sample_are_those_of_the_reference() {
             [u.to_owned(), v.to_owned(), &u + &v].map(|d| s.along(s.w.view(), d.view()));
         let hessian = HessianSum::new(&s.network, s.w.view(), &s.samples, 0);
         let (mut slopes, mut curvatures) = (vec![], vec![]);
-        sample_derivatives(&hessian, s.directions.view(), &mut |some| {
+        sample_derivatives(&hessian, s.directions.view(), &mut |_, some| {
             slopes.extend(some.slope.iter().copied());
             curvatures.extend(some.curvature.iter().copied());
             Ok::<_, ()>(())

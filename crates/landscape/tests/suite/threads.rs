@@ -1,21 +1,26 @@
-//! Threads, caches and the parts in which work is done change no byte.
+//! Threads, processes, caches and the parts in which work is done change no byte.
 
 use std::sync::Arc;
 
-use landscape::change::delta::monte_carlo;
+use landscape::change::delta::{MonteCarloRun, monte_carlo};
+use landscape::change::sampling::Sampling;
+use landscape::change::surface::landscape;
 use landscape::network::initialisation::{Initialisation, first_weights};
 use landscape::numeric::blas::use_one_thread;
 use landscape::numeric::gaussian::gaussian_rows;
 use landscape::numeric::sums::{BLOCK_ROWS, PARAMETERS_AT_ONCE};
 use landscape::passes::curvature::sample_derivatives;
 use landscape::passes::draws::Draws;
-use landscape::passes::gradient::{batch_gradient, full_gradient};
+use landscape::passes::gradient::{batch_gradient, full_gradient, sample_losses};
 use landscape::passes::hvp::{HessianSum, SecondOrder};
+use landscape::serve::serve;
 use landscape::spectrum::subspace::random_basis;
 use landscape::training::epoch::epoch;
 use landscape::training::optimizer::{Optimizer, Stepper};
 use landscape::{Activation, Image, Inputs, Kind, Layer, Loss, Network, Real, Samples, Targets};
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, s};
+use team::Order;
+use team::pretended::on_ranks;
 
 /// More parameters than one task updates, three blocks of samples of which one is short, more directions than one pass takes.
 struct Subject {
@@ -59,15 +64,17 @@ impl Subject {
         Self { network, samples, w, directions }
     }
 
-    /// Every pass, one after the other, as bits.
-    fn bits(&self, cache_bytes: usize) -> Vec<(&'static str, Vec<u64>)> {
-        let (network, samples, n) = (&self.network, &self.samples, self.samples.len());
+    /// Every pass over `samples`, one after the other, as bits.
+    fn bits(&self, samples: &Samples, cache_bytes: usize) -> Vec<(&'static str, Vec<u64>)> {
+        let (network, n) = (&self.network, samples.len());
         let sum = HessianSum::new(network, self.w.view(), samples, cache_bytes);
-        let product =
-            |range| sum.product(range, self.directions.view(), SecondOrder::Hessian).mapv(f64::from);
-        let mut curvature = vec![];
-        sample_derivatives(&sum, self.directions.view(), &mut |some| {
-            curvature.extend(some.curvature.iter().map(|c| c.to_bits()));
+        let product = |range, kind| sum.product(range, self.directions.view(), kind).mapv(f64::from);
+        let mut curvature = vec![vec![]; n];
+        sample_derivatives(&sum, self.directions.view(), &mut |first, some| {
+            for (i, own) in some.curvature.outer_iter().enumerate() {
+                let values = own.iter().chain(some.slope.row(i)).chain([&some.loss[i]]).copied();
+                curvature[first + i] = values.collect::<Vec<f64>>();
+            }
             Ok::<_, ()>(())
         })
         .expect("nothing fails");
@@ -77,38 +84,89 @@ impl Subject {
         epoch(network, &mut w, &mut stepper, samples, &rows, 200, &mut |_| ());
         let basis = self.directions.view();
         let draws = Draws { network, w: self.w.view(), basis, samples, weights_bytes: 1 };
-        let drawn = monte_carlo(&draws, gaussian_rows(4, 70, 5).view(), 1, &mut |_| ());
+        let few = samples.first(n / 2);
+        let drawn =
+            monte_carlo(&Draws { samples: &few, ..draws }, gaussian_rows(4, 70, 5).view(), 1, &mut |_| ());
+        let points = landscape(&draws, gaussian_rows(5, 9, 5).view(), 2, &[2, 8, n / 4 * 2], &mut |_| ());
+        let (losses, correct) = sample_losses(network, &self.w.view(), samples, &|_| ());
         let bits = |values: &mut dyn Iterator<Item = f64>| values.map(f64::to_bits).collect::<Vec<_>>();
-        vec![
-            ("product with all samples", bits(&mut product(0..n).into_iter())),
+        let mut found = vec![
+            ("product with all samples", bits(&mut product(0..n, SecondOrder::Hessian).into_iter())),
             // Cut inside of the first block and inside of the last.
-            ("product with some samples", bits(&mut product(5..n - 7).into_iter())),
-            ("curvature", curvature),
+            ("product with some samples", bits(&mut product(5..n - 7, SecondOrder::GaussNewton).into_iter())),
+            ("product with the last samples", bits(&mut product(n - 3..n, SecondOrder::Hessian).into_iter())),
+            ("curvature", bits(&mut curvature.into_iter().flatten())),
             ("gradient", bits(&mut full_gradient(network, &self.w.view(), samples, &|_| ()).into_iter())),
+            ("losses", bits(&mut losses.into_iter().chain(correct.map(|n| n as f64)))),
             ("epoch", bits(&mut w.into_iter().map(f64::from))),
             ("delta", bits(&mut drawn.delta.into_iter())),
             ("loss variance", bits(&mut drawn.loss_variance.into_iter())),
-        ]
+            ("landscape", bits(&mut points.loss.into_iter().chain(points.change))),
+        ];
+        for sampling in [Sampling::Plain, Sampling::Antithetic, Sampling::Sobol] {
+            found.push(("draws that went on", bits(&mut drawn_in_two(&draws, sampling))));
+        }
+        found
     }
+}
+
+/// All that a run says which stopped after its first draws and went on as another.
+fn drawn_in_two(draws: &Draws<f32>, sampling: Sampling) -> impl Iterator<Item = f64> {
+    let n = draws.samples.len();
+    let new = || MonteCarloRun::over(draws, 3, sampling, &[5, n / 2]);
+    let theta = gaussian_rows(6, 64, 5);
+    let mut first = new();
+    first.add(draws, theta.slice(s![..32, ..]), &mut |_| ());
+    let saved =
+        first.fold_state(vec![], |saved, name, values| [saved, vec![(name, values.to_vec())]].concat());
+    let mut next = new();
+    let given = |name: &'static str, len: usize| {
+        saved.iter().find(|(of, values)| *of == name && values.len() == len).map(|(_, values)| &values[..])
+    };
+    next.go_on(32, given).expect("all is there");
+    next.add(draws, theta.slice(s![32.., ..]), &mut |_| ());
+    let (v, _) = next.variance();
+    let found = next.finish();
+    let of_draws = found.loss_variance.into_iter().chain(found.mean_loss).chain(found.pilot_variance);
+    let of_samples = found.delta.into_iter().chain(found.standard_error).chain(found.deviation);
+    let of_samples = of_samples.chain(found.deviation_error).chain(found.sample_loss);
+    of_draws.chain(of_samples).chain(found.sample_variance).chain([v.value])
 }
 
 #[test]
-fn every_pass_has_the_same_bytes_on_any_number_of_threads_with_or_without_a_cache() {
-    for subject in [Subject::new(), Subject::of_images()] {
-        same_bytes(&subject);
-    }
+fn every_pass_has_the_same_bytes_on_any_number_of_threads_and_ranks_with_or_without_a_cache() {
+    let all = [1, 2, 3, 4, 7].map(|ranks| [(ranks, 1), (ranks, 2)]);
+    same_bytes(&Subject::new(), all.as_flattened());
+    same_bytes(&Subject::of_images(), &[(3, 2), (7, 1)]);
 }
 
-fn same_bytes(subject: &Subject) {
-    let on = |threads: usize, cache_bytes: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-        pool.install(|| subject.bits(cache_bytes))
-    };
-    let expected = on(1, 0);
-    for (threads, cache_bytes) in [(1, usize::MAX), (2, 0), (3, usize::MAX)] {
-        for ((what, found), (_, expected)) in on(threads, cache_bytes).iter().zip(&expected) {
-            assert!(found == expected, "{what}: other bytes on {threads} threads, cache {cache_bytes}");
+fn same_bytes(subject: &Subject, ranks_and_threads: &[(usize, usize)]) {
+    let pool = |threads: usize| rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+    let expected = pool(1).install(|| subject.bits(&subject.samples, 0));
+    let compare = |found: &[(&str, Vec<u64>)], of: String| {
+        assert_eq!(found.len(), expected.len());
+        for ((what, found), (_, expected)) in found.iter().zip(&expected) {
+            assert!(found == expected, "{what}: other bytes on {of}");
         }
+    };
+    for (threads, cache_bytes) in [(1, usize::MAX), (2, 0), (3, usize::MAX)] {
+        let found = pool(threads).install(|| subject.bits(&subject.samples, cache_bytes));
+        compare(&found, format!("{threads} threads, cache {cache_bytes}"));
+    }
+    for &(ranks, threads) in ranks_and_threads {
+        let found = on_ranks(ranks, |team| {
+            let samples = subject.samples.clone().shared_by(&team);
+            pool(threads).install(|| {
+                if !team.leads() {
+                    serve(&subject.network, &samples);
+                    return vec![];
+                }
+                let found = subject.bits(&samples, if threads == 1 { 0 } else { usize::MAX });
+                team.order(&Order::END);
+                found
+            })
+        });
+        compare(&found[0], format!("{ranks} ranks with {threads} threads"));
     }
 }
 

@@ -82,6 +82,9 @@ pub struct Arguments {
     /// Stop after so many seconds where the work can go on: the same command then does
     #[arg(long, env = "STOP_AFTER", value_name = "SECONDS")]
     pub stop_after: Option<u64>,
+    /// Refuse to work unless so many processes share it, as `make RANKS=4` says
+    #[arg(long, value_name = "NUMBER")]
+    pub ranks: Option<usize>,
     /// Run nothing: say whether the results are up to date and if not, why; exit with 0 if they are, with 1 if not
     #[arg(long)]
     pub check: bool,
@@ -130,7 +133,7 @@ pub fn of<S: Stage>() -> clap::Command {
          there is no flag that changes a result.\n\
          Results: DIR/NAME/{name}/, described with unit and shape in its manifest.json and in docs/artifacts.md.\n\
          Units: losses in nats (squared-error: in squared units of the target), Delta_k in their square, prefix sizes and K in samples, weights and theta in parameter units, times in seconds.\n\
-         Threads: RAYON_NUM_THREADS, or one per core; results do not depend on it. NO_COLOR: no colours.\n\n{EXIT_CODES}"
+         Threads: RAYON_NUM_THREADS, else OMP_NUM_THREADS, else SLURM_CPUS_PER_TASK, else one per core; results do not depend on it. NO_COLOR: no colours.\n\n{EXIT_CODES}"
     );
     Arguments::command().name(name).version(env!("CARGO_PKG_VERSION")).about(S::ABOUT).after_help(after)
 }

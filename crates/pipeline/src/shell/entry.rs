@@ -1,15 +1,19 @@
 //! From the command line to the exit code.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Result;
 use clap::FromArgMatches;
 use records::{Member, Section, stages};
 use serde_json::json;
+use team::{Order, Team};
 use tracing::Level;
 
 use crate::config::Pipeline;
+use crate::failure::cure;
 use crate::log::{error_json, print_json, report, start_log};
 use crate::progress::Progress;
 use crate::shell::check::check;
@@ -20,6 +24,7 @@ use crate::shell::shared::Shared;
 use crate::shell::stage::Stage;
 use crate::shell::state::State;
 use crate::shell::subject::{Begins, Subject};
+use crate::shell::together;
 
 /// `main` of a stage binary.
 pub fn main<S: Stage>() -> ExitCode {
@@ -27,21 +32,52 @@ pub fn main<S: Stage>() -> ExitCode {
     let arguments = Arguments::from_arg_matches(&command.clone().get_matches()).expect("clap checked them");
     begin_log(&arguments);
     store::hash::watch(show_hashing);
-    let name = S::Params::STAGE;
-    let done = match command::print_help_files(command, &arguments) {
+    match command::print_help_files(command, &arguments) {
         Ok(true) => return ExitCode::SUCCESS,
-        Ok(false) => run::<S>(&arguments),
-        Err(error) => Err(error),
-    };
-    match done {
-        Ok(code) => code,
-        Err(error) => {
-            if arguments.json {
-                print_json(&error_json(name, arguments.experiment(), &error));
-            }
-            report(name, &error)
-        }
+        Ok(false) => {}
+        Err(error) => return failed::<S>(&arguments, &error).into(),
     }
+    together::set_threads();
+    // What only looks is one process, whoever starts it.
+    if arguments.check || arguments.dry_run {
+        let done = run::<S>(&arguments, &team::alone());
+        return done.unwrap_or_else(|error| failed::<S>(&arguments, &error).into());
+    }
+    match together::join(arguments.ranks) {
+        Ok(joined) => of_team::<S>(&arguments, &joined.team),
+        Err(error) => failed::<S>(&arguments, &error).into(),
+    }
+}
+
+/// What this process does among those that were started together. Where one fails, all end: the others would wait for it.
+fn of_team<S: Stage>(arguments: &Arguments, team: &Arc<dyn Team>) -> ExitCode {
+    let work = || {
+        if team.leads() {
+            together::compare::<S>(&**team)?;
+            let code = run::<S>(arguments, team)?;
+            team.order(&Order::END);
+            return Ok(code);
+        }
+        together::assist::<S>(arguments, team).map(|()| ExitCode::SUCCESS)
+    };
+    if team.is_alone() {
+        return work().unwrap_or_else(|error| failed::<S>(arguments, &error).into());
+    }
+    let code = match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(code)) => return code,
+        Ok(Err(error)) => failed::<S>(arguments, &error),
+        Err(_) => 101, // a panic has said what it had to
+    };
+    team.abort(code)
+}
+
+/// Says what went wrong; gives the exit code.
+fn failed<S: Stage>(arguments: &Arguments, error: &anyhow::Error) -> u8 {
+    if arguments.json {
+        print_json(&error_json(S::Params::STAGE, arguments.experiment(), error));
+    }
+    report(S::Params::STAGE, error);
+    cure(error).0
 }
 
 fn begin_log(arguments: &Arguments) {
@@ -54,7 +90,7 @@ fn begin_log(arguments: &Arguments) {
     start_log(level);
 }
 
-fn run<S: Stage>(arguments: &Arguments) -> Result<ExitCode> {
+fn run<S: Stage>(arguments: &Arguments, team: &Arc<dyn Team>) -> Result<ExitCode> {
     let pipeline = Pipeline::read(&arguments.pipeline)?;
     pipeline.check_sections(&stages::names())?;
     let params: S::Params = pipeline.section(arguments.experiment())?;
@@ -74,7 +110,7 @@ fn run<S: Stage>(arguments: &Arguments) -> Result<ExitCode> {
     if subject.state() == State::Fresh {
         return up_to_date(arguments, &subject);
     }
-    make(arguments, subject, Shared::new(cache))
+    make(arguments, subject, Shared::new(cache), team)
 }
 
 /// Says that the losses are given, so that this stage has nothing to do.

@@ -11,6 +11,7 @@ use records::Section;
 use serde_json::{Value, json};
 use store::artifact::{Outputs, remove_dir};
 use store::manifest::{FORMAT, Manifest, Run};
+use team::Team;
 
 use crate::log::print_json;
 use crate::shell::check::other_kernel;
@@ -20,6 +21,7 @@ use crate::shell::lock::lock;
 use crate::shell::shared::Shared;
 use crate::shell::stage::{Stage, StageContext};
 use crate::shell::subject::Subject;
+use crate::shell::together::begin;
 
 /// Says that there is nothing to do.
 pub(crate) fn up_to_date<S: Stage>(arguments: &Arguments, subject: &Subject<S>) -> Result<ExitCode> {
@@ -44,6 +46,7 @@ pub(crate) fn make<S: Stage>(
     arguments: &Arguments,
     subject: Subject<S>,
     mut shared: Shared,
+    team: &Arc<dyn Team>,
 ) -> Result<ExitCode> {
     let begun = Instant::now();
     let name = S::Params::STAGE;
@@ -74,6 +77,8 @@ pub(crate) fn make<S: Stage>(
         fingerprint,
     } = subject;
     let outputs = Outputs::new(staging.clone())?;
+    let blas = S::numeric_library();
+    begin(&**team, &inputs);
     let mut ctx = StageContext {
         experiment: experiment.clone(),
         base,
@@ -81,10 +86,10 @@ pub(crate) fn make<S: Stage>(
         inputs,
         members,
         outputs,
+        team: Arc::clone(team),
         warnings: Mutex::default(),
         checkpoints,
     };
-    let blas = S::numeric_library();
     let summary = S::run(&params, &mut ctx)
         .or_else(|error| remove_dir(&staging).map_err(Into::into).and(Err(error)))?;
     let run = Run {

@@ -1,7 +1,7 @@
 //! The shell of a stage: command line, logs, signals, the question "is it up to date?", and exit codes.
 //!
 //! A stage binary is one call of [`main`] with a type that implements [`Stage`]. Lowest first: `cost`, `going_on` < `stage` <
-//! `command` < `state` < `subject` < `lock`, `shared` < `check` < `dry_run`, `make` < `entry`.
+//! `command` < `state` < `subject` < `lock`, `shared` < `check` < `dry_run`, `make`, `together` < `entry`.
 
 mod check;
 pub mod command;
@@ -15,6 +15,7 @@ mod shared;
 mod stage;
 mod state;
 mod subject;
+mod together;
 
 pub use entry::main;
-pub use stage::{Stage, StageContext};
+pub use stage::{Stage, StageContext, TeamContext};

@@ -2,13 +2,14 @@
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
 use records::stages::{self, Row};
 use records::{Member, Section};
 use store::artifact::{Inputs, Outputs};
 use store::checkpoint::Checkpoint;
+use team::{Order, Team};
 
 use crate::log::plain;
 use crate::progress::Progress;
@@ -47,8 +48,30 @@ pub trait Stage {
         Ok(())
     }
 
-    /// Reads, computes, writes; returns the one line with numbers that the user sees.
+    /// Reads, computes, writes; returns the one line with numbers that the user sees. Of several processes the first does it.
     fn run(params: &Self::Params, ctx: &mut StageContext) -> Result<String>;
+
+    /// What the other processes do meanwhile, until the first orders the end. A stage that does not share its work waits.
+    fn assist(_params: &Self::Params, ctx: &TeamContext) -> Result<()> {
+        ctx.wait()
+    }
+}
+
+/// What a process that assists the first can reach.
+pub struct TeamContext {
+    /// results of earlier stages, of which the first checks the hashes
+    pub inputs: Inputs,
+    /// this process among the others
+    pub team: Arc<dyn Team>,
+}
+
+impl TeamContext {
+    /// Waits for the end.
+    pub fn wait(&self) -> Result<()> {
+        let order = self.team.next_order();
+        anyhow::ensure!(order == Order::END, "an order for work that this stage does not share: {order:?}");
+        Ok(())
+    }
 }
 
 /// What a running stage can reach.
@@ -65,6 +88,8 @@ pub struct StageContext {
     pub members: Vec<(Member, Inputs)>,
     /// results of this one
     pub outputs: Outputs,
+    /// the processes that share the work, of which this is the first; it may be alone
+    pub team: Arc<dyn Team>,
     /// what may make the results wrong, or other than was asked for
     pub(crate) warnings: Mutex<Vec<String>>,
     /// how far its loops came

@@ -1,0 +1,114 @@
+//! Several processes at one stage: whether they can work together, and what those beside the first do.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use records::Section;
+use store::artifact::Inputs;
+use store::hash;
+use team::launched::{self, Joined};
+use team::{Order, Team};
+
+use crate::config::Pipeline;
+use crate::failure::Failure;
+use crate::shell::command::Arguments;
+use crate::shell::stage::{Stage, TeamContext};
+use crate::shell::subject::Begins;
+
+/// The order to open the results of earlier stages, of which the hash follows.
+const BEGIN: u64 = u64::MAX;
+/// So long a process waits until it sees what the first has seen: file systems show a new file to other machines late.
+const UNTIL_SEEN: Duration = Duration::from_secs(60);
+
+/// As many threads as the environment asks for, else one for each core.
+pub(crate) fn set_threads() {
+    if let Some(threads) = launched::threads() {
+        let set = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+        set.expect("nothing has used threads before");
+    }
+}
+
+/// Joins the processes that were started together.
+pub(crate) fn join(wanted: Option<usize>) -> Result<Joined> {
+    Ok(launched::join(wanted).map_err(|refusal| Failure::config(refusal.to_string(), refusal.hint()))?)
+}
+
+/// What must be equal on all processes: numbers would differ where they sum with other instructions, or other code.
+fn made_of<S: Stage>() -> [String; 2] {
+    [hash::of_bytes(S::CODE.as_bytes()), S::numeric_library().unwrap_or_default()]
+}
+
+/// The first compares the others with itself.
+pub(crate) fn compare<S: Stage>(team: &dyn Team) -> Result<()> {
+    let own = made_of::<S>();
+    for rank in 1..team.size() {
+        let [code, library] = [0, 1].map(|_| team.receive_text(rank));
+        if code != own[0] {
+            let message = format!("process {rank} runs another build of {} than process 0", S::Params::STAGE);
+            return Err(
+                Failure::config(message, "start one program, in a folder that all machines share").into()
+            );
+        }
+        if library != own[1] {
+            let message = format!("process {rank} computes with {library}, process 0 with {}", own[1]);
+            let hint = "take machines of one kind, or set OPENBLAS_CORETYPE=Haswell, say, for all of them";
+            return Err(Failure::config(message, hint).into());
+        }
+    }
+    Ok(())
+}
+
+/// The first begins: the others open what it has opened.
+pub(crate) fn begin(team: &dyn Team, inputs: &Inputs) {
+    if !team.is_alone() {
+        team.order(&Order::new(BEGIN, &[]));
+        let seen = identity(inputs);
+        (1..team.size()).for_each(|rank| team.send_text(rank, &seen));
+    }
+}
+
+/// Hash over the manifests of the inputs.
+fn identity(inputs: &Inputs) -> String {
+    inputs.manifests().map(store::manifest::Manifest::content_hash).collect::<Vec<_>>().join(" ")
+}
+
+/// What a process beside the first does, until the end.
+pub(crate) fn assist<S: Stage>(arguments: &Arguments, team: &Arc<dyn Team>) -> Result<()> {
+    ignore_signals()?;
+    for text in made_of::<S>() {
+        team.send_text(0, &text);
+    }
+    match team.next_order() {
+        Order::END => return Ok(()), // there was nothing to compute
+        order => ensure!(order.task() == BEGIN, "an unknown order: {order:?}"),
+    }
+    let pipeline = Pipeline::read(&arguments.pipeline)?;
+    let params: S::Params = pipeline.section(arguments.experiment())?;
+    let begins = Begins::of::<S>(&pipeline, arguments.experiment())?;
+    let dir = arguments.artifacts.join(arguments.experiment());
+    let (wanted, begun) = (team.receive_text(0), Instant::now());
+    let inputs = loop {
+        let inputs = Inputs::open(&dir, S::row().reads(begins.kind));
+        match inputs {
+            Ok(inputs) if identity(&inputs) == wanted => break inputs,
+            _ if begun.elapsed() < UNTIL_SEEN => std::thread::sleep(Duration::from_millis(200)),
+            Ok(_) => {
+                bail!("process {}: {} has other results than process 0 sees", team.rank(), dir.display())
+            }
+            Err(error) => return Err(error.into()),
+        }
+    };
+    S::assist(&params, &TeamContext { inputs: inputs.checked_elsewhere(), team: Arc::clone(team) })
+        .with_context(|| format!("process {}", team.rank()))
+}
+
+/// A launcher sends a signal to all: the first decides where to stop, and ends the others.
+fn ignore_signals() -> Result<()> {
+    use signal_hook::consts::{SIGTERM, SIGUSR1};
+    let ignored = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    for signal in [SIGTERM, SIGUSR1] {
+        signal_hook::flag::register(signal, Arc::clone(&ignored))?;
+    }
+    Ok(())
+}
