@@ -151,6 +151,33 @@ def check_train(arrays, manifests, subject):
     precise = arrays["train/w_star.npy"].dtype == np.float64
     # 1e-12: residuals that are rounding, squared, where a network fits all.
     assert abs(subject.losses(subject.w).mean() - facts["train_loss"]) <= (1e-10 if precise else 1e-4) * facts["train_loss"] + 1e-12
+    if "stop" in facts:
+        check_stop(facts, manifests["train"]["params"], arrays["train/loss_history.npy"], len(subject.x))
+
+
+def check_stop(facts, params, history, n_samples):
+    """Which rule ended training, when, and whose weights w* has, from the history."""
+    found, asked = facts["stop"], params["stop"]
+    validation, norm = (history[:, facts["history_columns"].index(name)] for name in ["validation_loss", "gradient_norm"])
+    n_held_out = 0 if asked["validation"] is None else min(max(round(asked["validation"] * n_samples), 1), n_samples - 1)
+    assert (found["n_held_out"], found["n_trained"]) == (n_held_out, n_samples - n_held_out), found
+    assert found["epochs"] == len(history) - 1 <= params["epochs"]
+    is_small = asked["gradient_norm"] is not None and norm[-1] < asked["gradient_norm"]
+    best = 0 if n_held_out == 0 else int(np.argmin(validation))
+    has_waited = n_held_out > 0 and found["epochs"] - best >= asked["patience"]
+    assert found["by"] == ("gradient-norm" if is_small else "validation" if has_waited else "limit"), found
+    assert found["by"] != "limit" or found["epochs"] == params["epochs"]
+    # No earlier epoch had met a rule.
+    assert asked["gradient_norm"] is None or (norm[:-1] >= asked["gradient_norm"]).all()
+    for epoch in range(found["epochs"] if n_held_out else 0):
+        assert epoch - np.argmin(validation[: epoch + 1]) < asked["patience"], epoch
+    assert found["best_epoch"] == (best if n_held_out and not is_small else found["epochs"])
+    assert found["validation_loss"] == (validation[found["best_epoch"]] if n_held_out else None)
+    assert found["gradient_norm"] == (norm[found["best_epoch"]] if asked["gradient_norm"] is not None else None)
+    # Without held-out samples it is the gradient over all, which is known from elsewhere.
+    if asked["gradient_norm"] is not None and n_held_out == 0:
+        assert abs(found["gradient_norm"] / facts["gradient_norm"] - 1) <= 1e-6, found
+    print(f"train: stop by {found['by']} after epoch {found['epochs']} recomputed")
 
 
 def check_eigen(arrays, manifests, subject, relative):

@@ -65,6 +65,33 @@ fn draws_may_be_as_wide_as_the_posterior() {
     assert!(ran.said.contains("sigma: posterior, but eigenvalue 1 is -"), "{}", ran.said);
 }
 
+/// Training ends at the first rule that is met, and a limit that comes first is a warning.
+#[test]
+fn training_ends_by_its_stop() {
+    for (stop, epochs, by) in [
+        ("{gradient_norm: 0.1}", 300, "gradient-norm"),
+        ("{validation: 0.15, patience: 3}", 300, "validation"),
+        ("{validation: 0.15, patience: 3, gradient_norm: 1.0e-6}", 4, "limit"),
+    ] {
+        let place = Place::new(|p| {
+            small(p);
+            set(p, "train.epochs", epochs);
+            set(p, "train.optimizer.learning_rate", 0.01);
+            set(p, "train.stop", serde_yaml::from_str::<serde_yaml::Value>(stop).unwrap());
+        });
+        place.stages(&["fetch-data"]);
+        let ran = place.stage("train");
+        assert_eq!(ran.code, 0, "{}", ran.said);
+        assert!(ran.said.contains(&format!("ended by {by} after epoch ")), "{}", ran.said);
+        let warned = ran.said.contains("train: all 4 epochs passed before the stop: the gradient norm is ");
+        assert_eq!(warned, by == "limit", "{}", ran.said);
+        place.stages(&STAGES[2..]);
+        check_with_numpy(&place.path("artifacts/digits"), &[&format!("train: stop by {by} after epoch ")]);
+        let page = std::fs::read_to_string(place.artifact("report/index.html")).unwrap();
+        assert!(page.contains("epochs, ended by the "), "{by}");
+    }
+}
+
 #[test]
 fn at_small_sigma_monte_carlo_is_the_second_order_model() {
     let text = std::fs::read(FINISHED.artifact("bound/theory.json")).unwrap();

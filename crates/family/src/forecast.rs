@@ -6,6 +6,7 @@ use landscape::change::forecast::{
 use ndarray::Array2;
 use records::Family;
 use records::family::{Forecasts, Goal, LadderForecast, Target};
+use records::train::StopEnd;
 
 use crate::members::{Found, Tested};
 
@@ -157,8 +158,11 @@ fn warnings(found: &LadderForecast, rungs: &[Vec<&Found>]) -> Vec<String> {
     if found.loss.is_some() {
         let values = rungs.iter().map(|r| r.iter().map(|m| m.result.train_loss).collect::<Vec<_>>());
         let sizes = rungs.iter().map(|r| r[0].result.n_samples).collect::<Vec<_>>();
-        said.extend(forecast::falls(&sizes, &values.collect::<Vec<_>>()).map(undertrained));
+        let stopped = rungs.iter().flatten().any(|m| m.result.stop.is_some());
+        let falls = forecast::falls(&sizes, &values.collect::<Vec<_>>());
+        said.extend(falls.map(|sizes| undertrained(sizes, stopped)));
     }
+    said.extend(unstopped(rungs));
     let asked = match found.target.and_then(Target::goal) {
         Some(Goal::Accuracy(_)) => Some(("accuracy", &found.error)),
         Some(Goal::TestLoss(_)) => Some(("test_loss", &found.loss)),
@@ -168,11 +172,38 @@ fn warnings(found: &LadderForecast, rungs: &[Vec<&Found>]) -> Vec<String> {
     said.into_iter().map(|text| found.label(&text)).collect()
 }
 
-fn undertrained((from, to): (usize, usize)) -> String {
+/// A training loss that falls; `stopped`: training has a stop.
+fn undertrained((from, to): (usize, usize), stopped: bool) -> String {
+    let (why, cure) = if stopped {
+        (
+            "its stop ends the training of the smaller networks too early",
+            "train.stop.gradient_norm ends all alike",
+        )
+    } else {
+        (
+            "with a fixed number of epochs the smaller networks are trained too little",
+            "train.steps gives all the same number of steps, and train.stop trains all to the same point",
+        )
+    };
     format!(
-        "the training loss falls from {from} to {to} samples: with a fixed number of epochs the smaller networks are trained too little, \
-         so more training is part of what more data seem to buy; train.steps gives all the same number of steps"
+        "the training loss falls from {from} to {to} samples: {why}, so more training is part of what more data seem to buy; {cure}"
     )
+}
+
+/// Members whose training ended before its stop.
+fn unstopped(rungs: &[Vec<&Found>]) -> Option<String> {
+    let limited = |m: &&&Found| m.result.stop.is_some_and(|stop| stop.by == StopEnd::Limit);
+    let names =
+        rungs.iter().flatten().filter(limited).map(|m| m.result.member.name.as_str()).collect::<Vec<_>>();
+    let all = rungs.iter().map(Vec::len).sum::<usize>();
+    (!names.is_empty()).then(|| {
+        format!(
+            "{} of {all} members were not trained to the stop, since all epochs passed before it: {}; the sizes are not trained alike. \
+             Raise train.epochs",
+            names.len(),
+            names.join(", ")
+        )
+    })
 }
 
 /// Why a target has no answer.
@@ -211,7 +242,12 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_with_sizes() {
-        assert!(undertrained((90, 1437)).starts_with("the training loss falls from 90 to 1437 samples"));
+        let said = [false, true].map(|stopped| undertrained((90, 1437), stopped));
+        assert!(said.iter().all(|s| s.starts_with("the training loss falls from 90 to 1437 samples: ")));
+        assert!(
+            said[0].contains("fixed number of epochs") && said[1].contains(": its stop ends"),
+            "{said:?}"
+        );
         assert!(unanswered("accuracy", None).unwrap().starts_with("no forecast for family.target.accuracy"));
     }
 }

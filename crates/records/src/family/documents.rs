@@ -8,7 +8,7 @@ use store::artifact::Document;
 use super::params::{Member, Target};
 use crate::bound::Status;
 use crate::network::Architecture;
-use crate::train::{Activation, Loss, Polished};
+use crate::train::{Activation, Loss, Polished, Stopped};
 use crate::units::{LossValue, Samples, SquaredLoss};
 
 /// `members.json`
@@ -46,6 +46,9 @@ pub struct MemberResult {
     pub test_accuracy: Option<f64>,
     /// loss per parameter unit
     pub gradient_norm: f64,
+    /// as `train` recorded it; null without a stop
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Stopped>,
     /// as `train` recorded it; null without a polish
     pub polish: Option<Polished>,
     /// mean squared cosine of the angles to the largest member of the same replica and variant; null for that one

@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 use askama::Template;
-use records::Report;
 use records::family::{AuditRow, Ladder, LadderForecast, MemberResult, Rung, Spread};
+use records::train::Stopped;
+use records::{Report, name_of};
 
 use crate::export::summary::Summary;
 use crate::figures::figure::{Figure, Section};
@@ -111,10 +112,12 @@ impl Page<'_> {
         Table::of(head, rows)
     }
 
-    /// A row per network.
+    /// A row per network; how training ended only where one has a stop.
     fn members(&self) -> Table {
-        let row = |m: &MemberResult| MEMBERS.map(|(_, cell)| cell(m).unwrap_or_default()).to_vec();
-        Table::of(MEMBERS.map(|(head, _)| head), self.family.members.iter().map(row))
+        let stops = self.family.members.iter().any(|m| m.stop.is_some());
+        let columns = MEMBERS.iter().filter(|(head, _)| stops || *head != ENDED).collect::<Vec<_>>();
+        let row = |m: &MemberResult| columns.iter().map(|(_, cell)| cell(m).unwrap_or_default()).collect();
+        Table::of(columns.iter().map(|(head, _)| *head), self.family.members.iter().map(row))
     }
 }
 
@@ -135,6 +138,11 @@ fn audited(what: String, a: &AuditRow) -> Vec<String> {
 /// A column: heading, and what a row has in it.
 type Column<T> = (&'static str, fn(&T) -> Option<String>);
 
+/// Which rule ended training, and after how many epochs.
+fn ended(stop: &Stopped) -> String {
+    format!("{}, epoch {}", name_of(stop.by), stop.epochs)
+}
+
 const SIZES: [Column<Rung>; 8] = [
     ("samples", |r| Some(grouped(r.k))),
     ("replicas", |r| Some(r.replicas.to_string())),
@@ -146,9 +154,13 @@ const SIZES: [Column<Rung>; 8] = [
     ("overlap", |r| r.overlap.map(text)),
 ];
 
-const MEMBERS: [Column<MemberResult>; 9] = [
+/// The heading of how training ended.
+const ENDED: &str = "training ended by";
+
+const MEMBERS: [Column<MemberResult>; 10] = [
     ("member", |m| Some(m.member.name.clone())),
     ("samples", |m| Some(grouped(m.n_samples))),
+    (ENDED, |m| m.stop.as_ref().map(ended)),
     ("train loss", |m| Some(short(m.train_loss))),
     ("test loss", |m| m.test_loss.map(short)),
     ("test accuracy", |m| m.test_accuracy.map(short)),

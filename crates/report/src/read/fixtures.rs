@@ -113,6 +113,7 @@ fn trained() -> Trained {
             facts: train::Facts {
                 history_columns: vec![],
                 checkpoint_epochs: vec![],
+                stop: None,
                 polish: None,
                 network: Architecture::of_widths(&[4, 2], Activation::Relu),
                 activation: Activation::Relu,
@@ -271,6 +272,7 @@ pub fn member(name: &str, polish: Option<Polished>) -> MemberResult {
         test_loss: None,
         test_accuracy: None,
         gradient_norm: 0.1,
+        stop: None,
         polish,
         overlap: None,
         setting: "s".into(),
