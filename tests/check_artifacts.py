@@ -953,6 +953,7 @@ def check_forecast(root, members, own):
         rows = [i for i, m in enumerate(members) if m["variant"] == forecast["variant"]]
         sizes = sorted({members[i]["n_samples"] for i in rows})
         by_size = [[i for i in rows if members[i]["n_samples"] == k] for k in sizes]
+        check_beside(forecast, [members[i] for i in by_size[-1]])
         for key, each, of in [
             ("loss", losses, lambda m: m["test_loss"]),
             ("error", wrong, lambda m: 1 - m["test_accuracy"]),
@@ -962,6 +963,33 @@ def check_forecast(root, members, own):
                 tests = [[each[i][~np.isnan(each[i])] for i in same] for same in by_size]
                 check_quantity(forecast[key], sizes, values, tests, forecast["same_test_samples"])
                 print(f"forecast of the test {key}: forms, means, doubling and audit recomputed")
+
+
+def check_beside(forecast, largest):
+    """K of the largest size beside the learning curve, by searching for it, and the tolerance where twice the samples buy little."""
+    step = largest[0]["step"]
+    law = lambda v, k: v * step / (k * (k + step))
+    for row, beside in enumerate(forecast["beside"]):
+        ks = []
+        for member in largest:
+            tolerance, v = member["sufficient"][row]["tolerance"], member["variance"]
+            assert tolerance == beside["tolerance"]
+            steps = next(i for i in itertools.count(max(1, int(math.sqrt(v * step / tolerance) / step) - 2)) if law(v, i * step) < tolerance)
+            ks.append(steps * step)
+        assert abs(beside["k"]["mean"] / np.mean(ks) - 1) <= 1e-12, (beside, ks)
+        for key in ["loss", "error"]:
+            assert (beside[key] is None) == (forecast[key] is None), key
+            if beside[key] is not None:
+                assert beside[key] == forecast[key]["beside"][row] and abs(beside[key]["n"] - np.mean(ks)) <= 0.5, beside
+    found = forecast["tolerance_of_gain"]
+    assert (found is None) == (forecast["loss"] is None)
+    if found is not None:
+        v, gain = np.mean([m["variance"] for m in largest]), found["gain"]
+        assert gain == forecast["loss"]["little_gain"]
+        for key, n in [("tolerance", "n"), ("low", "high"), ("high", "low")]:
+            expected = None if gain[n] is None else law(v, gain[n])
+            assert expected == found[key] or abs(found[key] / expected - 1) <= 1e-12, (key, found)
+        print("K beside the learning curve recomputed")
 
 
 def log_law(form, n):
@@ -1011,6 +1039,22 @@ def check_quantity(found, sizes, values, tests, same):
     assert [r["n"] for r in found["rows"]] == [m * sizes[-1] for m in [1, 2, 4, 10]]
     doubling, (now, then) = found["doubling"], (found["rows"][0]["mean"], found["rows"][1]["mean"])
     assert abs(doubling["change"] - (then - now)) <= 1e-12 and abs(doubling["relative"] - (then / now - 1)) <= 1e-12, doubling
+    for beside in found["beside"]:
+        within = sizes[0] <= beside["n"] and (beside["n"] <= sizes[-1] or 2 * beside["n"] <= 100 * sizes[-1])
+        assert within == (beside["row"] is not None) == (beside["doubling"] is not None), beside
+        if within:
+            now, then = (possible(k) for k in [beside["n"], 2 * beside["n"]])
+            # No error is above 1.
+            assert now > 1 or abs(beside["row"]["mean"] / now - 1) <= 1e-9, beside
+            assert now > 1 or abs(beside["doubling"]["relative"] - (then / now - 1)) <= 1e-9, beside
+    if found["little_gain"] is not None:
+        fraction, n = found["little_gain"]["fraction"], found["little_gain"]["n"]
+        gain = lambda k: 1 - possible(2 * k) / possible(k)
+        later = np.geomspace(n or sizes[0], 50 * sizes[-1], 60)
+        falls = [gain(k) < fraction for k in later]
+        status = found["little_gain"]["status"]
+        assert all(falls) if status != "never" else not falls[-1], (status, n)
+        assert status != "at" or gain(n - 1) >= fraction, n
     fits = [s for s in [[k for k in sizes if f * k <= sizes[-1]] for f in [2, 4, 8]] if len(s) >= 3]
     pairs = {(s[-1], k) for s in fits for k in sizes if k > s[-1]}
     assert {(a["fitted_to"], a["n"]) for a in found["audit"]} <= pairs

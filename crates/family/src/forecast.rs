@@ -1,13 +1,16 @@
-//! What more data buy, per variant: what members measured, as `landscape` takes it, and what is said of it.
+//! What more data buy, per variant: what members measured, as `landscape` takes it, K beside it, and what is said of it.
 
 use landscape::change::forecast::{
-    self, Ask, DRAWS, Forecast, LEAST_SIZES, LEAST_WITHOUT_REPLICAS, LIMIT, Measured, Quantity,
+    self, Ask, AtSize, DRAWS, Forecast, LEAST_SIZES, LEAST_WITHOUT_REPLICAS, LIMIT, LittleGain, Measured,
+    Quantity,
 };
+use landscape::change::prefix::order_factor;
 use ndarray::Array2;
 use records::Family;
-use records::family::{Forecasts, Goal, LadderForecast, Target};
+use records::family::{Forecasts, Goal, KBeside, LadderForecast, Spread, Target, ToleranceOfGain};
 use records::train::StopEnd;
 
+use crate::curves::spread;
 use crate::members::{Found, Tested};
 
 /// What the bands contain, and how they were checked.
@@ -24,7 +27,7 @@ pub fn of(params: &Family, members: &[Found]) -> Forecasts {
     let confidence = members[0].result.confidence;
     let one = |variant: Option<String>| {
         let own = members.iter().filter(|m| m.result.member.variant == variant).collect::<Vec<_>>();
-        ladder(params.target, variant, &own)
+        ladder(params, variant, &own)
     };
     Forecasts {
         confidence,
@@ -39,8 +42,12 @@ pub fn of(params: &Family, members: &[Found]) -> Forecasts {
 type Values = (f64, Vec<f64>);
 
 /// The forecast of one variant.
-fn ladder(target: Option<Target>, variant: Option<String>, members: &[&Found]) -> LadderForecast {
-    let rungs = rungs(members);
+fn ladder(params: &Family, variant: Option<String>, members: &[&Found]) -> LadderForecast {
+    let (rungs, target) = (rungs(members), params.target);
+    let largest = &rungs[rungs.len() - 1];
+    let sufficient = sufficient(largest);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a number of samples
+    let sizes = sufficient.iter().map(|(_, k)| k.mean.round() as usize).collect::<Vec<_>>();
     let tested = members.iter().map(|m| m.tested.as_ref()).collect::<Option<Vec<_>>>();
     let samples = |t: &[&Tested]| t.iter().all(|other| other.samples == t[0].samples);
     let same = tested.as_deref().is_some_and(samples);
@@ -51,13 +58,16 @@ fn ladder(target: Option<Target>, variant: Option<String>, members: &[&Found]) -
     };
     let of = |quantity, values: &dyn Fn(&Found) -> Option<Values>| {
         let measured = measured(&rungs, same, values)?;
-        let ask = Ask { target: asked(quantity), ..ask(quantity, &rungs, values)? };
+        let gain = (quantity == Quantity::Loss).then_some(params.flat_gain);
+        let ask = Ask { target: asked(quantity), sizes: &sizes, gain, ..ask(quantity, &rungs, values)? };
         forecast::forecast(&measured, &ask)
     };
     let loss = of(Quantity::Loss, &|m| Some((m.result.test_loss?, m.tested.as_ref()?.losses.clone())));
     let error =
         of(Quantity::Error, &|m| Some((1.0 - m.result.test_accuracy?, m.tested.as_ref()?.wrong.clone()?)));
     let mut found = LadderForecast {
+        beside: beside(&sufficient, loss.as_ref(), error.as_ref()),
+        tolerance_of_gain: loss.as_ref().and_then(|f| f.little_gain).map(|gain| tolerance_of(gain, largest)),
         variant,
         n_test: tested.and_then(|t| Some(t.first()?.losses.len())),
         same_test_samples: same,
@@ -68,6 +78,32 @@ fn ladder(target: Option<Target>, variant: Option<String>, members: &[&Found]) -
     };
     found.warnings = warnings(&found, &rungs);
     found
+}
+
+/// K at each tolerance, over the replicas of one size; a tolerance without K is left out.
+fn sufficient(members: &[&Found]) -> Vec<(f64, Spread)> {
+    let tolerances = members[0].result.sufficient.iter().enumerate();
+    let ks = |i: usize| members.iter().filter_map(move |m| m.result.sufficient.get(i)?.k.map(|k| k as f64));
+    tolerances.filter_map(|(i, row)| Some((row.tolerance, spread(ks(i))?))).collect()
+}
+
+/// K beside the forecasts at the same sizes.
+fn beside(sufficient: &[(f64, Spread)], loss: Option<&Forecast>, error: Option<&Forecast>) -> Vec<KBeside> {
+    let at = |forecast: Option<&Forecast>, i: usize| -> Option<AtSize> { Some(forecast?.beside[i]) };
+    let row = |(i, &(tolerance, k)): (usize, &(f64, Spread))| KBeside {
+        tolerance,
+        k,
+        loss: at(loss, i),
+        error: at(error, i),
+    };
+    sufficient.iter().enumerate().map(row).collect()
+}
+
+/// The tolerance whose K is where twice the samples buy little, by the mean V of the members of the largest size.
+fn tolerance_of(gain: LittleGain, largest: &[&Found]) -> ToleranceOfGain {
+    let v = largest.iter().map(|m| m.result.variance).sum::<f64>() / largest.len() as f64;
+    let at = |n: Option<usize>| n.map(|n| v * order_factor(n, largest[0].result.step));
+    ToleranceOfGain { gain, tolerance: at(gain.n), low: at(gain.high), high: at(gain.low) }
 }
 
 /// Members by size, each size by replica.
@@ -121,13 +157,18 @@ fn of_mean(replicas: usize, n_test: usize, largest: usize) -> f64 {
 }
 
 /// What is asked, without a target: the test error of one run at the largest size.
-fn ask(quantity: Quantity, rungs: &[Vec<&Found>], values: &dyn Fn(&Found) -> Option<Values>) -> Option<Ask> {
+fn ask(
+    quantity: Quantity,
+    rungs: &[Vec<&Found>],
+    values: &dyn Fn(&Found) -> Option<Values>,
+) -> Option<Ask<'static>> {
     let last = rungs.last()?.iter().map(|m| values(m)).collect::<Option<Vec<_>>>()?;
     let mean = last.iter().map(|v| v.0).sum::<f64>() / last.len() as f64;
     let variances = last.iter().map(|v| Some(covariance(&[&v.1])?[[0, 0]])).collect::<Option<Vec<_>>>()?;
     let run_test_variance = variances.iter().sum::<f64>() / variances.len() as f64 / (mean * mean);
     let confidence = rungs[0][0].result.confidence;
-    Some(Ask { quantity, confidence, n_test: last[0].1.len(), run_test_variance, target: None })
+    let n_test = last[0].1.len();
+    Some(Ask { quantity, confidence, n_test, run_test_variance, target: None, sizes: &[], gain: None })
 }
 
 /// The mean over replicas at each test sample, (M,).

@@ -7,6 +7,7 @@ use records::train::Stopped;
 use records::{Report, name_of};
 
 use crate::export::summary::Summary;
+use crate::figures::family::beside;
 use crate::figures::figure::{Figure, Section};
 use crate::page::hero::{self, Hero};
 use crate::page::{interactive, shell};
@@ -98,6 +99,11 @@ impl Page<'_> {
             rows.concat()
         };
         Table::of(head, self.family.forecasts.iter().flat_map(of))
+    }
+
+    /// K at each tolerance on the learning curve.
+    fn beside(&self) -> Table {
+        beside::table(&self.family.forecasts, &self.family.unit)
     }
 
     /// A row per size.

@@ -305,6 +305,8 @@ pub fn unforecast(variant: Option<String>) -> LadderForecast {
         target: None,
         loss: None,
         error: None,
+        beside: vec![],
+        tolerance_of_gain: None,
         warnings: vec![],
     }
 }
@@ -341,6 +343,8 @@ pub fn forecast(targets: Vec<TargetRow>) -> Forecast {
         curve: vec![row(500, 0.125), row(1000, 0.1), row(10_000, 0.048)],
         doubling,
         targets,
+        beside: vec![],
+        little_gain: None,
         audit: vec![],
         widening: 1.0,
         ceiling: Some(0.12),
