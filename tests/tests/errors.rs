@@ -264,7 +264,7 @@ const IMPOSSIBLE: &[[&str; 3]] = &[
     [
         "montecarlo.settings",
         "[{name: a, basis: hessian, dim: 2, sigma: prior}]",
-        "a number above 0, or posterior, is needed",
+        "a number above 0, posterior or posterior-gauss-newton is needed",
     ],
     [
         "montecarlo.settings",
@@ -275,6 +275,11 @@ const IMPOSSIBLE: &[[&str; 3]] = &[
         "montecarlo.settings",
         "[{name: a, basis: random, dim: 2, sigma: posterior}]",
         "set basis: hessian without theta, or give a number",
+    ],
+    [
+        "montecarlo.settings",
+        "[{name: a, basis: random, dim: 2, sigma: posterior-gauss-newton}]",
+        "sigma: posterior-gauss-newton, which is known along the eigenvectors",
     ],
     ["answer.half_width", "0", "0; a number above 0 and below 1"],
     ["answer.half_width", "5", "5; a number above 0 and below 1"],
