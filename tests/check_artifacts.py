@@ -111,11 +111,32 @@ class Subject:
         squares = h.reshape(n, c, height // size, size, width // size, size)
         return squares.max(axis=(3, 5)) if "max_pool" in layer else squares.mean(axis=(3, 5))
 
-    def losses(self, w):
-        """Per-sample losses at the flat parameters w."""
+    def outputs(self, w):
+        """(N, C) of the last layer at the flat parameters w."""
         h = self.x.reshape(len(self.x), *self.image)
         for layer, (weights, bias) in zip(self.layers, self.layer_weights(w)):
             h = ACTIVATIONS[layer["activation"]](self.forward(layer, weights, bias, h))
+        return h
+
+    def gauss_newton(self, basis):
+        """u^T G u for each row u of basis: means over samples of z^T (second derivative of the loss) z, z by central differences."""
+        step = 1e-5
+        values = []
+        for u in basis:
+            z = (self.outputs(self.w + step * u) - self.outputs(self.w - step * u)) / (2 * step)
+            if self.loss == "softmax-cross-entropy":
+                f = self.outputs(self.w)
+                p = np.exp(f - f.max(axis=1, keepdims=True))
+                p = p / p.sum(axis=1, keepdims=True)
+                values.append(((p * z**2).sum(axis=1) - (p * z).sum(axis=1) ** 2).mean())
+            else:
+                assert self.loss == "squared-error", f"{self.loss}: its formula is needed here"
+                values.append((z**2).sum(axis=1).mean())
+        return np.array(values)
+
+    def losses(self, w):
+        """Per-sample losses at the flat parameters w."""
+        h = self.outputs(w)
         if self.loss == "softmax-cross-entropy":
             top = h.max(axis=1)
             return np.log(np.exp(h - top[:, None]).sum(axis=1)) + top - h[np.arange(len(h)), self.y]
@@ -151,6 +172,33 @@ def check_train(arrays, manifests, subject):
     precise = arrays["train/w_star.npy"].dtype == np.float64
     # 1e-12: residuals that are rounding, squared, where a network fits all.
     assert abs(subject.losses(subject.w).mean() - facts["train_loss"]) <= (1e-10 if precise else 1e-4) * facts["train_loss"] + 1e-12
+    if "stop" in facts:
+        check_stop(facts, manifests["train"]["params"], arrays["train/loss_history.npy"], len(subject.x))
+
+
+def check_stop(facts, params, history, n_samples):
+    """Which rule ended training, when, and whose weights w* has, from the history."""
+    found, asked = facts["stop"], params["stop"]
+    validation, norm = (history[:, facts["history_columns"].index(name)] for name in ["validation_loss", "gradient_norm"])
+    n_held_out = 0 if asked["validation"] is None else min(max(round(asked["validation"] * n_samples), 1), n_samples - 1)
+    assert (found["n_held_out"], found["n_trained"]) == (n_held_out, n_samples - n_held_out), found
+    assert found["epochs"] == len(history) - 1 <= params["epochs"]
+    is_small = asked["gradient_norm"] is not None and norm[-1] < asked["gradient_norm"]
+    best = 0 if n_held_out == 0 else int(np.argmin(validation))
+    has_waited = n_held_out > 0 and found["epochs"] - best >= asked["patience"]
+    assert found["by"] == ("gradient-norm" if is_small else "validation" if has_waited else "limit"), found
+    assert found["by"] != "limit" or found["epochs"] == params["epochs"]
+    # No earlier epoch had met a rule.
+    assert asked["gradient_norm"] is None or (norm[:-1] >= asked["gradient_norm"]).all()
+    for epoch in range(found["epochs"] if n_held_out else 0):
+        assert epoch - np.argmin(validation[: epoch + 1]) < asked["patience"], epoch
+    assert found["best_epoch"] == (best if n_held_out and not is_small else found["epochs"])
+    assert found["validation_loss"] == (validation[found["best_epoch"]] if n_held_out else None)
+    assert found["gradient_norm"] == (norm[found["best_epoch"]] if asked["gradient_norm"] is not None else None)
+    # Without held-out samples it is the gradient over all, which is known from elsewhere.
+    if asked["gradient_norm"] is not None and n_held_out == 0:
+        assert abs(found["gradient_norm"] / facts["gradient_norm"] - 1) <= 1e-6, found
+    print(f"train: stop by {found['by']} after epoch {found['epochs']} recomputed")
 
 
 def check_eigen(arrays, manifests, subject, relative):
@@ -174,7 +222,7 @@ def check_eigen(arrays, manifests, subject, relative):
     assert np.abs(off_diagonal).max() <= residuals.max() + 10 * relative * np.abs(values).max()
 
 
-def check_setting(arrays, subject, setting, step, largest, relative, pilots):
+def check_setting(arrays, subject, setting, step, largest, relative, pilots, asked):
     folder = f"montecarlo/{setting['name']}"
     file = {"hessian": "basis", "random": "basis_random", "filter": "basis_filter"}[setting["basis"]]
     basis = arrays[f"eigen/{file}.npy"].astype(np.float64)[: setting["dim"]]
@@ -184,8 +232,11 @@ def check_setting(arrays, subject, setting, step, largest, relative, pilots):
     z = theta / spread(setting)
     assert np.abs(z.mean()) <= 5 / np.sqrt(z.size) and np.abs(z.std() - 1) <= 5 / np.sqrt(2 * z.size)
     if "deviations" in setting:
-        values = arrays["eigen/eigenvalues.npy"][: setting["dim"]]
-        close(np.array(setting["deviations"]) ** -2, len(arrays["eigen/sample_loss.npy"]) * values, 1e-12, f"{folder} deviations")
+        sigma = next(s["sigma"] for s in asked if s["name"] == setting["name"])
+        is_hessian = sigma == "posterior"
+        values = arrays["eigen/eigenvalues.npy"][: setting["dim"]] if is_hessian else subject.gauss_newton(basis)
+        expected = len(arrays["eigen/sample_loss.npy"]) * values
+        close(np.array(setting["deviations"]) ** -2, expected, 1e-12 if is_hessian else max(relative, 1e-7), f"{folder} {sigma} widths")
     chosen = theta[:largest]
     losses = np.stack([subject.losses(subject.w + t @ basis) for t in chosen])
     close(arrays[f"{folder}/loss_variance.npy"][: len(chosen)], losses.var(axis=1, ddof=1), relative, f"{folder} S^2")
@@ -446,9 +497,7 @@ def check_gap(arrays, setting, found):
         return
     name, d = setting["name"], setting["dim"]
     variances = arrays["eigen/sample_slope.npy"][:, :d].var(axis=0, ddof=1)
-    trace = (variances / arrays["eigen/eigenvalues.npy"][:d]).sum()
-    n = len(arrays["eigen/sample_slope.npy"])
-    close(found["by_trace"], trace / n, 1e-10, f"{name} gap by trace")
+    close(found["by_trace"], (variances * np.array(setting["deviations"]) ** 2).sum(), 1e-10, f"{name} gap by trace")
     close(found["by_draws"], arrays[f"montecarlo/{name}/sample_variance.npy"].mean(), 1e-12, f"{name} gap by draws")
     print(f"{name}: gap by the posterior recomputed")
 
@@ -926,6 +975,7 @@ def check_forecast(root, members, own):
         rows = [i for i, m in enumerate(members) if m["variant"] == forecast["variant"]]
         sizes = sorted({members[i]["n_samples"] for i in rows})
         by_size = [[i for i in rows if members[i]["n_samples"] == k] for k in sizes]
+        check_beside(forecast, [members[i] for i in by_size[-1]])
         for key, each, of in [
             ("loss", losses, lambda m: m["test_loss"]),
             ("error", wrong, lambda m: 1 - m["test_accuracy"]),
@@ -935,6 +985,33 @@ def check_forecast(root, members, own):
                 tests = [[each[i][~np.isnan(each[i])] for i in same] for same in by_size]
                 check_quantity(forecast[key], sizes, values, tests, forecast["same_test_samples"])
                 print(f"forecast of the test {key}: forms, means, doubling and audit recomputed")
+
+
+def check_beside(forecast, largest):
+    """K of the largest size beside the learning curve, by searching for it, and the tolerance where twice the samples buy little."""
+    step = largest[0]["step"]
+    law = lambda v, k: v * step / (k * (k + step))
+    for row, beside in enumerate(forecast["beside"]):
+        ks = []
+        for member in largest:
+            tolerance, v = member["sufficient"][row]["tolerance"], member["variance"]
+            assert tolerance == beside["tolerance"]
+            steps = next(i for i in itertools.count(max(1, int(math.sqrt(v * step / tolerance) / step) - 2)) if law(v, i * step) < tolerance)
+            ks.append(steps * step)
+        assert abs(beside["k"]["mean"] / np.mean(ks) - 1) <= 1e-12, (beside, ks)
+        for key in ["loss", "error"]:
+            assert (beside[key] is None) == (forecast[key] is None), key
+            if beside[key] is not None:
+                assert beside[key] == forecast[key]["beside"][row] and abs(beside[key]["n"] - np.mean(ks)) <= 0.5, beside
+    found = forecast["tolerance_of_gain"]
+    assert (found is None) == (forecast["loss"] is None)
+    if found is not None:
+        v, gain = np.mean([m["variance"] for m in largest]), found["gain"]
+        assert gain == forecast["loss"]["little_gain"]
+        for key, n in [("tolerance", "n"), ("low", "high"), ("high", "low")]:
+            expected = None if gain[n] is None else law(v, gain[n])
+            assert expected == found[key] or abs(found[key] / expected - 1) <= 1e-12, (key, found)
+        print("K beside the learning curve recomputed")
 
 
 def log_law(form, n):
@@ -984,6 +1061,22 @@ def check_quantity(found, sizes, values, tests, same):
     assert [r["n"] for r in found["rows"]] == [m * sizes[-1] for m in [1, 2, 4, 10]]
     doubling, (now, then) = found["doubling"], (found["rows"][0]["mean"], found["rows"][1]["mean"])
     assert abs(doubling["change"] - (then - now)) <= 1e-12 and abs(doubling["relative"] - (then / now - 1)) <= 1e-12, doubling
+    for beside in found["beside"]:
+        within = sizes[0] <= beside["n"] and (beside["n"] <= sizes[-1] or 2 * beside["n"] <= 100 * sizes[-1])
+        assert within == (beside["row"] is not None) == (beside["doubling"] is not None), beside
+        if within:
+            now, then = (possible(k) for k in [beside["n"], 2 * beside["n"]])
+            # No error is above 1.
+            assert now > 1 or abs(beside["row"]["mean"] / now - 1) <= 1e-9, beside
+            assert now > 1 or abs(beside["doubling"]["relative"] - (then / now - 1)) <= 1e-9, beside
+    if found["little_gain"] is not None:
+        fraction, n = found["little_gain"]["fraction"], found["little_gain"]["n"]
+        gain = lambda k: 1 - possible(2 * k) / possible(k)
+        later = np.geomspace(n or sizes[0], 50 * sizes[-1], 60)
+        falls = [gain(k) < fraction for k in later]
+        status = found["little_gain"]["status"]
+        assert all(falls) if status != "never" else not falls[-1], (status, n)
+        assert status != "at" or gain(n - 1) >= fraction, n
     fits = [s for s in [[k for k in sizes if f * k <= sizes[-1]] for f in [2, 4, 8]] if len(s) >= 3]
     pairs = {(s[-1], k) for s in fits for k in sizes if k > s[-1]}
     assert {(a["fitted_to"], a["n"]) for a in found["audit"]} <= pairs
@@ -1077,7 +1170,8 @@ def main():
     check_train(arrays, manifests, subject)
     check_eigen(arrays, manifests, subject, relative)
     for setting in manifests["montecarlo"]["facts"]["settings"]:
-        check_setting(arrays, subject, setting, step, largest, relative, manifests["montecarlo"]["facts"]["pilot_sizes"])
+        pilots, asked = manifests["montecarlo"]["facts"]["pilot_sizes"], manifests["montecarlo"]["params"]["settings"]
+        check_setting(arrays, subject, setting, step, largest, relative, pilots, asked)
     check_grids(arrays, manifests, subject, step, relative)
     check_bound(arrays, manifests, root)
     check_sweep(arrays, manifests, subject, root, largest, relative)

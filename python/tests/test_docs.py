@@ -76,6 +76,15 @@ def test_an_example(script: str, arguments: list[str], tmp_path: Path) -> None:
     assert (tmp_path / "page" / "index.html").is_file()
 
 
+def test_other_sources(tmp_path: Path) -> None:
+    """From the digits to rank correlations, with one network that is hardly trained."""
+    few = ["--seeds", "1", "--steps", "20", "--draws", "16", "--sigmas", "1"]
+    said = python(EXAMPLES / "other_sources.py", *few, folder=tmp_path)
+    assert said.count("\n| rotated by ") == 3
+    assert "| classes left out | " in said
+    assert "| V, σ = 1, less that of the mean loss | " in said
+
+
 def test_the_package_is_found_by_its_environment() -> None:
     """Otherwise the scripts above would test an installed package."""
     code = "import plateau; print(plateau.__file__)"

@@ -122,6 +122,27 @@ const WRONG: &[[&str; 4]] = &[
     ],
     ["train", "train.batch_size", "0", "train.batch_size: 0; at least 1 is needed"],
     ["train", "train.steps", "0", "train.steps: 0; at least 1 is needed"],
+    [
+        "train",
+        "train.stop",
+        "{}",
+        "train.stop: has no rule; gradient_norm, or validation with patience is needed",
+    ],
+    ["train", "train.stop", "{gradient_norm: 0}", "train.stop.gradient_norm: 0; a number above 0 is needed"],
+    [
+        "train",
+        "train.stop",
+        "{validation: 1.0, patience: 2}",
+        "train.stop.validation: 1; a number above 0 and below 1",
+    ],
+    ["train", "train.stop", "{validation: 0.1, patience: 0}", "train.stop.patience: 0; at least 1 is needed"],
+    [
+        "train",
+        "train.stop",
+        "{validation: 0.1}",
+        "train.stop.patience: goes with `validation`, and only with it",
+    ],
+    ["train", "train.stop", "{gradient: 0.1}", "train.stop.gradient: unknown field `gradient`"],
     ["train", "train.checkpoint_epochs", "[99]", "checkpoint_epochs: 99; epochs count from 1 to 15"],
     ["fetch-data", "training", "{}", "experiments.digits.training: unknown section"],
     ["fetch-data", "fetch-data.n_samples", "5000", "n_samples: 5000 wanted, but there are 1437"],
@@ -243,7 +264,7 @@ const IMPOSSIBLE: &[[&str; 3]] = &[
     [
         "montecarlo.settings",
         "[{name: a, basis: hessian, dim: 2, sigma: prior}]",
-        "a number above 0, or posterior, is needed",
+        "a number above 0, posterior or posterior-gauss-newton is needed",
     ],
     [
         "montecarlo.settings",
@@ -254,6 +275,11 @@ const IMPOSSIBLE: &[[&str; 3]] = &[
         "montecarlo.settings",
         "[{name: a, basis: random, dim: 2, sigma: posterior}]",
         "set basis: hessian without theta, or give a number",
+    ],
+    [
+        "montecarlo.settings",
+        "[{name: a, basis: random, dim: 2, sigma: posterior-gauss-newton}]",
+        "sigma: posterior-gauss-newton, which is known along the eigenvectors",
     ],
     ["answer.half_width", "0", "0; a number above 0 and below 1"],
     ["answer.half_width", "5", "5; a number above 0 and below 1"],

@@ -86,6 +86,8 @@ fn more_data_are_forecast_and_a_target_may_be_out_of_reach() {
         let mut sections = p["experiments"]["digits"].clone();
         sections["montecarlo"]["grids"] = Yaml::Sequence(vec![]);
         let family = "{ladder: [150, 300, 600], replicas: 2, draws: 8, target: {accuracy: 0.999999}}";
+        // Which no member reaches.
+        sections["train"]["stop"] = serde_yaml::from_str("{gradient_norm: 1.0e-9}").unwrap();
         sections["family"] = serde_yaml::from_str(family).unwrap();
         let map = p["experiments"].as_mapping_mut().unwrap();
         map.clear();
@@ -122,7 +124,23 @@ fn more_data_are_forecast_and_a_target_may_be_out_of_reach() {
     assert!(!summary["facts"]["more-data"].as_array().unwrap().is_empty());
     pipeline_tests::check_with_numpy(
         &place.path("artifacts/fam"),
-        &["forecast of the test loss: forms", "forecast of the test error: forms"],
+        &[
+            "forecast of the test loss: forms",
+            "forecast of the test error: forms",
+            "K beside the learning curve recomputed",
+        ],
+    );
+    let unstopped =
+        "6 of 6 members were not trained to the stop, since all epochs passed before it: k150-r1, k150-r2";
+    assert!(ran.said.contains(unstopped) && page.contains(unstopped), "{}", ran.said);
+    assert!(page.contains("<h3>K on the learning curve</h3>") && page.contains("limit, epoch 15"));
+    let facts = summary["facts"]["k-and-learning-curve"].as_array().unwrap();
+    assert!(
+        facts.iter().any(|f| f["label"].as_str().unwrap().starts_with("tolerance whose K is where twice"))
+    );
+    assert!(
+        read("artifacts/fam/report/summary.md")
+            .contains("| samples from which on twice as many take less than 5 %")
     );
 }
 

@@ -81,6 +81,34 @@ fn other_optimizers_and_samplings_go_on_too() {
     }
 }
 
+/// The rules of `train.stop` look at what the checkpoint keeps: the looks of all epochs, and the best weights.
+#[test]
+fn training_to_a_stop_goes_on_too() {
+    for stop in ["{validation: 0.1, patience: 2}", "{validation: 0.2, patience: 40, gradient_norm: 0.2}"] {
+        let [whole, pieces] = [(); 2].map(|()| {
+            Place::new(|p| {
+                small(p);
+                set(p, "train.epochs", 200);
+                set(p, "train.optimizer.learning_rate", 0.01);
+                set(p, "train.checkpoint_epochs", serde_yaml::from_str::<Value>("[2, 199]").unwrap());
+                set(p, "train.stop", serde_yaml::from_str::<Value>(stop).unwrap());
+            })
+        });
+        whole.stages(&["fetch-data", "train"]);
+        pieces.stages(&["fetch-data"]);
+        let manifest = std::fs::read(whole.artifact("train/manifest.json")).unwrap();
+        let facts = serde_json::from_slice::<serde_json::Value>(&manifest).unwrap()["facts"].clone();
+        let (epochs, by) = (facts["stop"]["epochs"].as_u64().unwrap(), &facts["stop"]["by"]);
+        assert_eq!(by, if stop.contains("norm") { "gradient-norm" } else { "validation" }, "{facts}");
+        assert!(
+            2 < epochs && epochs < 199 && facts["checkpoint_epochs"] == serde_json::json!([2]),
+            "{facts}"
+        );
+        assert_eq!(in_pieces(&pieces, "train") as u64, epochs, "after each epoch");
+        are_same(&pieces, &whole, "train");
+    }
+}
+
 #[test]
 fn a_signal_stops_a_stage_where_it_can_go_on() {
     let place = Place::new(|p| {

@@ -42,7 +42,7 @@ fn draws_may_be_as_wide_as_the_posterior() {
     let place = Place::new(|p| {
         small(p);
         set(p, "montecarlo.control_variate", true);
-        let text = "[{name: posterior, basis: hessian, dim: 3, sigma: posterior}]";
+        let text = "[{name: posterior, basis: hessian, dim: 3, sigma: posterior}, {name: newton, basis: hessian, dim: 2, sigma: posterior-gauss-newton}]";
         set(p, "montecarlo.settings", serde_yaml::from_str::<serde_yaml::Value>(text).unwrap());
     });
     place.stages(&STAGES);
@@ -50,6 +50,9 @@ fn draws_may_be_as_wide_as_the_posterior() {
         "posterior control: within",
         "posterior quadratic: within",
         "posterior: gap by the posterior recomputed",
+        "newton posterior-gauss-newton widths: within",
+        "newton quadratic: within",
+        "newton: gap by the posterior recomputed",
     ];
     check_with_numpy(&place.path("artifacts/digits"), &parts);
     let page = std::fs::read_to_string(place.artifact("report/index.html")).unwrap();
@@ -63,6 +66,67 @@ fn draws_may_be_as_wide_as_the_posterior() {
     let ran = place.stage("montecarlo");
     assert_eq!(ran.code, 4, "{}", ran.said);
     assert!(ran.said.contains("sigma: posterior, but eigenvalue 1 is -"), "{}", ran.said);
+}
+
+/// The squared error of a linear network has no second-order part but the Gauss-Newton matrix, so both posteriors are one.
+#[test]
+fn both_posteriors_of_a_linear_network_are_the_same() {
+    let place = Place::new(|p| {
+        small(p);
+        set(p, "train.hidden", serde_yaml::from_str::<serde_yaml::Value>("[]").unwrap());
+        set(p, "train.loss", "squared-error");
+        set(p, "train.precision", "f64");
+        let text = "[{name: a, basis: hessian, dim: 3, sigma: posterior}, {name: b, basis: hessian, dim: 3, sigma: posterior-gauss-newton}]";
+        set(p, "montecarlo.settings", serde_yaml::from_str::<serde_yaml::Value>(text).unwrap());
+        set(p, "montecarlo.grids", serde_yaml::from_str::<serde_yaml::Value>("[]").unwrap());
+        set(p, "montecarlo.sweep", serde_yaml::Value::Null);
+    });
+    place.stages(&["fetch-data", "train", "eigen", "montecarlo"]);
+    let manifest = std::fs::read(place.artifact("montecarlo/manifest.json")).unwrap();
+    let facts = serde_json::from_slice::<serde_json::Value>(&manifest).unwrap()["facts"].clone();
+    let widths = |i: usize| {
+        let all = facts["settings"][i]["deviations"].as_array().unwrap();
+        all.iter().map(|v| v.as_f64().unwrap()).collect::<Vec<_>>()
+    };
+    let delta = |name: &str| {
+        let array =
+            store::npy::read::<f64, ndarray::Ix1>(&place.artifact(&format!("montecarlo/{name}/delta.npy")));
+        array.unwrap()
+    };
+    for (a, b) in widths(0).into_iter().zip(widths(1)) {
+        // Two sums over 1,437 samples of the same numbers.
+        assert!((a / b - 1.0).abs() <= 1e-11, "{facts}");
+    }
+    let (a, b) = (delta("a"), delta("b"));
+    // Δ_k is a square of the width squared.
+    assert!(a.iter().zip(&b).all(|(a, b)| (a / b - 1.0).abs() <= 1e-9), "{a} {b}");
+}
+
+/// Training ends at the first rule that is met, and a limit that comes first is a warning.
+#[test]
+fn training_ends_by_its_stop() {
+    for (stop, epochs, by) in [
+        ("{gradient_norm: 0.1}", 300, "gradient-norm"),
+        ("{validation: 0.15, patience: 3}", 300, "validation"),
+        ("{validation: 0.15, patience: 3, gradient_norm: 1.0e-6}", 4, "limit"),
+    ] {
+        let place = Place::new(|p| {
+            small(p);
+            set(p, "train.epochs", epochs);
+            set(p, "train.optimizer.learning_rate", 0.01);
+            set(p, "train.stop", serde_yaml::from_str::<serde_yaml::Value>(stop).unwrap());
+        });
+        place.stages(&["fetch-data"]);
+        let ran = place.stage("train");
+        assert_eq!(ran.code, 0, "{}", ran.said);
+        assert!(ran.said.contains(&format!("ended by {by} after epoch ")), "{}", ran.said);
+        let warned = ran.said.contains("train: all 4 epochs passed before the stop: the gradient norm is ");
+        assert_eq!(warned, by == "limit", "{}", ran.said);
+        place.stages(&STAGES[2..]);
+        check_with_numpy(&place.path("artifacts/digits"), &[&format!("train: stop by {by} after epoch ")]);
+        let page = std::fs::read_to_string(place.artifact("report/index.html")).unwrap();
+        assert!(page.contains("epochs, ended by the "), "{by}");
+    }
 }
 
 #[test]

@@ -7,7 +7,8 @@ use records::{Family, name_of};
 
 use crate::members::Found;
 
-fn spread(values: impl Iterator<Item = f64>) -> Option<Spread> {
+/// Mean and deviation; `None` of nothing.
+pub fn spread(values: impl Iterator<Item = f64>) -> Option<Spread> {
     let values = values.collect::<Vec<_>>();
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;

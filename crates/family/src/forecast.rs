@@ -1,12 +1,16 @@
-//! What more data buy, per variant: what members measured, as `landscape` takes it, and what is said of it.
+//! What more data buy, per variant: what members measured, as `landscape` takes it, K beside it, and what is said of it.
 
 use landscape::change::forecast::{
-    self, Ask, DRAWS, Forecast, LEAST_SIZES, LEAST_WITHOUT_REPLICAS, LIMIT, Measured, Quantity,
+    self, Ask, AtSize, DRAWS, Forecast, LEAST_SIZES, LEAST_WITHOUT_REPLICAS, LIMIT, LittleGain, Measured,
+    Quantity,
 };
+use landscape::change::prefix::order_factor;
 use ndarray::Array2;
 use records::Family;
-use records::family::{Forecasts, Goal, LadderForecast, Target};
+use records::family::{Forecasts, Goal, KBeside, LadderForecast, Spread, Target, ToleranceOfGain};
+use records::train::StopEnd;
 
+use crate::curves::spread;
 use crate::members::{Found, Tested};
 
 /// What the bands contain, and how they were checked.
@@ -23,7 +27,7 @@ pub fn of(params: &Family, members: &[Found]) -> Forecasts {
     let confidence = members[0].result.confidence;
     let one = |variant: Option<String>| {
         let own = members.iter().filter(|m| m.result.member.variant == variant).collect::<Vec<_>>();
-        ladder(params.target, variant, &own)
+        ladder(params, variant, &own)
     };
     Forecasts {
         confidence,
@@ -38,8 +42,12 @@ pub fn of(params: &Family, members: &[Found]) -> Forecasts {
 type Values = (f64, Vec<f64>);
 
 /// The forecast of one variant.
-fn ladder(target: Option<Target>, variant: Option<String>, members: &[&Found]) -> LadderForecast {
-    let rungs = rungs(members);
+fn ladder(params: &Family, variant: Option<String>, members: &[&Found]) -> LadderForecast {
+    let (rungs, target) = (rungs(members), params.target);
+    let largest = &rungs[rungs.len() - 1];
+    let sufficient = sufficient(largest);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a number of samples
+    let sizes = sufficient.iter().map(|(_, k)| k.mean.round() as usize).collect::<Vec<_>>();
     let tested = members.iter().map(|m| m.tested.as_ref()).collect::<Option<Vec<_>>>();
     let samples = |t: &[&Tested]| t.iter().all(|other| other.samples == t[0].samples);
     let same = tested.as_deref().is_some_and(samples);
@@ -50,13 +58,16 @@ fn ladder(target: Option<Target>, variant: Option<String>, members: &[&Found]) -
     };
     let of = |quantity, values: &dyn Fn(&Found) -> Option<Values>| {
         let measured = measured(&rungs, same, values)?;
-        let ask = Ask { target: asked(quantity), ..ask(quantity, &rungs, values)? };
+        let gain = (quantity == Quantity::Loss).then_some(params.flat_gain);
+        let ask = Ask { target: asked(quantity), sizes: &sizes, gain, ..ask(quantity, &rungs, values)? };
         forecast::forecast(&measured, &ask)
     };
     let loss = of(Quantity::Loss, &|m| Some((m.result.test_loss?, m.tested.as_ref()?.losses.clone())));
     let error =
         of(Quantity::Error, &|m| Some((1.0 - m.result.test_accuracy?, m.tested.as_ref()?.wrong.clone()?)));
     let mut found = LadderForecast {
+        beside: beside(&sufficient, loss.as_ref(), error.as_ref()),
+        tolerance_of_gain: loss.as_ref().and_then(|f| f.little_gain).map(|gain| tolerance_of(gain, largest)),
         variant,
         n_test: tested.and_then(|t| Some(t.first()?.losses.len())),
         same_test_samples: same,
@@ -67,6 +78,32 @@ fn ladder(target: Option<Target>, variant: Option<String>, members: &[&Found]) -
     };
     found.warnings = warnings(&found, &rungs);
     found
+}
+
+/// K at each tolerance, over the replicas of one size; a tolerance without K is left out.
+fn sufficient(members: &[&Found]) -> Vec<(f64, Spread)> {
+    let tolerances = members[0].result.sufficient.iter().enumerate();
+    let ks = |i: usize| members.iter().filter_map(move |m| m.result.sufficient.get(i)?.k.map(|k| k as f64));
+    tolerances.filter_map(|(i, row)| Some((row.tolerance, spread(ks(i))?))).collect()
+}
+
+/// K beside the forecasts at the same sizes.
+fn beside(sufficient: &[(f64, Spread)], loss: Option<&Forecast>, error: Option<&Forecast>) -> Vec<KBeside> {
+    let at = |forecast: Option<&Forecast>, i: usize| -> Option<AtSize> { Some(forecast?.beside[i]) };
+    let row = |(i, &(tolerance, k)): (usize, &(f64, Spread))| KBeside {
+        tolerance,
+        k,
+        loss: at(loss, i),
+        error: at(error, i),
+    };
+    sufficient.iter().enumerate().map(row).collect()
+}
+
+/// The tolerance whose K is where twice the samples buy little, by the mean V of the members of the largest size.
+fn tolerance_of(gain: LittleGain, largest: &[&Found]) -> ToleranceOfGain {
+    let v = largest.iter().map(|m| m.result.variance).sum::<f64>() / largest.len() as f64;
+    let at = |n: Option<usize>| n.map(|n| v * order_factor(n, largest[0].result.step));
+    ToleranceOfGain { gain, tolerance: at(gain.n), low: at(gain.high), high: at(gain.low) }
 }
 
 /// Members by size, each size by replica.
@@ -120,13 +157,18 @@ fn of_mean(replicas: usize, n_test: usize, largest: usize) -> f64 {
 }
 
 /// What is asked, without a target: the test error of one run at the largest size.
-fn ask(quantity: Quantity, rungs: &[Vec<&Found>], values: &dyn Fn(&Found) -> Option<Values>) -> Option<Ask> {
+fn ask(
+    quantity: Quantity,
+    rungs: &[Vec<&Found>],
+    values: &dyn Fn(&Found) -> Option<Values>,
+) -> Option<Ask<'static>> {
     let last = rungs.last()?.iter().map(|m| values(m)).collect::<Option<Vec<_>>>()?;
     let mean = last.iter().map(|v| v.0).sum::<f64>() / last.len() as f64;
     let variances = last.iter().map(|v| Some(covariance(&[&v.1])?[[0, 0]])).collect::<Option<Vec<_>>>()?;
     let run_test_variance = variances.iter().sum::<f64>() / variances.len() as f64 / (mean * mean);
     let confidence = rungs[0][0].result.confidence;
-    Some(Ask { quantity, confidence, n_test: last[0].1.len(), run_test_variance, target: None })
+    let n_test = last[0].1.len();
+    Some(Ask { quantity, confidence, n_test, run_test_variance, target: None, sizes: &[], gain: None })
 }
 
 /// The mean over replicas at each test sample, (M,).
@@ -157,8 +199,11 @@ fn warnings(found: &LadderForecast, rungs: &[Vec<&Found>]) -> Vec<String> {
     if found.loss.is_some() {
         let values = rungs.iter().map(|r| r.iter().map(|m| m.result.train_loss).collect::<Vec<_>>());
         let sizes = rungs.iter().map(|r| r[0].result.n_samples).collect::<Vec<_>>();
-        said.extend(forecast::falls(&sizes, &values.collect::<Vec<_>>()).map(undertrained));
+        let stopped = rungs.iter().flatten().any(|m| m.result.stop.is_some());
+        let falls = forecast::falls(&sizes, &values.collect::<Vec<_>>());
+        said.extend(falls.map(|sizes| undertrained(sizes, stopped)));
     }
+    said.extend(unstopped(rungs));
     let asked = match found.target.and_then(Target::goal) {
         Some(Goal::Accuracy(_)) => Some(("accuracy", &found.error)),
         Some(Goal::TestLoss(_)) => Some(("test_loss", &found.loss)),
@@ -168,11 +213,38 @@ fn warnings(found: &LadderForecast, rungs: &[Vec<&Found>]) -> Vec<String> {
     said.into_iter().map(|text| found.label(&text)).collect()
 }
 
-fn undertrained((from, to): (usize, usize)) -> String {
+/// A training loss that falls; `stopped`: training has a stop.
+fn undertrained((from, to): (usize, usize), stopped: bool) -> String {
+    let (why, cure) = if stopped {
+        (
+            "its stop ends the training of the smaller networks too early",
+            "train.stop.gradient_norm ends all alike",
+        )
+    } else {
+        (
+            "with a fixed number of epochs the smaller networks are trained too little",
+            "train.steps gives all the same number of steps, and train.stop trains all to the same point",
+        )
+    };
     format!(
-        "the training loss falls from {from} to {to} samples: with a fixed number of epochs the smaller networks are trained too little, \
-         so more training is part of what more data seem to buy; train.steps gives all the same number of steps"
+        "the training loss falls from {from} to {to} samples: {why}, so more training is part of what more data seem to buy; {cure}"
     )
+}
+
+/// Members whose training ended before its stop.
+fn unstopped(rungs: &[Vec<&Found>]) -> Option<String> {
+    let limited = |m: &&&Found| m.result.stop.is_some_and(|stop| stop.by == StopEnd::Limit);
+    let names =
+        rungs.iter().flatten().filter(limited).map(|m| m.result.member.name.as_str()).collect::<Vec<_>>();
+    let all = rungs.iter().map(Vec::len).sum::<usize>();
+    (!names.is_empty()).then(|| {
+        format!(
+            "{} of {all} members were not trained to the stop, since all epochs passed before it: {}; the sizes are not trained alike. \
+             Raise train.epochs",
+            names.len(),
+            names.join(", ")
+        )
+    })
 }
 
 /// Why a target has no answer.
@@ -211,7 +283,12 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_with_sizes() {
-        assert!(undertrained((90, 1437)).starts_with("the training loss falls from 90 to 1437 samples"));
+        let said = [false, true].map(|stopped| undertrained((90, 1437), stopped));
+        assert!(said.iter().all(|s| s.starts_with("the training loss falls from 90 to 1437 samples: ")));
+        assert!(
+            said[0].contains("fixed number of epochs") && said[1].contains(": its stop ends"),
+            "{said:?}"
+        );
         assert!(unanswered("accuracy", None).unwrap().starts_with("no forecast for family.target.accuracy"));
     }
 }

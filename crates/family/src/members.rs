@@ -97,6 +97,7 @@ fn read(params: &Family, member: &Member, inputs: &Inputs, largest: Option<&Inpu
         test_loss: model.test_loss,
         test_accuracy: model.test_accuracy,
         gradient_norm: model.gradient_norm,
+        stop: model.stop,
         polish: model.polish,
         overlap: (!cosines.is_empty()).then(|| overlap(&cosines.clone().into())),
         setting: setting.name.clone(),

@@ -1,9 +1,10 @@
 //! What `montecarlo` would cost: the losses of every setting, landscape and sweep.
 
 use anyhow::Result;
-use experiment::cost::{Workload, part};
+use experiment::cost::{Workload, part, product_seconds};
 use landscape::Real;
 use pipeline::shell::cost::{Cost, Part, PlanContext};
+use records::montecarlo::{Sigma, Source};
 use records::{Eigen, MonteCarlo, Sweep};
 
 /// Cost of `montecarlo`.
@@ -17,6 +18,14 @@ pub fn of<R: Real>(params: &MonteCarlo, ctx: &PlanContext) -> Result<Cost> {
     for s in &params.settings {
         let what = format!("{}: losses of {} draws at {n} samples", s.name, params.draws);
         parts.push(losses(&work, params, s.dim, params.draws, (params.draws * n) as f64, what));
+    }
+    let directions =
+        params.settings.iter().filter(|s| s.sigma == Sigma::Of(Source::PosteriorGaussNewton)).map(|s| s.dim);
+    let n_products = directions.sum::<usize>() as f64;
+    if n_products > 0.0 {
+        let (flops, each) = (work.flops_of_product(), product_seconds(&work.hessian(0)));
+        let what = format!("{n_products} Gauss-Newton products over {n} samples");
+        parts.push(part(what, n_products * n as f64 * flops, n_products * n as f64 * each));
     }
     for g in &params.grids {
         let points = g.points * g.points;

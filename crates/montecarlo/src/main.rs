@@ -12,14 +12,16 @@ use landscape::change::delta::{MonteCarlo, MonteCarloRun};
 use landscape::change::prefix::prefix_sizes;
 use landscape::change::surface::{Landscape, landscape};
 use landscape::passes::draws::Draws;
+use landscape::passes::hvp::{HessianSum, SecondOrder};
+use landscape::spectrum::operator::{PrefixHessian, SymmetricOperator};
 use landscape::{Network, Real, Samples};
-use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, Ix1, Ix2, concatenate, s};
+use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, Axis, Ix1, Ix2, concatenate, s};
 use pipeline::Failure;
 use pipeline::log::count;
 use pipeline::progress::Progress;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext, TeamContext};
-use records::montecarlo::{Facts, GridFact, SettingFact, SweepFact};
+use records::montecarlo::{Facts, GridFact, SettingFact, Sigma, Source, SweepFact};
 use records::{BasisName, Grid, Precision, Setting, Sweep, eigen};
 use store::arrays;
 use store::checkpoint::Checkpoint;
@@ -222,7 +224,7 @@ fn run_setting<R: Real>(
     let controlled = params.control_variate && setting.basis == BasisName::Hessian && own.is_none();
     // Draws of a file count as independent.
     let sampling = if own.is_some() { records::Sampling::Plain } else { params.sampling };
-    let deviations = deviations(ctx, setting, n_samples)?;
+    let deviations = deviations(ctx, subject, setting, &basis)?;
     let control = controlled.then(|| second_order(ctx, n_samples, setting.dim, &deviations)).transpose()?;
     let plan = Plan {
         sampling,
@@ -296,16 +298,25 @@ fn write_setting(ctx: &mut StageContext, name: &str, found: &MonteCarlo, taken: 
 }
 
 /// 1/√(N λ_i) in the first directions, where the setting asks for them.
-fn deviations(ctx: &StageContext, setting: &Setting, n_samples: usize) -> Result<Vec<f64>> {
-    if !setting.sigma.is_posterior() {
-        return Ok(vec![]);
-    }
-    let values = ctx.inputs.read::<f64, Ix1>("eigen", "eigenvalues.npy")?;
-    let values = values.slice(s![..setting.dim]);
+fn deviations<R: Real>(
+    ctx: &StageContext,
+    subject: &Subject<R>,
+    setting: &Setting,
+    basis: &Array2<R>,
+) -> Result<Vec<f64>> {
+    let (values, of) = match setting.sigma {
+        Sigma::Same(_) => return Ok(vec![]),
+        Sigma::Of(Source::Posterior) => {
+            let all = ctx.inputs.read::<f64, Ix1>("eigen", "eigenvalues.npy")?;
+            (all.slice(s![..setting.dim]).to_vec(), "eigenvalue")
+        }
+        Sigma::Of(Source::PosteriorGaussNewton) => (gauss_newton(subject, basis), "Gauss-Newton quotient"),
+    };
     if let Some(place) = values.iter().position(|&value| value <= 0.0) {
         let message = format!(
-            "montecarlo: {}: sigma: posterior, but eigenvalue {} is {:.2e}: along it the posterior has no width",
+            "montecarlo: {}: sigma: {}, but {of} {} is {:.2e}: along it the posterior has no width",
             setting.name,
+            setting.sigma,
             place + 1,
             values[place]
         );
@@ -317,7 +328,19 @@ fn deviations(ctx: &StageContext, setting: &Setting, n_samples: usize) -> Result
         };
         return Err(Failure::not_converged(message, hint).into());
     }
-    Ok(values.iter().map(|value| 1.0 / (n_samples as f64 * value).sqrt()).collect())
+    let n_samples = subject.samples.len() as f64;
+    Ok(values.iter().map(|value| 1.0 / (n_samples * value).sqrt()).collect())
+}
+
+/// `uᵢᵀ G uᵢ` for every row of `basis` (d, p), G the Gauss-Newton part of the Hessian over all samples: loss per squared parameter unit.
+fn gauss_newton<R: Real>(subject: &Subject<R>, basis: &Array2<R>) -> Vec<f64> {
+    // One product for each direction: nothing is worth keeping between them.
+    let sum = HessianSum::new(&subject.network, subject.w.view(), &subject.samples, 0);
+    let operator = PrefixHessian { sum: &sum, k: subject.samples.len(), kind: SecondOrder::GaussNewton };
+    let products = operator.apply(basis.view());
+    let dot =
+        |(u, v): (ArrayView1<R>, ArrayView1<R>)| u.iter().zip(v).map(|(&a, &b)| a.wide() * b.wide()).sum();
+    basis.outer_iter().zip(products.outer_iter()).map(dot).collect()
 }
 
 /// Draws of another program, (T, d), where the setting names such.

@@ -78,7 +78,8 @@ pub struct Setting {
     /// The first so many of them, d.
     #[schemars(range(min = 1))]
     pub dim: usize,
-    /// Standard deviation σ of each coordinate of θ, in parameter units; or `posterior`, 1/√(N λ_i) along the i-th eigenvector.
+    /// Standard deviation σ of each coordinate of θ, in parameter units; or `posterior`, 1/√(N λ_i) along the i-th eigenvector;
+    /// or `posterior-gauss-newton`, 1/√(N uᵢᵀGuᵢ) along it, with the Gauss-Newton matrix G.
     #[schemars(schema_with = "Sigma::schema")]
     pub sigma: Sigma,
     /// Draws of another program instead of our own: `.npy` (T, d).
@@ -105,27 +106,29 @@ pub struct Setting {
 
 /// How far draws go.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(untagged, expecting = "a number above 0, or posterior, is needed")]
+#[serde(untagged, expecting = "a number above 0, posterior or posterior-gauss-newton is needed")]
 pub enum Sigma {
     /// the same standard deviation along each direction, parameter units
     Same(f64),
     /// that of Laplace's approximation to the posterior of the weights, under a flat prior and with the loss as the negative log
-    /// likelihood: `N(0, 1/(N λ_i))` along the i-th eigenvector of the Hessian (MacKay 1992)
+    /// likelihood: `N(0, 1/(N λ_i))` along the i-th eigenvector uᵢ of the Hessian (MacKay 1992), λ_i = uᵢᵀAuᵢ
     Of(Source),
 }
 
-/// Where standard deviations come from.
+/// Where standard deviations come from: the second derivative A.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs)] // as above
+#[serde(rename_all = "kebab-case")]
 pub enum Source {
+    /// the Hessian
     Posterior,
+    /// its Gauss-Newton part, which has no negative values
+    PosteriorGaussNewton,
 }
 
 impl Sigma {
     /// Whether each direction has its own.
     pub fn is_posterior(self) -> bool {
-        self == Self::Of(Source::Posterior)
+        matches!(self, Self::Of(_))
     }
 
     /// σ of all directions: in parameter units, or in those of the posterior, where it is 1.
@@ -136,7 +139,7 @@ impl Sigma {
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         let mut number = generator.subschema_for::<f64>();
         positive(&mut number);
-        json_schema!({"anyOf": [number, {"type": "string", "const": "posterior"}]})
+        json_schema!({"anyOf": [number, {"type": "string", "enum": ["posterior", "posterior-gauss-newton"]}]})
     }
 }
 
@@ -145,6 +148,7 @@ impl fmt::Display for Sigma {
         match self {
             Self::Same(sigma) => sigma.fmt(f),
             Self::Of(Source::Posterior) => "posterior".fmt(f),
+            Self::Of(Source::PosteriorGaussNewton) => "posterior-gauss-newton".fmt(f),
         }
     }
 }
@@ -176,7 +180,10 @@ impl Setting {
         })?;
         let own = self.basis == BasisName::Hessian && self.theta.is_none();
         Unfit::unless(!self.sigma.is_posterior() || own, &format!("{key}.sigma"), || {
-            "posterior, which is known along the eigenvectors of the Hessian and for draws of our own: set basis: hessian without theta, or give a number".into()
+            format!(
+                "{}, which is known along the eigenvectors of the Hessian and for draws of our own: set basis: hessian without theta, or give a number",
+                self.sigma
+            )
         })?;
         Unfit::unless(self.eigenvalues.is_none() || is_given, key, || {
             "`eigenvalues` go with `losses`; `eigen` computes its own".into()
@@ -372,7 +379,8 @@ pub struct SettingFact {
     pub dim: usize,
     /// σ, parameter units; 1 where `deviations` are there
     pub sigma: f64,
-    /// (d,), standard deviations of θ in parameter units, where each direction has its own (`sigma: posterior`)
+    /// (d,), standard deviations of θ in parameter units, where each direction has its own (`sigma: posterior` or
+    /// `posterior-gauss-newton`)
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deviations: Vec<f64>,
     /// T that were taken

@@ -7,12 +7,14 @@ pub use landscape::network::initialisation::Initialisation;
 pub use landscape::network::loss::Loss;
 pub use landscape::training::optimizer::Optimizer;
 pub use landscape::training::polish::PolishEnd;
+pub use landscape::training::stop::StopEnd;
+use landscape::training::stop::StopRules;
 use landscape::{Layer, Network};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::network::{self, Architecture, LayerKeys};
-use crate::ranges::positive;
+use crate::ranges::{fraction, positive};
 use crate::section::{Precision, Section, Unfit};
 use crate::units::{LossValue, Samples};
 
@@ -34,6 +36,32 @@ pub struct Polish {
     pub eigen_products: usize,
     /// Memory in MiB within which activations are kept between the products of one step.
     pub primal_cache_mib: usize,
+}
+
+/// When training ends before its epochs do: at the first of these rules that is met.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stop {
+    /// ‖∇L‖ over the samples that are trained on, below which training ends, loss per parameter unit.
+    #[serde(default)]
+    #[schemars(transform = positive)]
+    pub gradient_norm: Option<f64>,
+    /// Fraction of the samples that is held out: drawn from `seed`, and not trained on. They count in N. w* has the weights
+    /// of the epoch with the smallest held-out loss.
+    #[serde(default)]
+    #[schemars(transform = fraction)]
+    pub validation: Option<f64>,
+    /// Epochs in a row without a smaller held-out loss, after which training ends.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub patience: Option<usize>,
+}
+
+impl Stop {
+    /// The rules as training takes them.
+    pub fn rules(&self) -> StopRules {
+        StopRules { gradient_norm: self.gradient_norm, patience: self.patience }
+    }
 }
 
 /// Parameters of `train`.
@@ -67,7 +95,10 @@ pub struct Train {
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub steps: Option<usize>,
-    /// Epochs after which the weights are kept in `checkpoints.npy`.
+    /// An earlier end, so that the members of a ladder are trained until the same point; `epochs` are then the most. null: none.
+    #[serde(default)]
+    pub stop: Option<Stop>,
+    /// Epochs after which the weights are kept in `checkpoints.npy`; those after an earlier end are left out.
     #[schemars(inner(range(min = 1)))]
     pub checkpoint_epochs: Vec<usize>,
     /// How the weights begin.
@@ -120,6 +151,17 @@ impl Train {
         epochs
     }
 
+    /// How many of `n_samples` samples are held out, at least one of them and not all, where a stop asks for some.
+    pub fn n_held_out(&self, n_samples: Samples) -> Samples {
+        let held_out = |share: f64| {
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            // a share of a number of samples
+            let wanted = (share * n_samples as f64).round() as usize;
+            wanted.clamp(1, n_samples - 1)
+        };
+        self.stop.and_then(|stop| stop.validation).map_or(0, held_out)
+    }
+
     /// The network over samples of a shape [C, H, W].
     ///
     /// # Errors
@@ -127,12 +169,32 @@ impl Train {
     pub fn network(&self, image: [usize; 3], n_outputs: usize) -> Result<Network, Unfit> {
         network::network(image, self.all_layers(n_outputs)?, self.loss)
     }
+
+    fn check_stop(&self) -> Result<(), Unfit> {
+        let Some(stop) = self.stop else { return Ok(()) };
+        Unfit::unless(stop.gradient_norm.is_some() || stop.validation.is_some(), "stop", || {
+            "has no rule; gradient_norm, or validation with patience is needed, such as {validation: 0.1, patience: 5}".into()
+        })?;
+        Unfit::unless(stop.validation.is_some() == stop.patience.is_some(), "stop.patience", || {
+            "goes with `validation`, and only with it".into()
+        })?;
+        Unfit::unless(self.weights.is_none(), "stop", || {
+            "is about training, but `weights` are trained already; leave one of the two out".into()
+        })?;
+        Unfit::unless(self.steps.is_none(), "stop", || {
+            "goes with `epochs`, which are then the most; leave out `steps`".into()
+        })?;
+        Unfit::unless(stop.validation.is_none() || self.polish.is_none(), "stop.validation", || {
+            "holds samples out, but `polish` goes on over all of them; leave one of the two out".into()
+        })
+    }
 }
 
 impl Section for Train {
     const STAGE: &'static str = "train";
 
     fn check(&self) -> Result<(), Unfit> {
+        self.check_stop()?;
         Unfit::unless(self.weights.is_some() || self.weights_layers.is_none(), "weights_layers", || {
             "goes with `weights`, and only with it".into()
         })?;
@@ -160,6 +222,9 @@ pub struct Facts {
     pub history_columns: Vec<String>,
     /// epochs of the rows of `checkpoints.npy`
     pub checkpoint_epochs: Vec<usize>,
+    /// of the stop, if there was one
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Stopped>,
     /// of the polish, if there was one
     #[serde(skip_serializing_if = "Option::is_none")]
     pub polish: Option<Polished>,
@@ -195,6 +260,25 @@ pub struct Facts {
 
 impl store::manifest::Facts for Facts {
     const STAGE: &'static str = "train";
+}
+
+/// How a training with a stop ended.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Stopped {
+    /// the rule that ended it, or `limit`
+    pub by: StopEnd,
+    /// that were trained
+    pub epochs: usize,
+    /// whose weights w* has: the last, or that with the smallest held-out loss
+    pub best_epoch: usize,
+    /// trained on
+    pub n_trained: Samples,
+    /// of N, not trained on; 0 without a held-out share
+    pub n_held_out: Samples,
+    /// ‖∇L‖ over the samples that were trained on after that epoch, loss per parameter unit; null where no rule asks for it
+    pub gradient_norm: Option<f64>,
+    /// mean over the held-out samples after that epoch; null without them
+    pub validation_loss: Option<LossValue>,
 }
 
 /// How well outputs fit their targets; the loss ½‖f − y‖² is in squared units of the target.

@@ -1,4 +1,4 @@
-//! What `train` would cost: its epochs, then one pass for the losses and the gradient at w*.
+//! What `train` would cost: its epochs, at most, with what a stop looks at, then one pass for the losses and the gradient at w*.
 
 use anyhow::Result;
 use experiment::cost::{Workload, part};
@@ -11,11 +11,17 @@ pub fn of<R: Real>(params: &Train, ctx: &PlanContext) -> Result<Cost> {
     let work = Workload::<R>::new(ctx)?;
     let (first, rest) = work.weights();
     let (n, n_test) = (work.shape.n as f64, work.shape.n_test as f64);
-    let epochs = if params.weights.is_some() { vec![] } else { params.samples_of_epochs(work.shape.n) };
+    let n_held_out = params.n_held_out(work.shape.n);
+    let n_trained = work.shape.n - n_held_out;
+    let epochs = if params.weights.is_some() { vec![] } else { params.samples_of_epochs(n_trained) };
     let (epochs, trained) = (epochs.len() as f64, epochs.iter().sum::<usize>() as f64);
     let each = work.step_seconds(params);
-    let parts = vec![
-        part(format!("{epochs} epochs over {n} samples"), trained * work.flops_of_step(), trained * each),
+    let mut parts = vec![
+        part(
+            format!("{epochs} epochs over {n_trained} samples"),
+            trained * work.flops_of_step(),
+            trained * each,
+        ),
         // A forward pass is a third of a step.
         part(
             "losses and the gradient at w*".to_owned(),
@@ -23,7 +29,25 @@ pub fn of<R: Real>(params: &Train, ctx: &PlanContext) -> Result<Cost> {
             (epochs * n_test + 2.0 * n) * each / 3.0,
         ),
     ];
-    let memory =
+    let mut memory =
         work.shape.inputs_bytes(work.shape.n) + Workload::<R>::bytes(8.0 * work.network.n_params() as f64);
+    if let Some(stop) = params.stop {
+        // Before the first epoch, too.
+        let looks = epochs + 1.0;
+        let gradients = if stop.gradient_norm.is_some() { looks * n_trained as f64 } else { 0.0 };
+        let losses = looks * n_held_out as f64;
+        parts.push(part(
+            "looks of train.stop, if no rule is met".to_owned(),
+            gradients * work.flops_of_step() + losses * 2.0 * (first + rest),
+            (gradients + losses / 3.0) * each,
+        ));
+        // Held-out samples, and the others beside them where their gradient is asked for, are in memory as network inputs.
+        let gathered = match (n_held_out, stop.gradient_norm) {
+            (0, _) => 0,
+            (_, None) => n_held_out,
+            (_, Some(_)) => work.shape.n,
+        };
+        memory += Workload::<R>::bytes((gathered * work.network.widths()[0]) as f64);
+    }
     Ok(work.finish(parts, memory))
 }

@@ -16,6 +16,8 @@ use records::{Optimizer, Train};
 use serde::{Deserialize, Serialize};
 use store::checkpoint::Checkpoint;
 
+use crate::watch::{Watch, Watched};
+
 /// An epoch whose mean loss is so many times that before training has diverged, though still finite.
 const DIVERGED: f64 = 10.0;
 
@@ -32,12 +34,14 @@ pub struct Fitted<R> {
     pub history: Vec<[f64; 5]>,
     /// (epoch, w)
     pub checkpoints: Vec<(usize, Array1<R>)>,
+    /// with a stop: how it ended
+    pub watched: Option<Watched>,
 }
 
 impl<R> Fitted<R> {
     /// Weights that were trained elsewhere.
     pub fn brought(w: Array1<R>) -> Self {
-        Self { w, history: vec![], checkpoints: vec![] }
+        Self { w, history: vec![], checkpoints: vec![], watched: None }
     }
 }
 
@@ -53,7 +57,7 @@ struct Far {
     kept: Vec<usize>,
 }
 
-/// Trains from the first weights for as many epochs, or steps, as asked for. It may stop after each epoch.
+/// Trains from the first weights for as many epochs, or steps, as asked for, or to a stop. It may stop after each epoch.
 pub fn fit<R: Real>(
     params: &Train,
     ctx: &StageContext,
@@ -62,18 +66,24 @@ pub fn fit<R: Real>(
     test: Option<&Samples>,
 ) -> Result<Fitted<R>> {
     let w = first_weights::<R>(network, params.initialisation, params.seed);
-    let mut fitted = Fitted { w, history: vec![], checkpoints: vec![] };
+    let mut fitted = Fitted { w, history: vec![], checkpoints: vec![], watched: None };
     let mut stepper = Stepper::new(params.optimizer, network.n_params());
-    let mut order = (0..train.len()).collect::<Vec<_>>();
+    let mut watch = Watch::<R>::new(params, network, train);
+    let mut order = watch.trained_rows().to_vec();
     // Layers have taken streams 1 to L.
     let mut rng = ChaCha20Rng::seed_from_u64(params.seed);
     let first = evaluate_aloud(ctx, network, &fitted.w, train);
     fitted.history.push(history_row(0, first, network, &fitted.w, test));
-    let epochs = params.samples_of_epochs(train.len());
+    watch.look(&fitted.w);
+    let epochs = params.samples_of_epochs(order.len());
     let n_epochs = epochs.len();
     let progress = ctx.progress(epochs.iter().sum(), "train: samples");
-    let done = ctx.resume(FIT, |saved| go_on(saved, &mut fitted, &mut stepper)).unwrap_or(0);
+    let done = ctx.resume(FIT, |saved| go_on(saved, &mut fitted, &mut stepper, &mut watch)).unwrap_or(0);
     for (number, n) in (1..).zip(epochs) {
+        // Of the epochs that are done, only the last can have met a rule.
+        if number > done && watch.met().is_some() {
+            break;
+        }
         order.shuffle(&mut rng);
         if number <= done {
             progress.add(n);
@@ -88,23 +98,24 @@ pub fn fit<R: Real>(
         let row = history_row(number, (found.loss, Some(found.accuracy)), network, w, test);
         tracing::debug!("train: epoch {number}: loss {:.3e}, test loss {:.3e}", row[1], row[3]);
         fitted.history.push(row);
+        watch.look(&fitted.w);
         if params.checkpoint_epochs.contains(&number) {
             fitted.checkpoints.push((number, fitted.w.clone()));
         }
         let far = format_args!("epoch {number} of {n_epochs}");
-        ctx.may_stop(FIT, far, || state(number, &fitted, &stepper))?;
+        ctx.may_stop(FIT, far, || state(&fitted, &stepper, &watch))?;
     }
-    ctx.ended(FIT, state(n_epochs, &fitted, &stepper));
-    Ok(fitted)
+    ctx.ended(FIT, state(&fitted, &stepper, &watch));
+    Ok(watch.end(fitted))
 }
 
 /// All that the next epoch depends on, but the order of the samples, which follows from the seed.
-fn state<R: Real>(epochs: usize, fitted: &Fitted<R>, stepper: &Stepper<R>) -> Checkpoint {
+fn state<R: Real>(fitted: &Fitted<R>, stepper: &Stepper<R>, watch: &Watch<R>) -> Checkpoint {
     let (first, second, steps) = stepper.state();
+    let epochs = fitted.history.len() - 1;
     let far = Far { epochs, steps, kept: fitted.checkpoints.iter().map(|c| c.0).collect() };
-    // f64 has every f32.
-    let wide = |values: &Array1<R>| values.iter().map(|&v| R::wide(v)).collect::<Vec<_>>();
-    Checkpoint::new(&far)
+    watch
+        .save(Checkpoint::new(&far))
         .with("w", wide(&fitted.w))
         .with("first", wide(first))
         .with("second", wide(second))
@@ -112,19 +123,34 @@ fn state<R: Real>(epochs: usize, fitted: &Fitted<R>, stepper: &Stepper<R>) -> Ch
         .with("checkpoints", fitted.checkpoints.iter().flat_map(|c| wide(&c.1)))
 }
 
+/// f64 has every f32.
+pub fn wide<R: Real>(values: &Array1<R>) -> Vec<f64> {
+    values.iter().map(|&v| R::wide(v)).collect()
+}
+
+/// What [`wide`] made wide.
+pub fn narrow<R: Real>(values: &[f64]) -> Array1<R> {
+    values.iter().map(|&v| R::narrow(v)).collect()
+}
+
 /// Takes up what [`state`] saved; gives the epochs that are done.
-fn go_on<R: Real>(saved: &Checkpoint, fitted: &mut Fitted<R>, stepper: &mut Stepper<R>) -> Option<usize> {
+fn go_on<R: Real>(
+    saved: &Checkpoint,
+    fitted: &mut Fitted<R>,
+    stepper: &mut Stepper<R>,
+    watch: &mut Watch<R>,
+) -> Option<usize> {
     let far: Far = saved.facts()?;
     let (p, moments) = (fitted.w.len(), stepper.state().1.len());
-    let narrow = |values: &[f64]| values.iter().map(|&v| R::narrow(v)).collect::<Array1<R>>();
     let (w, first) = (saved.array("w", p)?, saved.array("first", p)?);
     let second = saved.array("second", moments)?;
     let history = saved.array("history", (far.epochs + 1) * HISTORY_COLUMNS.len())?;
     let checkpoints = saved.array("checkpoints", far.kept.len() * p)?;
+    watch.go_on(saved, far.epochs, p)?;
     stepper.go_on(narrow(first), narrow(second), far.steps);
     let history = history.as_chunks().0.to_vec();
     let checkpoints = far.kept.into_iter().zip(checkpoints.chunks(p).map(narrow)).collect();
-    *fitted = Fitted { w: narrow(w), history, checkpoints };
+    *fitted = Fitted { w: narrow(w), history, checkpoints, watched: None };
     Some(far.epochs)
 }
 
@@ -151,7 +177,8 @@ pub fn evaluate_aloud<R: Real>(
     evaluate(network, w, samples, &|n| progress.add(n))
 }
 
-fn evaluate<R: Real>(
+/// Mean loss, and the fraction classified right (`None` for regression).
+pub fn evaluate<R: Real>(
     network: &Network,
     w: &Array1<R>,
     samples: &Samples,

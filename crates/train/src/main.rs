@@ -6,6 +6,7 @@ mod judge;
 mod labels;
 mod minimiser;
 mod resolution;
+mod watch;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,17 +14,18 @@ use std::process::ExitCode;
 use anyhow::Result;
 use landscape::passes::gradient::full_gradient;
 use landscape::{Network, Real, Samples};
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Axis};
 use pipeline::Failure;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext, TeamContext};
 use records::train::Facts;
-use records::{Architecture, Precision, Train, Unfit};
+use records::{Architecture, Precision, Train, Unfit, name_of};
 use store::npy::Element;
 use store::safetensors;
 use train::{brought, weights};
 
 use crate::fit::{Fitted, HISTORY_COLUMNS};
+use crate::watch::{WATCHED_COLUMNS, Watched};
 
 struct TrainStage;
 
@@ -82,6 +84,10 @@ fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<Stri
         None => (fit::fit::<R>(params, ctx, &network, &train, test.as_ref())?, vec![]),
     };
     write_history(ctx, &fitted)?;
+    let stop = fitted.watched.as_ref().map(|watched| watched.stopped);
+    for warning in stop.iter().flat_map(|stopped| watch::warnings(params, stopped)) {
+        ctx.warn(format!("train: {warning}"));
+    }
     let splits = (&train, test.as_ref());
     let (at_w, polish) = match &params.polish {
         None => {
@@ -96,7 +102,9 @@ fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<Stri
         }
     };
     let checkpoint_epochs = fitted.checkpoints.iter().map(|c| c.0).collect();
-    let facts = Facts { checkpoint_epochs, polish, brought_layers, ..at_w };
+    let watched = stop.iter().flat_map(|_| WATCHED_COLUMNS).map(str::to_owned);
+    let history_columns = at_w.history_columns.iter().cloned().chain(watched).collect();
+    let facts = Facts { checkpoint_epochs, stop, polish, brought_layers, history_columns, ..at_w };
     ctx.outputs.facts(&facts)?;
     Ok(line(&facts))
 }
@@ -174,7 +182,11 @@ fn write_weights<R: Real + Element>(ctx: &mut StageContext, network: &Network, w
 fn write_history<R: Real + Element>(ctx: &mut StageContext, fitted: &Fitted<R>) -> Result<()> {
     let rows = fitted.history.len();
     let flat = fitted.history.iter().flatten().copied().collect();
-    let history = Array2::from_shape_vec((rows, HISTORY_COLUMNS.len()), flat)?;
+    let own = Array2::from_shape_vec((rows, HISTORY_COLUMNS.len()), flat)?;
+    let history = match &fitted.watched {
+        None => own,
+        Some(Watched { columns, .. }) => ndarray::concatenate![Axis(1), own, *columns],
+    };
     ctx.outputs.write(
         "loss_history.npy",
         &history,
@@ -183,7 +195,7 @@ fn write_history<R: Real + Element>(ctx: &mut StageContext, fitted: &Fitted<R>) 
     )?;
     if !fitted.checkpoints.is_empty() {
         let views = fitted.checkpoints.iter().map(|c| c.1.view()).collect::<Vec<_>>();
-        let checkpoints = ndarray::stack(ndarray::Axis(0), &views)?;
+        let checkpoints = ndarray::stack(Axis(0), &views)?;
         ctx.outputs.write(
             "checkpoints.npy",
             &checkpoints,
@@ -214,6 +226,7 @@ fn facts<R: Real>(
     Ok(Facts {
         history_columns: HISTORY_COLUMNS.map(str::to_owned).to_vec(),
         checkpoint_epochs: vec![],
+        stop: None,
         polish: None,
         network: Architecture::of(network),
         activation: params.activation,
@@ -247,8 +260,11 @@ fn line(facts: &Facts) -> String {
             format!("accuracy {} train, {} test", percent(facts.train_accuracy), percent(facts.test_accuracy))
         }
     };
+    let ended = facts
+        .stop
+        .map_or(String::new(), |stop| format!(", ended by {} after epoch {}", name_of(stop.by), stop.epochs));
     format!(
-        "loss {:.3e}, |grad| {:.2e}, {quality}, {} parameters{}",
+        "loss {:.3e}, |grad| {:.2e}, {quality}, {} parameters{ended}{}",
         facts.train_loss,
         facts.gradient_norm,
         facts.n_params,

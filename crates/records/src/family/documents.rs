@@ -1,6 +1,6 @@
 //! The JSON documents of `family`; `docs/artifacts.md` describes them.
 
-use landscape::change::forecast::{Fault, Forecast};
+use landscape::change::forecast::{AtSize, Fault, Forecast, LittleGain};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::artifact::Document;
@@ -8,7 +8,7 @@ use store::artifact::Document;
 use super::params::{Member, Target};
 use crate::bound::Status;
 use crate::network::Architecture;
-use crate::train::{Activation, Loss, Polished};
+use crate::train::{Activation, Loss, Polished, Stopped};
 use crate::units::{LossValue, Samples, SquaredLoss};
 
 /// `members.json`
@@ -46,6 +46,9 @@ pub struct MemberResult {
     pub test_accuracy: Option<f64>,
     /// loss per parameter unit
     pub gradient_norm: f64,
+    /// as `train` recorded it; null without a stop
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Stopped>,
     /// as `train` recorded it; null without a polish
     pub polish: Option<Polished>,
     /// mean squared cosine of the angles to the largest member of the same replica and variant; null for that one
@@ -243,8 +246,41 @@ pub struct LadderForecast {
     pub loss: Option<Forecast>,
     /// test error, 1 − accuracy; null also for regression, and where a size makes no error
     pub error: Option<Forecast>,
+    /// K of the largest size beside the curve, one per tolerance of `bound.tolerances`
+    #[serde(default)]
+    pub beside: Vec<KBeside>,
+    /// the tolerance whose K is where twice the samples buy little; null without a forecast of the test loss
+    #[serde(default)]
+    pub tolerance_of_gain: Option<ToleranceOfGain>,
     /// what may make the forecast wrong, a sentence each
     pub warnings: Vec<String>,
+}
+
+/// K at one tolerance, and the forecast at so many samples.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct KBeside {
+    /// loss²
+    pub tolerance: SquaredLoss,
+    /// K of the networks of the largest size, by the closed form
+    pub k: Spread,
+    /// test loss at the mean K, rounded; null as `LadderForecast::loss`
+    pub loss: Option<AtSize>,
+    /// test error there; null as `LadderForecast::error`
+    pub error: Option<AtSize>,
+}
+
+/// `V (1/n − 1/(n+s))`, V of the largest size, at the n from which on twice the samples take less than `family.flat_gain` off the
+/// test loss.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct ToleranceOfGain {
+    /// n, by the forecast
+    pub gain: LittleGain,
+    /// loss²; null where no n is known
+    pub tolerance: Option<SquaredLoss>,
+    /// at the upper end of n; null where there is none
+    pub low: Option<SquaredLoss>,
+    /// at the lower end of n
+    pub high: Option<SquaredLoss>,
 }
 
 impl LadderForecast {

@@ -4,10 +4,11 @@ mod documents;
 mod params;
 
 pub use documents::{
-    Curves, Fit, Flattening, Forecasts, Ladder, LadderForecast, MemberResult, MemberSize, Members, Rung,
-    Spread,
+    Curves, Fit, Flattening, Forecasts, KBeside, Ladder, LadderForecast, MemberResult, MemberSize, Members,
+    Rung, Spread, ToleranceOfGain,
 };
 pub use landscape::change::forecast::{
-    AuditRow, Doubling, Fault, FaultName, Forecast, Form, FormName, Point, Row, TargetRow, TargetStatus,
+    AtSize, AuditRow, Doubling, Fault, FaultName, Forecast, Form, FormName, GainStatus, LittleGain, Place,
+    Point, Row, TargetRow, TargetStatus,
 };
 pub use params::{Family, Goal, Member, Target, Variant};

@@ -1,7 +1,7 @@
 //! Loss and accuracy while training, and the polish after it.
 
 use ndarray::Array2;
-use records::train::{Facts, Polished};
+use records::train::{Facts, Polished, StopEnd, Stopped};
 
 use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, axes, line};
@@ -24,13 +24,41 @@ pub fn history(model: &Model, unit: &Unit) -> Figure {
         ],
         ..axes(title, "epoch", y)
     };
-    let mut panels = vec![Panel { log_y: true, ..panel("Loss", &format!("loss ({})", unit.loss), [1, 3]) }];
+    let mut loss = panel("Loss", &format!("loss ({})", unit.loss), [1, 3]);
+    if let Some(c) = model.facts.history_columns.iter().position(|name| name == "validation_loss") {
+        let held_out = column(&model.history, c);
+        if !held_out.is_empty() {
+            loss.lines.push(line("held out, after the epoch", held_out, Style::Solid, 2));
+        }
+    }
+    let mut panels = vec![Panel { log_y: true, ..loss }];
     let mut caption = "Loss while training.";
     if model.facts.train_accuracy.is_some() {
         panels.push(Panel { ..panel("Accuracy", "fraction classified right", [2, 4]) });
         caption = "Loss and accuracy while training.";
     }
-    Figure::of("training", Section::Model, caption, &panels).with(fit(&model.facts, unit))
+    Figure::of("training", Section::Model, caption, &panels)
+        .with(fit(&model.facts, unit))
+        .with(model.facts.stop.iter().flat_map(|stop| ended(stop, unit)))
+}
+
+/// How a training with a stop ended.
+fn ended(stop: &Stopped, unit: &Unit) -> Vec<Fact> {
+    let by = match stop.by {
+        StopEnd::GradientNorm => "the gradient norm",
+        StopEnd::Validation => "the held-out loss",
+        StopEnd::Limit => "the limit of epochs, before its stop",
+    };
+    let best =
+        (stop.best_epoch != stop.epochs).then(|| number("epoch whose weights w* has", stop.best_epoch));
+    let held_out = stop.validation_loss.map(|loss| {
+        [number("samples held out", stop.n_held_out), fact("loss of the samples held out", loss, &unit.loss)]
+    });
+    let norm = stop
+        .gradient_norm
+        .map(|norm| fact("gradient norm over the samples trained on", norm, &unit.gradient));
+    let ended = number(format!("epochs, ended by {by}"), stop.epochs);
+    std::iter::once(ended).chain(best).chain(held_out.into_iter().flatten()).chain(norm).collect()
 }
 
 /// How well the network fits.
@@ -96,6 +124,46 @@ mod tests {
         assert_eq!(alt(&model), "Loss and accuracy while training. (Loss; Accuracy)");
         model.facts.train_accuracy = None;
         assert_eq!(alt(&model), "Loss while training. (Loss)");
+    }
+
+    #[test]
+    fn a_stop_is_named_with_its_epochs() {
+        let mut model = experiment().trained.unwrap().model;
+        model.history = Array2::from_shape_fn((3, 6), |(i, j)| if j == 0 { i as f64 } else { 0.5 });
+        model.facts.history_columns =
+            ["epoch", "a", "b", "c", "d", "validation_loss"].map(str::to_owned).to_vec();
+        let stopped = Stopped {
+            by: StopEnd::Validation,
+            epochs: 7,
+            best_epoch: 5,
+            n_trained: 90,
+            n_held_out: 10,
+            gradient_norm: None,
+            validation_loss: Some(0.25),
+        };
+        let said = |stopped: Stopped| {
+            let mut model =
+                Model { facts: model.facts.clone(), history: model.history.clone(), polish_path: None };
+            model.facts.stop = Some(stopped);
+            let figure = history(&model, &fixtures::nats());
+            assert!(figure.svg.contains("held out, after the epoch"), "{}", figure.svg);
+            figure.facts.iter().map(|f| format!("{}: {}", f.label, f.text())).collect::<Vec<_>>()
+        };
+        let facts = said(stopped);
+        for fact in
+            ["epochs, ended by the held-out loss: 7", "epoch whose weights w* has: 5", "samples held out: 10"]
+        {
+            assert!(facts.iter().any(|f| f == fact), "{fact} is not in {facts:?}");
+        }
+        let limit = said(Stopped { by: StopEnd::Limit, best_epoch: 7, validation_loss: None, ..stopped });
+        assert!(
+            limit.contains(&"epochs, ended by the limit of epochs, before its stop: 7".to_owned()),
+            "{limit:?}"
+        );
+        assert!(
+            !limit.iter().any(|f| f.starts_with("epoch whose") || f.starts_with("samples held")),
+            "{limit:?}"
+        );
     }
 
     #[test]

@@ -51,8 +51,8 @@ const GLOSSARY: Part = part("glossary", "The terms and the formula", true);
 const MEASURED: [&str; 2] = ["order-average", "monte-carlo"];
 
 /// Keys of `train` that nothing reads where the weights are brought.
-const TRAINING: [&str; 7] =
-    ["epochs", "steps", "batch_size", "optimizer", "initialisation", "seed", "checkpoint_epochs"];
+const TRAINING: [&str; 8] =
+    ["epochs", "steps", "stop", "batch_size", "optimizer", "initialisation", "seed", "checkpoint_epochs"];
 
 /// Heads of the table of tolerances.
 const AVERAGE: &str = "K, average over orders [interval]";
@@ -116,7 +116,17 @@ fn keys(section: Section) -> &'static [(&'static str, &'static [&'static str])] 
     match section {
         Section::Model => &[(
             "train",
-            &["weights", "epochs", "steps", "batch_size", "optimizer", "initialisation", "seed", "precision"],
+            &[
+                "weights",
+                "epochs",
+                "steps",
+                "stop",
+                "batch_size",
+                "optimizer",
+                "initialisation",
+                "seed",
+                "precision",
+            ],
         )],
         Section::Spectrum => &[
             ("eigen", &["dim", "basis", "which", "solver", "residual_tolerance", "seed", "precision"]),

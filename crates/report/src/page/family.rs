@@ -2,10 +2,12 @@
 
 use anyhow::Result;
 use askama::Template;
-use records::Report;
 use records::family::{AuditRow, Ladder, LadderForecast, MemberResult, Rung, Spread};
+use records::train::Stopped;
+use records::{Report, name_of};
 
 use crate::export::summary::Summary;
+use crate::figures::family::beside;
 use crate::figures::figure::{Figure, Section};
 use crate::page::hero::{self, Hero};
 use crate::page::{interactive, shell};
@@ -99,6 +101,11 @@ impl Page<'_> {
         Table::of(head, self.family.forecasts.iter().flat_map(of))
     }
 
+    /// K at each tolerance on the learning curve.
+    fn beside(&self) -> Table {
+        beside::table(&self.family.forecasts, &self.family.unit)
+    }
+
     /// A row per size.
     fn sizes(&self) -> Table {
         // All ladders have a variant, or none has.
@@ -111,10 +118,12 @@ impl Page<'_> {
         Table::of(head, rows)
     }
 
-    /// A row per network.
+    /// A row per network; how training ended only where one has a stop.
     fn members(&self) -> Table {
-        let row = |m: &MemberResult| MEMBERS.map(|(_, cell)| cell(m).unwrap_or_default()).to_vec();
-        Table::of(MEMBERS.map(|(head, _)| head), self.family.members.iter().map(row))
+        let stops = self.family.members.iter().any(|m| m.stop.is_some());
+        let columns = MEMBERS.iter().filter(|(head, _)| stops || *head != ENDED).collect::<Vec<_>>();
+        let row = |m: &MemberResult| columns.iter().map(|(_, cell)| cell(m).unwrap_or_default()).collect();
+        Table::of(columns.iter().map(|(head, _)| *head), self.family.members.iter().map(row))
     }
 }
 
@@ -135,6 +144,11 @@ fn audited(what: String, a: &AuditRow) -> Vec<String> {
 /// A column: heading, and what a row has in it.
 type Column<T> = (&'static str, fn(&T) -> Option<String>);
 
+/// Which rule ended training, and after how many epochs.
+fn ended(stop: &Stopped) -> String {
+    format!("{}, epoch {}", name_of(stop.by), stop.epochs)
+}
+
 const SIZES: [Column<Rung>; 8] = [
     ("samples", |r| Some(grouped(r.k))),
     ("replicas", |r| Some(r.replicas.to_string())),
@@ -146,9 +160,13 @@ const SIZES: [Column<Rung>; 8] = [
     ("overlap", |r| r.overlap.map(text)),
 ];
 
-const MEMBERS: [Column<MemberResult>; 9] = [
+/// The heading of how training ended.
+const ENDED: &str = "training ended by";
+
+const MEMBERS: [Column<MemberResult>; 10] = [
     ("member", |m| Some(m.member.name.clone())),
     ("samples", |m| Some(grouped(m.n_samples))),
+    (ENDED, |m| m.stop.as_ref().map(ended)),
     ("train loss", |m| Some(short(m.train_loss))),
     ("test loss", |m| m.test_loss.map(short)),
     ("test accuracy", |m| m.test_accuracy.map(short)),

@@ -113,6 +113,7 @@ fn trained() -> Trained {
             facts: train::Facts {
                 history_columns: vec![],
                 checkpoint_epochs: vec![],
+                stop: None,
                 polish: None,
                 network: Architecture::of_widths(&[4, 2], Activation::Relu),
                 activation: Activation::Relu,
@@ -271,6 +272,7 @@ pub fn member(name: &str, polish: Option<Polished>) -> MemberResult {
         test_loss: None,
         test_accuracy: None,
         gradient_norm: 0.1,
+        stop: None,
         polish,
         overlap: None,
         setting: "s".into(),
@@ -303,6 +305,8 @@ pub fn unforecast(variant: Option<String>) -> LadderForecast {
         target: None,
         loss: None,
         error: None,
+        beside: vec![],
+        tolerance_of_gain: None,
         warnings: vec![],
     }
 }
@@ -339,6 +343,8 @@ pub fn forecast(targets: Vec<TargetRow>) -> Forecast {
         curve: vec![row(500, 0.125), row(1000, 0.1), row(10_000, 0.048)],
         doubling,
         targets,
+        beside: vec![],
+        little_gain: None,
         audit: vec![],
         widening: 1.0,
         ceiling: Some(0.12),

@@ -33,9 +33,17 @@ fn simulated(repeat: usize, law: impl Fn(f64) -> f64) -> (Measured, f64) {
     (measured, (NOISE.0.hypot(NOISE.1) * z[n * REPLICAS + 1]).exp())
 }
 
-fn ask() -> Ask {
+fn ask() -> Ask<'static> {
     let run_test_variance = NOISE.1.powi(2);
-    Ask { quantity: Quantity::Loss, confidence: 0.95, n_test: 1000, run_test_variance, target: None }
+    Ask {
+        quantity: Quantity::Loss,
+        confidence: 0.95,
+        n_test: 1000,
+        run_test_variance,
+        target: None,
+        sizes: &[],
+        gain: None,
+    }
 }
 
 /// Shares of the repeats in which the band of the mean at 2N and at 10N contains the law, that of one run at 2N a run, that of

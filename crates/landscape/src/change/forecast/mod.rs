@@ -13,6 +13,7 @@
 //! largest size is above the upper end of what was measured there ([`predictor`]). Nothing is forecast beyond [`LIMIT`] times the largest size.
 
 mod audit;
+mod beside;
 #[cfg(test)]
 mod coverage;
 mod draws;
@@ -23,6 +24,7 @@ mod shape;
 mod target;
 
 pub use audit::AuditRow;
+pub use beside::{AtSize, GainStatus, LittleGain, Place};
 pub use draws::{LEAST_SIZES, LEAST_WITHOUT_REPLICAS};
 pub use law::FormName;
 pub use measured::Measured;
@@ -53,7 +55,7 @@ pub enum Quantity {
 
 /// What is asked of a ladder.
 #[derive(Clone, Copy, Debug)]
-pub struct Ask {
+pub struct Ask<'a> {
     /// which quantity
     pub quantity: Quantity,
     /// coverage of every band
@@ -65,6 +67,10 @@ pub struct Ask {
     pub run_test_variance: f64,
     /// loss or error to be reached
     pub target: Option<f64>,
+    /// samples at which the forecast is asked for too, such as K
+    pub sizes: &'a [usize],
+    /// fraction of the mean; from where on twice the samples take less off?
+    pub gain: Option<f64>,
 }
 
 /// A form with its fit.
@@ -123,17 +129,17 @@ pub struct Row {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema))]
 pub struct Doubling {
-    /// N, samples
+    /// n, samples; N of `doubling`
     pub from: usize,
-    /// 2N
+    /// 2n
     pub to: usize,
-    /// mean over seeds at 2N less that at N
+    /// mean over seeds at 2n less that at n
     pub change: f64,
     /// lower end of its interval
     pub change_low: f64,
     /// upper end
     pub change_high: f64,
-    /// mean at 2N over that at N, less 1
+    /// mean at 2n over that at n, less 1
     pub relative: f64,
     /// lower end of its interval
     pub relative_low: f64,
@@ -167,6 +173,12 @@ pub struct Forecast {
     pub doubling: Doubling,
     /// on average, with 80 % and with 95 %; empty without a target for this quantity
     pub targets: Vec<TargetRow>,
+    /// at the sizes that were asked for
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub beside: Vec<AtSize>,
+    /// from where on twice the samples buy little; null where that is not asked
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub little_gain: Option<LittleGain>,
     /// fits of smaller sizes against larger ones
     pub audit: Vec<AuditRow>,
     /// factor on the bands of logarithms, from the audit; 1 where its bands are wide enough
@@ -203,7 +215,9 @@ fn of_draws(measured: &Measured, ask: &Ask, n_draws: usize) -> Option<Forecast> 
         forms: draws.forms.iter().map(form).collect(),
         rows: rows(&predictor),
         curve: curve(&predictor),
-        doubling: doubling(&predictor),
+        doubling: doubling(&predictor, predictor.largest()),
+        beside: ask.sizes.iter().map(|&n| beside::at(&predictor, n)).collect(),
+        little_gain: ask.gain.map(|fraction| beside::little_gain(&predictor, fraction)),
         targets: ask.target.map_or(vec![], |t| target::rows(&predictor, t)),
         audit,
         widening,
@@ -254,8 +268,8 @@ fn curve(predictor: &Predictor) -> Vec<Row> {
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a number of samples
-fn doubling(predictor: &Predictor) -> Doubling {
-    let (from, to) = (predictor.largest(), 2.0 * predictor.largest());
+fn doubling(predictor: &Predictor, from: f64) -> Doubling {
+    let to = 2.0 * from;
     let (before, after) = (predictor.mean(from), predictor.mean(to));
     let [change_low, change_high] = predictor.change_band(from, to, |a, b| b - a);
     let [relative_low, relative_high] = predictor.change_band(from, to, |a, b| b / a - 1.0);
@@ -302,9 +316,62 @@ mod tests {
         Measured { sizes: sizes.map(|k| k as usize).to_vec(), values, test_covariance, within_spread: vec![] }
     }
 
-    fn ask(target: f64) -> Ask {
+    fn ask(target: f64) -> Ask<'static> {
         let (quantity, n_test) = (Quantity::Error, 10_000);
-        Ask { quantity, confidence: 0.95, n_test, run_test_variance: 0.0, target: Some(target) }
+        let target = Some(target);
+        Ask { quantity, confidence: 0.95, n_test, run_test_variance: 0.0, target, sizes: &[], gain: None }
+    }
+
+    /// Errors of so small a spread that the fit is the law.
+    fn exact(law: impl Fn(f64) -> f64) -> Measured {
+        let all = errors(law, 1e12);
+        let means = all.means();
+        let values = means.iter().map(|m| [-1e-6, 0.0, 1e-6].map(|z| m * (1.0 + z)).to_vec()).collect();
+        Measured { values, ..all }
+    }
+
+    #[test]
+    fn another_size_has_the_loss_of_the_law_and_what_doubling_from_there_buys() {
+        use Place::{Below, Beyond, TooFar, Within};
+        let asked = Ask { sizes: &[249, 250, 987, 5000, 200_000, 200_001], gain: Some(0.05), ..ask(0.06) };
+        let found = of_draws(&exact(|n| 6.0 * n.powf(-0.5)), &asked, 100).unwrap();
+        let places = found.beside.iter().map(|b| b.place).collect::<Vec<_>>();
+        assert_eq!(places, [Below, Within, Within, Beyond, Beyond, TooFar]);
+        for beside in &found.beside {
+            let known = matches!(beside.place, Within | Beyond);
+            assert_eq!((beside.row.is_some(), beside.doubling.is_some()), (known, known), "{beside:?}");
+            let (Some(row), Some(doubling)) = (beside.row, beside.doubling) else { continue };
+            let n = beside.n as f64;
+            assert_eq!((row.n, doubling.from, doubling.to), (beside.n, beside.n, 2 * beside.n));
+            // A spread of 1e-6 moves exponent and scale by about as much; the extrapolation to 50 N, by ten times.
+            assert!((row.mean / (6.0 * n.powf(-0.5)) - 1.0).abs() <= 1e-4, "{row:?}");
+            assert!((doubling.relative - (0.5_f64.sqrt() - 1.0)).abs() <= 1e-4, "{doubling:?}");
+            assert!(
+                doubling.relative_low <= doubling.relative && doubling.relative <= doubling.relative_high
+            );
+        }
+        // Each doubling takes 29 % off, wherever it is.
+        let never = found.little_gain.unwrap();
+        assert_eq!((never.status, never.n), (GainStatus::Never, None));
+        assert_eq!(found.little_gain.unwrap().high, None);
+        let all = of_draws(&exact(|n| 6.0 * n.powf(-0.5)), &Ask { gain: Some(0.3), ..asked }, 100).unwrap();
+        let everywhere = all.little_gain.unwrap();
+        assert_eq!(
+            (everywhere.status, everywhere.n, everywhere.high),
+            (GainStatus::Everywhere, None, Some(250))
+        );
+    }
+
+    #[test]
+    fn the_size_from_which_on_doubling_buys_little_is_that_of_the_law() {
+        // 0.05 + 60/n: half of 60/n is 5 % of the whole at 60/n · 0.45 = 0.0025, n = 10,800.
+        let asked = Ask { gain: Some(0.05), ..ask(0.06) };
+        let found = of_draws(&exact(|n| 0.05 + 60.0 / n), &asked, 100).unwrap().little_gain.unwrap();
+        let (low, n, high) = (found.low.unwrap(), found.n.unwrap(), found.high.unwrap());
+        assert!(found.status == GainStatus::At && n.abs_diff(10_800) <= 20, "{found:?}");
+        assert!(low <= n && n <= high && high - low <= 100, "{found:?}");
+        let noisy = of_draws(&errors(|n| 0.05 + 60.0 / n, 1e5), &asked, 100).unwrap().little_gain.unwrap();
+        assert!(noisy.low.unwrap() < low && noisy.high.is_none_or(|end| end > high), "{noisy:?}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub struct Predictor<'a> {
     pub draws: &'a Draws,
     /// factor on the bands of logarithms
     pub widening: f64,
-    pub ask: &'a Ask,
+    pub ask: &'a Ask<'a>,
     /// smallest and largest size, samples
     pub sizes: (f64, f64),
     /// mean over replicas at the largest size
@@ -23,7 +23,13 @@ pub struct Predictor<'a> {
 
 impl<'a> Predictor<'a> {
     /// `monotone`: no rise was found among the measured sizes.
-    pub fn new(measured: &Measured, draws: &'a Draws, widening: f64, monotone: bool, ask: &'a Ask) -> Self {
+    pub fn new(
+        measured: &Measured,
+        draws: &'a Draws,
+        widening: f64,
+        monotone: bool,
+        ask: &'a Ask<'a>,
+    ) -> Self {
         let (sizes, means) = (measured.samples(), measured.means());
         let last = sizes.len() - 1;
         let ceiling = if monotone { upper_end(measured, draws, ask.confidence) } else { f64::INFINITY };

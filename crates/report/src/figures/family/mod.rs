@@ -1,5 +1,6 @@
 //! What the members of a family show together.
 
+pub mod beside;
 pub mod forecast;
 pub mod ladder;
 pub mod members;
@@ -18,7 +19,7 @@ pub fn draw(family: &Family, compare: bool) -> Vec<Figure> {
         }
         figures.push(ladder::angles(ladders));
         figures.push(ladder::retrained(ladders, unit));
-        figures.push(ladder::sufficient(ladders, unit));
+        figures.push(ladder::sufficient(ladders, unit).with(beside::facts(&family.forecasts, unit)));
     }
     if members.iter().any(|m| m.n_classes != members[0].n_classes) {
         figures.push(members::classes(members));
