@@ -172,34 +172,55 @@ pub fn warnings(params: &Train, stopped: &Stopped) -> Vec<String> {
 mod tests {
     use std::sync::Arc;
 
+    use landscape::Inputs;
     use landscape::numeric::samples::Targets;
-    use landscape::{Activation, Inputs, Loss};
     use ndarray::array;
+    use records::Precision;
+    use records::train::{Activation, Initialisation, Loss, Optimizer, Stop};
 
     use super::*;
 
-    fn params(stop: &str) -> Train {
-        serde_json::from_value(serde_json::json!({
-            "hidden": [], "activation": "relu", "loss": "squared-error", "precision": "f64",
-            "optimizer": {"name": "sgd", "learning_rate": 0.1, "momentum": 0.0}, "batch_size": 2, "epochs": 9,
-            "checkpoint_epochs": [], "initialisation": "he", "seed": 5, "weights": null, "polish": null,
-            "stop": serde_json::from_str::<serde_json::Value>(stop).unwrap(),
-        }))
-        .unwrap()
+    const NONE: Stop = Stop { gradient_norm: None, validation: None, patience: None };
+
+    fn params(stop: Stop) -> Train {
+        Train {
+            hidden: vec![],
+            layers: None,
+            output_bias: true,
+            activation: Activation::Relu,
+            loss: Loss::SquaredError,
+            precision: Precision::F64,
+            optimizer: Optimizer::Sgd { learning_rate: 0.1, momentum: 0.0 },
+            batch_size: 2,
+            epochs: 9,
+            steps: None,
+            stop: Some(stop),
+            checkpoint_epochs: vec![],
+            initialisation: Initialisation::He,
+            seed: 5,
+            weights: None,
+            weights_layers: None,
+            polish: None,
+        }
+    }
+
+    /// A share that is held out, with patience.
+    fn share(of: f64, patience: usize) -> Stop {
+        Stop { validation: Some(of), patience: Some(patience), ..NONE }
     }
 
     #[test]
     fn held_out_samples_are_a_share_that_is_not_trained_on() {
-        let (rows, held_out) = apart(&params(r#"{"validation": 0.25, "patience": 2}"#), 10);
+        let (rows, held_out) = apart(&params(share(0.25, 2)), 10);
         // 2.5 rounds to 3.
         assert_eq!((rows.len(), held_out.len()), (7, 3));
         let mut all = [rows.clone(), held_out.clone()].concat();
         all.sort_unstable();
         assert_eq!(all, (0..10).collect::<Vec<_>>());
         assert!(rows.is_sorted() && held_out.is_sorted() && held_out != [7, 8, 9], "{held_out:?}");
-        assert_eq!(apart(&params(r#"{"validation": 0.01, "patience": 2}"#), 10).1.len(), 1);
-        assert_eq!(apart(&params(r#"{"validation": 0.99, "patience": 2}"#), 2).0.len(), 1);
-        assert_eq!(apart(&params(r#"{"gradient_norm": 0.1}"#), 4), (vec![0, 1, 2, 3], vec![]));
+        assert_eq!(apart(&params(share(0.01, 2)), 10).1.len(), 1);
+        assert_eq!(apart(&params(share(0.99, 2)), 2).0.len(), 1);
+        assert_eq!(apart(&params(Stop { gradient_norm: Some(0.1), ..NONE }), 4), (vec![0, 1, 2, 3], vec![]));
     }
 
     /// One weight and a bias, `f = w x + b`, squared error: gradients by hand.
@@ -209,7 +230,7 @@ mod tests {
         let x = array![[1.0], [2.0], [-1.0]];
         let targets = Targets::Values(array![[2.0], [0.0], [1.0]]);
         let samples = Samples::new(Inputs::F64(Arc::new(x)), targets, (1.0, 0.0, 1.0));
-        let params = params(r#"{"validation": 0.4, "patience": 1, "gradient_norm": 1e-3}"#);
+        let params = params(Stop { gradient_norm: Some(1e-3), ..share(0.4, 1) });
         let mut watch = Watch::<f64>::new(&params, &network, &samples);
         let held_out = (0..3).find(|i| !watch.trained_rows().contains(i)).unwrap();
         let residuals = |w: [f64; 2]| [w[0] + w[1] - 2.0, 2.0 * w[0] + w[1], -w[0] + w[1] - 1.0];
@@ -242,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_limit_is_a_warning_with_what_was_asked() {
-        let params = params(r#"{"validation": 0.4, "patience": 7, "gradient_norm": 1e-3}"#);
+        let params = params(Stop { gradient_norm: Some(1e-3), ..share(0.4, 7) });
         let stopped = Stopped {
             by: StopEnd::Limit,
             epochs: 9,
