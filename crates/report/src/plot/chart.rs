@@ -20,6 +20,9 @@ const ROOM: [f64; 4] = [78.0, 16.0, 38.0, 52.0];
 const ROW: f64 = 22.0;
 const MARK: f64 = 26.0;
 const LETTER: f64 = 7.2;
+/// Attributes of text that lies on lines.
+const EDGED: &str =
+    " class=\"edged\" stroke=\"#ffffff\" stroke-width=\"5\" stroke-linejoin=\"round\" paint-order=\"stroke\"";
 
 /// Panels side by side as one SVG; the legend is below them, so that it covers no curve.
 pub fn svg(panels: &[Panel]) -> String {
@@ -197,20 +200,20 @@ impl Frame {
             put(line.style, &self.runs(line), &ink(line.colour, n), out);
         }
         *out += "</svg>";
-        let mut named = vec![];
-        for (value, name) in &panel.levels {
-            let Some(y) = self.at((1.0, *value)).map(|p| p.1) else { continue };
+        let levels = panel.levels.iter().filter_map(|(value, name)| Some((self.at((1.0, *value))?.1, name)));
+        let levels = levels.collect::<Vec<_>>();
+        for (y, _) in &levels {
             let _ = write!(
                 out,
                 "<path class=\"ink\" d=\"M{left} {y:.1}H{right}\" stroke=\"#000000\" stroke-dasharray=\"2 4\"/>"
             );
+        }
+        // Above all lines, with an edge in the colour of the ground.
+        for (i, (y, name)) in levels.iter().enumerate() {
             // Beside the name of a level so near that both would lie on each other.
-            if named.iter().any(|other: &f64| (other - y).abs() < ROW / 2.0 + 3.0) {
-                label(out, (right - 6.0, y - 4.0), " text-anchor=\"end\"", name);
-            } else {
-                label(out, (left + 6.0, y - 4.0), "", name);
-            }
-            named.push(y);
+            let is_near = levels[..i].iter().any(|(other, _)| (other - y).abs() < ROW / 2.0 + 3.0);
+            let (x, anchor) = if is_near { (right - 6.0, " text-anchor=\"end\"") } else { (left + 6.0, "") };
+            label(out, (x, y - 4.0), &format!("{EDGED}{anchor}"), name);
         }
     }
 
