@@ -144,6 +144,8 @@ struct AtWork {
 fn begin(place: &Place, ranks: usize, stage: &str) -> AtWork {
     let mut command = command(place, (ranks, 1), stage, "digits");
     command.stdout(Stdio::null()).stderr(Stdio::piped());
+    // What a run that was killed has left.
+    let _ = std::fs::remove_dir_all(place.artifact(&format!(".{stage}.partial")));
     let launcher = command.spawn().expect("mpirun starts");
     wait_until(&format!("{stage} is at work"), || place.artifact(&format!(".{stage}.partial")).exists());
     // Those whose command line names this place.
@@ -271,9 +273,6 @@ fn the_wrong_launcher_is_refused_before_any_work() {
         command.args(["--ranks", "3"]);
     });
     assert!(said.contains("3 processes were asked for (--ranks 3), but this one works with 1"), "{said}");
-    let mut two = command(&place, (2, 1), "train", "digits");
-    let said = ran(two.args(["--ranks", "3"]).output()).said;
-    assert!(said.contains("3 processes were asked for"), "{said}");
 }
 
 /// Machines with other instructions would give other bytes.
