@@ -60,7 +60,7 @@ fn the_polish_ends_at_the_teacher() {
     let (_, after) = dense(&network, &samples, found.w.view());
     // A Ritz value lies above the smallest eigenvalue by at most its residual; rounding of two programs beside it.
     for (ritz, exact) in [(found.before, before[0]), (found.after, after[0])] {
-        assert!((-1e-12..=ritz.residual).contains(&(ritz.value - exact)), "{ritz:?} {exact}");
+        assert!((-1e-12..=ritz.residual + 1e-12).contains(&(ritz.value - exact)), "{ritz:?} {exact}");
         // The search ends at a residual of 1e-3 of the value.
         assert!(ritz.residual <= 1e-3 * ritz.value.abs() * (1.0 + 1e-9), "{ritz:?}");
     }

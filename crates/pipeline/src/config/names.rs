@@ -4,10 +4,11 @@ use records::stages;
 use serde_yaml::Value;
 
 /// Targets of the Makefile that are no experiments.
-const TARGETS: [&str; 25] = [
+const TARGETS: [&str; 29] = [
     "all",
     "audit",
     "bench",
+    "binaries",
     "browser",
     "cache-clean",
     "check",
@@ -24,9 +25,12 @@ const TARGETS: [&str; 25] = [
     "scale",
     "schema",
     "setup",
+    "setup-mpi",
     "status",
     "test",
+    "test-mpi",
     "test-python",
+    "test-slurm",
     "test-webdav",
     "verify",
     "FORCE",
