@@ -274,7 +274,8 @@ mod tests {
     /// 16 hours of work took nine minutes to foretell on a busy machine: five convolutions of 42 channels on 2,048 samples.
     #[test]
     fn a_calibration_is_short_for_large_networks_too() {
-        let samples = |widths: &[usize]| samples(&Network::new(widths, Activation::Relu, Loss::SoftmaxCrossEntropy));
+        let samples =
+            |widths: &[usize]| samples(&Network::new(widths, Activation::Relu, Loss::SoftmaxCrossEntropy));
         assert_eq!(samples(&[784, 256, 256, 10]), SAMPLES);
         // 4 · 10⁶ + 12 · (10⁶ + 10⁴) operations a sample
         assert_eq!(samples(&[1000, 1000, 1000, 10]), 1240);

@@ -140,9 +140,11 @@ fn the_forecast_of_a_family() {
         "run_high": 0.06}], "curve": [], "doubling": {"from": 1437, "to": 2874, "change": -0.01, "change_low": -0.02,
         "change_high": -0.001, "relative": -0.25, "relative_low": -0.4, "relative_high": -0.05}, "targets":
         [{"assurance": null, "status": "extrapolated", "n": 4000, "low": 2500, "high": null}, {"assurance": 0.8,
-        "status": "unreachable-floor", "n": null, "low": null, "high": null}], "audit": [{"fitted_to": 360, "n": 718,
+        "status": "unreachable-floor", "n": null, "low": null, "high": null}], "beside": [], "little_gain": null, "audit":
+        [{"fitted_to": 360, "n": 718,
         "predicted": 0.06, "low": 0.04, "high": 0.1, "found": 0.062, "covered": true, "relative_error": -0.03}],
-        "widening": 1.0, "ceiling": 0.05, "faults": [{"name": "concave", "from": 90, "to": 360}]}, "warnings": ["a"]}]}"#,
+        "widening": 1.0, "ceiling": 0.05, "faults": [{"name": "concave", "from": 90, "to": 360}]}, "beside": [],
+        "tolerance_of_gain": null, "warnings": ["a"]}]}"#,
     );
 }
 

@@ -18,10 +18,7 @@ pub fn summary(s: &Summary) -> String {
     let network = network.map_or("losses of another program".to_owned(), |(network, activation)| {
         format!("network {network} ({activation})")
     });
-    let facts = ["sufficient", "k-and-learning-curve", "training"]
-        .iter()
-        .filter_map(|name| s.facts.get(*name))
-        .flatten();
+    let facts = ["sufficient", "training"].iter().filter_map(|name| s.facts.get(*name)).flatten();
     let facts = facts.map(|f| vec![f.label.clone(), f.line()]);
     let cells = |r: &SufficientRow| {
         let k = size(r).unwrap_or_else(|| "–".to_owned());
