@@ -76,7 +76,7 @@ impl<'a, R: Real> Watch<'a, R> {
             gradient_norm: self.trained.as_ref().map_or(f64::NAN, norm),
         });
         if self.held_out.is_some() && best(&self.looks) == self.looks.len() - 1 {
-            self.best = w.clone();
+            self.best.clone_from(w);
         }
     }
 
