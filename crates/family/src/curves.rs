@@ -8,7 +8,7 @@ use records::{Family, name_of};
 use crate::members::Found;
 
 /// Mean and deviation; `None` of nothing.
-pub fn spread(values: impl Iterator<Item = f64>) -> Option<Spread> {
+fn spread(values: impl Iterator<Item = f64>) -> Option<Spread> {
     let values = values.collect::<Vec<_>>();
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
@@ -50,7 +50,6 @@ fn rung(k: usize, of_variant: &[&Found]) -> Rung {
     let always = |f: &dyn Fn(&Found) -> f64| over(&|m| Some(f(m))).expect("at least one replica");
     let d = own.iter().map(|m| m.eigenvalues.len()).max().unwrap_or(0);
     let angles = own.iter().map(|m| m.cosines.len()).max().unwrap_or(0);
-    let tolerances = own[0].result.sufficient.iter().enumerate();
     Rung {
         k,
         replicas: own.len(),
@@ -64,12 +63,15 @@ fn rung(k: usize, of_variant: &[&Found]) -> Rung {
         overlap: over(&|m| m.result.overlap),
         eigenvalues: (0..d).filter_map(|i| over(&|m| m.eigenvalues.get(i).copied())).collect(),
         cosines: (0..angles).filter_map(|i| over(&|m| m.cosines.get(i).copied())).map(|s| s.mean).collect(),
-        sufficient: tolerances
-            .filter_map(|(i, row)| {
-                Some((row.tolerance, over(&|m| m.result.sufficient.get(i)?.k.map(|k| k as f64))?))
-            })
-            .collect(),
+        sufficient: sufficient(&own),
     }
+}
+
+/// K at each tolerance, over the replicas of one size; a tolerance without K is left out.
+pub fn sufficient(members: &[&Found]) -> Vec<(f64, Spread)> {
+    let tolerances = members[0].result.sufficient.iter().enumerate();
+    let ks = |i: usize| members.iter().filter_map(move |m| m.result.sufficient.get(i)?.k.map(|k| k as f64));
+    tolerances.filter_map(|(i, row)| Some((row.tolerance, spread(ks(i))?))).collect()
 }
 
 /// Fits the means over replicas, weighted by 1/loss² so that every rung counts by its relative residual.

@@ -10,7 +10,7 @@ use records::Family;
 use records::family::{Forecasts, Goal, KBeside, LadderForecast, Spread, Target, ToleranceOfGain};
 use records::train::StopEnd;
 
-use crate::curves::spread;
+use crate::curves::sufficient;
 use crate::members::{Found, Tested};
 
 /// What the bands contain, and how they were checked.
@@ -78,13 +78,6 @@ fn ladder(params: &Family, variant: Option<String>, members: &[&Found]) -> Ladde
     };
     found.warnings = warnings(&found, &rungs);
     found
-}
-
-/// K at each tolerance, over the replicas of one size; a tolerance without K is left out.
-fn sufficient(members: &[&Found]) -> Vec<(f64, Spread)> {
-    let tolerances = members[0].result.sufficient.iter().enumerate();
-    let ks = |i: usize| members.iter().filter_map(move |m| m.result.sufficient.get(i)?.k.map(|k| k as f64));
-    tolerances.filter_map(|(i, row)| Some((row.tolerance, spread(ks(i))?))).collect()
 }
 
 /// K beside the forecasts at the same sizes.

@@ -151,13 +151,13 @@ impl Train {
         epochs
     }
 
-    /// How many of `n_samples` samples are held out, at least one of them and not all, where a stop asks for some.
+    /// How many of `n_samples` samples are held out where a stop asks for some: at least one, but one is left to train on.
     pub fn n_held_out(&self, n_samples: Samples) -> Samples {
         let held_out = |share: f64| {
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             // a share of a number of samples
             let wanted = (share * n_samples as f64).round() as usize;
-            wanted.clamp(1, n_samples - 1)
+            wanted.max(1).min(n_samples.saturating_sub(1))
         };
         self.stop.and_then(|stop| stop.validation).map_or(0, held_out)
     }

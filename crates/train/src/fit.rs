@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use landscape::network::initialisation::first_weights;
-use landscape::passes::gradient::mean_loss;
 use landscape::training::epoch::epoch;
 use landscape::training::optimizer::Stepper;
 use landscape::{Network, Real, Samples};
@@ -16,6 +15,8 @@ use records::{Optimizer, Train};
 use serde::{Deserialize, Serialize};
 use store::checkpoint::Checkpoint;
 
+use crate::evaluate::{evaluate, evaluate_aloud};
+use crate::saved::{narrow, wide};
 use crate::watch::{Watch, Watched};
 
 /// An epoch whose mean loss is so many times that before training has diverged, though still finite.
@@ -106,7 +107,11 @@ pub fn fit<R: Real>(
         ctx.may_stop(FIT, far, || state(&fitted, &stepper, &watch))?;
     }
     ctx.ended(FIT, state(&fitted, &stepper, &watch));
-    Ok(watch.end(fitted))
+    if let Some((watched, best)) = watch.end() {
+        fitted.w = best.unwrap_or(fitted.w);
+        fitted.watched = Some(watched);
+    }
+    Ok(fitted)
 }
 
 /// All that the next epoch depends on, but the order of the samples, which follows from the seed.
@@ -121,16 +126,6 @@ fn state<R: Real>(fitted: &Fitted<R>, stepper: &Stepper<R>, watch: &Watch<R>) ->
         .with("second", wide(second))
         .with("history", fitted.history.iter().flatten().copied())
         .with("checkpoints", fitted.checkpoints.iter().flat_map(|c| wide(&c.1)))
-}
-
-/// f64 has every f32.
-pub fn wide<R: Real>(values: &Array1<R>) -> Vec<f64> {
-    values.iter().map(|&v| R::wide(v)).collect()
-}
-
-/// What [`wide`] made wide.
-pub fn narrow<R: Real>(values: &[f64]) -> Array1<R> {
-    values.iter().map(|&v| R::narrow(v)).collect()
 }
 
 /// Takes up what [`state`] saved; gives the epochs that are done.
@@ -164,28 +159,6 @@ fn history_row<R: Real>(
     let (test_loss, test_accuracy) = test.map(|test| evaluate(network, w, test, &|_| ())).unzip();
     let known = |value: Option<f64>| value.unwrap_or(f64::NAN);
     [epoch as f64, loss, known(accuracy), known(test_loss), known(test_accuracy.flatten())]
-}
-
-/// Mean loss, and the fraction classified right (`None` for regression); the user sees how far it is.
-pub fn evaluate_aloud<R: Real>(
-    ctx: &StageContext,
-    network: &Network,
-    w: &Array1<R>,
-    samples: &Samples,
-) -> (f64, Option<f64>) {
-    let progress = ctx.progress(samples.len(), "train: losses");
-    evaluate(network, w, samples, &|n| progress.add(n))
-}
-
-/// Mean loss, and the fraction classified right (`None` for regression).
-pub fn evaluate<R: Real>(
-    network: &Network,
-    w: &Array1<R>,
-    samples: &Samples,
-    done: &(impl Fn(usize) + Sync),
-) -> (f64, Option<f64>) {
-    let (loss, correct) = mean_loss(network, &w.view(), samples, done);
-    (loss, correct.map(|c| c as f64 / samples.len() as f64))
 }
 
 /// Training that left the finite numbers, or weights that were never there.

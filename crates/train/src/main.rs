@@ -1,11 +1,13 @@
 //! `train`: from samples to w*, the parameters where training stopped, or the user's own weights.
 
 mod cost;
+mod evaluate;
 mod fit;
 mod judge;
 mod labels;
 mod minimiser;
 mod resolution;
+mod saved;
 mod watch;
 
 use std::path::Path;
@@ -24,6 +26,7 @@ use store::npy::Element;
 use store::safetensors;
 use train::{brought, weights};
 
+use crate::evaluate::evaluate_aloud;
 use crate::fit::{Fitted, HISTORY_COLUMNS};
 use crate::watch::{WATCHED_COLUMNS, Watched};
 
@@ -69,12 +72,22 @@ fn network(params: &Train, data: &records::fetch_data::Facts) -> Result<Network>
     Ok(params.network(data.image(), data.n_outputs()).map_err(unfit)?)
 }
 
+fn check_held_out(params: &Train, n_samples: usize) -> Result<()> {
+    let asks = params.stop.is_some_and(|stop| stop.validation.is_some());
+    if !asks || n_samples > 1 {
+        return Ok(());
+    }
+    let found = format!("train.stop.validation holds a sample out, but there is {n_samples} to train on");
+    Err(Failure::config(found, "bring more samples, or leave train.stop out").into())
+}
+
 fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<String> {
     let train = experiment::train_samples(&ctx.inputs)?.shared_by(&ctx.team);
     let test = experiment::split(&ctx.inputs, "test")?;
     let data = ctx.inputs.facts::<records::fetch_data::Facts>()?;
     let is_brought = params.weights.is_some();
     let of_labels = labels::check(params.loss, is_brought, data.n_outputs(), train.targets())?;
+    check_held_out(params, train.len())?;
     let network = network(params, &data)?;
     for warning in resolution::warnings::<R>(&train).into_iter().chain(of_labels) {
         ctx.warn(format!("train: {warning}"));
@@ -122,7 +135,7 @@ fn bring<R: Real>(
     let loss = usable_loss(&name, ctx, network, &brought.w, train)?;
     let exact = brought::read::<f64>(&file, network, given)?.w;
     let is_rounded = exact != brought.w.mapv(R::wide);
-    let in_f64 = is_rounded.then(|| fit::evaluate_aloud(ctx, network, &exact, train).0);
+    let in_f64 = is_rounded.then(|| evaluate_aloud(ctx, network, &exact, train).0);
     let looks_wrong = [
         judge::unused(&name, &brought.unused),
         in_f64.and_then(|in_f64| resolution::of_weights(&name, loss.0, in_f64)),
@@ -157,7 +170,7 @@ fn usable_loss<R: Real>(
     w: &Array1<R>,
     train: &Samples,
 ) -> Result<(f64, Option<f64>)> {
-    let (loss, accuracy) = fit::evaluate_aloud(ctx, network, w, train);
+    let (loss, accuracy) = evaluate_aloud(ctx, network, w, train);
     if loss.is_finite() {
         return Ok((loss, accuracy));
     }
@@ -214,8 +227,8 @@ fn facts<R: Real>(
     w: &Array1<R>,
     (train, test): (&Samples, Option<&Samples>),
 ) -> Result<Facts> {
-    let (train_loss, train_accuracy) = fit::evaluate_aloud(ctx, network, w, train);
-    let (test_loss, test_accuracy) = test.map(|t| fit::evaluate_aloud(ctx, network, w, t)).unzip();
+    let (train_loss, train_accuracy) = evaluate_aloud(ctx, network, w, train);
+    let (test_loss, test_accuracy) = test.map(|t| evaluate_aloud(ctx, network, w, t)).unzip();
     let progress = ctx.progress(train.len(), "train: gradient");
     let gradient = full_gradient(network, &w.view(), train, &|n| progress.add(n));
     drop(progress);

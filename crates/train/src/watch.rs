@@ -12,7 +12,8 @@ use records::Train;
 use records::train::Stopped;
 use store::checkpoint::Checkpoint;
 
-use crate::fit::{Fitted, evaluate, narrow, wide};
+use crate::evaluate::evaluate;
+use crate::saved::{narrow, wide};
 
 /// Columns that a stop adds to the history: after the epoch; NaN where no rule asks for it.
 pub const WATCHED_COLUMNS: [&str; 2] = ["validation_loss", "gradient_norm"];
@@ -102,11 +103,9 @@ impl<'a, R: Real> Watch<'a, R> {
         Some(())
     }
 
-    /// The end of training: w* has the best weights where no small gradient ended it.
-    pub fn end(self, fitted: Fitted<R>) -> Fitted<R> {
-        if self.rules.is_none() {
-            return fitted;
-        }
+    /// How training ended, and the best weights where no small gradient ended it: they are w* then; `None` without a stop.
+    pub fn end(self) -> Option<(Watched, Option<Array1<R>>)> {
+        self.rules?;
         let by = self.met().unwrap_or(StopEnd::Limit);
         let epochs = self.looks.len() - 1;
         let takes_best = self.held_out.is_some() && by != StopEnd::GradientNorm;
@@ -124,8 +123,7 @@ impl<'a, R: Real> Watch<'a, R> {
         let columns = Array2::from_shape_fn((self.looks.len(), WATCHED_COLUMNS.len()), |(i, c)| {
             [self.looks[i].validation_loss, self.looks[i].gradient_norm][c]
         });
-        let w = if takes_best { self.best } else { fitted.w };
-        Fitted { w, watched: Some(Watched { stopped, columns }), ..fitted }
+        Some((Watched { stopped, columns }, takes_best.then_some(self.best)))
     }
 }
 
@@ -220,6 +218,8 @@ mod tests {
         assert!(rows.is_sorted() && held_out.is_sorted() && held_out != [7, 8, 9], "{held_out:?}");
         assert_eq!(apart(&params(share(0.01, 2)), 10).1.len(), 1);
         assert_eq!(apart(&params(share(0.99, 2)), 2).0.len(), 1);
+        // Nothing can be held out of one sample, nor of none, as in a plan that knows no samples yet.
+        assert_eq!([1, 0].map(|n| params(share(0.5, 2)).n_held_out(n)), [0, 0]);
         assert_eq!(apart(&params(Stop { gradient_norm: Some(0.1), ..NONE }), 4), (vec![0, 1, 2, 3], vec![]));
     }
 
@@ -252,12 +252,10 @@ mod tests {
                 lowest = i;
             }
         }
-        let fitted = Fitted::brought(Array1::from(points[2].to_vec()));
-        let ended = watch.end(fitted);
-        let Watched { stopped, columns } = ended.watched.unwrap();
+        let (Watched { stopped, columns }, w) = watch.end().unwrap();
         assert_eq!((stopped.best_epoch, stopped.epochs, columns.dim()), (lowest, 2, (3, 2)));
         assert_eq!((stopped.n_trained, stopped.n_held_out), (2, 1));
-        assert_eq!(ended.w.to_vec(), points[lowest]);
+        assert_eq!(w.unwrap().to_vec(), points[lowest]);
         assert_eq!(stopped.validation_loss.unwrap().to_bits(), columns[[lowest, 0]].to_bits());
     }
 
