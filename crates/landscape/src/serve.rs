@@ -8,7 +8,7 @@
 use ndarray::{Array1, Array2};
 use team::{Order, Team};
 
-use crate::change::delta::SampleSums;
+use crate::change::sample_sums::SampleSums;
 use crate::change::sampling::Sampling;
 use crate::change::surface::landscape_of_part;
 use crate::network::architecture::Network;

@@ -11,6 +11,7 @@ pub mod interval;
 pub mod learning_curve;
 pub mod precision;
 pub mod prefix;
+pub(crate) mod sample_sums;
 pub mod sampling;
 pub mod sufficient;
 pub mod surface;
