@@ -248,10 +248,12 @@ scale: $(A)/mnist/train/manifest.json data/synthetic/x.npy $(BIN)/bench
 data/synthetic/x.npy: examples/synthetic.py | $(VENV)/ready
 	@[ -x $(VENV)/bin/python ] || { echo "error: make scale makes its samples with Python; install it: apt-get install python3-venv" >&2; exit 3; }
 	$(VENV)/bin/python $< 2000000 $(@D)
-## make check          format, lints as errors, unit tests: for every edit
-check: | setup
+## make lint           format, lints as errors
+lint: | setup
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+	cargo clippy --release --workspace --all-targets --locked --quiet -- -D warnings
+## make check          the same, and unit tests: for every edit
+check: lint
 	cargo test --release --workspace --lib --bins --locked --quiet
 ## make fuzz           the fuzzers of fuzz/, FUZZ_SECONDS (60) for each format: what they find becomes a file of fuzz/corpus, which
 ##                     make test reads again; needs the nightly compiler and cargo-fuzz
@@ -291,4 +293,4 @@ help: ; @sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 .DEFAULT:
 	@$(BIN)/params $(places) --unknown '$(subst ','\'',$@)'
 
-.PHONY: all full scale quick setup bench browser status verify dry-run deny audit fuzz man schema test test-python test-webdav test-mpi test-slurm binaries setup-mpi cache-clean check doc help $(STAGES) $(EXPERIMENTS) FORCE
+.PHONY: all full scale quick setup bench browser status verify dry-run deny audit fuzz man schema test test-python test-webdav test-mpi test-slurm binaries setup-mpi cache-clean check lint doc help $(STAGES) $(EXPERIMENTS) FORCE

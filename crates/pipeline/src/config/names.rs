@@ -4,7 +4,7 @@ use records::stages;
 use serde_yaml::Value;
 
 /// Targets of the Makefile that are no experiments.
-const TARGETS: [&str; 29] = [
+const TARGETS: [&str; 30] = [
     "all",
     "audit",
     "bench",
@@ -19,6 +19,7 @@ const TARGETS: [&str; 29] = [
     "full",
     "fuzz",
     "help",
+    "lint",
     "man",
     "params",
     "quick",
