@@ -19,6 +19,8 @@ LAUNCH      ?=
 # From the command line they are flags of every stage, so that they come through each launcher; from the environment they stay there.
 CACHE       ?=
 CACHE_MODE  ?=
+# Seconds for which results are looked for that a launcher's machine has written: file systems show them to others late. NFS may need 60.
+LATENCY     ?= $(if $(LAUNCH),5,0)
 # Seconds after which a stage stops where it can go on: make STOP_AFTER=3600
 STOP_AFTER  ?=
 # make Q=-q, or Q=-v
@@ -33,7 +35,7 @@ SHELL     := /bin/bash
 
 # EXPERIMENTS, FAMILIES and their members, and the edges between experiments: params lists them, since it reads the YAML as
 # the stages do. make includes the list, and begins again where it changed.
-ifneq ($(filter-out full help setup browser man schema check deny audit fuzz doc test test-python test-webdav test-mpi test-slurm setup-mpi verify cache-clean clean-%,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out full help setup browser man schema check deny audit fuzz doc test test-python test-webdav test-mpi test-slurm soak setup-mpi verify cache-clean clean-%,$(or $(MAKECMDGOALS),all)),)
 # Missing, it begins empty: make says a line of its own of a missing file, beside the error that kept it from being made.
 $(if $(wildcard $(A)/experiments.mk),,$(shell mkdir -p $(A) && touch $(A)/experiments.mk))
 include $(A)/experiments.mk
@@ -96,15 +98,19 @@ launch    = $(or $(LAUNCH),$(and $(RANKS),$(filter $(1),$(TOGETHER)),mpirun --bi
 ranks     = $(and $(RANKS),$(call launch,$(1)),--ranks $(RANKS))
 
 # Every stage runs the same way. A launcher may report success for a job that died, or failure for one that finished:
-# the manifest is asked (--check), not the exit code.
+# the manifest is asked (--check), not the exit code. One that a stage has written is never removed, whatever comes after.
 define stage
 $(2): $(A)/%/$(1)/manifest.json: $(BIN)/$(1) $(A)/%/params/$(1).yaml
-	@arguments=($(places) $(shared) --experiment $$*); \
+	@arguments=($(places) $(shared) --experiment $$* --latency $(LATENCY)); before=$$$$(cksum $$@ 2>/dev/null); \
 	$$(call launch,$(1)) $(BIN)/$(1) "$$$${arguments[@]}" $(call ranks,$(1)) $(call flag,STOP_AFTER,--stop-after) $$(Q); code=$$$$?; \
+	[ $$$$code -eq 0 ] || arguments+=(--latency 0); \
 	$(BIN)/$(1) "$$$${arguments[@]}" --check -q && exit 0; \
+	[ "$$$$(cksum $$@ 2>/dev/null)" = "$$$$before" ] || { \
+	  echo "error: $(1) of $$* finished, but its parameters, inputs or program changed meanwhile: the results are kept, as stale; run make again" >&2; exit 2; }; \
 	[ $$$$code -ne 0 ] || { code=1; echo "error: $(1) of $$* ended without a manifest; what its launcher said is above" >&2; }; exit $$$$code
 $(patsubst $(A)/%/manifest.json,%,$(2)): %: $(A)/%/manifest.json
 .PHONY: $(patsubst $(A)/%/manifest.json,%,$(2))
+.PRECIOUS: $(2)
 endef
 $(foreach s,$(STAGES),$(eval $(call stage,$(s),$(call done,$(s)))))
 WITH_GIVEN := montecarlo bound report
@@ -119,7 +125,7 @@ $(if $(FAMILIES),$(foreach s,family report,$(eval $(call stage,$(s),$(call joine
 SECTIONS := $(foreach s,$(STAGES),$(SUBJECTS:%=$(A)/%/params/$(s).yaml)) $(foreach s,family report,$(FAMILIES:%=$(A)/%/params/$(s).yaml))
 $(SECTIONS) $(A)/experiments.mk: $(A)/params.checked ;
 $(A)/params.checked: $(BIN)/params FORCE
-	@$(BIN)/params $(places) && touch $@
+	@$(BIN)/params $(places) && { touch $@ 2>/dev/null || [ -e $@ ]; }
 
 # cargo knows what to build; a binary that it leaves alone keeps its time.
 BINARIES := $(STAGES:%=$(BIN)/%) $(BIN)/family $(BIN)/params $(BIN)/status $(BIN)/verify $(BIN)/cache-clean
@@ -229,6 +235,10 @@ test-slurm: $(BINARIES)
 	  { echo "error: Slurm is missing and cannot be installed here; install it: sudo apt-get install slurm-wlm munge" >&2; exit 3; }
 	@cargo test --release --locked --quiet -p pipeline-tests slurm:: -- --ignored --test-threads 1
 
+## make soak           whole runs under kills, full and read-only disks, clocks that jump, two make at once: SOAK_SECONDS (7200)
+soak: $(BINARIES)
+	@SOAK_SECONDS=$${SOAK_SECONDS:-7200} cargo test --release --locked --quiet -p pipeline-tests soak:: && cat target/soak.txt
+
 # Chromium, in which the tests open the pages.
 browser:
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
@@ -293,4 +303,4 @@ help: ; @sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 .DEFAULT:
 	@$(BIN)/params $(places) --unknown '$(subst ','\'',$@)'
 
-.PHONY: all full scale quick setup bench browser status verify dry-run deny audit fuzz man schema test test-python test-webdav test-mpi test-slurm binaries setup-mpi cache-clean check lint doc help $(STAGES) $(EXPERIMENTS) FORCE
+.PHONY: all full scale quick setup bench browser status verify dry-run deny audit fuzz man schema test test-python test-webdav test-mpi test-slurm soak binaries setup-mpi cache-clean check lint doc help $(STAGES) $(EXPERIMENTS) FORCE

@@ -22,7 +22,7 @@
 set -uo pipefail
 experiment=${1:?usage: sbatch [options of sbatch] examples/slurm.sh EXPERIMENT [STAGE ...]}
 shift
-places=(--pipeline "${PIPELINE:-pipeline.yaml}" --artifacts "${A:-artifacts}")
+places=(--pipeline "${PIPELINE:-pipeline.yaml}" --artifacts "${A:-artifacts}" --latency 10)
 nodes=${SLURM_JOB_NUM_NODES:-1}
 # The job of an array may be restarted by itself.
 job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}}

@@ -2,23 +2,28 @@
 //! is read comes back from a file that is written of it. `tests/corpora.rs` calls the same for each file of `fuzz/corpus`.
 
 use std::cell::LazyCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use cache::{Cache, Mode, Wanted};
 use fetch_data::format::arrays as own;
 use landscape::{Activation, Loss, Network};
 use pipeline::config::{Pipeline, to_yaml};
 use records::fetch_data::Labels;
 use records::{OwnFiles, stages};
+use store::artifact::fingerprint;
+use store::checkpoint::Checkpoint;
+use store::journal::Journal;
 use store::manifest::Manifest;
 use store::npy::{AnyArray, Element};
 use store::rows::Rows;
-use store::{arrays, npy, npz, rows, safetensors};
+use store::{arrays, hash, npy, npz, rows, safetensors};
 
 /// A function that takes the bytes of a file.
 pub type Target = fn(&[u8]);
 
 /// All of them, by the names of their corpora.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("npy", npy),
     ("npz", npz),
     ("safetensors", safetensors),
@@ -27,6 +32,9 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("weights", weights),
     ("yaml", yaml),
     ("manifest", manifest),
+    ("checkpoint", checkpoint),
+    ("journal", journal),
+    ("entry", entry),
 ];
 
 thread_local! {
@@ -155,7 +163,7 @@ pub fn weights(bytes: &[u8]) {
         "W0",
     ];
     let (Some((&first, rest)), lengths) = (bytes.split_first(), [0, 1, 2, 3]) else { return };
-    let mut named = std::collections::BTreeMap::new();
+    let mut named = BTreeMap::new();
     for pair in rest.chunks_exact(2).take(16) {
         let axes = usize::from(pair[1] >> 6);
         let shape = (0..axes).map(|axis| lengths[usize::from(pair[1] >> (2 * axis) & 3)]).collect::<Vec<_>>();
@@ -220,4 +228,52 @@ pub fn manifest(bytes: &[u8]) {
             (manifest.content_hash(), manifest.sealed().sha256)
         );
     }
+}
+
+/// How far a loop came, of parameters whose identity is `id`.
+pub fn checkpoint(bytes: &[u8]) {
+    let path = file("fit.safetensors", bytes);
+    if let Ok(Some(found)) = Checkpoint::read(&path, "id") {
+        found.write(&path, "id").expect("a writable folder");
+        let again = Checkpoint::read(&path, "id").expect("what was written").expect("a file");
+        // NaN is not equal to itself.
+        assert_eq!(format!("{again:?}"), format!("{found:?}"));
+    }
+}
+
+/// What a computation found, of the same identity, whose questions are all `question`.
+pub fn journal(bytes: &[u8]) {
+    let path = file("solve.journal", bytes);
+    let question = hash::of_bytes(b"question");
+    let mut journal = Journal::open(&path, "id");
+    let known = std::iter::from_fn(|| journal.next(&question)).count();
+    journal.push(&question, &[1.0, 2.0]);
+    journal.write().expect("a writable folder");
+    let mut again = Journal::open(&path, "id");
+    assert_eq!(std::iter::from_fn(|| again.next(&question)).count(), known + 1);
+}
+
+/// What a cache keeps of a stage: as it was sent, and with the hashes that its makers would give it.
+pub fn entry(bytes: &[u8]) {
+    let dir = path("cache");
+    std::fs::create_dir_all(dir.join("ac")).expect("a writable folder");
+    let cache = Cache::at(&format!("file://{}", dir.display()), Mode::Read).expect("an address");
+    let find = |text: &[u8], fingerprint: &str| {
+        std::fs::write(dir.join("ac/id"), text).expect("a writable folder");
+        let wanted = Wanted { identity: "id", fingerprint };
+        if let Ok(Some(entry)) = cache.find(&wanted) {
+            // No file of it is there.
+            let _ = cache.take(&entry, &wanted, &path("taken"));
+        }
+    };
+    find(bytes, "fingerprint");
+    let Ok(sent) = serde_json::from_slice::<serde_json::Value>(bytes) else { return };
+    let Ok(mut manifest) = serde_json::from_value::<Manifest>(sent["manifest"].clone()) else { return };
+    let Ok(sizes) = serde_json::from_value::<BTreeMap<String, u64>>(sent["bytes"].clone()) else { return };
+    let own = fingerprint(&manifest.stage, &manifest.params, &manifest.code.parts, &manifest.inputs);
+    manifest.fingerprint.clone_from(&own);
+    let sha256 = hash::of_bytes(&serde_json::to_vec(&(1, "id", &sizes, &manifest)).expect("plain JSON"));
+    let sealed = serde_json::json!({"format": 1, "identity": "id", "bytes": sizes, "manifest": manifest, "sha256": sha256});
+    find(sealed.to_string().as_bytes(), &own);
+    assert!(!path("taken").exists(), "a file that is not there");
 }

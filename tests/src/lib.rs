@@ -165,7 +165,9 @@ impl Place {
 
     fn write_pipeline(&self, pipeline: &Value) {
         let text = serde_yaml::to_string(pipeline).expect("YAML");
-        std::fs::write(self.path("pipeline.yaml"), text).expect("a writable folder");
+        // At once, as editors do: a stage may be reading it.
+        std::fs::write(self.path("pipeline.new"), text).expect("a writable folder");
+        std::fs::rename(self.path("pipeline.new"), self.path("pipeline.yaml")).expect("a writable folder");
     }
 
     /// The command of one stage for one experiment.
@@ -234,6 +236,16 @@ pub fn as_typed(command: &mut Command) {
             command.env_remove(name);
         }
     }
+}
+
+/// Compiles the file system that fails, `shim.c`, into a place.
+pub fn shim(place: &Place) -> PathBuf {
+    let (source, library) = (root().join("tests/src/shim.c"), place.path("shim.so"));
+    let mut compiler = Command::new("cc");
+    compiler.args(["-O1", "-shared", "-fPIC", "-o"]).arg(&library).arg(source).arg("-ldl");
+    let compiled = ran(compiler.output());
+    assert_eq!(compiled.code, 0, "{}", compiled.said);
+    library
 }
 
 /// What came of a command.

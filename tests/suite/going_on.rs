@@ -42,7 +42,9 @@ fn a_stage_in_pieces_has_the_bytes_of_one_run() {
     place.stages(&["fetch-data"]);
     assert_eq!(in_pieces(&place, "train"), 15, "after each epoch");
     are_same(&place, &FINISHED, "train");
-    place.stages(&["eigen"]);
+    // Each product of the solve, and each prefix.
+    assert!(in_pieces(&place, "eigen") > 20);
+    are_same(&place, &FINISHED, "eigen");
     // Five settings, three landscapes, and each row of the sweep.
     assert!(in_pieces(&place, "montecarlo") > 10);
     are_same(&place, &FINISHED, "montecarlo");
@@ -74,7 +76,8 @@ fn other_optimizers_and_samplings_go_on_too() {
         pieces.stages(&["fetch-data"]);
         assert_eq!(in_pieces(&pieces, "train"), 6);
         are_same(&pieces, &whole, "train");
-        pieces.stages(&["eigen"]);
+        assert!(in_pieces(&pieces, "eigen") > 10);
+        are_same(&pieces, &whole, "eigen");
         // Three rounds of each setting, and a landscape each.
         assert_eq!(in_pieces(&pieces, "montecarlo"), 3 * 5 + 3, "{sampling}");
         are_same(&pieces, &whole, "montecarlo");
@@ -109,6 +112,48 @@ fn training_to_a_stop_goes_on_too() {
     }
 }
 
+/// The polish asks for values, gradients and products; power iteration for products.
+#[test]
+fn solvers_go_on_without_knowing_it() {
+    let [whole, pieces] = [(); 2].map(|()| {
+        Place::new(|p| {
+            small(p);
+            set(p, "train.hidden", vec![4_u64]);
+            let polish = "{gradient_norm: 1.0e-9, curvature: 1.0e-6, max_products: 40, eigen_products: 12, primal_cache_mib: 1}";
+            set(p, "train.polish", serde_yaml::from_str::<Value>(polish).unwrap());
+            set(p, "eigen.solver", "power");
+            set(p, "eigen.which", "largest-magnitude");
+            set(p, "eigen.dim", 1);
+            let setting = "[{name: one, basis: hessian, dim: 1, sigma: 1.0}]";
+            set(p, "montecarlo.settings", serde_yaml::from_str::<Value>(setting).unwrap());
+            set(p, "montecarlo.grids", Value::Sequence(vec![]));
+            set(p, "montecarlo.sweep", Value::Null);
+            set(p, "eigen.residual_tolerance", 1e-2);
+            let spectrum = "{probes: 1, steps: 5, trace_sketch: 2, trace_probes: 3, largest: 2, smallest: 1, prefix_count: 1, class_counts: [4]}";
+            set(p, "spectrum", serde_yaml::from_str::<Value>(spectrum).unwrap());
+        })
+    });
+    whole.stages(&["fetch-data", "train", "eigen", "spectrum"]);
+    pieces.stages(&["fetch-data"]);
+    assert!(in_pieces(&pieces, "train") > 15 + 40);
+    are_same(&pieces, &whole, "train");
+
+    // What is damaged, and what follows it, is asked for again.
+    let journal = pieces.artifact(".eigen.checkpoint/solve.journal");
+    (0..4).for_each(|_| assert_eq!(stopped_at_once(&pieces, "eigen").code, 75));
+    let mut bytes = std::fs::read(&journal).unwrap();
+    // In the third of four answers, which are of one size.
+    let damaged = bytes.len() * 5 / 8;
+    bytes[damaged] ^= 1;
+    std::fs::write(&journal, &bytes).unwrap();
+    let next = stopped_at_once(&pieces, "eigen");
+    assert!(next.code == 75 && next.said.contains("evaluation 3 of solve"), "{}", next.said);
+    pieces.stages(&["eigen"]);
+    are_same(&pieces, &whole, "eigen");
+    assert!(in_pieces(&pieces, "spectrum") > 20);
+    are_same(&pieces, &whole, "spectrum");
+}
+
 #[test]
 fn a_signal_stops_a_stage_where_it_can_go_on() {
     let place = Place::new(|p| {
@@ -141,6 +186,34 @@ fn a_signal_stops_a_stage_where_it_can_go_on() {
     }
     let next = stopped_at_once(&place, "train");
     assert_eq!((next.code, epoch(&next.said)), (75, before + 1), "{}", next.said);
+}
+
+/// Rounding differs between kernels of OpenBLAS: results that two have made say so.
+#[test]
+fn another_kernel_goes_on_and_is_named() {
+    let place = Place::new(small);
+    place.stages(&["fetch-data"]);
+    let with = |kernel: &str, flags: &[&str]| {
+        let mut command = place.command("train", "digits");
+        ran(command.args(flags).env("OPENBLAS_CORETYPE", kernel).output())
+    };
+    let blas = || {
+        let manifest = std::fs::read(place.artifact("train/manifest.json")).unwrap();
+        let manifest = serde_json::from_slice::<serde_json::Value>(&manifest).unwrap();
+        manifest["run"]["blas"].as_str().unwrap().to_owned()
+    };
+    let kernels =
+        if cfg!(target_arch = "aarch64") { ["ARMV8", "CORTEXA53"] } else { ["NEHALEM", "PRESCOTT"] };
+    let first = |said: &str| said.contains("goes on where") && said.contains("of neither alone");
+    assert_eq!(with(kernels[0], &["--stop-after", "0"]).code, 75);
+    let second = with(kernels[1], &["--stop-after", "0"]);
+    assert!(second.code == 75 && first(&second.said), "{}", second.said);
+    let last = with(kernels[1], &[]);
+    assert!(last.code == 0 && last.said.contains("goes on where") && !first(&last.said), "{}", last.said);
+    let (found, words) = (blas(), |kernel: &str| kernel.to_lowercase());
+    let names = found.to_lowercase();
+    let (one, other) = names.split_once(", then ").unwrap_or_else(|| panic!("{found}"));
+    assert!(one.contains(&words(kernels[0])) && other.contains(&words(kernels[1])), "{found}");
 }
 
 #[test]

@@ -5,22 +5,24 @@ mod cost;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use experiment::recorded::Recorded;
 use landscape::passes::curvature::sample_derivatives;
 use landscape::passes::hvp::{HessianSum, SecondOrder};
 use landscape::spectrum::lanczos::lanczos;
 use landscape::spectrum::operator::PrefixHessian;
 use landscape::spectrum::power::power_iteration;
-use landscape::spectrum::prefixes::{PrefixSpectrum, prefix_pairs, prefix_spectrum};
+use landscape::spectrum::prefixes::{NotConverged, PrefixRun, PrefixSpectrum, prefix_pairs};
 use landscape::spectrum::ritz::{EigenRequest, MISS_PROBABILITY, RitzPairs};
 use landscape::spectrum::subspace::{filter_normalised_basis, orthonormality_error, random_basis};
 use landscape::{Network, Real};
 use ndarray::{Array1, Array2, Ix2};
 use pipeline::Failure;
 use pipeline::shell::cost::{Cost, PlanContext};
-use pipeline::shell::{Stage, StageContext, TeamContext};
+use pipeline::shell::{Stage, StageContext, TeamContext, until_stopped};
 use records::eigen::{Bases, Facts};
 use records::{Eigen, Precision, Solver, name_of};
 use store::arrays;
+use store::checkpoint::Checkpoint;
 use store::npy::Element;
 
 struct EigenStage;
@@ -75,8 +77,9 @@ fn run<R: Real + Element>(params: &Eigen, ctx: &mut StageContext) -> Result<Stri
     let random_dim = random_dim(params, ctx, &network);
     write_random_bases(params, ctx, &network, &w, random_dim)?;
 
-    write_derivatives(ctx, &sum, &pairs)?;
+    // Last comes what cannot stop and go on.
     let prefix = prefixes(params, ctx, &sum, &request, &pairs)?;
+    write_derivatives(ctx, &sum, &pairs)?;
     let solver = name_of(params.solver);
     ctx.outputs.facts(&Facts {
         dim: pairs.values.len(),
@@ -130,10 +133,13 @@ fn solve<R: Real>(
     let hessian = PrefixHessian { sum, k: sum.samples.len(), kind: SecondOrder::Hessian };
     let progress = ctx.progress_at_most(params.max_products, "eigen: Hessian-vector products");
     let mut step = |n| progress.add(n);
-    let pairs = match params.solver {
+    let journal = ctx.journal("solve");
+    let hessian = Recorded::new(hessian, &journal);
+    let pairs = until_stopped(|| match params.solver {
         Solver::Lanczos => lanczos(&hessian, request, &mut step),
         Solver::Power => power_iteration(&hessian, request, &mut step),
-    };
+    })?;
+    journal.end();
     drop(progress);
     let converged = pairs.n_converged(params.residual_tolerance);
     if converged < params.dim {
@@ -278,17 +284,8 @@ fn prefixes<R: Real>(
         residual_tolerance: params.prefix_residual_tolerance,
         ..*request
     };
-    let progress = ctx.progress(sizes.len(), "eigen: prefixes");
-    let spectrum = prefix_spectrum(sum, &sizes, &request, start, &mut |n| progress.add(n)).map_err(|e| {
-        Failure::not_converged(
-            e.to_string(),
-            "raise eigen.prefix_residual_tolerance or eigen.prefix_smallest, or set eigen.prefix_count: 0 to leave the prefixes out; nothing was written",
-        )
-    })?;
-    drop(progress);
-    let out = &mut ctx.outputs;
-
-    out.write_sizes(
+    let spectrum = solve_prefixes(ctx, PrefixRun::new(sum, &sizes, &request, start), sizes.len())?;
+    ctx.outputs.write_sizes(
         "prefix_sizes.npy",
         &sizes,
         "samples",
@@ -297,6 +294,36 @@ fn prefixes<R: Real>(
     write_spectrum(ctx, "prefix_eigenvalues.npy", &spectrum.values, "top Ritz values of each H_k, (n, d)")?;
     write_spectrum(ctx, "prefix_residuals.npy", &spectrum.residuals, "their residuals, (n, d)")?;
     Ok(spectrum)
+}
+
+/// Goes through the prefixes; it may stop after each.
+fn solve_prefixes<R: Real>(
+    ctx: &StageContext,
+    mut run: PrefixRun<R>,
+    n_prefixes: usize,
+) -> Result<PrefixSpectrum> {
+    const PREFIXES: &str = "prefixes";
+    let state = |run: &PrefixRun<R>| {
+        let (arrays, sample_products) = run.state();
+        let state = Checkpoint::new(&sample_products);
+        arrays.into_iter().fold(state, |state, (name, values)| state.with(name, values))
+    };
+    ctx.resume(PREFIXES, |saved| run.go_on(saved.facts()?, |name| saved.all(name)));
+    let progress = ctx.progress(n_prefixes, "eigen: prefixes");
+    progress.add(run.n_ready());
+    let not_converged = |e: NotConverged| {
+        Failure::not_converged(
+            e.to_string(),
+            "raise eigen.prefix_residual_tolerance or eigen.prefix_smallest, or set eigen.prefix_count: 0 to leave the prefixes out; nothing was written",
+        )
+    };
+    while run.solve_next().map_err(not_converged)? {
+        progress.add(1);
+        let far = format_args!("prefix {} of {n_prefixes}", run.n_ready());
+        ctx.may_stop(PREFIXES, far, || state(&run))?;
+    }
+    ctx.ended(PREFIXES, state(&run));
+    Ok(run.finish())
 }
 
 fn write_spectrum(ctx: &mut StageContext, file: &str, values: &Array2<f64>, meaning: &str) -> Result<()> {

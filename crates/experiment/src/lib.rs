@@ -2,6 +2,7 @@
 //! files of `pipeline` become the arrays of `landscape`.
 
 pub mod cost;
+pub mod recorded;
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! What the user can get wrong or meet, as a message, a hint and an exit code.
 
 use std::fmt;
+use std::path::Path;
 
 /// Exit codes of every stage, as printed by `--help`.
 pub const EXIT_CODES: &str = "\
@@ -16,6 +17,8 @@ Exit codes:
 /// The kinds of failure that have an exit code of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// The machine, or a limit of it: exit code 1.
+    Machine,
     /// The command line or `pipeline.yaml`: exit code 2.
     Config,
     /// A file that is missing, damaged or of the wrong shape: exit code 3.
@@ -30,6 +33,7 @@ impl Kind {
     /// Exit code of the process.
     pub fn exit_code(self) -> u8 {
         match self {
+            Self::Machine => 1,
             Self::Config => 2,
             Self::Input => 3,
             Self::NotConverged => 4,
@@ -53,6 +57,20 @@ impl Failure {
     /// A fault of the command line or of `pipeline.yaml`.
     pub fn config(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { kind: Kind::Config, message: message.into(), hint: hint.into() }
+    }
+
+    /// Where nothing can be made in the folder `dir`.
+    pub fn cannot_write(dir: &Path, error: &impl fmt::Display) -> Self {
+        Self::config(
+            format!("cannot write in {}: {error}", dir.display()),
+            "is the disk full, or the folder another user's? Its owner can let a group write there: chmod -R g+w; or give a folder of \
+             your own: --artifacts DIR, make A=DIR",
+        )
+    }
+
+    /// A fault or a limit of the machine that the user can do something about.
+    pub fn machine(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { kind: Kind::Machine, message: message.into(), hint: hint.into() }
     }
 
     /// A missing or bad input.

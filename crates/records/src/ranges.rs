@@ -130,7 +130,7 @@ mod tests {
 
     use super::*;
 
-    #[derive(Deserialize, JsonSchema, Serialize)]
+    #[derive(Clone, Deserialize, JsonSchema, Serialize)]
     struct Whole {
         #[schemars(range(min = 2))]
         count: usize,
@@ -152,13 +152,13 @@ mod tests {
         choice: Choice,
     }
 
-    #[derive(Deserialize, JsonSchema, Serialize)]
+    #[derive(Clone, Deserialize, JsonSchema, Serialize)]
     struct Part {
         #[schemars(range(min = 2, max = 10), transform = positive)]
         points: f64,
     }
 
-    #[derive(Deserialize, JsonSchema, Serialize)]
+    #[derive(Clone, Deserialize, JsonSchema, Serialize)]
     #[serde(tag = "name", rename_all = "lowercase")]
     enum Choice {
         Sgd {

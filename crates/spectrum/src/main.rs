@@ -5,6 +5,7 @@ mod cost;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use experiment::recorded::Recorded;
 use landscape::numeric::vectors::project;
 use landscape::passes::gradient::{batch_gradient, full_gradient};
 use landscape::passes::hvp::{HessianSum, SecondOrder};
@@ -18,7 +19,7 @@ use landscape::spectrum::trace::hutch_pp;
 use landscape::{Network, Real, Samples, Targets};
 use ndarray::{Array1, Array2, ArrayView1, s};
 use pipeline::shell::cost::{Cost, PlanContext};
-use pipeline::shell::{Stage, StageContext, TeamContext};
+use pipeline::shell::{Journal, Stage, StageContext, TeamContext, until_stopped};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
@@ -73,11 +74,14 @@ struct Subject<'a, R> {
     network: &'a Network,
     w: &'a Array1<R>,
     sum: &'a HessianSum<'a, R>,
+    /// all products with the Hessian
+    journal: &'a Journal,
 }
 
 impl<'a, R: Real> Subject<'a, R> {
-    fn hessian(&self, k: usize) -> PrefixHessian<'a, 'a, R> {
-        PrefixHessian { sum: self.sum, k, kind: SecondOrder::Hessian }
+    /// The Hessian over all samples.
+    fn hessian(&self) -> Recorded<'a, PrefixHessian<'a, 'a, R>> {
+        Recorded::new(PrefixHessian { sum: self.sum, k: self.n(), kind: SecondOrder::Hessian }, self.journal)
     }
 
     fn n(&self) -> usize {
@@ -93,12 +97,13 @@ fn run<R: Real + Element>(params: &Spectrum, ctx: &mut StageContext) -> Result<S
     let basis = experiment::basis::<R>(&ctx.inputs, "basis.npy", &network)?;
     let cache: usize = ctx.inputs.params::<records::Eigen>("eigen")?.primal_cache_mib << 20;
     let sum = HessianSum::new(&network, w.view(), &samples, cache);
-    let subject = Subject { params, network: &network, w: &w, sum: &sum };
+    let journal = ctx.journal("products");
+    let subject = Subject { params, network: &network, w: &w, sum: &sum, journal: &journal };
 
     let mut said = vec![format!("Hessian over {} samples", samples.len())];
     let density = density(&subject, ctx)?;
     said.extend(density.as_ref().map(|d| format!("{} x {} density products", d.probes, d.steps)));
-    let trace = trace(&subject, ctx);
+    let trace = trace(&subject, ctx)?;
     said.extend(trace.as_ref().map(|t| format!("trace {:.4} +- {:.1e}", t.value, t.standard_error)));
     said.extend(ends(&subject, ctx)?);
     let gradient_batch_size = params.gradient_batch_size.min(all.len());
@@ -122,8 +127,8 @@ fn density<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Opti
         return Ok(None);
     }
     let progress = ctx.progress(p.probes * p.steps, "spectrum: density: products");
-    let found =
-        quadrature(&subject.hessian(subject.n()), p.probes, p.steps, p.seed, &mut |n| progress.add(n));
+    let hessian = subject.hessian();
+    let found = until_stopped(|| quadrature(&hessian, p.probes, p.steps, p.seed, &mut |n| progress.add(n)))?;
     drop(progress);
     // Padding after the end of a Krylov space weighs nothing.
     let real = found.nodes.iter().zip(&found.weights).filter(|(_, w)| **w > 0.0).map(|(x, _)| *x);
@@ -156,22 +161,29 @@ fn density<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Opti
 }
 
 /// The trace by Hutch++.
-fn trace<R: Real>(subject: &Subject<R>, ctx: &StageContext) -> Option<TraceFact> {
+fn trace<R: Real>(subject: &Subject<R>, ctx: &StageContext) -> Result<Option<TraceFact>> {
     let p = subject.params;
     if p.trace_probes == 0 {
-        return None;
+        return Ok(None);
     }
     let progress = ctx.progress(2 * p.trace_sketch + p.trace_probes, "spectrum: trace: products");
     let seed = p.seed.wrapping_add(1);
-    let found = hutch_pp(&subject.hessian(subject.n()), p.trace_sketch, p.trace_probes, seed, &mut |n| {
-        progress.add(n);
-    });
-    Some(TraceFact { value: found.value, standard_error: found.standard_error, n_products: found.n_products })
+    let hessian = subject.hessian();
+    let found =
+        until_stopped(|| hutch_pp(&hessian, p.trace_sketch, p.trace_probes, seed, &mut |n| progress.add(n)))?;
+    let (value, standard_error) = (found.value, found.standard_error);
+    Ok(Some(TraceFact { value, standard_error, n_products: found.n_products }))
 }
 
 /// The top or the bottom of the spectrum over the first k samples of `sum`.
-fn solve<R: Real>(p: &Spectrum, sum: &HessianSum<R>, k: usize, which: Which, dim: usize) -> RitzPairs<R> {
-    let hessian = PrefixHessian { sum, k, kind: SecondOrder::Hessian };
+fn solve<R: Real>(
+    (p, journal): (&Spectrum, &Journal),
+    sum: &HessianSum<R>,
+    k: usize,
+    which: Which,
+    dim: usize,
+) -> Result<RitzPairs<R>> {
+    let hessian = Recorded::new(PrefixHessian { sum, k, kind: SecondOrder::Hessian }, journal);
     let dim = dim.min(sum.network.n_params());
     let request = EigenRequest {
         dim,
@@ -182,7 +194,7 @@ fn solve<R: Real>(p: &Spectrum, sum: &HessianSum<R>, k: usize, which: Which, dim
         max_products: p.max_products,
         seed: p.seed.wrapping_add(2),
     };
-    lanczos(&hessian, &request, &mut |_| ())
+    until_stopped(|| lanczos(&hessian, &request, &mut |_| ()))
 }
 
 fn count<R: Real>(pairs: &RitzPairs<R>, samples: &Samples, k: usize, overlap: Option<f64>) -> OutlierCount {
@@ -207,9 +219,10 @@ fn count<R: Real>(pairs: &RitzPairs<R>, samples: &Samples, k: usize, overlap: Op
 /// Both ends of the spectrum, and the outliers against k and against the number of classes.
 fn ends<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Option<String>> {
     let p = subject.params;
+    let asked = (p, subject.journal);
     let mut said = vec![];
     if p.smallest > 0 {
-        let pairs = solve(p, subject.sum, subject.n(), Which::SmallestAlgebraic, p.smallest);
+        let pairs = solve(asked, subject.sum, subject.n(), Which::SmallestAlgebraic, p.smallest)?;
         let out = &mut ctx.outputs;
         out.write("smallest.npy", &pairs.values, CURVATURE, "smallest Ritz values, ascending")?;
         out.write("smallest_residuals.npy", &pairs.residuals, CURVATURE, "their residuals")?;
@@ -218,7 +231,7 @@ fn ends<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Option<
     if p.largest == 0 {
         return Ok((!said.is_empty()).then(|| said.join(", ")));
     }
-    let top = solve(p, subject.sum, subject.n(), Which::LargestAlgebraic, p.largest);
+    let top = solve(asked, subject.sum, subject.n(), Which::LargestAlgebraic, p.largest)?;
     let out = &mut ctx.outputs;
     out.write("largest.npy", &top.values, CURVATURE, "largest Ritz values, descending")?;
     out.write("largest_residuals.npy", &top.residuals, CURVATURE, "their residuals")?;
@@ -231,7 +244,7 @@ fn ends<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Option<
     let progress = ctx.progress(sizes.len() + p.class_counts.len(), "spectrum: outliers");
     let (mut by_k, mut by_class) = (vec![], vec![]);
     for (k, _) in sizes.into_iter().filter(|(k, _)| *k < subject.n()) {
-        let pairs = solve(p, subject.sum, k, Which::LargestAlgebraic, p.largest);
+        let pairs = solve(asked, subject.sum, k, Which::LargestAlgebraic, p.largest)?;
         let cosines = principal_cosines(pairs.vectors.slice(s![..d, ..]), top.vectors.slice(s![..d, ..]));
         by_k.push(count(&pairs, subject.sum.samples, k, Some(overlap(&cosines))));
         progress.add(1);
@@ -245,7 +258,7 @@ fn ends<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Option<
             }
             let some = experiment::gather::<R>(subject.sum.samples, &rows);
             let sum = HessianSum::new(subject.network, subject.w.view(), &some, 0);
-            let pairs = solve(p, &sum, some.len(), Which::LargestAlgebraic, p.largest);
+            let pairs = solve(asked, &sum, some.len(), Which::LargestAlgebraic, p.largest)?;
             by_class.push(count(&pairs, &some, some.len(), None));
             progress.add(1);
         }

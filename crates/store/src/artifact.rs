@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array, Array1, ArrayBase, ArrayD, Data, Dimension, Ix1};
@@ -176,9 +177,12 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// An empty folder `staging`, whatever an earlier run left there.
+    /// An empty folder `staging`, such as `.train.partial`, whatever an earlier run left there.
     pub fn new(staging: PathBuf) -> Result<Self> {
-        remove_dir(&staging)?;
+        if let Err(error) = remove_dir(&staging) {
+            // What another user left there can be moved, though not removed.
+            std::fs::rename(&staging, aside(&staging)).map_err(|_| error)?;
+        }
         std::fs::create_dir_all(&staging).map_err(Error::system("create", &staging))?;
         Ok(Self { staging, written: BTreeMap::new(), facts: serde_json::Map::new() })
     }
@@ -301,14 +305,37 @@ impl Outputs {
         text.push(b'\n');
         std::fs::write(&path, text).map_err(Error::system("write", &path))?;
         File::open(&path).and_then(|f| f.sync_all()).map_err(Error::system("write", &path))?;
-        let old = self.staging.with_extension("old");
-        remove_dir(&old)?;
-        if dir.exists() {
-            std::fs::rename(dir, &old).map_err(Error::system("move aside", dir))?;
+        let old = aside(&self.staging);
+        match std::fs::rename(dir, &old) {
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            // A folder of a layer below, as of the image of a container, cannot be moved: it can be removed.
+            Err(e) if e.kind() == ErrorKind::CrossesDevices => remove_dir(dir)?,
+            moved => moved.map_err(Error::system("move aside", dir))?,
         }
         std::fs::rename(&self.staging, dir).map_err(Error::system("put in place", dir))?;
-        remove_dir(&old)
+        // The results are there: old ones that stay, as those of another user may, are no fault. `make verify` finds them.
+        for old in old_ones(&self.staging) {
+            let _ = remove_dir(&old);
+        }
+        Ok(())
     }
+}
+
+/// What earlier runs moved aside, `.train.old` and so on.
+fn old_ones(staging: &Path) -> Vec<PathBuf> {
+    let first = staging.with_extension("old");
+    let name = first.file_name().unwrap_or_default().as_encoded_bytes().to_owned();
+    let beside = staging.parent().and_then(|dir| std::fs::read_dir(dir).ok()).into_iter().flatten();
+    let paths = beside.filter_map(|entry| Some(entry.ok()?.path()));
+    paths.filter(|p| p.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(&name))).collect()
+}
+
+/// A free place beside the folder where results gather: `.train.old`, or `.train.old-2` and so on where earlier ones cannot be removed.
+fn aside(staging: &Path) -> PathBuf {
+    let numbered = (2..1000).map(|n| staging.with_extension(format!("old-{n}")));
+    let mut all = std::iter::once(staging.with_extension("old")).chain(numbered);
+    let free = |path: &PathBuf| remove_dir(path).is_ok() && path.symlink_metadata().is_err();
+    all.find(free).unwrap_or_else(|| staging.with_extension("old"))
 }
 
 /// An output on its way to disk.
@@ -334,10 +361,21 @@ impl<T: Element> Rows<T> {
     }
 }
 
+/// Writes a file whole or not at all, whoever may own the one that is there.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    let written = std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
+    written.map_err(|e| {
+        let _ = std::fs::remove_file(&temporary);
+        Error::system("write", path)(e)
+    })
+}
+
 /// Removes a folder with all it holds, if it is there.
 pub fn remove_dir(dir: &Path) -> Result<()> {
     match std::fs::remove_dir_all(dir) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e).map_err(Error::system("remove", dir)),
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(e).map_err(Error::system("remove", dir)),
         _ => Ok(()),
     }
 }

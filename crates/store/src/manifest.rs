@@ -48,9 +48,12 @@ pub struct Code {
 /// How the run went; nothing here changes a result.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Run {
-    /// rayon threads
+    /// threads of each process
     pub threads: usize,
-    /// the BLAS and its kernel, for stages that compute
+    /// that shared the work
+    #[serde(default = "one")]
+    pub processes: usize,
+    /// the BLAS and its kernel, for stages that compute; several, where the work went on with another
     pub blas: Option<String>,
     /// from start to manifest
     pub wall_seconds: f64,
@@ -59,6 +62,10 @@ pub struct Run {
     /// the line with numbers that the user saw
     #[serde(default)]
     pub summary: String,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// The record of a finished stage.
@@ -198,6 +205,7 @@ mod tests {
             warnings: vec![],
             run: Run {
                 threads: 1,
+                processes: 1,
                 blas: None,
                 wall_seconds: 0.1,
                 peak_memory_bytes: None,

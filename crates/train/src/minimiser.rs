@@ -1,10 +1,11 @@
 //! After training: to a minimiser, with what that changed.
 
 use anyhow::Result;
+use experiment::recorded::Recorded;
 use landscape::training::polish::{self, MeanLoss, PolishEnd, Request, polish};
 use landscape::{Network, Real, Samples};
 use ndarray::{Array1, Array2};
-use pipeline::shell::StageContext;
+use pipeline::shell::{StageContext, until_stopped};
 use records::train::Polished;
 use records::{Polish, Train, name_of};
 use store::npy::Element;
@@ -30,7 +31,10 @@ pub fn polish_and_write<R: Real + Element>(
         eigen_products: request.eigen_products,
         seed: params.seed,
     };
-    let found = polish(&objective, w.mapv(R::wide), &asked, &mut |n| progress.add(n));
+    let journal = ctx.journal("polish");
+    let recorded = Recorded::new(objective, &journal);
+    let found = until_stopped(|| polish(&recorded, w.mapv(R::wide), &asked, &mut |n| progress.add(n)))?;
+    journal.end();
     drop(progress);
 
     write(ctx, w, &found)?;

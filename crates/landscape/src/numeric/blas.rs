@@ -1,4 +1,4 @@
-//! The two things that only OpenBLAS itself can tell or do. The one place with `unsafe` in the workspace.
+//! What only OpenBLAS itself can tell or do. The one place with `unsafe` in the workspace.
 
 #![allow(unsafe_code)]
 
@@ -31,4 +31,47 @@ pub fn use_one_thread() -> String {
         unsafe { (CStr::from_ptr(openblas_get_corename()), CStr::from_ptr(openblas_get_config())) };
     let version = config.to_string_lossy().split_whitespace().take(2).collect::<Vec<_>>().join(" ");
     format!("{version}, {} kernel", core.to_string_lossy())
+}
+
+/// OpenBLAS starts a thread for each core when it is loaded, before `main`; where the system gives none, it interrupts the process.
+/// Here it needs none, and it heeds one variable of the environment: the loader calls what is in this section before OpenBLAS
+/// begins, and that starts the program again with the variable.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod at_start {
+    use std::ffi::{CStr, c_char, c_int};
+    use std::ptr::null;
+
+    const ONE_THREAD: &CStr = c"OPENBLAS_NUM_THREADS=1";
+
+    unsafe extern "C" {
+        fn readlink(path: *const c_char, to: *mut c_char, size: usize) -> isize;
+        fn execve(path: *const c_char, argv: *const *const c_char, envp: *const *const c_char) -> c_int;
+    }
+
+    type AtStart = extern "C" fn(c_int, *const *const c_char, *const *const c_char);
+
+    #[used]
+    // SAFETY: functions of this section are called once, as `main` is.
+    #[unsafe(link_section = ".preinit_array")]
+    static BEFORE_OPENBLAS: AtStart = again_with_one_thread;
+
+    /// Returns where the variable is set, or the program cannot be started again.
+    extern "C" fn again_with_one_thread(_: c_int, argv: *const *const c_char, envp: *const *const c_char) {
+        // SAFETY: the loader gives two arrays of strings, each with a null at its end; nothing else runs yet.
+        unsafe {
+            let all = (0..).map(|i| *envp.add(i)).take_while(|entry| !entry.is_null());
+            let is_other = |entry: &*const c_char| {
+                !CStr::from_ptr(*entry).to_bytes().starts_with(b"OPENBLAS_NUM_THREADS=")
+            };
+            if all.clone().any(|entry| CStr::from_ptr(entry) == ONE_THREAD) {
+                return;
+            }
+            let again = all.filter(is_other).chain([ONE_THREAD.as_ptr(), null()]).collect::<Vec<_>>();
+            // Its path, and not the link, from which the process would have its name. The last byte stays zero.
+            let mut path = [0; 4097];
+            if readlink(c"/proc/self/exe".as_ptr(), path.as_mut_ptr(), 4096) > 0 {
+                execve(path.as_ptr(), argv, again.as_ptr());
+            }
+        }
+    }
 }

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use ndarray::{Array1, Array2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
 use crate::numeric::real::Real;
 use crate::numeric::vectors::{
@@ -47,39 +47,117 @@ const MAX_ROUNDS: usize = 200;
 /// the products that 0.3 does.
 const LEFT_OVER: f64 = 0.9;
 
-/// Solves for the top eigenvalues of `H_k` at every k of `sizes` (ascending), beginning from the Ritz vectors
-/// `start` (≥ d, p) of some neighbour; `done` is told how many prefixes are ready.
+/// Solves for the top eigenvalues of `H_k` at one prefix after another, ascending, beginning from the Ritz vectors of some neighbour.
+pub struct PrefixRun<'a, 'b, R> {
+    sizes: &'a [usize],
+    state: Travelling<'a, 'b, R>,
+    /// of the prefixes so far
+    spectrum: PrefixSpectrum,
+}
+
+impl<'a, 'b, R: Real> PrefixRun<'a, 'b, R> {
+    /// No prefix yet. `start` has as many pairs as `request` asks for, or more.
+    pub fn new(
+        sum: &'a HessianSum<'b, R>,
+        sizes: &'a [usize],
+        request: &'a EigenRequest,
+        start: &RitzPairs<R>,
+    ) -> Self {
+        let nothing = Array2::zeros((0, request.dim));
+        // The neighbour's pairs and as many again: on MNIST twice that room saves a tenth of the products, and no time.
+        let room = (2 * request.dim + 4).max(start.vectors.nrows());
+        let mut state = Travelling {
+            sum,
+            request,
+            k: 0,
+            size: start.vectors.nrows(),
+            basis: Array2::zeros((room, start.vectors.ncols())),
+            products: Array2::zeros((room, start.vectors.ncols())),
+            sample_products: 0,
+        };
+        state.basis.slice_mut(s![..state.size, ..]).assign(&start.vectors);
+        let spectrum = PrefixSpectrum { values: nothing.clone(), residuals: nothing, n_products: 0.0 };
+        Self { sizes, state, spectrum }
+    }
+
+    /// How many prefixes are ready.
+    pub fn n_ready(&self) -> usize {
+        self.spectrum.values.nrows()
+    }
+
+    /// Solves for the next prefix; false where there is none.
+    pub fn solve_next(&mut self) -> Result<bool, NotConverged> {
+        let Some(&k) = self.sizes.get(self.n_ready()) else { return Ok(false) };
+        self.state.extend_to(k);
+        let (values, residuals) = self.state.solve()?;
+        let spectrum = &mut self.spectrum;
+        spectrum.values.push_row(values.view()).expect("d values");
+        spectrum.residuals.push_row(residuals.view()).expect("d residuals");
+        spectrum.n_products = self.state.sample_products as f64 / self.state.sum.samples.len() as f64;
+        Ok(true)
+    }
+
+    /// All that the next prefix depends on, by name: Q and Z, rows in use, (m, p) flat, and what was found, (n, d) flat; and the number of
+    /// products of a sample.
+    pub fn state(&self) -> ([(&'static str, Vec<f64>); 4], usize) {
+        let wide =
+            |rows: &Array2<R>| rows.slice(s![..self.state.size, ..]).iter().map(|x| x.wide()).collect();
+        let flat = |rows: &Array2<f64>| rows.iter().copied().collect();
+        let arrays = [
+            ("basis", wide(&self.state.basis)),
+            ("products", wide(&self.state.products)),
+            ("values", flat(&self.spectrum.values)),
+            ("residuals", flat(&self.spectrum.residuals)),
+        ];
+        (arrays, self.state.sample_products)
+    }
+
+    /// Goes on from what [`Self::state`] gave, as `given` has it by name; `None`, and nothing is changed, where that does not fit.
+    #[must_use]
+    pub fn go_on<'c>(
+        &mut self,
+        sample_products: usize,
+        given: impl Fn(&'static str) -> Option<&'c [f64]>,
+    ) -> Option<()> {
+        let (room, p) = self.state.basis.dim();
+        let rows = |name, width: usize| {
+            let flat = given(name)?;
+            ArrayView2::from_shape((flat.len() / width, width), flat).ok()
+        };
+        let (basis, products) = (rows("basis", p)?, rows("products", p)?);
+        let d = self.state.request.dim;
+        let (values, residuals) = (rows("values", d)?, rows("residuals", d)?);
+        let (size, n) = (basis.nrows(), values.nrows());
+        let fits = size <= room && products.nrows() == size && residuals.nrows() == n;
+        let k = *self.sizes.get(n.checked_sub(1)?)?;
+        fits.then(|| {
+            let state = &mut self.state;
+            for (own, saved) in [(&mut state.basis, basis), (&mut state.products, products)] {
+                own.slice_mut(s![..size, ..]).zip_mut_with(&saved, |own, &x| *own = R::narrow(x));
+            }
+            (state.k, state.size, state.sample_products) = (k, size, sample_products);
+            let n_products = sample_products as f64 / state.sum.samples.len() as f64;
+            self.spectrum =
+                PrefixSpectrum { values: values.to_owned(), residuals: residuals.to_owned(), n_products };
+        })
+    }
+
+    /// What was found at the prefixes that are ready.
+    pub fn finish(self) -> PrefixSpectrum {
+        self.spectrum
+    }
+}
+
+/// Solves for the top eigenvalues of `H_k` at every k of `sizes` (ascending).
 pub fn prefix_spectrum<R: Real>(
     sum: &HessianSum<R>,
     sizes: &[usize],
     request: &EigenRequest,
     start: &RitzPairs<R>,
-    done: &mut impl FnMut(usize),
 ) -> Result<PrefixSpectrum, NotConverged> {
-    let shape = (sizes.len(), request.dim);
-    let mut spectrum =
-        PrefixSpectrum { values: Array2::zeros(shape), residuals: Array2::zeros(shape), n_products: 0.0 };
-    // The neighbour's pairs and as many again: on MNIST twice that room saves a tenth of the products, and no time.
-    let room = (2 * request.dim + 4).max(start.vectors.nrows());
-    let mut state = Travelling {
-        sum,
-        request,
-        k: 0,
-        size: start.vectors.nrows(),
-        basis: Array2::zeros((room, start.vectors.ncols())),
-        products: Array2::zeros((room, start.vectors.ncols())),
-        sample_products: 0,
-    };
-    state.basis.slice_mut(s![..state.size, ..]).assign(&start.vectors);
-    for (row, &k) in sizes.iter().enumerate() {
-        state.extend_to(k);
-        let (values, residuals) = state.solve()?;
-        spectrum.values.row_mut(row).assign(&values);
-        spectrum.residuals.row_mut(row).assign(&residuals);
-        done(1);
-    }
-    spectrum.n_products = state.sample_products as f64 / sum.samples.len() as f64;
-    Ok(spectrum)
+    let mut run = PrefixRun::new(sum, sizes, request, start);
+    while run.solve_next()? {}
+    Ok(run.finish())
 }
 
 struct Travelling<'a, 'b, R> {

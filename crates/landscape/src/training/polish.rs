@@ -27,6 +27,13 @@ pub struct Products<'a> {
     apply: &'a dyn Fn(ArrayView2<f64>) -> Array2<f64>,
 }
 
+impl<'a> Products<'a> {
+    /// Products of a matrix with `size` rows, as `apply` gives them.
+    pub fn new(size: usize, apply: &'a dyn Fn(ArrayView2<f64>) -> Array2<f64>) -> Self {
+        Self { size, apply }
+    }
+}
+
 impl SymmetricOperator<f64> for Products<'_> {
     fn size(&self) -> usize {
         self.size

@@ -355,7 +355,7 @@ fn eigenvalues_of_every_prefix() {
         };
         let start =
             lanczos(&PrefixHessian { sum: &sum, k: n, kind: SecondOrder::Hessian }, &request, &mut |_| ());
-        let found = prefix_spectrum(&sum, &sizes, &request, &start, &mut |_| ()).unwrap();
+        let found = prefix_spectrum(&sum, &sizes, &request, &start).unwrap();
         for (row, &k) in sizes.iter().enumerate() {
             let dense = sum.product(0..k, Array2::eye(p).view(), SecondOrder::Hessian) / k as f64;
             let (exact, _) = symmetric_eigen(&dense);

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Parser;
 use pipeline::Failure;
 use pipeline::config::{Pipeline, suggest, to_yaml};
@@ -17,6 +17,7 @@ use pipeline::log;
 use pipeline::shell::command::Places;
 use records::stages::Kind;
 use records::{Answer, Section, stages};
+use store::artifact::replace;
 use store::hash::stamp;
 use store::npz;
 
@@ -81,6 +82,11 @@ fn unknown(pipeline: &Pipeline, target: &str) -> Result<Failure> {
     for experiment in pipeline.experiments() {
         known.extend(pipeline.members(&experiment)?.iter().map(|m| format!("{experiment}/{}", m.name)));
     }
+    // `make -k` goes on although its list could not be made.
+    if known.iter().any(|k| k == target) {
+        let message = format!("{target}: not made, because of the error above");
+        return Ok(Failure::config(message, "run make again when that is mended"));
+    }
     let (experiment, stage) = target.rsplit_once('/').unwrap_or((target, ""));
     let names =
         if stage.is_empty() || known.iter().any(|k| k == experiment) { stages::names() } else { vec![] };
@@ -135,7 +141,7 @@ fn update<S: Section>(
 
 fn params_dir(places: &Places, experiment: &str) -> Result<PathBuf> {
     let dir = places.artifacts.join(experiment).join("params");
-    std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    std::fs::create_dir_all(&dir).map_err(|e| Failure::cannot_write(&places.artifacts, &e))?;
     Ok(dir)
 }
 
@@ -144,5 +150,6 @@ fn write_changed(path: &Path, text: &str) -> Result<()> {
     if std::fs::read_to_string(path).is_ok_and(|old| old == text) {
         return Ok(());
     }
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    let dir = path.parent().unwrap_or(Path::new(""));
+    Ok(replace(path, text.as_bytes()).map_err(|e| Failure::cannot_write(dir, &e))?)
 }

@@ -446,13 +446,13 @@ mod tests {
     use schemars::JsonSchema;
     use serde::Deserialize;
 
-    #[derive(Debug, Deserialize, JsonSchema, Serialize)]
+    #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
     #[serde(deny_unknown_fields)]
     struct Eigen {
         dim: usize,
         grids: Vec<Grid>,
     }
-    #[derive(Debug, Deserialize, JsonSchema, Serialize)]
+    #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
     #[serde(deny_unknown_fields)]
     struct Grid {
         #[schemars(range(min = 2))]

@@ -4,7 +4,7 @@ use records::stages;
 use serde_yaml::Value;
 
 /// Targets of the Makefile that are no experiments.
-const TARGETS: [&str; 30] = [
+const TARGETS: [&str; 31] = [
     "all",
     "audit",
     "bench",
@@ -27,6 +27,7 @@ const TARGETS: [&str; 30] = [
     "schema",
     "setup",
     "setup-mpi",
+    "soak",
     "status",
     "test",
     "test-mpi",

@@ -1,7 +1,8 @@
 //! `--check`: whether the results of a stage are up to date, and why not.
 
-use std::fs::File;
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use records::Section;
@@ -31,22 +32,11 @@ impl Found {
 
 /// The state, without running: another process may hold the lock, and stages before this one may be missing.
 pub(crate) fn find<S: Stage>(arguments: &Arguments, begins: &Begins, params: S::Params) -> Result<Found> {
-    let members = &begins.members;
     let dir = arguments.artifacts.join(arguments.experiment());
-    let lock = File::open(lock::path(&dir, S::Params::STAGE));
-    if lock.is_ok_and(|f| matches!(f.try_lock(), Err(std::fs::TryLockError::WouldBlock))) {
+    if lock::is_running(&dir, S::Params::STAGE) {
         return Ok(Found::without_cache(State::Running));
     }
-    let unfinished = |stage: &&&str| Manifest::find(&dir, stage).ok().flatten().is_none();
-    let waits =
-        S::row().reads(begins.kind).iter().filter(unfinished).map(|s| format!("{s} has not finished"));
-    let unready = |m: &&records::Member| {
-        let of = |stage: &&str| Manifest::find(&dir.join(&m.name), stage).ok().flatten().is_none();
-        S::row().reads_of_members.iter().any(of)
-    };
-    let n = members.iter().filter(unready).count();
-    let of_members = (n > 0).then(|| format!("{n} of {} members have not finished", members.len()));
-    let waits = waits.chain(of_members).collect::<Vec<_>>();
+    let waits = waits::<S>(&dir, begins);
     let made = Manifest::find(&dir, S::Params::STAGE).ok().flatten().is_some();
     // Its identity is not known before that of what it reads.
     if !waits.is_empty() {
@@ -60,9 +50,49 @@ pub(crate) fn find<S: Stage>(arguments: &Arguments, begins: &Begins, params: S::
     Ok(Found { state, cache })
 }
 
+/// What the stage waits for: stages before it that have not finished.
+fn waits<S: Stage>(dir: &Path, begins: &Begins) -> Vec<String> {
+    let members = &begins.members;
+    let unfinished = |stage: &&&str| Manifest::find(dir, stage).ok().flatten().is_none();
+    let waits =
+        S::row().reads(begins.kind).iter().filter(unfinished).map(|s| format!("{s} has not finished"));
+    let unready = |m: &&records::Member| {
+        let of = |stage: &&str| Manifest::find(&dir.join(&m.name), stage).ok().flatten().is_none();
+        S::row().reads_of_members.iter().any(of)
+    };
+    let n = members.iter().filter(unready).count();
+    let of_members = (n > 0).then(|| format!("{n} of {} members have not finished", members.len()));
+    waits.chain(of_members).collect()
+}
+
+/// Looks for the inputs of the stage for as long as `--latency` says.
+pub(crate) fn wait_for_inputs<S: Stage>(arguments: &Arguments, begins: &Begins) {
+    let dir = arguments.artifacts.join(arguments.experiment());
+    let _ = look(arguments, || Ok(waits::<S>(&dir, begins)), Vec::is_empty);
+}
+
+/// Looks until it is `seen`, or for as long as `--latency` says.
+fn look<T>(arguments: &Arguments, at: impl Fn() -> Result<T>, seen: impl Fn(&T) -> bool) -> Result<T> {
+    let (begun, latency) = (Instant::now(), Duration::from_secs(arguments.latency));
+    loop {
+        let found = at()?;
+        if seen(&found) || begun.elapsed() >= latency {
+            return Ok(found);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        // NFS asks its server again what is in a folder that is listed.
+        let _ = std::fs::read_dir(arguments.artifacts.join(arguments.experiment())).map(Iterator::count);
+    }
+}
+
 /// Says the state; exit code 0 if the results are up to date, else 1.
-pub(crate) fn check<S: Stage>(arguments: &Arguments, begins: &Begins, params: S::Params) -> Result<ExitCode> {
-    let Found { state, cache } = find::<S>(arguments, begins, params)?;
+pub(crate) fn check<S: Stage>(
+    arguments: &Arguments,
+    begins: &Begins,
+    params: &S::Params,
+) -> Result<ExitCode> {
+    let find = || find::<S>(arguments, begins, params.clone());
+    let Found { state, cache } = look(arguments, find, |found| found.state == State::Fresh)?;
     let (name, experiment) = (S::Params::STAGE, arguments.experiment());
     let dir = arguments.artifacts.join(experiment);
     let made = Manifest::find(&dir, name).ok().flatten().filter(|_| state == State::Fresh);

@@ -85,6 +85,9 @@ pub struct Arguments {
     /// Refuse to work unless so many processes share it, as `make RANKS=4` says
     #[arg(long, value_name = "NUMBER")]
     pub ranks: Option<usize>,
+    /// Look so long for results that another machine has written: inputs, and with --check the results of the stage
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, overrides_with = "latency")]
+    pub latency: u64,
     /// Run nothing: say whether the results are up to date and if not, why; exit with 0 if they are, with 1 if not
     #[arg(long)]
     pub check: bool,

@@ -16,10 +16,10 @@ use crate::config::Pipeline;
 use crate::failure::cure;
 use crate::log::{error_json, print_json, report, start_log};
 use crate::progress::Progress;
-use crate::shell::check::check;
+use crate::shell::check::{check, wait_for_inputs};
 use crate::shell::command::{self, Arguments};
 use crate::shell::dry_run::dry_run;
-use crate::shell::make::{make, up_to_date};
+use crate::shell::make::{make, tidy, up_to_date};
 use crate::shell::shared::Shared;
 use crate::shell::stage::Stage;
 use crate::shell::state::State;
@@ -37,16 +37,20 @@ pub fn main<S: Stage>() -> ExitCode {
         Ok(false) => {}
         Err(error) => return failed::<S>(&arguments, &error).into(),
     }
-    together::set_threads();
+    begin::<S>(&arguments).unwrap_or_else(|error| failed::<S>(&arguments, &error).into())
+}
+
+fn begin<S: Stage>(arguments: &Arguments) -> Result<ExitCode> {
     // What only looks is one process, whoever starts it.
-    if arguments.check || arguments.dry_run {
-        let done = run::<S>(&arguments, &team::alone());
-        return done.unwrap_or_else(|error| failed::<S>(&arguments, &error).into());
+    if arguments.check {
+        return run::<S>(arguments, &team::alone());
     }
-    match together::join(arguments.ranks) {
-        Ok(joined) => of_team::<S>(&arguments, &joined.team),
-        Err(error) => failed::<S>(&arguments, &error).into(),
+    together::start_threads()?;
+    if arguments.dry_run {
+        return run::<S>(arguments, &team::alone());
     }
+    let joined = together::join(arguments.ranks)?;
+    Ok(of_team::<S>(arguments, &joined.team))
 }
 
 /// What this process does among those that were started together. Where one fails, all end: the others would wait for it.
@@ -104,10 +108,12 @@ fn run<S: Stage>(arguments: &Arguments, team: &Arc<dyn Team>) -> Result<ExitCode
         return dry_run::<S>(arguments, (&pipeline, &begins), params);
     }
     if arguments.check {
-        return check::<S>(arguments, &begins, params);
+        return check::<S>(arguments, &begins, &params);
     }
+    wait_for_inputs::<S>(arguments, &begins);
     let subject = Subject::<S>::open(arguments, &begins, params)?;
     if subject.state() == State::Fresh {
+        tidy(&subject.experiment_dir(), S::Params::STAGE);
         return up_to_date(arguments, &subject);
     }
     make(arguments, subject, Shared::new(cache), team)

@@ -1,16 +1,22 @@
 //! Stopping where a loop of a stage may stop, and going on from there: by SIGTERM, SIGUSR1 or a limit of time.
 
+use std::cell::RefCell;
 use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use store::artifact::remove_dir;
+use store::artifact::{remove_dir, replace};
 use store::checkpoint::{Checkpoint, Unfit};
+use store::hash;
 
 use crate::failure::Failure;
+
+/// The file of a checkpoint that names the BLAS, a line for each.
+const BLAS: &str = "blas";
 
 /// No more than that is lost where a run ends without a word.
 const AT_MOST_LOST: Duration = Duration::from_secs(60);
@@ -55,6 +61,8 @@ pub(crate) struct Checkpoints {
     /// of parameters, inputs and code
     identity: String,
     stop: Arc<Stop>,
+    /// the BLAS of this run, after those of earlier runs whose work goes on
+    blas: Mutex<Vec<String>>,
     waiting: Mutex<Waiting>,
     /// the user knows that the work goes on
     is_said: AtomicBool,
@@ -64,23 +72,71 @@ pub(crate) struct Checkpoints {
 struct Waiting {
     /// when the last was written
     written: Instant,
-    /// loops that ended since then
-    ended: Vec<(String, Checkpoint)>,
+    /// what ended since then
+    ended: Vec<Ended>,
+}
+
+/// The last word of a loop, or of a journal.
+enum Ended {
+    Loop(String, Checkpoint),
+    Journal(store::journal::Journal),
 }
 
 impl Checkpoints {
-    pub(crate) fn new(dir: PathBuf, identity: String, stop: Arc<Stop>) -> Self {
+    pub(crate) fn new(dir: PathBuf, identity: String, stop: Arc<Stop>, blas: Option<String>) -> Self {
         let waiting = Mutex::new(Waiting { written: Instant::now(), ended: vec![] });
-        Self { dir, identity, stop, waiting, is_said: AtomicBool::new(false) }
+        let blas = Mutex::new(blas.into_iter().collect());
+        Self { dir, identity, stop, blas, waiting, is_said: AtomicBool::new(false) }
+    }
+
+    /// All BLAS that the work was done with, the first first.
+    pub(crate) fn blas(&self) -> Option<String> {
+        let all = self.blas.lock().expect("nothing panics while it is held");
+        (!all.is_empty()).then(|| all.join(", then "))
+    }
+
+    /// From now on the stage can stop, and where the folder is seen, it can already.
+    fn arm(&self) -> bool {
+        self.stop.armed.store(true, Ordering::SeqCst);
+        let made = std::fs::create_dir_all(&self.dir);
+        if let Err(error) = &made {
+            tracing::warn!("cannot create {}: {error}; the stage cannot stop and go on", self.dir.display());
+            self.stop.armed.store(false, Ordering::SeqCst);
+        }
+        made.is_ok()
+    }
+
+    fn say_that_it_goes_on(&self) {
+        if self.is_said.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        tracing::info!("goes on where an earlier run stopped: {}", self.dir.display());
+        let mut all = self.blas.lock().expect("nothing panics while it is held");
+        let earlier = std::fs::read_to_string(self.dir.join(BLAS)).unwrap_or_default();
+        let earlier = earlier.lines().map(str::to_owned).collect::<Vec<_>>();
+        let (Some(own), Some(last)) = (all.first().cloned(), earlier.last().cloned()) else { return };
+        *all = earlier;
+        if last != own {
+            tracing::warn!(
+                "what is done was computed with {last}, the rest with {own}: last digits are of neither alone"
+            );
+            all.push(own);
+        }
+    }
+
+    /// What an earlier run has written down of the work `of`; the rest is written down from now on.
+    pub(crate) fn journal(self: &Arc<Self>, of: &str) -> Journal {
+        self.arm();
+        let file = store::journal::Journal::open(&self.path(of).with_extension("journal"), &self.identity);
+        if file.has_more() {
+            self.say_that_it_goes_on();
+        }
+        Journal { of: of.to_owned(), checkpoints: Arc::clone(self), file: RefCell::new(file) }
     }
 
     /// How far an earlier run came with a loop, as `read` finds it.
     pub(crate) fn resume<T>(&self, of: &str, read: impl FnOnce(&Checkpoint) -> Option<T>) -> Option<T> {
-        // From now on the stage can stop, and where the folder is seen, it can already.
-        self.stop.armed.store(true, Ordering::SeqCst);
-        if let Err(error) = std::fs::create_dir_all(&self.dir) {
-            tracing::warn!("cannot create {}: {error}; the stage cannot stop and go on", self.dir.display());
-            self.stop.armed.store(false, Ordering::SeqCst);
+        if !self.arm() {
             return None;
         }
         let path = self.path(of);
@@ -91,8 +147,8 @@ impl Checkpoints {
             tracing::warn!("{}: {unfit}; it is ignored, and this work begins anew", path.display());
             None
         });
-        if found.is_some() && !self.is_said.swap(true, Ordering::SeqCst) {
-            tracing::info!("goes on where an earlier run stopped: {}", self.dir.display());
+        if found.is_some() {
+            self.say_that_it_goes_on();
         }
         found
     }
@@ -104,12 +160,22 @@ impl Checkpoints {
         far: impl Display,
         state: impl FnOnce() -> Checkpoint,
     ) -> Result<()> {
+        self.may_stop_by(far, false, || state().write(&self.path(of), &self.identity))
+    }
+
+    /// The same, where `write` writes how far it is: when the stage stops, once in a minute, and when there is no room for more.
+    fn may_stop_by(
+        &self,
+        far: impl Display,
+        is_full: bool,
+        write: impl FnOnce() -> store::Result<()>,
+    ) -> Result<()> {
         let reason = self.stop.reason();
         let mut waiting = self.waiting.lock().expect("nothing panics while it is held");
-        if reason.is_none() && waiting.written.elapsed() < AT_MOST_LOST {
+        if reason.is_none() && !is_full && waiting.written.elapsed() < AT_MOST_LOST {
             return Ok(());
         }
-        let written = self.write(&mut waiting, (of, &state()));
+        let written = self.write(&mut waiting, write);
         match (reason, written) {
             (Some(reason), Ok(())) => {
                 let message = format!("stopped {reason}, at {far}; what is done is kept");
@@ -126,26 +192,83 @@ impl Checkpoints {
 
     /// The end of a loop: what it found is kept with the next checkpoint of another.
     pub(crate) fn ended(&self, of: &str, state: Checkpoint) {
-        self.waiting.lock().expect("nothing panics while it is held").ended.push((of.to_owned(), state));
+        self.waiting
+            .lock()
+            .expect("nothing panics while it is held")
+            .ended
+            .push(Ended::Loop(of.to_owned(), state));
     }
 
-    fn write(&self, waiting: &mut Waiting, (of, state): (&str, &Checkpoint)) -> store::Result<()> {
+    fn write(&self, waiting: &mut Waiting, write: impl FnOnce() -> store::Result<()>) -> store::Result<()> {
         // Once in a minute, whether or not the disk has room.
         waiting.written = Instant::now();
-        state.write(&self.path(of), &self.identity)?;
-        for (of, state) in &waiting.ended {
-            state.write(&self.path(of), &self.identity)?;
+        let blas = self.blas.lock().expect("nothing panics while it is held").join("\n");
+        replace(&self.dir.join(BLAS), blas.as_bytes())?;
+        write()?;
+        for ended in &mut waiting.ended {
+            match ended {
+                Ended::Loop(of, state) => state.write(&self.path(of), &self.identity)?,
+                Ended::Journal(journal) => journal.write()?,
+            }
         }
         waiting.ended.clear();
         Ok(())
     }
 
     /// Removes all of them: the results are there, or cannot be reached from here.
-    pub(crate) fn remove(&self) -> store::Result<()> {
-        remove_dir(&self.dir)
+    pub(crate) fn remove(&self) {
+        if let Err(error) = remove_dir(&self.dir) {
+            tracing::warn!("{error}; it is no longer needed");
+        }
     }
 
     fn path(&self, of: &str) -> PathBuf {
         self.dir.join(format!("{}.safetensors", of.replace('/', "-")))
     }
+}
+
+/// What a computation that is always the same has asked for, and what it got: one that goes on asks again, and is answered from here
+/// until it comes to where the earlier run stopped. So a solver need not know that it can stop.
+pub struct Journal {
+    of: String,
+    checkpoints: Arc<Checkpoints>,
+    file: RefCell<store::journal::Journal>,
+}
+
+/// So many bytes are kept in memory before they are written.
+const ROOM: usize = 64 << 20;
+
+impl Journal {
+    /// The answer to a question: that of an earlier run, or what `answer` gives.
+    ///
+    /// Where the stage is asked to stop, it stops here: what is below [`until_stopped`] is left by unwinding.
+    pub fn answer(&self, question: &[u8], answer: impl FnOnce() -> Vec<f64>) -> Vec<f64> {
+        let question = hash::of_bytes(question);
+        if let Some(known) = self.file.borrow_mut().next(&question) {
+            return known;
+        }
+        let found = answer();
+        let mut file = self.file.borrow_mut();
+        file.push(&question, &found);
+        let (far, is_full) = (format!("evaluation {} of {}", file.len(), self.of), file.waiting() > ROOM);
+        let stopped = self.checkpoints.may_stop_by(far, is_full, || file.write());
+        if let Err(stop) = stopped {
+            resume_unwind(Box::new(stop));
+        }
+        found
+    }
+
+    /// The end of the work: what is not written yet is written with the next checkpoint.
+    pub fn end(self) {
+        let mut waiting = self.checkpoints.waiting.lock().expect("nothing panics while it is held");
+        waiting.ended.push(Ended::Journal(self.file.into_inner()));
+    }
+}
+
+/// What `work` gives, or the error with which a [`Journal`] stops it.
+pub fn until_stopped<T>(work: impl FnOnce() -> T) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|thrown| match thrown.downcast::<anyhow::Error>() {
+        Ok(stop) => *stop,
+        Err(panic) => resume_unwind(panic),
+    })
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
+use std::thread::Builder;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
@@ -13,23 +14,45 @@ use store::artifact::{Outputs, remove_dir};
 use store::manifest::{FORMAT, Manifest, Run};
 use team::Team;
 
+use crate::failure::Failure;
 use crate::log::print_json;
 use crate::shell::check::other_kernel;
 use crate::shell::command::Arguments;
 use crate::shell::going_on::{Checkpoints, Stop};
-use crate::shell::lock::lock;
+use crate::shell::lock::{lock, lock_if_free};
 use crate::shell::shared::Shared;
 use crate::shell::stage::{Stage, StageContext};
+use crate::shell::state::State;
 use crate::shell::subject::Subject;
-use crate::shell::together::begin;
+use crate::shell::together::{begin, no_thread};
+
+/// Where files gather, and where checkpoints are.
+fn work_folders(experiment_dir: &Path, stage: &str) -> [PathBuf; 2] {
+    ["partial", "checkpoint"].map(|ending| experiment_dir.join(format!(".{stage}.{ending}")))
+}
+
+/// Removes what a run that was killed has left: its results have come since then.
+pub(crate) fn tidy(experiment_dir: &Path, stage: &str) {
+    let left = work_folders(experiment_dir, stage).into_iter().filter(|folder| folder.exists());
+    let left = left.collect::<Vec<_>>();
+    if !left.is_empty()
+        && let Some(_lock) = lock_if_free(experiment_dir, stage)
+    {
+        for folder in left {
+            let _ = remove_dir(&folder);
+        }
+    }
+}
 
 /// Says that there is nothing to do.
 pub(crate) fn up_to_date<S: Stage>(arguments: &Arguments, subject: &Subject<S>) -> Result<ExitCode> {
     let (name, experiment) = (S::Params::STAGE, &subject.experiment);
-    // `make` compares times: say that the results are as new as the inputs.
+    // `make` compares times: say that the results are as new as the inputs. Where they are another user's, `make` asks again.
     let manifest = Manifest::path(&subject.experiment_dir(), name);
     let touched = File::options().write(true).open(&manifest).and_then(|f| f.set_modified(SystemTime::now()));
-    touched.with_context(|| format!("cannot touch {}", manifest.display()))?;
+    if let Err(error) = touched {
+        tracing::debug!("cannot touch {}: {error}", manifest.display());
+    }
     let Manifest { run: Run { summary, .. }, warnings, .. } =
         Manifest::read(&subject.experiment_dir(), name)?;
     if arguments.json {
@@ -51,16 +74,18 @@ pub(crate) fn make<S: Stage>(
     let begun = Instant::now();
     let name = S::Params::STAGE;
     let experiment_dir = subject.experiment_dir();
-    std::fs::create_dir_all(&experiment_dir)
-        .with_context(|| format!("cannot create {}", experiment_dir.display()))?;
     let _lock = lock(&experiment_dir, name)?;
-    let staging = experiment_dir.join(format!(".{name}.partial"));
+    // Another process may have made them since this one looked.
+    if subject.state() == State::Fresh {
+        return up_to_date(arguments, &subject);
+    }
+    let [staging, kept] = work_folders(&experiment_dir, name);
     let stop = Stop::new(arguments.stop_after.map(Duration::from_secs));
     end_on_signal(staging.clone(), Arc::clone(&stop))?;
-    let kept = experiment_dir.join(format!(".{name}.checkpoint"));
-    let checkpoints = Checkpoints::new(kept, subject.fingerprint.clone(), stop);
+    let checkpoints =
+        Arc::new(Checkpoints::new(kept, subject.fingerprint.clone(), stop, S::numeric_library()));
     if let Some((outputs, manifest)) = shared.take(&subject, &staging)? {
-        checkpoints.remove()?;
+        checkpoints.remove();
         return taken(arguments, &subject, (outputs, manifest), begun);
     }
     let identity = subject.identity();
@@ -76,8 +101,7 @@ pub(crate) fn make<S: Stage>(
         code,
         fingerprint,
     } = subject;
-    let outputs = Outputs::new(staging.clone())?;
-    let blas = S::numeric_library();
+    let outputs = Outputs::new(staging.clone()).map_err(|e| Failure::cannot_write(&experiment_dir, &e))?;
     begin(&**team, &inputs);
     let mut ctx = StageContext {
         experiment: experiment.clone(),
@@ -94,7 +118,8 @@ pub(crate) fn make<S: Stage>(
         .or_else(|error| remove_dir(&staging).map_err(Into::into).and(Err(error)))?;
     let run = Run {
         threads: rayon::current_num_threads(),
-        blas,
+        processes: team.size(),
+        blas: ctx.checkpoints.blas(),
         wall_seconds: begun.elapsed().as_secs_f64(),
         peak_memory_bytes: peak_memory_bytes(),
         summary: summary.clone(),
@@ -116,7 +141,7 @@ pub(crate) fn make<S: Stage>(
     .sealed();
     let dir = experiment_dir.join(name);
     ctx.outputs.finish(&manifest, &dir)?;
-    ctx.checkpoints.remove()?;
+    ctx.checkpoints.remove();
     let seconds = begun.elapsed().as_secs_f64();
     shared.put::<S>(&identity, &manifest, &dir);
     if arguments.json {
@@ -161,6 +186,7 @@ fn done(status: &str, manifest: &Manifest, results: &Path) -> Value {
         "seconds": manifest.run.wall_seconds,
         "peak_memory_bytes": manifest.run.peak_memory_bytes,
         "threads": manifest.run.threads,
+        "processes": manifest.run.processes,
         "facts": manifest.facts,
         "warnings": manifest.warnings,
     })
@@ -175,19 +201,20 @@ fn end_on_signal(staging: PathBuf, stop: Arc<Stop>) -> Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
     let mut signals =
         signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGUSR1]).context("cannot watch signals")?;
-    std::thread::spawn(move || {
+    let watch = move || {
         for signal in signals.forever() {
-            let staging = staging.clone();
-            if signal != SIGINT && stop.ask(signal) {
-                std::thread::spawn(move || {
-                    std::thread::sleep(TO_THE_NEXT_STOP);
-                    end(&staging, signal);
-                });
-            } else {
+            let to_the_end = staging.clone();
+            let later = move || {
+                std::thread::sleep(TO_THE_NEXT_STOP);
+                end(&to_the_end, signal);
+            };
+            let waits = signal != SIGINT && stop.ask(signal) && Builder::new().spawn(later).is_ok();
+            if !waits {
                 end(&staging, signal);
             }
         }
-    });
+    };
+    Builder::new().spawn(watch).map_err(|e| no_thread(&e))?;
     Ok(())
 }
 

@@ -18,4 +18,5 @@ mod subject;
 mod together;
 
 pub use entry::main;
+pub use going_on::{Journal, until_stopped};
 pub use stage::{Stage, StageContext, TeamContext};

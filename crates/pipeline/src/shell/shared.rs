@@ -8,6 +8,7 @@ use serde::Serialize;
 use store::artifact::Outputs;
 use store::manifest::Manifest;
 
+use crate::failure::Failure;
 use crate::shell::stage::Stage;
 use crate::shell::subject::Subject;
 
@@ -63,7 +64,8 @@ impl Shared {
         let Some(cache) = self.cache.as_ref().filter(|cache| cache.is_read()) else { return Ok(None) };
         let identity = subject.identity();
         let wanted = Wanted { identity: &identity, fingerprint: &subject.fingerprint };
-        let outputs = Outputs::new(staging.to_owned())?;
+        let outputs = Outputs::new(staging.to_owned())
+            .map_err(|e| Failure::cannot_write(&subject.experiment_dir(), &e))?;
         let taken = cache.find(&wanted).and_then(|found| {
             let take = |entry: cache::Entry| cache.take(&entry, &wanted, staging).map(|()| entry.manifest);
             found.map(take).transpose()

@@ -14,7 +14,7 @@ use team::{Order, Team};
 use crate::log::plain;
 use crate::progress::Progress;
 use crate::shell::cost::{Cost, PlanContext};
-use crate::shell::going_on::Checkpoints;
+use crate::shell::going_on::{Checkpoints, Journal};
 
 /// One stage of the pipeline: what its binary is.
 pub trait Stage {
@@ -93,7 +93,7 @@ pub struct StageContext {
     /// what may make the results wrong, or other than was asked for
     pub(crate) warnings: Mutex<Vec<String>>,
     /// how far its loops came
-    pub(crate) checkpoints: Checkpoints,
+    pub(crate) checkpoints: Arc<Checkpoints>,
 }
 
 impl StageContext {
@@ -130,6 +130,11 @@ impl StageContext {
     /// with a checkpoint alone, where the last is older than a minute.
     pub fn may_stop(&self, of: &str, far: impl Display, state: impl FnOnce() -> Checkpoint) -> Result<()> {
         self.checkpoints.may_stop(of, far, state)
+    }
+
+    /// What an earlier run, which was stopped, has found out for the work `of`. From here on the stage can stop.
+    pub fn journal(&self, of: &str) -> Journal {
+        self.checkpoints.journal(of)
     }
 
     /// The end of the loop `of`: what it found need not be found again where the stage stops later.

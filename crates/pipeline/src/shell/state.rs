@@ -133,6 +133,7 @@ mod tests {
             warnings: vec![],
             run: Run {
                 threads: 1,
+                processes: 1,
                 blas: None,
                 wall_seconds: 0.0,
                 peak_memory_bytes: None,

@@ -1,5 +1,6 @@
 //! Several processes at one stage: whether they can work together, and what those beside the first do.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,12 +22,19 @@ const BEGIN: u64 = u64::MAX;
 /// So long a process waits until it sees what the first has seen: file systems show a new file to other machines late.
 const UNTIL_SEEN: Duration = Duration::from_secs(60);
 
-/// As many threads as the environment asks for, else one for each core.
-pub(crate) fn set_threads() {
-    if let Some(threads) = launched::threads() {
-        let set = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-        set.expect("nothing has used threads before");
-    }
+/// Starts as many threads as the environment asks for, else one for each core.
+pub(crate) fn start_threads() -> Result<()> {
+    let builder = rayon::ThreadPoolBuilder::new().num_threads(launched::threads().unwrap_or(0));
+    Ok(builder.build_global().map_err(|e| no_thread(&e))?)
+}
+
+/// Where the system gives no thread.
+pub(crate) fn no_thread(error: &impl Display) -> Failure {
+    Failure::machine(
+        format!("cannot start a thread: {error}"),
+        "raise the number of processes that you may have (ulimit -u), or ask for fewer threads: RAYON_NUM_THREADS=1, with which a \
+         stage has three in all",
+    )
 }
 
 /// Joins the processes that were started together.

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Instant, SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use records::verified::{FORMAT, StageVerified, Verification, Verified};
+use store::artifact::replace;
 
 use crate::verify::walk::Found;
 
@@ -80,9 +81,5 @@ pub fn note(artifacts: &Path, run: &Verification) -> Result<()> {
     stages.extend(run.stages.clone());
     let mut text = serde_json::to_vec_pretty(&Verified { format: FORMAT, stages })?;
     text.push(b'\n');
-    let path = artifacts.join(Verified::FILE);
-    let temporary = artifacts.join(format!(".{}", Verified::FILE));
-    std::fs::write(&temporary, text)
-        .and_then(|()| std::fs::rename(&temporary, &path))
-        .with_context(|| format!("cannot write {}", path.display()))
+    Ok(replace(&artifacts.join(Verified::FILE), &text)?)
 }

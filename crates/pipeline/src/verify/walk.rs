@@ -1,6 +1,5 @@
 //! What lies in the folder of all results: the folders of stages, and what does not belong there.
 
-use std::fs::File;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -33,14 +32,8 @@ impl StageFolder {
 
     /// Whether another process is making these results.
     pub fn is_running(&self) -> bool {
-        is_running(&self.dir, self.stage)
+        lock::is_running(&self.dir, self.stage)
     }
-}
-
-/// Whether another process has the lock of the stage.
-fn is_running(dir: &Path, stage: &str) -> bool {
-    let lock = File::open(lock::path(dir, stage));
-    lock.is_ok_and(|file| matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
 }
 
 /// What a folder of results contains.
@@ -109,7 +102,7 @@ impl Found {
                     self.stages.push(folder);
                 }
             } else if let Some((stage, stays)) = work_file(&name) {
-                if !stays && !is_running(dir, stage) {
+                if !stays && !lock::is_running(dir, stage) {
                     self.stranger(&path, Some(format!("{experiment}/{stage}")), true);
                 }
             } else if !experiment.contains('/') && path.is_dir() && is_experiment(&path)? {
@@ -141,13 +134,14 @@ impl Found {
     }
 }
 
-/// The stage of `.<stage>.lock`, `.<stage>.checkpoint`, `.<stage>.partial` or `.<stage>.old`, and whether it belongs there where no
+/// The stage of `.<stage>.lock`, `.<stage>.checkpoint`, `.<stage>.partial` or `.<stage>.old`, which may have a number, and whether it belongs there where no
 /// stage is at work, as the first two do.
 fn work_file(name: &str) -> Option<(&'static str, bool)> {
     let (stage, ending) = name.strip_prefix('.')?.rsplit_once('.')?;
     let stage = stages::names().into_iter().find(|known| *known == stage)?;
     let stays = matches!(ending, "lock" | "checkpoint");
-    (stays || matches!(ending, "partial" | "old")).then_some((stage, stays))
+    let goes = ending == "partial" || ending.starts_with("old");
+    (stays || goes).then_some((stage, stays))
 }
 
 /// Whether a folder contains something of a stage, or of a member whose folder does.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use store::artifact::Document;
+use store::artifact::{Document, replace};
 use store::manifest::Manifest;
 
 use crate::export::curve::Curve;
@@ -19,14 +19,14 @@ pub fn write(artifacts: &Path, summary: Summary, curve: Option<Curve>) -> Result
     }
     let mut entries = others(artifacts, &current)?;
     entries.push(Entry { summary, curve });
-    put_both(artifacts, &current, entries)
+    put_both(artifacts, entries)
 }
 
 /// Writes both pages of what is there, as after an experiment was removed; without any there is no page.
 pub fn rewrite(artifacts: &Path) -> Result<()> {
     let entries = others(artifacts, "")?;
     if !entries.is_empty() {
-        return put_both(artifacts, "all", entries);
+        return put_both(artifacts, entries);
     }
     for file in PAGES {
         let path = artifacts.join(file);
@@ -53,19 +53,19 @@ fn others(artifacts: &Path, current: &str) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-fn put_both(artifacts: &Path, current: &str, mut entries: Vec<Entry>) -> Result<()> {
+fn put_both(artifacts: &Path, mut entries: Vec<Entry>) -> Result<()> {
     entries.sort_by(|a, b| a.summary.experiment.cmp(&b.summary.experiment));
-    put(artifacts, PAGES[0], current, &index::html(&entries)?)?;
+    put(artifacts, PAGES[0], &index::html(&entries)?);
     entries.retain(|e| e.curve.is_some());
-    put(artifacts, PAGES[1], current, &compare::html(&entries)?)
+    put(artifacts, PAGES[1], &compare::html(&entries)?);
+    Ok(())
 }
 
-fn put(artifacts: &Path, file: &str, current: &str, text: &str) -> Result<()> {
-    let path = artifacts.join(file);
-    let temporary = artifacts.join(format!(".{file}.{current}"));
-    std::fs::write(&temporary, text)
-        .and_then(|()| std::fs::rename(&temporary, &path))
-        .with_context(|| format!("cannot write {}", path.display()))
+/// Where the folder is another user's, the report of the experiment is there all the same.
+fn put(artifacts: &Path, file: &str, text: &str) {
+    if let Err(error) = replace(&artifacts.join(file), text.as_bytes()) {
+        tracing::warn!("report: {error}; this list of all experiments stays as it was");
+    }
 }
 
 /// A finished report of this version; others appear again once they are made again.

@@ -1,0 +1,205 @@
+//! Journals: what a computation found, in its order, so that a run that goes on takes it from there and finds the rest.
+//!
+//! A file is the hash of what it belongs to, and then records: the hash of the question, the number of values, the values, and a hash
+//! over all that with the number of the record. It ends where a record is not whole.
+
+use std::fs::File;
+use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::hash;
+
+/// A hash as its hexadecimal digits.
+const HASH: usize = 64;
+
+/// The journal of one computation.
+pub struct Journal {
+    path: PathBuf,
+    identity: String,
+    /// what an earlier run found, as long as there is more
+    earlier: Option<(BufReader<File>, u64)>,
+    /// records so far
+    n: u64,
+    /// bytes of the file that count
+    good: u64,
+    /// what follows them and is not written yet
+    waiting: Vec<u8>,
+}
+
+impl Journal {
+    /// The journal at `path`; `identity` says of which parameters, inputs and code it is. What is there of others does not count.
+    pub fn open(path: &Path, identity: &str) -> Self {
+        let identity = hash::of_bytes(identity.as_bytes());
+        let mut journal =
+            Self { path: path.to_owned(), identity, earlier: None, n: 0, good: 0, waiting: vec![] };
+        let file = File::open(path).and_then(|file| Ok((file.metadata()?.len(), BufReader::new(file))));
+        if let Ok((length, mut reader)) = file {
+            let mut found = [0; HASH];
+            if reader.read_exact(&mut found).is_ok() && found == journal.identity.as_bytes() {
+                journal.earlier = Some((reader, length));
+                journal.good = HASH as u64;
+            }
+        }
+        if journal.good == 0 {
+            journal.waiting = journal.identity.clone().into_bytes();
+        }
+        journal
+    }
+
+    /// Whether an earlier run has left something that was not asked for yet.
+    pub fn has_more(&self) -> bool {
+        self.earlier.as_ref().is_some_and(|(_, length)| self.good < *length)
+    }
+
+    /// How many answers are in it.
+    pub fn len(&self) -> u64 {
+        self.n
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.n == 0
+    }
+
+    /// The answer of an earlier run to the next question, whose hash is `question`; `None` from where it ends, or differs, or is damaged.
+    pub fn next(&mut self, question: &str) -> Option<Vec<f64>> {
+        let answer = self.read(question);
+        if answer.is_none() {
+            self.earlier = None;
+        }
+        answer
+    }
+
+    fn read(&mut self, question: &str) -> Option<Vec<f64>> {
+        let (reader, length) = self.earlier.as_mut()?;
+        let (mut asked, mut count, mut check) = ([0; HASH], [0; 8], [0; HASH]);
+        reader.read_exact(&mut asked).ok()?;
+        reader.read_exact(&mut count).ok()?;
+        let size = u64::from_le_bytes(count).checked_mul(8)?;
+        let end = self.good.checked_add(size)?.checked_add(2 * HASH as u64 + 8)?;
+        if asked != question.as_bytes() || end > *length {
+            return None;
+        }
+        let mut bytes = vec![0; usize::try_from(size).ok()?];
+        reader.read_exact(&mut bytes).ok()?;
+        reader.read_exact(&mut check).ok()?;
+        if check != self.check(question, &bytes).as_bytes() {
+            return None;
+        }
+        (self.good, self.n) = (end, self.n + 1);
+        Some(bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect())
+    }
+
+    /// Over the number of the record, the question and the values.
+    fn check(&self, question: &str, bytes: &[u8]) -> String {
+        let mut all = hash::Running::default();
+        all.update(format!("{} {question} {} ", self.n, bytes.len()).as_bytes());
+        all.update(bytes);
+        all.finish()
+    }
+
+    /// An answer that an earlier run did not have.
+    pub fn push(&mut self, question: &str, values: &[f64]) {
+        self.earlier = None;
+        let bytes: &[u8] = bytemuck::cast_slice(values);
+        let check = self.check(question, bytes);
+        self.waiting.extend_from_slice(question.as_bytes());
+        self.waiting.extend_from_slice(&(values.len() as u64).to_le_bytes());
+        self.waiting.extend_from_slice(bytes);
+        self.waiting.extend_from_slice(check.as_bytes());
+        self.n += 1;
+    }
+
+    /// Bytes that are not on disk yet.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Writes them. A file is open for no longer than that: other machines see what is closed.
+    pub fn write(&mut self) -> Result<()> {
+        let append = || {
+            let mut file = File::options().create(true).truncate(false).write(true).open(&self.path)?;
+            // What does not count, or was half-written when a disk was full.
+            file.set_len(self.good)?;
+            file.seek(SeekFrom::End(0))?;
+            file.write_all(&self.waiting)?;
+            file.sync_all()
+        };
+        append().map_err(Error::system("write", &self.path))?;
+        self.good += self.waiting.len() as u64;
+        self.waiting.clear();
+        Ok(())
+    }
+
+    /// Removes the file.
+    pub fn remove(self) -> Result<()> {
+        match std::fs::remove_file(&self.path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::system("remove", &self.path)(e)),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(i: usize) -> String {
+        hash::of_bytes(&[u8::try_from(i).unwrap()])
+    }
+
+    fn answer(i: usize) -> Vec<f64> {
+        (0..i).map(|j| 0.1 * j as f64 - 0.2).collect()
+    }
+
+    /// Answers until one is missing.
+    fn known(path: &Path, identity: &str) -> usize {
+        let mut journal = Journal::open(path, identity);
+        let n = (0..)
+            .take_while(|&i| journal.next(&question(i)).map(|found| assert_eq!(found, answer(i))).is_some());
+        n.count()
+    }
+
+    #[test]
+    fn a_journal_goes_on_where_it_ends_or_is_damaged() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("products.journal");
+        let mut journal = Journal::open(&path, "id");
+        assert!(!journal.has_more() && journal.next(&question(0)).is_none());
+        (0..3).for_each(|i| journal.push(&question(i), &answer(i)));
+        assert_eq!(known(&path, "id"), 0);
+        journal.write().unwrap();
+        journal.push(&question(3), &answer(3));
+        journal.write().unwrap();
+        assert_eq!((known(&path, "id"), known(&path, "other")), (4, 0));
+
+        // A run that goes on, and then asks for something else.
+        let mut journal = Journal::open(&path, "id");
+        assert!(
+            journal.has_more()
+                && journal.next(&question(0)).is_some()
+                && journal.next(&question(9)).is_none()
+        );
+        assert!(journal.next(&question(1)).is_none());
+        journal.push(&question(1), &answer(1));
+        journal.write().unwrap();
+        assert_eq!(known(&path, "id"), 2);
+
+        // Each byte counts: answers before the damage are there, and none after it.
+        let whole = std::fs::read(&path).unwrap();
+        let ends =
+            [0, 1, 2].map(|n| HASH + (0..n).map(|i| 2 * HASH + 8 + 8 * answer(i).len()).sum::<usize>());
+        assert_eq!(ends[2], whole.len());
+        for i in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[i] ^= 1;
+            std::fs::write(&path, &bytes).unwrap();
+            let expected = if i < HASH { 0 } else { ends[1..].iter().filter(|&&end| end <= i).count() };
+            assert_eq!(known(&path, "id"), expected, "byte {i}");
+            std::fs::write(&path, &whole[..i]).unwrap();
+            let expected = ends[1..].iter().filter(|&&end| end <= i).count();
+            assert_eq!(known(&path, "id"), expected, "cut at {i}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! File systems and users that are not like those of a laptop: cases.md, parts B, C and E.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use pipeline_tests::{Place, Ran, binary, needed, ran, set, shim, small};
+
+fn succeeded(ran: &Ran) {
+    assert_eq!(ran.code, 0, "{}", ran.said);
+}
+
+/// cases.md B3: ENOSYS, ENOLCK, EOPNOTSUPP, and EBADF as NFS for an exclusive lock on a file opened for reading.
+#[test]
+fn a_file_system_without_locks_is_a_warning() {
+    let place = Place::new(small);
+    let shim = shim(&place);
+    for (i, answer) in ["38", "37", "95", "9"].into_iter().enumerate() {
+        place.edit(|p| set(p, "fetch-data.n_samples", 100 + i as u64));
+        let mut command = place.command("fetch-data", "digits");
+        let ran = ran(command.env("LD_PRELOAD", &shim).env("SHIM_FLOCK", answer).output());
+        succeeded(&ran);
+        assert!(ran.said.contains("no locks here") && ran.said.contains("twice"), "{}", ran.said);
+    }
+    let mut command = place.command("fetch-data", "digits");
+    let checked = ran(command.arg("--check").env("LD_PRELOAD", &shim).env("SHIM_FLOCK", "38").output());
+    assert!(checked.code == 0 && checked.said.contains("fresh"), "{}", checked.said);
+}
+
+/// cases.md B5: a folder of a lower layer cannot be moved.
+#[test]
+fn results_of_an_image_can_be_made_again() {
+    let place = Place::new(small);
+    place.stages(&["fetch-data"]);
+    let shim = shim(&place);
+    place.edit(|p| set(p, "fetch-data.n_samples", 200));
+    let mut command = place.command("fetch-data", "digits");
+    command.env("LD_PRELOAD", &shim).env("SHIM_LOWER", place.artifact("fetch-data"));
+    succeeded(&ran(command.output()));
+    assert!(place.stage("fetch-data").said.contains("up to date: 200 + "));
+    nothing_is_left(&place);
+}
+
+fn nothing_is_left(place: &Place) {
+    let left = std::fs::read_dir(place.artifact("")).unwrap().map(|e| e.unwrap().file_name());
+    let left = left.filter(|name| !["fetch-data", ".fetch-data.lock"].contains(&&*name.to_string_lossy()));
+    assert_eq!(left.collect::<Vec<_>>(), [""; 0]);
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+/// The results of the place, and no flags.
+const OWN: (&str, &[&str]) = ("artifacts", &[]);
+const LOOK: (&str, &[&str]) = ("artifacts", &["--check"]);
+
+/// A stage as somebody who may do less: another user where the tests run as root, else the same one.
+fn as_another(place: &Place, stage: &str, (artifacts, flags): (&str, &[&str]), limits: &str) -> Ran {
+    // A checkout may lie where others cannot go.
+    let program = place.path(stage);
+    std::fs::copy(binary(stage), &program).unwrap();
+    set_mode(&place.path(""), 0o777);
+    // That of `make test` is its user's alone.
+    let above = place.path("").parent().unwrap().to_owned();
+    set_mode(&above, above.metadata().unwrap().mode() & 0o7777 | 0o111);
+    let user = if is_root() { "setpriv --reuid=65534 --regid=65534 --clear-groups" } else { "" };
+    let script = format!("cd \"$0\" && exec {user} {limits} \"$@\"");
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).arg(place.path("")).arg(program).args(flags);
+    command.args(["--pipeline", "pipeline.yaml", "--artifacts", artifacts, "--experiment", "digits"]);
+    ran(command.env("RAYON_NUM_THREADS", "4").output())
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+}
+
+/// cases.md B4: results of somebody else, or read-only ones, are results.
+#[test]
+fn results_that_may_not_be_written_are_up_to_date() {
+    let place = Place::new(small);
+    place.stages(&["fetch-data"]);
+    let folders = [place.artifact("fetch-data"), place.artifact("")];
+    for folder in &folders {
+        set_mode(folder, 0o555);
+    }
+    set_mode(&place.artifact("fetch-data/manifest.json"), 0o444);
+    let again = as_another(&place, "fetch-data", OWN, "");
+    assert!(again.code == 0 && again.said.contains("is up to date"), "{}", again.said);
+    succeeded(&as_another(&place, "fetch-data", LOOK, ""));
+
+    // They cannot be made anew there, and the advice works.
+    place.edit(|p| set(p, "fetch-data.n_samples", 200));
+    let refused = as_another(&place, "fetch-data", OWN, "");
+    assert!(refused.code == 2 && refused.said.contains("cannot write in"), "{}", refused.said);
+    assert!(refused.said.contains("--artifacts DIR"), "{}", refused.said);
+    succeeded(&as_another(&place, "fetch-data", ("own", &[]), ""));
+    for folder in &folders {
+        set_mode(folder, 0o755);
+    }
+}
+
+/// cases.md B4: where a group may write, it may run again what another has made, be the files as they are.
+#[test]
+fn another_user_makes_results_again() {
+    let Some(_) = needed(is_root().then(PathBuf::new), "another user", "run the tests as root") else {
+        return;
+    };
+    let place = Place::new(small);
+    place.stages(&["fetch-data"]);
+    set_mode(&place.path("artifacts"), 0o777);
+    set_mode(&place.artifact(""), 0o777);
+    // A run of the first user was killed, too.
+    std::fs::create_dir(place.artifact(".fetch-data.partial")).unwrap();
+    std::fs::write(place.artifact(".fetch-data.partial/x.npy"), "half").unwrap();
+    for n in [200, 210] {
+        place.edit(|p| set(p, "fetch-data.n_samples", n));
+        let made = as_another(&place, "fetch-data", OWN, "");
+        assert!(made.code == 0 && made.said.contains(&format!("{n} + ")), "{}", made.said);
+    }
+    // The first user, who may remove all, does so at the next run.
+    place.edit(|p| set(p, "fetch-data.n_samples", 220));
+    place.stages(&["fetch-data"]);
+    nothing_is_left(&place);
+}
+
+/// cases.md C6, C7: few processes and little address space are an error in one line, or enough.
+#[test]
+fn limits_of_the_machine_are_named() {
+    let place = Place::new(small);
+    place.stages(&["fetch-data", "train"]);
+    for limit in [1, 2, 3, 4] {
+        let refused = as_another(&place, "eigen", OWN, &format!("prlimit --nproc={limit}"));
+        let is_named = refused.code == 1 && refused.said.contains("cannot start a thread");
+        assert!(is_named && refused.said.contains("ulimit -u"), "{limit}: {} {}", refused.code, refused.said);
+        assert_eq!(refused.said.lines().count(), 2, "{}", refused.said);
+    }
+    // What only looks needs no threads.
+    let checked = as_another(&place, "train", LOOK, "prlimit --nproc=1");
+    assert!(checked.code == 0 && checked.said.contains("fresh"), "{}", checked.said);
+    for kib in [100_000_u64, 120_000, 150_000, 200_000, 400_000] {
+        let limits = format!("timeout 50 prlimit --as={}", 1024 * kib);
+        let ended = as_another(&place, "train", OWN, &limits);
+        assert!([0, 1].contains(&ended.code), "{kib} KiB: {} {}", ended.code, ended.said);
+    }
+}
+
+/// cases.md E9: whoever only looks does not keep a stage from its start.
+#[test]
+fn looking_never_stops_a_start() {
+    let place = Place::new(small);
+    let is_done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
+                    let seen = ran(place.command("fetch-data", "digits").args(["--check", "-q"]).output());
+                    assert!([0, 1].contains(&seen.code), "{}", seen.said);
+                }
+            });
+        }
+        for i in 0..20 {
+            place.edit(|p| set(p, "fetch-data.n_samples", 100 + i));
+            let made = place.stage("fetch-data");
+            if made.code != 0 {
+                is_done.store(true, std::sync::atomic::Ordering::Relaxed);
+            }
+            succeeded(&made);
+        }
+        is_done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+/// A launcher that does what `script` says.
+fn launcher(place: &Place, script: &str) -> String {
+    let path = place.path("launcher.sh");
+    std::fs::write(&path, script).unwrap();
+    format!("LAUNCH=bash {}", path.display())
+}
+
+/// cases.md B1: parameters that change while a stage runs make its results stale, and not lost.
+#[test]
+fn results_whose_parameters_changed_meanwhile_are_kept() {
+    let place = Place::new(|p| {
+        small(p);
+        set(p, "fetch-data.n_samples", 200);
+    });
+    let pipeline = place.path("pipeline.yaml");
+    let edit = format!("\"$@\"; sed -i 's/n_samples: 200$/n_samples: 210/' {}\n", pipeline.display());
+    let made = place.make(&["digits/fetch-data", "LATENCY=0", &launcher(&place, &edit)]);
+    assert_ne!(made.code, 0);
+    assert!(made.said.contains("changed meanwhile: the results are kept, as stale"), "{}", made.said);
+    assert!(!made.said.contains("Deleting") && !made.said.contains("without a manifest"), "{}", made.said);
+    assert!(place.artifact("fetch-data/manifest.json").exists());
+    let stale = ran(place.command("fetch-data", "digits").arg("--check").output());
+    assert!(stale.said.contains("stale: n_samples 200 -> 210"), "{}", stale.said);
+    // The advice.
+    succeeded(&place.make(&["digits/fetch-data"]));
+    assert!(place.stage("fetch-data").said.contains("up to date: 210 + "));
+}
+
+/// cases.md B2: results that this machine sees a second after they are written.
+#[test]
+fn results_that_appear_late_are_seen() {
+    let place = Place::new(small);
+    let stage = |name: &str| place.artifact(name).display().to_string();
+    for name in ["fetch-data", "train"] {
+        let hide = format!(
+            "\"$@\"; code=$?; mv {0} {0}.hidden; (sleep 1; mv {0}.hidden {0}) >/dev/null 2>&1 & exit $code\n",
+            stage(name)
+        );
+        let made = place.make(&[&format!("digits/{name}"), "LATENCY=50", &launcher(&place, &hide)]);
+        succeeded(&made);
+    }
+    // Inputs, for a stage that starts elsewhere.
+    let hide = format!(
+        "mv {0} {0}.hidden; (sleep 1; mv {0}.hidden {0}) >/dev/null 2>&1 & exec \"$@\"\n",
+        stage("train")
+    );
+    succeeded(&place.make(&["digits/eigen", "LATENCY=50", &launcher(&place, &hide)]));
+    // What never comes is said, after a while.
+    let made = place.make(&["digits/montecarlo", "LATENCY=1", "LAUNCH=true"]);
+    assert!(made.code != 0 && made.said.contains("ended without a manifest"), "{}", made.said);
+}

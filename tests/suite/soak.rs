@@ -1,0 +1,215 @@
+//! Whole runs under faults at random: kills, signals, full and read-only disks, clocks that jump, a cache that comes and goes, two
+//! `make` at once. What comes out has the bytes of a run that nobody disturbed.
+//!
+//! `make test` does it for half a minute, `make soak` for two hours.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use pipeline_tests::{Place, Ran, binary, files, make, ran, root, set, shim, small};
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+use serde_yaml::Value;
+
+/// A small experiment, and a family of four networks.
+fn pipeline(p: &mut Value) {
+    small(p);
+    let digits = p["experiments"]["digits"].clone();
+    let mut family = digits.clone();
+    family["family"] = serde_yaml::from_str("{ladder: [100, 200], replicas: 2, draws: 8}").unwrap();
+    for (key, value) in [("montecarlo.sweep", Value::Null), ("eigen.prefix_count", 0.into())] {
+        let (section, field) = key.split_once('.').unwrap();
+        family[section][field] = value;
+    }
+    let names = [("digits", digits), ("fam", family)];
+    p["experiments"] = Value::Mapping(names.into_iter().map(|(name, it)| (name.into(), it)).collect());
+    set(p, "train.polish", serde_yaml::from_str::<Value>("{gradient_norm: 1.0e-6, curvature: 1.0e-6, max_products: 60, eigen_products: 12, primal_cache_mib: 1}").unwrap());
+}
+
+/// What may go wrong.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// to one of the stages at work
+    Signal(&'static str),
+    /// to one, for a while
+    Pause,
+    /// a file of the shim that is there for a while
+    Disk(&'static str),
+    /// the folder of the cache is away for a while
+    Cache,
+}
+
+const FAULTS: [Fault; 8] = [
+    Fault::Signal("KILL"),
+    Fault::Signal("KILL"),
+    Fault::Signal("TERM"),
+    Fault::Pause,
+    Fault::Disk("full"),
+    Fault::Disk("readonly"),
+    Fault::Disk("clock"),
+    Fault::Cache,
+];
+
+/// Stages at work on a place.
+fn at_work(place: &Path) -> Vec<String> {
+    let place = place.display().to_string();
+    let of = |pid: &String| {
+        let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+        let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        program.starts_with(binary("train").parent().unwrap())
+            && String::from_utf8_lossy(&arguments).contains(&place)
+    };
+    let all = std::fs::read_dir("/proc").unwrap().filter_map(|e| e.ok()?.file_name().into_string().ok());
+    all.filter(|name| name.bytes().all(|b| b.is_ascii_digit())).filter(of).collect()
+}
+
+fn signal(name: &str, pid: &str) {
+    // It may have ended meanwhile.
+    let _ = Command::new("kill").args(["-s", name, pid]).stderr(Stdio::null()).status();
+}
+
+/// One fault, and its end; the name of what happened, if anything did.
+fn befall(place: &Place, fault: Fault, random: &mut ChaCha20Rng) -> bool {
+    let a_while = Duration::from_millis(random.random_range(20..400));
+    let stages = at_work(&place.path("artifacts"));
+    let victim = stages.choose(random);
+    match fault {
+        Fault::Signal(name) => victim.map(|pid| signal(name, pid)).is_some(),
+        Fault::Pause => victim
+            .map(|pid| {
+                signal("STOP", pid);
+                std::thread::sleep(a_while);
+                signal("CONT", pid);
+            })
+            .is_some(),
+        Fault::Disk(name) => {
+            std::fs::write(place.path("shim").join(name), "").unwrap();
+            std::thread::sleep(a_while);
+            std::fs::remove_file(place.path("shim").join(name)).unwrap();
+            !stages.is_empty()
+        }
+        Fault::Cache => {
+            std::fs::rename(place.path("cache"), place.path("away")).unwrap();
+            std::thread::sleep(a_while);
+            std::fs::rename(place.path("away"), place.path("cache")).is_ok()
+        }
+    }
+}
+
+/// `make` with a shim below each stage.
+fn command(place: &Place, library: &Path, cache: bool, stop_after: Option<u32>) -> Command {
+    let mut command = make();
+    let of = |name: &str| place.path(name).display().to_string();
+    command.args(["-j2", "-k", "digits", "fam", "LATENCY=0"]);
+    command.args([format!("PIPELINE={}", of("pipeline.yaml")), format!("A={}", of("artifacts"))]);
+    command.arg(format!("LAUNCH=env LD_PRELOAD={} SHIM={}", library.display(), of("shim")));
+    command.args(cache.then(|| format!("CACHE=file://{}", of("cache"))));
+    command.args(stop_after.map(|seconds| format!("STOP_AFTER={seconds}")));
+    command
+}
+
+/// All results are those of the undisturbed run, and nothing else is there.
+fn is_as_undisturbed(place: &Place, expected: &BTreeMap<PathBuf, String>) {
+    let found = files(&place.path("artifacts"));
+    let differ = expected.iter().filter(|(file, hash)| found.get(*file) != Some(*hash)).collect::<Vec<_>>();
+    assert!(differ.is_empty(), "other bytes: {differ:?}");
+    let more = found.keys().filter(|file| !expected.contains_key(*file));
+    let more = more.filter(|file| !file.to_string_lossy().ends_with(".lock")).collect::<Vec<_>>();
+    assert!(more.is_empty(), "left over: {more:?}");
+    let mut verify = Command::new(binary("verify"));
+    verify.arg("--pipeline").arg(place.path("pipeline.yaml"));
+    let verified = ran(verify.arg("--artifacts").arg(place.path("artifacts")).output());
+    assert_eq!(verified.code, 0, "{}", verified.said);
+    std::fs::remove_file(place.path("artifacts/verified.json")).unwrap();
+}
+
+/// The largest memory of each stage, bytes.
+fn memory(place: &Place) -> BTreeMap<String, u64> {
+    let of = |stage: &str| {
+        let text = std::fs::read(place.artifact(&format!("{stage}/manifest.json"))).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&text).unwrap()["run"]["peak_memory_bytes"]
+            .as_u64()
+            .unwrap()
+    };
+    ["train", "eigen", "montecarlo"].into_iter().map(|stage| (stage.to_owned(), of(stage))).collect()
+}
+
+#[test]
+fn faults_at_random_change_no_byte() {
+    let number = |name: &str, default: u64| {
+        std::env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
+    };
+    let (seconds, seed) = (number("SOAK_SECONDS", 25), number("SOAK_SEED", 1));
+    let mut random = ChaCha20Rng::seed_from_u64(seed);
+    let quiet = Place::new(pipeline);
+    let library = shim(&quiet);
+    std::fs::create_dir(quiet.path("shim")).unwrap();
+    let undisturbed = ran(command(&quiet, &library, false, None).output());
+    assert_eq!(undisturbed.code, 0, "{}", undisturbed.said);
+    let expected = files(&quiet.path("artifacts"));
+    let expected = expected.into_iter().filter(|(file, _)| !file.to_string_lossy().ends_with(".lock"));
+    let expected = expected.collect::<BTreeMap<_, _>>();
+    let undisturbed = memory(&quiet);
+
+    let (begun, mut rounds, mut makes, mut faults) = (Instant::now(), 0, 0, 0);
+    while begun.elapsed() < Duration::from_secs(seconds) {
+        let place = Place::new(pipeline);
+        for folder in ["shim", "cache"] {
+            std::fs::create_dir(place.path(folder)).unwrap();
+        }
+        let is_over = AtomicBool::new(false);
+        let mut chaos = ChaCha20Rng::seed_from_u64(random.random());
+        std::thread::scope(|scope| {
+            let place = &place;
+            let is_over = &is_over;
+            let befallen = scope.spawn(move || {
+                let mut n = 0;
+                while !is_over.load(Ordering::SeqCst) {
+                    std::thread::sleep(Duration::from_millis(chaos.random_range(0..250)));
+                    n += usize::from(befall(place, *FAULTS.choose(&mut chaos).unwrap(), &mut chaos));
+                }
+                n
+            });
+            // Two at once, again and again, for as long as one fails. At last, nobody disturbs.
+            let disturbed = random.random_range(3..8);
+            for attempt in 0.. {
+                if attempt == disturbed {
+                    is_over.store(true, Ordering::SeqCst);
+                    faults += befallen.join().unwrap_or_else(|e| std::panic::resume_unwind(e));
+                    break;
+                }
+                let stop_after = random.random_bool(0.3).then(|| random.random_range(0..2));
+                let both = [random.random_bool(0.5), random.random_bool(0.5)];
+                let both = both.map(|cache| {
+                    let mut one = command(place, &library, cache, stop_after);
+                    one.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+                });
+                for one in both {
+                    let Ran { code, said } = ran(one.wait_with_output());
+                    makes += 1;
+                    assert!([0, 2].contains(&code), "{code}: {said}");
+                    assert!(!said.contains("panicked"), "{said}");
+                }
+            }
+        });
+        let last = ran(command(&place, &library, true, None).output());
+        assert_eq!(last.code, 0, "{}", last.said);
+        is_as_undisturbed(&place, &expected);
+        for (stage, bytes) in memory(&place) {
+            // Threads and buffers come at other times; a leak would be more.
+            assert!(bytes < undisturbed[&stage] * 3 / 2, "{stage}: {bytes} {undisturbed:?}");
+        }
+        rounds += 1;
+    }
+    let line = format!(
+        "soak: {rounds} rounds, {makes} runs of make, {faults} faults, seed {seed}, {} s",
+        begun.elapsed().as_secs()
+    );
+    // Where the harness does not keep it.
+    let _ = std::fs::write(root().join("target/soak.txt"), format!("{line}\n"));
+    assert!(faults > 3, "{line}");
+}
