@@ -164,6 +164,11 @@ fn a_dry_run_tells_the_cost_and_runs_nothing() {
     let product = 1437.0 * (4.0 * 64.0 * 32.0 + 12.0 * 32.0 * 10.0);
     assert_eq!(line["parts"][0]["flops"].as_f64(), Some(2.0 * 12.0 * product), "{line}");
     assert_eq!(line["parts"][1]["flops"].as_f64(), Some((2.0 * 12.0 + 20.0) * product), "{line}");
+    // What is not asked for is not listed.
+    place.edit(|p| set(p, "eigen.prefix_count", 0));
+    let (line, _) = json(place.command("eigen", "digits").args(["--dry-run", "--json"]));
+    let (parts, text) = (line["parts"].as_array().unwrap(), line.to_string());
+    assert!(parts.len() == 2 && !text.contains("prefixes") && !text.contains("-0"), "{text}");
     // 2 runs: 10 passes over 64 samples, then one over 96, 128, … as far as whole batches of 32 come.
     let (line, _) = json(place.command("stream", "digits").args(["--dry-run", "--json"]));
     let arrivals = (96..=1437).step_by(32).sum::<u32>();

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use pipeline_tests::{Place, Ran, binary, files, make, ran, root, set, shim, small};
+use pipeline_tests::{Place, Ran, STAGES, binary, files, make, ran, root, set, shim, small};
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
@@ -54,36 +54,42 @@ const FAULTS: [Fault; 8] = [
     Fault::Cache,
 ];
 
+/// Whether a process is a stage at work on a place.
+fn is_stage(pid: &str, place: &Path) -> bool {
+    let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+    let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let is_program = STAGES.iter().chain(&["family"]).any(|stage| program == binary(stage));
+    is_program && String::from_utf8_lossy(&arguments).contains(&*place.to_string_lossy())
+}
+
 /// Stages at work on a place.
 fn at_work(place: &Path) -> Vec<String> {
-    let place = place.display().to_string();
-    let of = |pid: &String| {
-        let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-        let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        program.starts_with(binary("train").parent().unwrap())
-            && String::from_utf8_lossy(&arguments).contains(&place)
-    };
+    let of = |pid: &String| is_stage(pid, place);
     let all = std::fs::read_dir("/proc").unwrap().filter_map(|e| e.ok()?.file_name().into_string().ok());
     all.filter(|name| name.bytes().all(|b| b.is_ascii_digit())).filter(of).collect()
 }
 
-fn signal(name: &str, pid: &str) {
+fn signal(name: &str, pid: &str, place: &Path) {
     // It may have ended meanwhile.
+    if !is_stage(pid, place) {
+        return;
+    }
     let _ = Command::new("kill").args(["-s", name, pid]).stderr(Stdio::null()).status();
 }
 
 /// One fault, and its end; the name of what happened, if anything did.
 fn befall(place: &Place, fault: Fault, random: &mut ChaCha20Rng) -> bool {
     let a_while = Duration::from_millis(random.random_range(20..400));
-    let stages = at_work(&place.path("artifacts"));
+    let artifacts = place.path("artifacts");
+    let stages = at_work(&artifacts);
     let victim = stages.choose(random);
     match fault {
-        Fault::Signal(name) => victim.map(|pid| signal(name, pid)).is_some(),
+        Fault::Signal(name) => victim.map(|pid| signal(name, pid, &artifacts)).is_some(),
         Fault::Pause => victim
             .map(|pid| {
-                signal("STOP", pid);
+                signal("STOP", pid, &artifacts);
                 std::thread::sleep(a_while);
-                signal("CONT", pid);
+                signal("CONT", pid, &artifacts);
             })
             .is_some(),
         Fault::Disk(name) => {
@@ -112,6 +118,15 @@ fn command(place: &Place, library: &Path, cache: bool, stop_after: Option<u32>) 
     command
 }
 
+/// Ends the disturbance, also where a test fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// All results are those of the undisturbed run, and nothing else is there.
 fn is_as_undisturbed(place: &Place, expected: &BTreeMap<PathBuf, String>) {
     let found = files(&place.path("artifacts"));
@@ -120,6 +135,12 @@ fn is_as_undisturbed(place: &Place, expected: &BTreeMap<PathBuf, String>) {
     let more = found.keys().filter(|file| !expected.contains_key(*file));
     let more = more.filter(|file| !file.to_string_lossy().ends_with(".lock")).collect::<Vec<_>>();
     assert!(more.is_empty(), "left over: {more:?}");
+    let folders =
+        [place.artifact(""), place.path("artifacts/fam")].map(|dir| std::fs::read_dir(dir).unwrap());
+    let folders =
+        folders.into_iter().flatten().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let at_work = folders.filter(|name| name.starts_with('.') && !name.contains(".lock")).collect::<Vec<_>>();
+    assert!(at_work.is_empty(), "left over: {at_work:?}");
     let mut verify = Command::new(binary("verify"));
     verify.arg("--pipeline").arg(place.path("pipeline.yaml"));
     let verified = ran(verify.arg("--artifacts").arg(place.path("artifacts")).output());
@@ -174,14 +195,9 @@ fn faults_at_random_change_no_byte() {
                 }
                 n
             });
-            // Two at once, again and again, for as long as one fails. At last, nobody disturbs.
-            let disturbed = random.random_range(3..8);
-            for attempt in 0.. {
-                if attempt == disturbed {
-                    is_over.store(true, Ordering::SeqCst);
-                    faults += befallen.join().unwrap_or_else(|e| std::panic::resume_unwind(e));
-                    break;
-                }
+            let over = Over(is_over);
+            // Two at once, again and again. Then nobody disturbs.
+            for _ in 0..random.random_range(3..8) {
                 let stop_after = random.random_bool(0.3).then(|| random.random_range(0..2));
                 let both = [random.random_bool(0.5), random.random_bool(0.5)];
                 let both = both.map(|cache| {
@@ -195,6 +211,8 @@ fn faults_at_random_change_no_byte() {
                     assert!(!said.contains("panicked"), "{said}");
                 }
             }
+            drop(over);
+            faults += befallen.join().unwrap_or_else(|e| std::panic::resume_unwind(e));
         });
         let last = ran(command(&place, &library, true, None).output());
         assert_eq!(last.code, 0, "{}", last.said);

@@ -322,7 +322,6 @@ fn solve_prefixes<R: Real>(
         let far = format_args!("prefix {} of {n_prefixes}", run.n_ready());
         ctx.may_stop(PREFIXES, far, || state(&run))?;
     }
-    ctx.ended(PREFIXES, state(&run));
     Ok(run.finish())
 }
 

@@ -206,7 +206,9 @@ impl<R: Real> Workload<R> {
     }
 
     /// The cost of a stage that needs `memory_bytes` beside the program itself. The calibration ends here.
-    pub fn finish(self, parts: Vec<Part>, memory_bytes: f64) -> Cost {
+    pub fn finish(self, mut parts: Vec<Part>, memory_bytes: f64) -> Cost {
+        // Loops that are asked to do nothing.
+        parts.retain(|part| part.flops > 0.0);
         let calibration_seconds = self.begun.elapsed().as_secs_f64();
         // The program, its libraries and their buffers.
         Cost { parts, memory_bytes: Some(memory_bytes + 40.0 * 1_048_576.0), calibration_seconds }

@@ -5,6 +5,7 @@ use landscape::spectrum::operator::SymmetricOperator;
 use landscape::training::polish::{Objective, Products};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use pipeline::shell::Journal;
+use store::hash;
 
 /// A matrix, or an objective, whose answers an earlier run may have found.
 pub struct Recorded<'a, A> {
@@ -19,9 +20,12 @@ impl<'a, A> Recorded<'a, A> {
     }
 }
 
-/// What is asked for at `at`: the name of it and all numbers, which f64 has exactly.
-fn question<R: Real>(name: &str, at: impl IntoIterator<Item = R>) -> Vec<u8> {
-    name.bytes().chain(at.into_iter().flat_map(|x| x.wide().to_le_bytes())).collect()
+/// Hash of what is asked for at `at`: the name of it and all numbers, which f64 has exactly.
+fn question<R: Real>(name: &str, at: impl IntoIterator<Item = R>) -> String {
+    let mut question = hash::Running::default();
+    question.update(name.as_bytes());
+    at.into_iter().for_each(|x| question.update(&x.wide().to_le_bytes()));
+    question.finish()
 }
 
 impl<R: Real, A: SymmetricOperator<R>> SymmetricOperator<R> for Recorded<'_, A> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array, Array1, ArrayBase, ArrayD, Data, Dimension, Ix1};
@@ -179,11 +179,7 @@ pub struct Outputs {
 impl Outputs {
     /// An empty folder `staging`, such as `.train.partial`, whatever an earlier run left there.
     pub fn new(staging: PathBuf) -> Result<Self> {
-        if let Err(error) = remove_dir(&staging) {
-            // What another user left there can be moved, though not removed.
-            std::fs::rename(&staging, aside(&staging)).map_err(|_| error)?;
-        }
-        std::fs::create_dir_all(&staging).map_err(Error::system("create", &staging))?;
+        empty_dir(&staging)?;
         Ok(Self { staging, written: BTreeMap::new(), facts: serde_json::Map::new() })
     }
 
@@ -322,7 +318,7 @@ impl Outputs {
 }
 
 /// What earlier runs moved aside, `.train.old` and so on.
-fn old_ones(staging: &Path) -> Vec<PathBuf> {
+pub fn old_ones(staging: &Path) -> Vec<PathBuf> {
     let first = staging.with_extension("old");
     let name = first.file_name().unwrap_or_default().as_encoded_bytes().to_owned();
     let beside = staging.parent().and_then(|dir| std::fs::read_dir(dir).ok()).into_iter().flatten();
@@ -331,7 +327,7 @@ fn old_ones(staging: &Path) -> Vec<PathBuf> {
 }
 
 /// A free place beside the folder where results gather: `.train.old`, or `.train.old-2` and so on where earlier ones cannot be removed.
-fn aside(staging: &Path) -> PathBuf {
+pub fn aside(staging: &Path) -> PathBuf {
     let numbered = (2..1000).map(|n| staging.with_extension(format!("old-{n}")));
     let mut all = std::iter::once(staging.with_extension("old")).chain(numbered);
     let free = |path: &PathBuf| remove_dir(path).is_ok() && path.symlink_metadata().is_err();
@@ -361,15 +357,30 @@ impl<T: Element> Rows<T> {
     }
 }
 
+/// Names of files on their way begin so.
+pub const NEW: &str = ".new-";
+
 /// Writes a file whole or not at all, whoever may own the one that is there.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
-    written.map_err(|e| {
-        let _ = std::fs::remove_file(&temporary);
-        Error::system("write", path)(e)
-    })
+    let write = || {
+        // As any new file, for those whom the umask allows.
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut file = tempfile::Builder::new().prefix(NEW).permissions(mode).tempfile_in(dir)?;
+        file.write_all(bytes)?;
+        // The name must not be there before the bytes are.
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|e| e.error)
+    };
+    write().map(drop).map_err(Error::system("write", path))
+}
+
+/// An empty folder, such as `.train.partial`, whatever an earlier run left there. What another user left can be moved, though not removed.
+pub fn empty_dir(dir: &Path) -> Result<()> {
+    if let Err(error) = remove_dir(dir) {
+        std::fs::rename(dir, aside(dir)).map_err(|_| error)?;
+    }
+    std::fs::create_dir_all(dir).map_err(Error::system("create", dir))
 }
 
 /// Removes a folder with all it holds, if it is there.

@@ -1,7 +1,6 @@
 //! Checkpoints: how far a loop of a stage came, in one file that is there whole or not at all.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
 use std::path::Path;
 
 use ::safetensors::tensor::{TensorView, serialize};
@@ -10,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::artifact::replace;
 use crate::error::{Error, Result};
 use crate::hash;
 
@@ -73,20 +73,9 @@ impl Checkpoint {
             let view = TensorView::new(Dtype::F64, vec![values.len()], bytes);
             (name.as_str(), view.expect("as many bytes as the shape needs"))
         });
-        let failed = |e: std::io::Error| Error::system("write", path)(e);
-        let bytes = serialize(views, Some(about)).map_err(|e| failed(std::io::Error::other(e)))?;
-        let temporary = path.with_extension("writing");
-        let write = || {
-            let mut file = std::fs::File::create(&temporary)?;
-            file.write_all(&bytes)?;
-            // The name must not be there before the bytes are.
-            file.sync_all()?;
-            std::fs::rename(&temporary, path)
-        };
-        write().map_err(|e| {
-            let _ = std::fs::remove_file(&temporary);
-            failed(e)
-        })
+        let bytes = serialize(views, Some(about))
+            .map_err(|e| Error::system("write", path)(std::io::Error::other(e)))?;
+        replace(path, &bytes)
     }
 
     /// Reads the checkpoint at `path`; `None` where there is none.

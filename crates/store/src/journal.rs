@@ -4,7 +4,7 @@
 //! over all that with the number of the record. It ends where a record is not whole.
 
 use std::fs::File;
-use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -25,20 +25,33 @@ pub struct Journal {
     good: u64,
     /// what follows them and is not written yet
     waiting: Vec<u8>,
+    is_foreign: bool,
+    /// nothing is written any more
+    is_closed: bool,
 }
 
 impl Journal {
     /// The journal at `path`; `identity` says of which parameters, inputs and code it is. What is there of others does not count.
     pub fn open(path: &Path, identity: &str) -> Self {
         let identity = hash::of_bytes(identity.as_bytes());
-        let mut journal =
-            Self { path: path.to_owned(), identity, earlier: None, n: 0, good: 0, waiting: vec![] };
+        let mut journal = Self {
+            path: path.to_owned(),
+            identity,
+            earlier: None,
+            n: 0,
+            good: 0,
+            waiting: vec![],
+            is_foreign: false,
+            is_closed: false,
+        };
         let file = File::open(path).and_then(|file| Ok((file.metadata()?.len(), BufReader::new(file))));
         if let Ok((length, mut reader)) = file {
             let mut found = [0; HASH];
             if reader.read_exact(&mut found).is_ok() && found == journal.identity.as_bytes() {
                 journal.earlier = Some((reader, length));
                 journal.good = HASH as u64;
+            } else {
+                journal.is_foreign = true;
             }
         }
         if journal.good == 0 {
@@ -52,14 +65,14 @@ impl Journal {
         self.earlier.as_ref().is_some_and(|(_, length)| self.good < *length)
     }
 
-    /// How many answers are in it.
-    pub fn len(&self) -> u64 {
-        self.n
+    /// Whether there is a file, but of something else.
+    pub fn is_foreign(&self) -> bool {
+        self.is_foreign
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.n == 0
+    /// How many answers it has.
+    pub fn answers(&self) -> u64 {
+        self.n
     }
 
     /// The answer of an earlier run to the next question, whose hash is `question`; `None` from where it ends, or differs, or is damaged.
@@ -102,6 +115,9 @@ impl Journal {
     /// An answer that an earlier run did not have.
     pub fn push(&mut self, question: &str, values: &[f64]) {
         self.earlier = None;
+        if self.is_closed {
+            return;
+        }
         let bytes: &[u8] = bytemuck::cast_slice(values);
         let check = self.check(question, bytes);
         self.waiting.extend_from_slice(question.as_bytes());
@@ -118,26 +134,32 @@ impl Journal {
 
     /// Writes them. A file is open for no longer than that: other machines see what is closed.
     pub fn write(&mut self) -> Result<()> {
-        let append = || {
-            let mut file = File::options().create(true).truncate(false).write(true).open(&self.path)?;
-            // What does not count, or was half-written when a disk was full.
-            file.set_len(self.good)?;
+        let written = self.file().and_then(|mut file| {
             file.seek(SeekFrom::End(0))?;
             file.write_all(&self.waiting)?;
             file.sync_all()
-        };
-        append().map_err(Error::system("write", &self.path))?;
+        });
+        if let Err(error) = written {
+            // A part of it would fill a disk that has no room.
+            let _ = self.file();
+            return Err(Error::system("write", &self.path)(error));
+        }
         self.good += self.waiting.len() as u64;
         self.waiting.clear();
         Ok(())
     }
 
-    /// Removes the file.
-    pub fn remove(self) -> Result<()> {
-        match std::fs::remove_file(&self.path) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::system("remove", &self.path)(e)),
-            _ => Ok(()),
-        }
+    /// The file, without what does not count.
+    fn file(&self) -> std::io::Result<File> {
+        let file = File::options().create(true).truncate(false).write(true).open(&self.path)?;
+        file.set_len(self.good)?;
+        Ok(file)
+    }
+
+    /// From now on nothing is kept: there is no room.
+    pub fn close(&mut self) {
+        self.is_closed = true;
+        self.waiting = vec![];
     }
 }
 

@@ -1,7 +1,7 @@
 //! Bytes on disk: arrays as `.npy`, `.npz` and `.safetensors`, manifests, and the folders of finished stages. No YAML, no
 //! command line, no mathematics.
 //!
-//! Lowest first: [`error`] < [`regular`], [`packed`] < [`hash`] < `header` < `idx`, [`npy`] < [`rows`] < [`npz`], [`safetensors`] < [`arrays`]; [`manifest`] < [`artifact`]; [`checkpoint`], [`journal`].
+//! Lowest first: [`error`] < [`regular`], [`packed`] < [`hash`] < `header` < `idx`, [`npy`] < [`rows`] < [`npz`], [`safetensors`] < [`arrays`]; [`manifest`] < [`artifact`] < [`checkpoint`]; [`journal`].
 
 pub mod arrays;
 pub mod artifact;

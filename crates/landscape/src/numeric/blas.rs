@@ -38,13 +38,14 @@ pub fn use_one_thread() -> String {
 /// begins, and that starts the program again with the variable.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod at_start {
-    use std::ffi::{CStr, c_char, c_int};
+    use std::ffi::{CStr, c_char, c_int, c_ulong};
     use std::ptr::null;
 
     const ONE_THREAD: &CStr = c"OPENBLAS_NUM_THREADS=1";
 
     unsafe extern "C" {
         fn readlink(path: *const c_char, to: *mut c_char, size: usize) -> isize;
+        fn getauxval(kind: c_ulong) -> c_ulong;
         fn execve(path: *const c_char, argv: *const *const c_char, envp: *const *const c_char) -> c_int;
     }
 
@@ -57,13 +58,15 @@ mod at_start {
 
     /// Returns where the variable is set, or the program cannot be started again.
     extern "C" fn again_with_one_thread(_: c_int, argv: *const *const c_char, envp: *const *const c_char) {
+        /// Where the loader is; nowhere, if the loader is the program, as in `ld.so PROGRAM`, which starts itself alone.
+        const AT_BASE: c_ulong = 7;
         // SAFETY: the loader gives two arrays of strings, each with a null at its end; nothing else runs yet.
         unsafe {
             let all = (0..).map(|i| *envp.add(i)).take_while(|entry| !entry.is_null());
             let is_other = |entry: &*const c_char| {
                 !CStr::from_ptr(*entry).to_bytes().starts_with(b"OPENBLAS_NUM_THREADS=")
             };
-            if all.clone().any(|entry| CStr::from_ptr(entry) == ONE_THREAD) {
+            if getauxval(AT_BASE) == 0 || all.clone().any(|entry| CStr::from_ptr(entry) == ONE_THREAD) {
                 return;
             }
             let again = all.filter(is_other).chain([ONE_THREAD.as_ptr(), null()]).collect::<Vec<_>>();

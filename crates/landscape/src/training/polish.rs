@@ -1,6 +1,8 @@
 //! From where training stopped to a minimiser: trust-region Newton-CG (Steihaug 1983; Nocedal & Wright 2006, algorithms
 //! 4.1 and 7.2), with an escape along the most negative eigenvector where the gradient vanishes at a saddle.
 
+use std::cell::OnceCell;
+
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::network::architecture::Network;
@@ -64,9 +66,13 @@ impl Objective for MeanLoss<'_> {
     }
 
     fn with_hessian(&self, w: ArrayView1<f64>, f: &mut dyn FnMut(&Products)) {
-        let sum = HessianSum::new(self.network, w, self.samples, self.cache_bytes);
-        let hessian = PrefixHessian { sum: &sum, k: self.samples.len(), kind: SecondOrder::Hessian };
-        f(&Products { size: w.len(), apply: &|v| hessian.apply(v) });
+        // Linearised for the first product: whoever knows all products already asks for none.
+        let sum = OnceCell::new();
+        let apply = |v: ArrayView2<f64>| {
+            let sum = sum.get_or_init(|| HessianSum::new(self.network, w, self.samples, self.cache_bytes));
+            PrefixHessian { sum, k: self.samples.len(), kind: SecondOrder::Hessian }.apply(v)
+        };
+        f(&Products::new(w.len(), &apply));
     }
 }
 

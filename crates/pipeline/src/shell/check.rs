@@ -11,6 +11,7 @@ use store::manifest::Manifest;
 
 use crate::log::print_json;
 use crate::shell::command::Arguments;
+use crate::shell::left_over::tidy;
 use crate::shell::lock;
 use crate::shell::shared::{Expected, Shared};
 use crate::shell::stage::Stage;
@@ -24,61 +25,67 @@ pub(crate) struct Found {
     pub(crate) cache: Option<Expected>,
 }
 
-impl Found {
-    fn without_cache(state: State) -> Self {
-        Self { state, cache: None }
-    }
-}
-
 /// The state, without running: another process may hold the lock, and stages before this one may be missing.
 pub(crate) fn find<S: Stage>(arguments: &Arguments, begins: &Begins, params: S::Params) -> Result<Found> {
+    let (state, subject) = state_of::<S>(arguments, begins, params)?;
+    let mut found = Found { state, cache: None };
+    if let Some(subject) = subject {
+        if found.state == State::Fresh {
+            tidy(&subject);
+        } else {
+            found.cache = Shared::new(arguments.cache.open()?).expects(&subject);
+        }
+    }
+    Ok(found)
+}
+
+/// The state, and what decides the results, where that is known.
+fn state_of<S: Stage>(
+    arguments: &Arguments,
+    begins: &Begins,
+    params: S::Params,
+) -> Result<(State, Option<Subject<S>>)> {
     let dir = arguments.artifacts.join(arguments.experiment());
     if lock::is_running(&dir, S::Params::STAGE) {
-        return Ok(Found::without_cache(State::Running));
+        return Ok((State::Running, None));
     }
-    let waits = waits::<S>(&dir, begins);
+    let waits = waits::<S>(arguments, begins, &params);
     let made = Manifest::find(&dir, S::Params::STAGE).ok().flatten().is_some();
     // Its identity is not known before that of what it reads.
     if !waits.is_empty() {
-        let state = if made { State::Stale(waits) } else { State::Missing(waits) };
-        return Ok(Found::without_cache(state));
+        return Ok((if made { State::Stale(waits) } else { State::Missing(waits) }, None));
     }
     let subject = Subject::<S>::open(arguments, begins, params)?;
-    let state = subject.state();
-    let mut shared = Shared::new(arguments.cache.open()?);
-    let cache = if state == State::Fresh { None } else { shared.expects(&subject) };
-    Ok(Found { state, cache })
+    Ok((subject.state(), Some(subject)))
 }
 
 /// What the stage waits for: stages before it that have not finished.
-fn waits<S: Stage>(dir: &Path, begins: &Begins) -> Vec<String> {
+fn waits<S: Stage>(arguments: &Arguments, begins: &Begins, params: &S::Params) -> Vec<String> {
+    let dir = arguments.artifacts.join(arguments.experiment());
+    let is_missing = |dir: &Path, stage: &str| Manifest::find(dir, stage).ok().flatten().is_none();
+    let own = S::row().reads(begins.kind).iter().filter(|stage| is_missing(&dir, stage));
+    let own = own.map(|stage| format!("{stage} has not finished"));
+    let others = params.experiments().into_iter();
+    let others = others.filter(|(other, stage)| is_missing(&arguments.artifacts.join(other), stage));
+    let others = others.map(|(other, stage)| format!("{stage} of {other} has not finished"));
     let members = &begins.members;
-    let unfinished = |stage: &&&str| Manifest::find(dir, stage).ok().flatten().is_none();
-    let waits =
-        S::row().reads(begins.kind).iter().filter(unfinished).map(|s| format!("{s} has not finished"));
     let unready = |m: &&records::Member| {
-        let of = |stage: &&str| Manifest::find(&dir.join(&m.name), stage).ok().flatten().is_none();
-        S::row().reads_of_members.iter().any(of)
+        S::row().reads_of_members.iter().any(|stage| is_missing(&dir.join(&m.name), stage))
     };
     let n = members.iter().filter(unready).count();
     let of_members = (n > 0).then(|| format!("{n} of {} members have not finished", members.len()));
-    waits.chain(of_members).collect()
+    own.chain(others).chain(of_members).collect()
 }
 
 /// Looks for the inputs of the stage for as long as `--latency` says.
-pub(crate) fn wait_for_inputs<S: Stage>(arguments: &Arguments, begins: &Begins) {
-    let dir = arguments.artifacts.join(arguments.experiment());
-    let _ = look(arguments, || Ok(waits::<S>(&dir, begins)), Vec::is_empty);
+pub(crate) fn wait_for_inputs<S: Stage>(arguments: &Arguments, begins: &Begins, params: &S::Params) {
+    look(arguments, || waits::<S>(arguments, begins, params).is_empty());
 }
 
 /// Looks until it is `seen`, or for as long as `--latency` says.
-fn look<T>(arguments: &Arguments, at: impl Fn() -> Result<T>, seen: impl Fn(&T) -> bool) -> Result<T> {
+fn look(arguments: &Arguments, seen: impl Fn() -> bool) {
     let (begun, latency) = (Instant::now(), Duration::from_secs(arguments.latency));
-    loop {
-        let found = at()?;
-        if seen(&found) || begun.elapsed() >= latency {
-            return Ok(found);
-        }
+    while !seen() && begun.elapsed() < latency {
         std::thread::sleep(Duration::from_millis(100));
         // NFS asks its server again what is in a folder that is listed.
         let _ = std::fs::read_dir(arguments.artifacts.join(arguments.experiment())).map(Iterator::count);
@@ -91,8 +98,9 @@ pub(crate) fn check<S: Stage>(
     begins: &Begins,
     params: &S::Params,
 ) -> Result<ExitCode> {
-    let find = || find::<S>(arguments, begins, params.clone());
-    let Found { state, cache } = look(arguments, find, |found| found.state == State::Fresh)?;
+    let state = || state_of::<S>(arguments, begins, params.clone()).map(|(state, _)| state);
+    look(arguments, || state().is_ok_and(|state| state == State::Fresh));
+    let Found { state, cache } = find::<S>(arguments, begins, params.clone())?;
     let (name, experiment) = (S::Params::STAGE, arguments.experiment());
     let dir = arguments.artifacts.join(experiment);
     let made = Manifest::find(&dir, name).ok().flatten().filter(|_| state == State::Fresh);

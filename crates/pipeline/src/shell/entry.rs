@@ -19,7 +19,8 @@ use crate::progress::Progress;
 use crate::shell::check::{check, wait_for_inputs};
 use crate::shell::command::{self, Arguments};
 use crate::shell::dry_run::dry_run;
-use crate::shell::make::{make, tidy, up_to_date};
+use crate::shell::left_over::tidy;
+use crate::shell::make::{make, up_to_date};
 use crate::shell::shared::Shared;
 use crate::shell::stage::Stage;
 use crate::shell::state::State;
@@ -45,7 +46,7 @@ fn begin<S: Stage>(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.check {
         return run::<S>(arguments, &team::alone());
     }
-    together::start_threads()?;
+    together::start_threads::<S>()?;
     if arguments.dry_run {
         return run::<S>(arguments, &team::alone());
     }
@@ -110,10 +111,10 @@ fn run<S: Stage>(arguments: &Arguments, team: &Arc<dyn Team>) -> Result<ExitCode
     if arguments.check {
         return check::<S>(arguments, &begins, &params);
     }
-    wait_for_inputs::<S>(arguments, &begins);
+    wait_for_inputs::<S>(arguments, &begins, &params);
     let subject = Subject::<S>::open(arguments, &begins, params)?;
     if subject.state() == State::Fresh {
-        tidy(&subject.experiment_dir(), S::Params::STAGE);
+        tidy(&subject);
         return up_to_date(arguments, &subject);
     }
     make(arguments, subject, Shared::new(cache), team)

@@ -3,20 +3,19 @@
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use store::artifact::{remove_dir, replace};
+use store::artifact::{aside, remove_dir, replace};
 use store::checkpoint::{Checkpoint, Unfit};
-use store::hash;
 
 use crate::failure::Failure;
 
-/// The file of a checkpoint that names the BLAS, a line for each.
-const BLAS: &str = "blas";
+/// The file of a checkpoint that says what it is of: the hash of parameters, inputs and code, and a line for each BLAS.
+const ABOUT: &str = "about";
 
 /// No more than that is lost where a run ends without a word.
 const AT_MOST_LOST: Duration = Duration::from_secs(60);
@@ -61,8 +60,10 @@ pub(crate) struct Checkpoints {
     /// of parameters, inputs and code
     identity: String,
     stop: Arc<Stop>,
-    /// the BLAS of this run, after those of earlier runs whose work goes on
-    blas: Mutex<Vec<String>>,
+    /// of this run
+    blas: Option<String>,
+    /// those of earlier runs that had the same identity
+    earlier_blas: Vec<String>,
     waiting: Mutex<Waiting>,
     /// the user knows that the work goes on
     is_said: AtomicBool,
@@ -72,6 +73,8 @@ pub(crate) struct Checkpoints {
 struct Waiting {
     /// when the last was written
     written: Instant,
+    /// how long that took
+    took: Duration,
     /// what ended since then
     ended: Vec<Ended>,
 }
@@ -84,26 +87,59 @@ enum Ended {
 
 impl Checkpoints {
     pub(crate) fn new(dir: PathBuf, identity: String, stop: Arc<Stop>, blas: Option<String>) -> Self {
-        let waiting = Mutex::new(Waiting { written: Instant::now(), ended: vec![] });
-        let blas = Mutex::new(blas.into_iter().collect());
-        Self { dir, identity, stop, blas, waiting, is_said: AtomicBool::new(false) }
+        let waiting = Mutex::new(Waiting { written: Instant::now(), took: Duration::ZERO, ended: vec![] });
+        let about = std::fs::read_to_string(dir.join(ABOUT)).unwrap_or_default();
+        let earlier = about.strip_prefix(&identity).unwrap_or_default();
+        let earlier_blas = earlier.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+        Self { dir, identity, stop, blas, earlier_blas, waiting, is_said: AtomicBool::new(false) }
+    }
+
+    /// Whether what is in the folder `dir` belongs to these parameters, inputs and code.
+    pub(crate) fn are_of(dir: &Path, identity: &str) -> bool {
+        std::fs::read_to_string(dir.join(ABOUT)).is_ok_and(|about| about.starts_with(identity))
     }
 
     /// All BLAS that the work was done with, the first first.
     pub(crate) fn blas(&self) -> Option<String> {
-        let all = self.blas.lock().expect("nothing panics while it is held");
+        let goes_on = self.is_said.load(Ordering::SeqCst);
+        let earlier = self.earlier_blas.iter().filter(|_| goes_on);
+        let mut all = earlier.chain(&self.blas).cloned().collect::<Vec<_>>();
+        all.dedup();
         (!all.is_empty()).then(|| all.join(", then "))
     }
 
     /// From now on the stage can stop, and where the folder is seen, it can already.
     fn arm(&self) -> bool {
         self.stop.armed.store(true, Ordering::SeqCst);
-        let made = std::fs::create_dir_all(&self.dir);
+        let made = std::fs::create_dir_all(&self.dir).map_err(Into::into).and_then(|()| self.write_about());
         if let Err(error) = &made {
-            tracing::warn!("cannot create {}: {error}; the stage cannot stop and go on", self.dir.display());
+            tracing::warn!("{error:#}; the stage cannot stop and go on");
             self.stop.armed.store(false, Ordering::SeqCst);
         }
         made.is_ok()
+    }
+
+    /// Says what the folder is of. One of another user, in which nothing can be written, is moved aside, and what is in it copied.
+    fn write_about(&self) -> Result<()> {
+        let own = self.blas.iter().filter(|own| self.earlier_blas.last() != Some(own));
+        let lines = std::iter::once(&self.identity).chain(&self.earlier_blas).chain(own);
+        let about = lines.map(|line| format!("{line}\n")).collect::<String>();
+        let path = self.dir.join(ABOUT);
+        if std::fs::read_to_string(&path).is_ok_and(|there| there == about) {
+            return Ok(());
+        }
+        if replace(&path, about.as_bytes()).is_ok() {
+            return Ok(());
+        }
+        let files =
+            std::fs::read_dir(&self.dir)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        let aside = aside(&self.dir);
+        std::fs::rename(&self.dir, &aside)?;
+        std::fs::create_dir(&self.dir)?;
+        for name in files.iter().filter_map(|path| path.file_name()) {
+            std::fs::copy(aside.join(name), self.dir.join(name))?;
+        }
+        Ok(replace(&path, about.as_bytes())?)
     }
 
     fn say_that_it_goes_on(&self) {
@@ -111,25 +147,32 @@ impl Checkpoints {
             return;
         }
         tracing::info!("goes on where an earlier run stopped: {}", self.dir.display());
-        let mut all = self.blas.lock().expect("nothing panics while it is held");
-        let earlier = std::fs::read_to_string(self.dir.join(BLAS)).unwrap_or_default();
-        let earlier = earlier.lines().map(str::to_owned).collect::<Vec<_>>();
-        let (Some(own), Some(last)) = (all.first().cloned(), earlier.last().cloned()) else { return };
-        *all = earlier;
-        if last != own {
+        if let (Some(last), Some(own)) = (self.earlier_blas.last(), &self.blas)
+            && last != own
+        {
             tracing::warn!(
                 "what is done was computed with {last}, the rest with {own}: last digits are of neither alone"
             );
-            all.push(own);
         }
     }
 
     /// What an earlier run has written down of the work `of`; the rest is written down from now on.
     pub(crate) fn journal(self: &Arc<Self>, of: &str) -> Journal {
-        self.arm();
-        let file = store::journal::Journal::open(&self.path(of).with_extension("journal"), &self.identity);
+        let can_stop = self.arm();
+        let path = self.path(of).with_extension("journal");
+        let mut file = store::journal::Journal::open(&path, &self.identity);
+        if file.is_foreign() {
+            tracing::warn!(
+                "{}: {}; it is ignored, and this work begins anew",
+                path.display(),
+                Unfit::Foreign
+            );
+        }
         if file.has_more() {
             self.say_that_it_goes_on();
+        }
+        if !can_stop {
+            file.close();
         }
         Journal { of: of.to_owned(), checkpoints: Arc::clone(self), file: RefCell::new(file) }
     }
@@ -172,7 +215,9 @@ impl Checkpoints {
     ) -> Result<()> {
         let reason = self.stop.reason();
         let mut waiting = self.waiting.lock().expect("nothing panics while it is held");
-        if reason.is_none() && !is_full && waiting.written.elapsed() < AT_MOST_LOST {
+        // What takes seconds to write is written more seldom.
+        let apart = AT_MOST_LOST.max(10 * waiting.took);
+        if reason.is_none() && !is_full && waiting.written.elapsed() < apart {
             return Ok(());
         }
         let written = self.write(&mut waiting, write);
@@ -202,8 +247,6 @@ impl Checkpoints {
     fn write(&self, waiting: &mut Waiting, write: impl FnOnce() -> store::Result<()>) -> store::Result<()> {
         // Once in a minute, whether or not the disk has room.
         waiting.written = Instant::now();
-        let blas = self.blas.lock().expect("nothing panics while it is held").join("\n");
-        replace(&self.dir.join(BLAS), blas.as_bytes())?;
         write()?;
         for ended in &mut waiting.ended {
             match ended {
@@ -212,6 +255,7 @@ impl Checkpoints {
             }
         }
         waiting.ended.clear();
+        waiting.took = waiting.written.elapsed();
         Ok(())
     }
 
@@ -239,23 +283,42 @@ pub struct Journal {
 const ROOM: usize = 64 << 20;
 
 impl Journal {
-    /// The answer to a question: that of an earlier run, or what `answer` gives.
+    /// The answer to a question, which is known by its hash: that of an earlier run, or what `answer` gives.
     ///
     /// Where the stage is asked to stop, it stops here: what is below [`until_stopped`] is left by unwinding.
-    pub fn answer(&self, question: &[u8], answer: impl FnOnce() -> Vec<f64>) -> Vec<f64> {
-        let question = hash::of_bytes(question);
-        if let Some(known) = self.file.borrow_mut().next(&question) {
+    pub fn answer(&self, question: &str, answer: impl FnOnce() -> Vec<f64>) -> Vec<f64> {
+        if let Some(known) = self.known(question) {
             return known;
         }
         let found = answer();
         let mut file = self.file.borrow_mut();
-        file.push(&question, &found);
-        let (far, is_full) = (format!("evaluation {} of {}", file.len(), self.of), file.waiting() > ROOM);
+        file.push(question, &found);
+        let (far, is_full) = (format!("evaluation {} of {}", file.answers(), self.of), file.waiting() > ROOM);
         let stopped = self.checkpoints.may_stop_by(far, is_full, || file.write());
         if let Err(stop) = stopped {
             resume_unwind(Box::new(stop));
         }
+        if file.waiting() > ROOM {
+            tracing::warn!("{}: no room for what is done: a run that goes on begins it anew", self.of);
+            file.close();
+        }
         found
+    }
+
+    /// What an earlier run got.
+    fn known(&self, question: &str) -> Option<Vec<f64>> {
+        let mut file = self.file.borrow_mut();
+        let had_more = file.has_more();
+        let known = file.next(question);
+        if known.is_none() && had_more {
+            tracing::warn!(
+                "{}: the first {} evaluations of an earlier run are used; the next is damaged, or of another question, as \
+                 with another kernel of OpenBLAS: from there on they are computed again",
+                self.of,
+                file.answers()
+            );
+        }
+        known
     }
 
     /// The end of the work: what is not written yet is written with the next checkpoint.

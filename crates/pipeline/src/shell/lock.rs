@@ -19,8 +19,8 @@ fn path(experiment_dir: &Path, stage: &str) -> PathBuf {
 /// other. `None`, with a warning, where the file system has no locks.
 pub(crate) fn lock(experiment_dir: &Path, stage: &str) -> Result<Option<File>> {
     let path = path(experiment_dir, stage);
-    let file = std::fs::create_dir_all(experiment_dir).and_then(|()| open(&path));
-    let file = file.map_err(|error| Failure::cannot_write(experiment_dir, &error))?;
+    let opened = std::fs::create_dir_all(experiment_dir).and_then(|()| open(&path));
+    let (file, is_own) = opened.map_err(|error| Failure::cannot_write(experiment_dir, &error))?;
     let begun = Instant::now();
     loop {
         match file.try_lock() {
@@ -32,6 +32,14 @@ pub(crate) fn lock(experiment_dir: &Path, stage: &str) -> Result<Option<File>> {
                 return Err(Failure::config(
                     format!("{}: another process is running {stage} for this experiment", path.display()),
                     "wait for it, or give another folder with --artifacts",
+                )
+                .into());
+            }
+            // NFS locks for one process alone only what that may write.
+            Err(TryLockError::Error(error)) if !is_own => {
+                return Err(Failure::config(
+                    format!("cannot lock {}, which is another user's: {error}", path.display()),
+                    "ask its owner for the right to write it: chmod g+w; or give a folder of your own: --artifacts DIR, make A=DIR",
                 )
                 .into());
             }
@@ -48,13 +56,14 @@ pub(crate) fn lock(experiment_dir: &Path, stage: &str) -> Result<Option<File>> {
 
 /// The lock, if nobody has it now.
 pub(crate) fn lock_if_free(experiment_dir: &Path, stage: &str) -> Option<File> {
-    open(&path(experiment_dir, stage)).ok().filter(|file| file.try_lock().is_ok())
+    open(&path(experiment_dir, stage)).ok().map(|(file, _)| file).filter(|file| file.try_lock().is_ok())
 }
 
-/// Opens the file, or makes it. That of another user need not be writable: a lock does not write.
-fn open(path: &Path) -> std::io::Result<File> {
+/// Opens the file, or makes it; whether it may be written. That of another user need not be: a lock does not write.
+fn open(path: &Path) -> std::io::Result<(File, bool)> {
     let made = File::options().read(true).write(true).create(true).truncate(false).open(path);
-    made.or_else(|error| File::open(path).map_err(|_| error))
+    let made = made.map(|file| (file, true));
+    made.or_else(|error| File::open(path).map(|file| (file, false)).map_err(|_| error))
 }
 
 /// Whether another process has the lock of the stage. Shared, so that those who look do not see each other; NFS grants no other lock

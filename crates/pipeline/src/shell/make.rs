@@ -19,30 +19,13 @@ use crate::log::print_json;
 use crate::shell::check::other_kernel;
 use crate::shell::command::Arguments;
 use crate::shell::going_on::{Checkpoints, Stop};
-use crate::shell::lock::{lock, lock_if_free};
+use crate::shell::left_over::work_folders;
+use crate::shell::lock::lock;
 use crate::shell::shared::Shared;
 use crate::shell::stage::{Stage, StageContext};
 use crate::shell::state::State;
 use crate::shell::subject::Subject;
 use crate::shell::together::{begin, no_thread};
-
-/// Where files gather, and where checkpoints are.
-fn work_folders(experiment_dir: &Path, stage: &str) -> [PathBuf; 2] {
-    ["partial", "checkpoint"].map(|ending| experiment_dir.join(format!(".{stage}.{ending}")))
-}
-
-/// Removes what a run that was killed has left: its results have come since then.
-pub(crate) fn tidy(experiment_dir: &Path, stage: &str) {
-    let left = work_folders(experiment_dir, stage).into_iter().filter(|folder| folder.exists());
-    let left = left.collect::<Vec<_>>();
-    if !left.is_empty()
-        && let Some(_lock) = lock_if_free(experiment_dir, stage)
-    {
-        for folder in left {
-            let _ = remove_dir(&folder);
-        }
-    }
-}
 
 /// Says that there is nothing to do.
 pub(crate) fn up_to_date<S: Stage>(arguments: &Arguments, subject: &Subject<S>) -> Result<ExitCode> {
@@ -102,7 +85,7 @@ pub(crate) fn make<S: Stage>(
         fingerprint,
     } = subject;
     let outputs = Outputs::new(staging.clone()).map_err(|e| Failure::cannot_write(&experiment_dir, &e))?;
-    begin(&**team, &inputs);
+    begin(&**team, &inputs, &params_json);
     let mut ctx = StageContext {
         experiment: experiment.clone(),
         base,

@@ -1,7 +1,7 @@
 //! The shell of a stage: command line, logs, signals, the question "is it up to date?", and exit codes.
 //!
 //! A stage binary is one call of [`main`] with a type that implements [`Stage`]. Lowest first: `cost`, `going_on` < `stage` <
-//! `command` < `state` < `subject` < `lock`, `shared` < `check` < `dry_run`, `make`, `together` < `entry`.
+//! `command` < `state` < `subject` < `lock`, `shared` < `left_over` < `check` < `dry_run`, `make`, `together` < `entry`.
 
 mod check;
 pub mod command;
@@ -9,6 +9,7 @@ pub mod cost;
 mod dry_run;
 mod entry;
 mod going_on;
+mod left_over;
 pub(crate) mod lock;
 mod make;
 mod shared;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use records::Section;
+use serde_json::Value;
 use store::artifact::Inputs;
 use store::hash;
 use team::launched::{self, Joined};
@@ -22,10 +23,32 @@ const BEGIN: u64 = u64::MAX;
 /// So long a process waits until it sees what the first has seen: file systems show a new file to other machines late.
 const UNTIL_SEEN: Duration = Duration::from_secs(60);
 
+/// Address space that a stage needs that computes, and each of its threads, MiB: with less, OpenBLAS tries for ever to get its buffers.
+const ADDRESSES: [u64; 2] = [300, 160];
+
 /// Starts as many threads as the environment asks for, else one for each core.
-pub(crate) fn start_threads() -> Result<()> {
+pub(crate) fn start_threads<S: Stage>() -> Result<()> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = launched::threads().unwrap_or(cores) as u64;
+    let (needed, limit) = (ADDRESSES[0] + threads * ADDRESSES[1], address_limit());
+    if let Some(limit) = limit.filter(|limit| S::numeric_library().is_some() && *limit < needed) {
+        return Err(Failure::machine(
+            format!(
+                "the address space is limited to {limit} MiB; with {threads} threads {needed} MiB are needed"
+            ),
+            "raise the limit (ulimit -v), or ask for fewer threads: RAYON_NUM_THREADS=1",
+        )
+        .into());
+    }
     let builder = rayon::ThreadPoolBuilder::new().num_threads(launched::threads().unwrap_or(0));
     Ok(builder.build_global().map_err(|e| no_thread(&e))?)
+}
+
+/// The limit of the address space, MiB, where there is one and the system tells it.
+fn address_limit() -> Option<u64> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max address space"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? >> 20)
 }
 
 /// Where the system gives no thread.
@@ -68,17 +91,19 @@ pub(crate) fn compare<S: Stage>(team: &dyn Team) -> Result<()> {
 }
 
 /// The first begins: the others open what it has opened.
-pub(crate) fn begin(team: &dyn Team, inputs: &Inputs) {
+pub(crate) fn begin(team: &dyn Team, inputs: &Inputs, params: &Value) {
     if !team.is_alone() {
         team.order(&Order::new(BEGIN, &[]));
-        let seen = identity(inputs);
+        let seen = identity(inputs, params);
         (1..team.size()).for_each(|rank| team.send_text(rank, &seen));
     }
 }
 
-/// Hash over the manifests of the inputs.
-fn identity(inputs: &Inputs) -> String {
-    inputs.manifests().map(store::manifest::Manifest::content_hash).collect::<Vec<_>>().join(" ")
+/// Hashes of the parameters and of the manifests of the inputs.
+fn identity(inputs: &Inputs, params: &Value) -> String {
+    let params = hash::of_bytes(params.to_string().as_bytes());
+    let inputs = inputs.manifests().map(store::manifest::Manifest::content_hash);
+    std::iter::once(params).chain(inputs).collect::<Vec<_>>().join(" ")
 }
 
 /// What a process beside the first does, until the end.
@@ -91,24 +116,35 @@ pub(crate) fn assist<S: Stage>(arguments: &Arguments, team: &Arc<dyn Team>) -> R
         Order::END => return Ok(()), // there was nothing to compute
         order => ensure!(order.task() == BEGIN, "an unknown order: {order:?}"),
     }
-    let pipeline = Pipeline::read(&arguments.pipeline)?;
-    let params: S::Params = pipeline.section(arguments.experiment())?;
-    let begins = Begins::of::<S>(&pipeline, arguments.experiment())?;
-    let dir = arguments.artifacts.join(arguments.experiment());
     let (wanted, begun) = (team.receive_text(0), Instant::now());
-    let inputs = loop {
-        let inputs = Inputs::open(&dir, S::row().reads(begins.kind));
-        match inputs {
-            Ok(inputs) if identity(&inputs) == wanted => break inputs,
+    let (params, inputs) = loop {
+        let found = params_and_inputs::<S>(arguments);
+        let seen = found.as_ref().ok().map(|(params, inputs)| {
+            Ok::<_, anyhow::Error>(identity(inputs, &serde_json::to_value(params)?) == wanted)
+        });
+        match (seen.transpose()?, found) {
+            (Some(true), Ok(found)) => break found,
             _ if begun.elapsed() < UNTIL_SEEN => std::thread::sleep(Duration::from_millis(200)),
-            Ok(_) => {
-                bail!("process {}: {} has other results than process 0 sees", team.rank(), dir.display())
-            }
-            Err(error) => return Err(error.into()),
+            (_, Err(error)) => return Err(error),
+            _ => bail!(
+                "process {}: {} or {} is not what process 0 sees: was it edited, or is it shared?",
+                team.rank(),
+                arguments.pipeline.display(),
+                arguments.artifacts.join(arguments.experiment()).display()
+            ),
         }
     };
     S::assist(&params, &TeamContext { inputs: inputs.checked_elsewhere(), team: Arc::clone(team) })
         .with_context(|| format!("process {}", team.rank()))
+}
+
+/// The section and the results of earlier stages, as this process sees them.
+fn params_and_inputs<S: Stage>(arguments: &Arguments) -> Result<(S::Params, Inputs)> {
+    let pipeline = Pipeline::read(&arguments.pipeline)?;
+    let params = pipeline.section(arguments.experiment())?;
+    let begins = Begins::of::<S>(&pipeline, arguments.experiment())?;
+    let dir = arguments.artifacts.join(arguments.experiment());
+    Ok((params, Inputs::open(&dir, S::row().reads(begins.kind))?))
 }
 
 /// A launcher sends a signal to all: the first decides where to stop, and ends the others.

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context, Result};
 use records::stages;
 use records::verified::{Fault, FaultKind, Verified};
+use store::artifact::NEW;
 
 use crate::failure::Failure;
 use crate::shell::lock;
@@ -118,7 +119,7 @@ impl Found {
     fn params(&mut self, dir: &Path) -> Result<()> {
         for (path, name) in entries(dir)? {
             if !name.strip_suffix(".yaml").is_some_and(|stage| stages::names().contains(&stage)) {
-                self.stranger(&path, None, false);
+                self.stranger(&path, None, name.starts_with(NEW));
             }
         }
         Ok(())
