@@ -35,7 +35,7 @@ SHELL     := /bin/bash
 
 # EXPERIMENTS, FAMILIES and their members, and the edges between experiments: params lists them, since it reads the YAML as
 # the stages do. make includes the list, and begins again where it changed.
-ifneq ($(filter-out full help setup browser man schema check deny audit fuzz doc test test-python test-webdav test-mpi test-slurm soak setup-mpi verify cache-clean clean-%,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out full help setup browser man schema check deny audit fuzz doc test test-python test-webdav test-mpi test-slurm soak sbom setup-mpi verify cache-clean clean-%,$(or $(MAKECMDGOALS),all)),)
 # Missing, it begins empty: make says a line of its own of a missing file, beside the error that kept it from being made.
 $(if $(wildcard $(A)/experiments.mk),,$(shell mkdir -p $(A) && touch $(A)/experiments.mk))
 include $(A)/experiments.mk
@@ -282,6 +282,11 @@ deny:
 audit:
 	@$(call cargo_tool,deny)
 	cargo deny --locked check advisories
+## make sbom           what each program links, as CycloneDX, in target/sbom; needs cargo-cyclonedx
+sbom:
+	@$(call cargo_tool,cyclonedx)
+	@cargo cyclonedx --quiet --format json --describe binaries --no-build-deps && mkdir -p target/sbom && \
+	  mv crates/*/*_bin.cdx.json target/sbom/ && echo "sbom: $$(ls target/sbom | wc -l) programs in target/sbom"
 cargo_tool = command -v cargo-$(1) >/dev/null || \
 	  { echo "error: cargo-$(1) is missing; install it: cargo install cargo-$(1) --locked" >&2; exit 3; }
 ## make doc            the documentation of every crate, in target/doc
@@ -303,4 +308,4 @@ help: ; @sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 .DEFAULT:
 	@$(BIN)/params $(places) --unknown '$(subst ','\'',$@)'
 
-.PHONY: all full scale quick setup bench browser status verify dry-run deny audit fuzz man schema test test-python test-webdav test-mpi test-slurm soak binaries setup-mpi cache-clean check lint doc help $(STAGES) $(EXPERIMENTS) FORCE
+.PHONY: all full scale quick setup bench browser status verify dry-run deny audit fuzz man schema test test-python test-webdav test-mpi test-slurm soak sbom binaries setup-mpi cache-clean check lint doc help $(STAGES) $(EXPERIMENTS) FORCE

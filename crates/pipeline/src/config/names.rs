@@ -4,7 +4,7 @@ use records::stages;
 use serde_yaml::Value;
 
 /// Targets of the Makefile that are no experiments.
-const TARGETS: [&str; 31] = [
+const TARGETS: [&str; 32] = [
     "all",
     "audit",
     "bench",
@@ -23,6 +23,7 @@ const TARGETS: [&str; 31] = [
     "man",
     "params",
     "quick",
+    "sbom",
     "scale",
     "schema",
     "setup",
