@@ -122,6 +122,17 @@ fn another_user_makes_results_again() {
         let made = as_another(&place, "fetch-data", OWN, "");
         assert!(made.code == 0 && made.said.contains(&format!("{n} + ")), "{}", made.said);
     }
+    // What the first user began, the other goes on with.
+    let stopped = ran(place.command("train", "digits").args(["--stop-after", "0"]).output());
+    assert_eq!(stopped.code, 75, "{}", stopped.said);
+    let more = as_another(&place, "train", ("artifacts", &["--stop-after", "0"]), "");
+    assert!(more.code == 75 && more.said.contains("goes on where"), "{}", more.said);
+    assert!(more.said.contains("at epoch 2 of"), "{}", more.said);
+    succeeded(&as_another(&place, "train", OWN, ""));
+    std::fs::remove_dir_all(place.artifact("train")).unwrap();
+    place.stages(&["train"]);
+    std::fs::remove_dir_all(place.artifact("train")).unwrap();
+    std::fs::remove_file(place.artifact(".train.lock")).unwrap();
     // The first user, who may remove all, does so at the next run.
     place.edit(|p| set(p, "fetch-data.n_samples", 220));
     place.stages(&["fetch-data"]);

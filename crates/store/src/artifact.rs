@@ -326,11 +326,11 @@ pub fn old_ones(staging: &Path) -> Vec<PathBuf> {
     paths.filter(|p| p.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(&name))).collect()
 }
 
-/// A free place beside the folder where results gather: `.train.old`, or `.train.old-2` and so on where earlier ones cannot be removed.
+/// A free place beside the folder where results gather: `.train.old`, or `.train.old-2` and so on where earlier ones are still there.
 pub fn aside(staging: &Path) -> PathBuf {
     let numbered = (2..1000).map(|n| staging.with_extension(format!("old-{n}")));
     let mut all = std::iter::once(staging.with_extension("old")).chain(numbered);
-    let free = |path: &PathBuf| remove_dir(path).is_ok() && path.symlink_metadata().is_err();
+    let free = |path: &PathBuf| path.symlink_metadata().is_err();
     all.find(free).unwrap_or_else(|| staging.with_extension("old"))
 }
 

@@ -51,7 +51,7 @@ impl Journal {
                 journal.earlier = Some((reader, length));
                 journal.good = HASH as u64;
             } else {
-                journal.is_foreign = true;
+                journal.is_foreign = length > 0;
             }
         }
         if journal.good == 0 {
@@ -134,6 +134,9 @@ impl Journal {
 
     /// Writes them. A file is open for no longer than that: other machines see what is closed.
     pub fn write(&mut self) -> Result<()> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
         let written = self.file().and_then(|mut file| {
             file.seek(SeekFrom::End(0))?;
             file.write_all(&self.waiting)?;

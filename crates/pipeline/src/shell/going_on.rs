@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt::Display;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -119,27 +120,37 @@ impl Checkpoints {
         made.is_ok()
     }
 
-    /// Says what the folder is of. One of another user, in which nothing can be written, is moved aside, and what is in it copied.
+    /// Says what the folder is of, and so whether it can be written.
     fn write_about(&self) -> Result<()> {
         let own = self.blas.iter().filter(|own| self.earlier_blas.last() != Some(own));
         let lines = std::iter::once(&self.identity).chain(&self.earlier_blas).chain(own);
         let about = lines.map(|line| format!("{line}\n")).collect::<String>();
-        let path = self.dir.join(ABOUT);
-        if std::fs::read_to_string(&path).is_ok_and(|there| there == about) {
-            return Ok(());
+        let write = || replace(&self.dir.join(ABOUT), about.as_bytes());
+        match write() {
+            Err(store::Error::System { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
+                self.copy()?;
+                Ok(write()?)
+            }
+            written => Ok(written?),
         }
-        if replace(&path, about.as_bytes()).is_ok() {
-            return Ok(());
-        }
-        let files =
-            std::fs::read_dir(&self.dir)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-        let aside = aside(&self.dir);
-        std::fs::rename(&self.dir, &aside)?;
-        std::fs::create_dir(&self.dir)?;
-        for name in files.iter().filter_map(|path| path.file_name()) {
-            std::fs::copy(aside.join(name), self.dir.join(name))?;
-        }
-        Ok(replace(&path, about.as_bytes())?)
+    }
+
+    /// Puts a copy in the place of the folder, which is another user's.
+    fn copy(&self) -> Result<()> {
+        let copy = aside(&self.dir);
+        let copied = || {
+            std::fs::create_dir(&copy)?;
+            for entry in std::fs::read_dir(&self.dir)? {
+                let entry = entry?;
+                std::fs::copy(entry.path(), copy.join(entry.file_name()))?;
+            }
+            std::fs::rename(&self.dir, aside(&self.dir))?;
+            std::fs::rename(&copy, &self.dir)
+        };
+        copied().or_else(|error: std::io::Error| {
+            remove_dir(&copy)?;
+            Err(error.into())
+        })
     }
 
     fn say_that_it_goes_on(&self) {
