@@ -169,15 +169,14 @@ function onePanel(box, panel, data, hidden, name) {
       }
       stroke(inside, line, d);
     }
-    const named = [];
+    const heights = panel.levels.map(([v]) => y(place[1](v)));
     for (const [v, label] of panel.levels) {
       const at = y(place[1](v));
       if (!(at >= top && at <= bottom)) continue;
       element("path", { class: "level", d: `M${left} ${at}H${right}` }, base);
-      // Beside the name of a level so near that both would lie on each other.
-      if (named.some((other) => Math.abs(other - at) < 14)) text({ x: right - 6, y: at - 4, "text-anchor": "end" }, label);
-      else text({ x: left + 6, y: at - 4 }, label);
-      named.push(at);
+      // Below its own line, where the next above is so near that both names would lie on each other.
+      const below = heights.some((other) => other < at && at - other < 14);
+      text({ x: left + 6, y: at + (below ? 14 : -4) }, label);
     }
     if (chosen !== null) show(chosen);
   }

@@ -209,11 +209,10 @@ impl Frame {
             );
         }
         // Above all lines, with an edge in the colour of the ground.
-        for (i, (y, name)) in levels.iter().enumerate() {
-            // Beside the name of a level so near that both would lie on each other.
-            let is_near = levels[..i].iter().any(|(other, _)| (other - y).abs() < ROW / 2.0 + 3.0);
-            let (x, anchor) = if is_near { (right - 6.0, " text-anchor=\"end\"") } else { (left + 6.0, "") };
-            label(out, (x, y - 4.0), &format!("{EDGED}{anchor}"), name);
+        for (y, name) in &levels {
+            // Below its own line, where the next above is so near that both names would lie on each other.
+            let is_below = levels.iter().any(|(other, _)| other < y && y - other < ROW / 2.0 + 3.0);
+            label(out, (left + 6.0, if is_below { y + 14.0 } else { y - 4.0 }), EDGED, name);
         }
     }
 
@@ -316,13 +315,18 @@ mod tests {
     }
 
     #[test]
-    fn names_of_near_levels_stand_beside_each_other() {
+    fn the_name_of_a_level_near_another_stands_below_its_line() {
         let levels = [1.0, 1.01, 2.0].map(|v| (v, "level".to_owned())).to_vec();
         let points = vec![(1.0, 0.0), (2.0, 3.0)];
         let text =
             svg(&[Panel { levels, lines: vec![line("a", points, Style::Solid, 0)], ..Panel::default() }]);
         assert_eq!(text.matches(">level<").count(), 3);
-        assert_eq!(text.matches(" text-anchor=\"end\">level<").count(), 1);
+        // From the line of a level, which begins with `M`, to its name.
+        let y = |text: &str| {
+            text.split(" y=\"").nth(1).unwrap().split('"').next().unwrap().parse::<f64>().unwrap()
+        };
+        let names = text.split("<text").filter(|t| t.contains(">level<")).map(y).collect::<Vec<_>>();
+        assert!(names[0] - names[1] > 14.0 && names[1] - names[2] > 14.0, "{names:?}");
     }
 
     #[test]
