@@ -10,6 +10,8 @@ mod convolutions;
 mod corpora;
 mod errors;
 mod families;
+// It needs /proc, prlimit, setpriv and LD_PRELOAD.
+#[cfg(target_os = "linux")]
 mod file_systems;
 mod given;
 mod going_on;
@@ -22,6 +24,8 @@ mod python;
 mod rerun;
 mod results;
 mod slurm;
+// The same.
+#[cfg(target_os = "linux")]
 mod soak;
 mod supply_chain;
 mod uncertainty;

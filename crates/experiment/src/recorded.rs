@@ -3,7 +3,7 @@
 use landscape::Real;
 use landscape::spectrum::operator::SymmetricOperator;
 use landscape::training::polish::{Objective, Products};
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView, ArrayView1, ArrayView2, Dimension};
 use pipeline::shell::Journal;
 use store::hash;
 
@@ -20,11 +20,12 @@ impl<'a, A> Recorded<'a, A> {
     }
 }
 
-/// Hash of what is asked for at `at`: the name of it and all numbers, which f64 has exactly.
-fn question<R: Real>(name: &str, at: impl IntoIterator<Item = R>) -> String {
+/// Hash of what is asked for: its name, and the numbers at which.
+fn question<R: Real, D: Dimension>(name: &str, at: ArrayView<R, D>) -> String {
+    let at = at.as_standard_layout();
     let mut question = hash::Running::default();
     question.update(name.as_bytes());
-    at.into_iter().for_each(|x| question.update(&x.wide().to_le_bytes()));
+    question.update(bytemuck::cast_slice(at.as_slice().expect("standard layout")));
     question.finish()
 }
 
@@ -40,19 +41,19 @@ impl<R: Real, A: SymmetricOperator<R>> SymmetricOperator<R> for Recorded<'_, A> 
 
 fn product<R: Real>(journal: &Journal, of: &impl SymmetricOperator<R>, v: ArrayView2<R>) -> Array2<R> {
     let compute = || of.apply(v).iter().map(|x| x.wide()).collect();
-    let found = journal.answer(&question("product", v.iter().copied()), compute);
+    let found = journal.answer(&question("product", v), compute);
     let found = found.into_iter().map(R::narrow).collect();
     Array2::from_shape_vec(v.dim(), found).expect("a product has the shape of its vectors")
 }
 
 impl<O: Objective> Objective for Recorded<'_, O> {
     fn value(&self, w: ArrayView1<f64>) -> f64 {
-        self.journal.answer(&question("value", w.iter().copied()), || vec![self.of.value(w)])[0]
+        self.journal.answer(&question("value", w), || vec![self.of.value(w)])[0]
     }
 
     fn gradient(&self, w: ArrayView1<f64>) -> Array1<f64> {
         let compute = || self.of.gradient(w).to_vec();
-        self.journal.answer(&question("gradient", w.iter().copied()), compute).into()
+        self.journal.answer(&question("gradient", w), compute).into()
     }
 
     fn with_hessian(&self, w: ArrayView1<f64>, f: &mut dyn FnMut(&Products)) {

@@ -24,13 +24,14 @@ const BEGIN: u64 = u64::MAX;
 const UNTIL_SEEN: Duration = Duration::from_secs(60);
 
 /// Address space that a stage needs that computes, and each of its threads, MiB: with less, OpenBLAS tries for ever to get its buffers.
+/// `train` of digits hung at 300, 400, 600 and 800 with 1, 2, 4 and 8 threads, and worked at 400, 500, 800 and 1,000.
 const ADDRESSES: [u64; 2] = [300, 160];
 
 /// Starts as many threads as the environment asks for, else one for each core.
 pub(crate) fn start_threads<S: Stage>() -> Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = launched::threads().unwrap_or(cores) as u64;
-    let (needed, limit) = (ADDRESSES[0] + threads * ADDRESSES[1], address_limit());
+    let threads = launched::threads().unwrap_or(cores);
+    let (needed, limit) = (ADDRESSES[0] + threads as u64 * ADDRESSES[1], address_limit());
     if let Some(limit) = limit.filter(|limit| S::numeric_library().is_some() && *limit < needed) {
         return Err(Failure::machine(
             format!(
@@ -40,7 +41,7 @@ pub(crate) fn start_threads<S: Stage>() -> Result<()> {
         )
         .into());
     }
-    let builder = rayon::ThreadPoolBuilder::new().num_threads(launched::threads().unwrap_or(0));
+    let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
     Ok(builder.build_global().map_err(|e| no_thread(&e))?)
 }
 
