@@ -75,13 +75,17 @@ impl Activation {
 #[inline(always)]
 #[allow(clippy::inline_always)] // or it would not be compiled for the vector unit
 pub(crate) fn activate<R: Real>(activation: Activation, z: &mut [R]) {
-    if activation == Activation::Relu {
-        for z in z {
-            *z = relu(*z);
+    match activation {
+        Activation::Identity => {}
+        Activation::Relu => {
+            for z in z {
+                *z = relu(*z);
+            }
         }
-    } else {
-        for z in z {
-            *z = activation.value(*z);
+        _ => {
+            for z in z {
+                *z = activation.value(*z);
+            }
         }
     }
 }

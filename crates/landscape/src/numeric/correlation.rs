@@ -9,6 +9,7 @@
 #![allow(clippy::inline_always)]
 
 use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
 
 use crate::numeric::real::Real;
 use crate::numeric::simd::unit;
@@ -42,55 +43,74 @@ pub struct Correlation {
     pub filters: usize,
 }
 
-/// Filters, or sums for each of their weights, as the kernels read them: panels of some vectors of filters, each (k, k·c, V).
-#[derive(Clone, Debug)]
-pub struct Panels<R> {
-    values: Vec<R>,
-    /// first filter of each panel, and its vectors
-    cuts: Vec<(usize, usize)>,
-    lanes: usize,
-}
-
 impl Correlation {
+    /// The product of a matrix (rows, inner) and the transpose of one (columns, inner) as a correlation: of filters of one
+    /// position, which are packed once, over a row of positions.
+    pub fn product(rows: usize, inner: usize, columns: usize) -> Self {
+        Self { height: 1, width: rows, channels: inner, kernel: 1, stride: 1, filters: columns }
+    }
+
     /// Positions from top to bottom, and from left to right.
     pub fn positions(&self) -> (usize, usize) {
         ((self.height - self.kernel) / self.stride + 1, (self.width - self.kernel) / self.stride + 1)
     }
 
     /// k·c, the length of a row of a filter
-    fn row(&self) -> usize {
+    pub fn row(&self) -> usize {
         self.kernel * self.channels
     }
 
-    /// Sums of 0 for every weight.
-    pub fn zeros<R: Real>(&self) -> Panels<R> {
-        let (lanes, registers) = unit::<R>();
+    /// Length of the filters, or of sums for each of their weights, as the kernels read them: panels of some vectors of filters,
+    /// each (k, k·c, V), with zeros after the last filter.
+    pub fn packed_len<R: Real>(&self) -> usize {
+        self.filters.next_multiple_of(unit::<R>().0) * self.kernel * self.row()
+    }
+
+    /// First filter of each panel, and its vectors.
+    fn panels(
+        &self,
+        lanes: usize,
+        registers: usize,
+    ) -> impl DoubleEndedIterator<Item = (usize, usize)> + use<> {
         let most = if registers >= 32 { VECTORS.0 } else { VECTORS.1 };
         let vectors = self.filters.div_ceil(lanes);
         let count = vectors.div_ceil(most);
-        let mut cuts = vec![];
-        for i in 0..count {
-            let (begin, end) = (i * vectors / count, (i + 1) * vectors / count);
-            cuts.push((begin * lanes, end - begin));
-        }
-        let values = vec![R::zero(); vectors * lanes * self.kernel * self.row()];
-        Panels { values, cuts, lanes }
+        let begin = move |i: usize| i * vectors / count;
+        (0..count).map(move |i| (begin(i) * lanes, begin(i + 1) - begin(i)))
     }
 
     /// `weight(o, a, j)`: of filter o, value j of its row a.
-    pub fn pack<R: Real>(&self, weight: impl Fn(usize, usize, usize) -> R) -> Panels<R> {
-        let mut panels = self.zeros();
-        self.each(&mut panels, |value, (o, a, j)| *value = weight(o, a, j));
-        panels
+    pub fn pack<R: Real>(&self, weight: impl Fn(usize, usize, usize) -> R) -> Vec<R> {
+        let mut packed = vec![R::zero(); self.packed_len::<R>()];
+        self.each(&mut packed, |value, (o, a, j)| *value = weight(o, a, j));
+        packed
     }
 
-    /// Shows every value of `panels` with its (o, a, j).
-    pub fn each<R: Real>(&self, panels: &mut Panels<R>, mut see: impl FnMut(&mut R, (usize, usize, usize))) {
-        let (row, lanes) = (self.row(), panels.lanes);
-        for &(first, vectors) in &panels.cuts {
+    /// [`Self::pack`] of the transposed filters of a [`Self::product`], (inner, columns) in C order, into `packed`.
+    pub fn pack_transposed<R: Real>(&self, filters: &[R], packed: &mut [R]) {
+        assert_eq!((self.kernel, packed.len()), (1, self.packed_len::<R>()), "a product, packed");
+        let (lanes, registers) = unit::<R>();
+        let mut rest = packed;
+        let panels = self.panels(lanes, registers).map(|(first, vectors)| {
+            let width = vectors * lanes;
+            (first, width, rest.split_off_mut(..width * self.channels).expect("a panel"))
+        });
+        panels.collect::<Vec<_>>().into_par_iter().for_each(|(first, width, panel)| {
+            let end = (first + width).min(self.filters);
+            for (to, from) in panel.chunks_exact_mut(width).zip(filters.chunks_exact(self.filters)) {
+                to[..end - first].copy_from_slice(&from[first..end]);
+            }
+        });
+    }
+
+    /// Shows every packed value with its (o, a, j).
+    pub fn each<R: Real>(&self, packed: &mut [R], mut see: impl FnMut(&mut R, (usize, usize, usize))) {
+        assert_eq!(packed.len(), self.packed_len::<R>(), "packed values");
+        let (row, (lanes, registers)) = (self.row(), unit::<R>());
+        for (first, vectors) in self.panels(lanes, registers) {
             let width = vectors * lanes;
             let begin = first * self.kernel * row;
-            let values = panels.values[begin..begin + width * self.kernel * row].chunks_exact_mut(width);
+            let values = packed[begin..begin + width * self.kernel * row].chunks_exact_mut(width);
             for (at, values) in values.enumerate() {
                 for (o, value) in values.iter_mut().enumerate().take(self.filters.saturating_sub(first)) {
                     see(value, (first + o, at / row, at % row));
@@ -100,18 +120,20 @@ impl Correlation {
     }
 
     /// `out[y, x, o] = Σ_{a, j} image[y·s + a, x·s·c + j] w[o, a, j]`, or that added to it. (positions, o)
-    pub fn correlate<R: Real>(&self, image: &[R], filters: &Panels<R>, out: &mut [R], add: bool) {
+    pub fn correlate<R: Real>(&self, image: &[R], filters: &[R], out: &mut [R], add: bool) {
         let (rows, columns) = self.positions();
         assert_eq!(image.len(), self.height * self.width * self.channels, "image");
+        assert_eq!(filters.len(), self.packed_len::<R>(), "packed filters");
         assert_eq!(out.len(), rows * columns * self.filters, "positions by filters");
         pulp::Arch::new().dispatch(Correlate { of: self, image, filters, out, add });
     }
 
     /// `sums[o, a, j] += Σ_{y, x} delta[y, x, o] image[y·s + a, x·s·c + j]`. `delta`: (positions, o), and [`Self::slack`] more.
-    pub fn correlate_weights<R: Real>(&self, image: &[R], delta: &[R], sums: &mut Panels<R>) {
+    pub fn correlate_weights<R: Real>(&self, image: &[R], delta: &[R], sums: &mut [R]) {
         let (rows, columns) = self.positions();
         assert_eq!(image.len(), self.height * self.width * self.channels, "image");
         assert_eq!(delta.len(), rows * columns * self.filters + self.slack::<R>(), "positions by filters");
+        assert_eq!(sums.len(), self.packed_len::<R>(), "packed sums");
         pulp::Arch::new().dispatch(CorrelateWeights { of: self, image, delta, sums });
     }
 
@@ -125,7 +147,7 @@ impl Correlation {
 struct Correlate<'a, R> {
     of: &'a Correlation,
     image: &'a [R],
-    filters: &'a Panels<R>,
+    filters: &'a [R],
     out: &'a mut [R],
     add: bool,
 }
@@ -136,7 +158,7 @@ impl<R: Real> WithSimd for Correlate<'_, R> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         // Backwards: only the last panel writes beyond its filters, into those of the next position, which come after.
-        for &(first, vectors) in self.filters.cuts.iter().rev() {
+        for (first, vectors) in self.of.panels(R::lanes::<S>(), S::REGISTER_COUNT).rev() {
             match vectors {
                 1 => self.panel::<S, 1>(simd, first),
                 2 => self.panel::<S, 2>(simd, first),
@@ -160,7 +182,7 @@ impl<R: Real> Correlate<'_, R> {
     fn rows<S: Simd, const M: usize, const V: usize>(&mut self, simd: S, first: usize) {
         let (rows, columns) = self.of.positions();
         let (begin, count) = (first * self.of.kernel * self.of.row(), self.of.kernel * self.of.row());
-        let weights = &self.filters.values[begin..begin + count * V * self.filters.lanes];
+        let weights = &self.filters[begin..begin + count * V * R::lanes::<S>()];
         let (weights, _) = R::vectors::<S>(weights);
         for y in 0..rows {
             let mut x = 0;
@@ -262,7 +284,7 @@ struct CorrelateWeights<'a, R> {
     of: &'a Correlation,
     image: &'a [R],
     delta: &'a [R],
-    sums: &'a mut Panels<R>,
+    sums: &'a mut [R],
 }
 
 impl<R: Real> WithSimd for CorrelateWeights<'_, R> {
@@ -270,8 +292,7 @@ impl<R: Real> WithSimd for CorrelateWeights<'_, R> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        for i in 0..self.sums.cuts.len() {
-            let (first, vectors) = self.sums.cuts[i];
+        for (first, vectors) in self.of.panels(R::lanes::<S>(), S::REGISTER_COUNT) {
             match vectors {
                 1 => self.panel::<S, 1>(simd, first),
                 2 => self.panel::<S, 2>(simd, first),
@@ -294,7 +315,7 @@ impl<R: Real> CorrelateWeights<'_, R> {
     #[inline(always)]
     fn values<S: Simd, const M: usize, const V: usize>(&mut self, simd: S, first: usize) {
         let (rows, row) = (self.of.positions().0, self.of.row());
-        let width = V * self.sums.lanes;
+        let width = V * R::lanes::<S>();
         for top in (0..rows).step_by(ROWS) {
             let rows = top..(top + ROWS).min(rows);
             for a in 0..self.of.kernel {
@@ -331,7 +352,7 @@ impl<R: Real> CorrelateWeights<'_, R> {
     ) {
         let of = self.of;
         let (columns, width) = (of.positions().1, V * R::lanes::<S>());
-        let (held, _) = R::vectors_mut::<S>(&mut self.sums.values[place..place + M * width]);
+        let (held, _) = R::vectors_mut::<S>(&mut self.sums[place..place + M * width]);
         let mut sums: [[R::Vector<S>; V]; M] =
             std::array::from_fn(|m| std::array::from_fn(|v| held[m * V + v]));
         for y in rows {

@@ -30,3 +30,39 @@ pub fn shaped<R: Real, D: Dimension>(array: &mut Array<R, D>, shape: D) -> &mut 
     }
     array
 }
+
+/// Values that begin on a line of the cache: a vector of the processor across two lines is two loads.
+#[derive(Debug, Default)]
+pub struct Aligned<R> {
+    /// and one line more
+    values: Vec<R>,
+    len: usize,
+}
+
+/// Bytes of a line of the cache, and of the widest vector.
+const LINE: usize = 64;
+
+impl<R: Real> Aligned<R> {
+    /// Numbers in a line.
+    pub const PER_LINE: usize = LINE / size_of::<R>();
+
+    /// `len` values, whatever they are.
+    pub fn of_len(&mut self, len: usize) -> &mut [R] {
+        self.len = len;
+        if self.values.len() < len + Self::PER_LINE {
+            self.values = vec![R::zero(); len + Self::PER_LINE];
+        }
+        let begin = self.begin();
+        &mut self.values[begin..begin + len]
+    }
+
+    /// These values.
+    pub fn values(&self) -> &[R] {
+        let begin = self.begin();
+        self.values.get(begin..begin + self.len).unwrap_or_default()
+    }
+
+    fn begin(&self) -> usize {
+        self.values.as_ptr().align_offset(LINE).min(Self::PER_LINE)
+    }
+}

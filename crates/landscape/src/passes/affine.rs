@@ -10,7 +10,7 @@
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 
-use crate::network::activation::{Activation, activate};
+use crate::network::activation::activate;
 use crate::network::architecture::Network;
 use crate::network::layers::{Image, Kind};
 use crate::numeric::correlation::Correlation;
@@ -29,18 +29,35 @@ pub fn forward<R: Real>(
     let Some(conv) = Conv::of(network, l) else {
         return general_mat_mul(R::one(), h, &w.t(), beta, z);
     };
-    let filters = w
-        .axis_chunks_iter(Axis(0), conv.filters)
-        .map(|w| conv.forward.pack(|o, a, j| w[[o, a * conv.row + j]]));
-    let filters = filters.collect::<Vec<_>>();
-    let mut border = Border::new(conv.below, conv.padding, 1, conv.forward);
-    let n = network.widths()[l];
+    let directions = w.axis_chunks_iter(Axis(0), conv.filters);
+    let packed = directions.map(|w| pack(network, l, &w)).collect::<Vec<_>>();
+    let mut border = conv.border();
     for (h, mut z) in h.outer_iter().zip(z.outer_iter_mut()) {
         let image = border.around(values(&h));
-        let z = z.as_slice_mut().expect("contiguous rows");
-        for (filters, z) in filters.iter().zip(z.chunks_exact_mut(n)) {
+        let z = z.as_slice_mut().expect("contiguous rows").chunks_exact_mut(network.widths()[l]);
+        for (filters, z) in packed.iter().zip(z) {
             conv.forward.correlate(image, filters, z, beta != R::zero());
         }
+    }
+}
+
+/// Weights of layer `l` (filters, below) as [`forward_packed`] reads them: for weights that many blocks of samples meet.
+pub fn pack<R: Real>(network: &Network, l: usize, w: &ArrayView2<R>) -> Vec<R> {
+    let product = || Correlation::product(1, w.ncols(), w.nrows());
+    let of = Conv::of(network, l).map_or_else(product, |conv| conv.forward);
+    of.pack(|o, a, j| w[[o, a * of.row() + j]])
+}
+
+/// `G(H) Wᵀ` for weights of [`pack`]: `h` (B·n_{l−1},), `z` (B·n_l,), both in C order.
+pub fn forward_packed<R: Real>(network: &Network, l: usize, h: &[R], packed: &[R], z: &mut [R]) {
+    let (filters, below) = network.weight_shape(l);
+    let Some(conv) = Conv::of(network, l) else {
+        return Correlation::product(h.len() / below, below, filters).correlate(h, packed, z, false);
+    };
+    let mut border = conv.border();
+    let images = h.chunks_exact(network.widths()[l - 1]).zip(z.chunks_exact_mut(network.widths()[l]));
+    for (h, z) in images {
+        conv.forward.correlate(border.around(h), packed, z, false);
     }
 }
 
@@ -60,7 +77,7 @@ pub fn backward<R: Real>(
     let (k, c, filters) = (conv.kernel, conv.below.channels, conv.filters);
     let turned = conv.backward.pack(|i, a, j| {
         let (b, o) = (j / filters, j % filters);
-        w[[o, (k - 1 - a) * conv.row + (k - 1 - b) * c + i]]
+        w[[o, (k - 1 - a) * conv.forward.row() + (k - 1 - b) * c + i]]
     });
     let mut border = Border::new(conv.above, k - 1, conv.forward.stride, conv.backward);
     border.cut = conv.padding;
@@ -88,7 +105,7 @@ pub fn outer<R: Real>(
         return general_mat_mul(R::one(), &delta.t(), h, beta, u);
     };
     let n = network.widths()[l];
-    let mut sums = vec![conv.forward.zeros::<R>(); u.nrows() / conv.filters];
+    let mut sums = vec![vec![R::zero(); conv.forward.packed_len::<R>()]; u.nrows() / conv.filters];
     let mut border = Border::new(conv.below, conv.padding, 1, conv.forward);
     let mut padded = vec![R::zero(); n + conv.forward.slack::<R>()];
     for (delta, h) in delta.outer_iter().zip(h.outer_iter()) {
@@ -100,7 +117,7 @@ pub fn outer<R: Real>(
     }
     for (sums, mut u) in sums.iter_mut().zip(u.axis_chunks_iter_mut(Axis(0), conv.filters)) {
         conv.forward.each(sums, |&mut sum, (o, a, j)| {
-            let u = &mut u[[o, a * conv.row + j]];
+            let u = &mut u[[o, a * conv.forward.row() + j]];
             *u = if beta == R::zero() { sum } else { *u + sum };
         });
     }
@@ -162,9 +179,7 @@ pub fn add_bias_and_activate<R: Real>(
                         }
                     }
                 }
-                if activation != Activation::Identity {
-                    activate(activation, row);
-                }
+                activate(activation, row);
             }
         },
     );
@@ -181,8 +196,6 @@ struct Conv {
     kernel: usize,
     padding: usize,
     filters: usize,
-    /// values of a row of a filter
-    row: usize,
     /// over h with its border
     forward: Correlation,
     /// over δ with its border
@@ -190,6 +203,11 @@ struct Conv {
 }
 
 impl Conv {
+    /// What images of h get around them.
+    fn border<R: Real>(&self) -> Border<R> {
+        Border::new(self.below, self.padding, 1, self.forward)
+    }
+
     /// `None` for a linear layer.
     fn of(network: &Network, l: usize) -> Option<Self> {
         let (filters, kernel, padding, stride) = match network.layer(l).kind {
@@ -214,7 +232,7 @@ impl Conv {
             stride: 1,
             filters: below.channels,
         };
-        Some(Self { below, above, kernel, padding, filters, row: kernel * below.channels, forward, backward })
+        Some(Self { below, above, kernel, padding, filters, forward, backward })
     }
 }
 

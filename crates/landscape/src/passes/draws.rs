@@ -8,30 +8,33 @@ use std::ops::Range;
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::parallel::prelude::*;
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Dim, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Dim, s};
 use rayon::prelude::ParallelSliceMut;
 use team::Team;
 
-use crate::network::activation::{Activation, activate};
 use crate::network::architecture::Network;
 use crate::network::layers::Kind;
+use crate::numeric::correlation::Correlation;
 use crate::numeric::orders::{Task, order, tell};
 use crate::numeric::parts::cuts;
 use crate::numeric::real::Real;
 use crate::numeric::samples::{Samples, Targets};
-use crate::numeric::scratch::{Pool, shaped};
-use crate::numeric::simd::vectorised;
+use crate::numeric::scratch::{Aligned, Pool, shaped};
 use crate::numeric::sums::blocks_of;
 use crate::passes::affine::{self, add_bias, add_bias_and_activate};
 use crate::passes::pool;
 use crate::passes::primal;
 
-/// Draws whose state one task holds, at least and at most: few draws are more tasks, many share the packing of layer 1.
+/// Draws whose state one task holds, at least and at most: few draws are more tasks, many share the reading of layer 1.
 const DRAWS_PER_GROUP: (usize, usize) = (16, 64);
-/// Most samples of a block: as many share the packing of a draw's weights.
-const MOST_ROWS: usize = 256;
-/// Bytes of layer 1 along all directions for a block of samples.
-const FIRST_LAYER_BYTES: usize = 128 << 20;
+/// Most samples of a block: as many share a draw's weights while these are near.
+const MOST_ROWS: usize = 512;
+/// Samples whose layer 1 one task computes.
+const FIRST_ROWS: usize = 256;
+/// Samples that pass all layers before the next: what lies between two layers stays in the cache.
+const STRIP: usize = 64;
+/// Bytes of layer 1 along all directions for a block of samples; there are two copies.
+const FIRST_LAYER_BYTES: usize = 64 << 20;
 /// Bytes of layer 1 of a group of draws, where that is a convolution: a draw's layers for a block stay in the cache.
 const CONV_BYTES: usize = 16 << 20;
 
@@ -76,7 +79,7 @@ pub struct Draws<'a, R> {
     pub basis: ArrayView2<'a, R>,
     /// the samples in their order
     pub samples: &'a Samples,
-    /// memory for perturbed weights; decides how many draws go through the samples together
+    /// memory for perturbed weights, packed; decides how many draws go through the samples together
     pub weights_bytes: usize,
 }
 
@@ -116,11 +119,15 @@ impl<R: Real> Draws<'_, R> {
         sinks: &mut [S],
         after_block: &mut impl FnMut(&mut [S], Range<usize>),
     ) {
-        let (group, at_once) = (self.draws_per_group(), self.draws_at_once());
-        let (mut first, pool) = (FirstLayer::default(), Pool::default());
+        let (group, upper) = (self.draws_per_group(), UpperLayers::of(self));
+        let per_draw = upper.parts.ncols() * size_of::<R>();
+        let at_once = (self.weights_bytes / per_draw.max(1) / group).max(1) * group;
+        let (mut first, mut perturbed, pool) = (FirstLayer::default(), Aligned::default(), Pool::default());
         for (theta, sinks) in theta.axis_chunks_iter(Axis(0), at_once).zip(sinks.chunks_mut(at_once)) {
             let theta = with_a_one_before(theta);
-            let upper = self.upper_layers(theta.view());
+            upper.fill(theta.view(), group, &mut perturbed);
+            let perturbed = ArrayView2::from_shape((theta.nrows(), upper.parts.ncols()), perturbed.values());
+            let perturbed = perturbed.expect("all draws");
             for range in blocks_of(rows.clone(), self.rows_of_a_block()) {
                 let batch = self.samples.block::<R>(range.clone());
                 let x = self.network.arranged_inputs(batch.x);
@@ -129,10 +136,10 @@ impl<R: Real> Draws<'_, R> {
                     theta
                         .axis_chunks_iter(Axis(0), group)
                         .into_par_iter()
-                        .zip(upper.axis_chunks_iter(Axis(0), group).into_par_iter()),
+                        .zip(perturbed.axis_chunks_iter(Axis(0), group).into_par_iter()),
                 );
-                groups.for_each(|(sinks, (theta, upper))| {
-                    let group = Group { draws: self, first: &first, theta, upper };
+                groups.for_each(|(sinks, (theta, perturbed))| {
+                    let group = Group { draws: self, first: &first, theta, upper: &upper, perturbed };
                     pool.with(|buffers| group.pass(&batch.targets, range.start, sinks, buffers));
                 });
                 after_block(sinks, range);
@@ -211,12 +218,6 @@ impl<R: Real> Draws<'_, R> {
         self.basis.nrows().clamp(DRAWS_PER_GROUP.0, DRAWS_PER_GROUP.1)
     }
 
-    /// As many as the perturbed weights of the upper layers allow, in whole groups.
-    fn draws_at_once(&self) -> usize {
-        let (group, per_draw) = (self.draws_per_group(), self.upper_range().len() * size_of::<R>());
-        (self.weights_bytes / per_draw.max(1) / group).max(1) * group
-    }
-
     /// Samples that all draws pass before the next.
     fn rows_of_a_block(&self) -> usize {
         let per_draw = self.network.widths()[self.first()] * size_of::<R>();
@@ -232,28 +233,6 @@ impl<R: Real> Draws<'_, R> {
     /// The first layer with weights.
     fn first(&self) -> usize {
         self.network.first_affine()
-    }
-
-    /// Parameters after those of layer 1.
-    fn upper_range(&self) -> Range<usize> {
-        self.network.offsets(self.first()).1.end..self.network.n_params()
-    }
-
-    /// `w* + Pθ_t` of all layers but the first, (T, p − p of layer 1); `theta` with a one before, (T, d + 1).
-    fn upper_layers(&self, theta: ArrayView2<R>) -> Array2<R> {
-        let upper = self.upper_range();
-        let base = self.w.slice(s![upper.clone()]);
-        let basis = self.basis.slice(s![.., upper.clone()]);
-        let mut perturbed = Array2::zeros((theta.nrows(), upper.len()));
-        perturbed
-            .axis_chunks_iter_mut(Axis(0), self.draws_per_group())
-            .into_par_iter()
-            .zip(theta.axis_chunks_iter(Axis(0), self.draws_per_group()).into_par_iter())
-            .for_each(|(mut out, theta)| {
-                out.assign(&base);
-                general_mat_mul(R::one(), &theta.slice(s![.., 1..]), &basis, R::one(), &mut out);
-            });
-        perturbed
     }
 }
 
@@ -277,26 +256,89 @@ fn with_a_one_before<R: Real>(theta: ArrayView2<f64>) -> Array2<R> {
     out
 }
 
+/// The layers after layer 1 at w* and along each direction, packed once for all blocks and draws.
+struct UpperLayers<R> {
+    /// `w*, v_1, …` of these layers, one after another: weights as [`affine::pack`] has them, then the bias; (d + 1, …)
+    parts: Array2<R>,
+    /// where the weights and the bias of each are; of a pool both are empty
+    layers: Vec<(Range<usize>, Range<usize>)>,
+}
+
+impl<R: Real> UpperLayers<R> {
+    fn of(draws: &Draws<R>) -> Self {
+        let (network, upper) = (draws.network, draws.first() + 1..=draws.network.depth());
+        let packed = |l: usize, v: &ArrayView1<R>| {
+            let weights = network.weights(v, l).weights;
+            if weights.is_empty() { vec![] } else { affine::pack(network, l, &weights) }
+        };
+        let mut end = 0;
+        let mut next = |length: usize| {
+            let begin = end;
+            end += length.next_multiple_of(Aligned::<R>::PER_LINE);
+            begin..begin + length
+        };
+        let of_layer = |l: usize| (next(packed(l, &draws.w).len()), next(network.offsets(l).1.len()));
+        let layers = upper.clone().map(of_layer).collect::<Vec<_>>();
+        let mut parts = Array2::zeros((draws.basis.nrows() + 1, end));
+        parts.outer_iter_mut().into_par_iter().enumerate().for_each(|(j, mut part)| {
+            let v = if j == 0 { draws.w } else { draws.basis.row(j - 1) };
+            for (l, (weights, bias)) in upper.clone().zip(&layers) {
+                part.slice_mut(s![weights.clone()]).assign(&Array1::from(packed(l, &v)));
+                part.slice_mut(s![bias.clone()]).assign(&network.weights(&v, l).bias);
+            }
+        });
+        Self { parts, layers }
+    }
+
+    /// `w* + Pθ_t` of these layers, (T, …), in groups of `group`; `theta` with a one before, (T, d + 1).
+    fn fill(&self, theta: ArrayView2<R>, group: usize, perturbed: &mut Aligned<R>) {
+        let shape = (theta.nrows(), self.parts.ncols());
+        let perturbed = perturbed.of_len(shape.0 * shape.1);
+        let mut perturbed = ArrayViewMut2::from_shape(shape, perturbed).expect("all draws");
+        let groups = perturbed.axis_chunks_iter_mut(Axis(0), group).into_par_iter();
+        groups.zip(theta.axis_chunks_iter(Axis(0), group).into_par_iter()).for_each(|(mut out, theta)| {
+            general_mat_mul(R::one(), &theta, &self.parts, R::zero(), &mut out);
+        });
+    }
+}
+
 /// Pre-activations of layer 1 of one block of samples, at w* and along each direction.
 #[derive(Default)]
 struct FirstLayer<R> {
     /// `XW_1ᵀ + b_1, X(V_1^1)ᵀ + c_1^1, …`, (d + 1, B·n_1)
     parts: Array2<R>,
+    /// the same as the products with draws read it
+    packed: Aligned<R>,
 }
 
 impl<R: Real> FirstLayer<R> {
     /// 2(d+1)p₁ flops per sample, whatever the number of draws. `x`: what comes to layer 1, (B, n_0).
     fn fill(&mut self, draws: &Draws<R>, x: ArrayView2<R>) {
         let (network, l) = (draws.network, draws.first());
-        let shape = (x.nrows(), network.widths()[l]);
-        let parts = shaped(&mut self.parts, Dim((draws.basis.nrows() + 1, shape.0 * shape.1)));
-        parts.outer_iter_mut().into_par_iter().enumerate().for_each(|(j, z)| {
-            let mut z = z.into_shape_with_order(shape).expect("B·n_1 values");
+        let n = network.widths()[l];
+        let parts = shaped(&mut self.parts, Dim((draws.basis.nrows() + 1, x.nrows() * n)));
+        parts.outer_iter_mut().into_par_iter().enumerate().for_each(|(j, mut z)| {
             let v = if j == 0 { draws.w } else { draws.basis.row(j - 1) };
             let layer = network.weights(&v, l);
-            affine::forward(network, l, R::zero(), &x, &layer.weights, &mut z);
-            add_bias(network, l, layer.bias, z);
+            // Some of the samples at a time, or a thread would wait for the last direction.
+            let z = z.as_slice_mut().expect("C order").par_chunks_mut(FIRST_ROWS * n);
+            z.zip(x.axis_chunks_iter(Axis(0), FIRST_ROWS).into_par_iter()).for_each(|(z, x)| {
+                let mut z = ArrayViewMut2::from_shape((x.nrows(), n), z).expect("b·n_1 values");
+                affine::forward(network, l, R::zero(), &x, &layer.weights, &mut z);
+                add_bias(network, l, layer.bias, z);
+            });
         });
+        let of = Correlation::product(1, parts.nrows(), parts.ncols());
+        let packed = self.packed.of_len(of.packed_len::<R>());
+        of.pack_transposed(parts.as_slice().expect("C order"), packed);
+    }
+
+    /// `z_1 = [1 θ] parts` of some draws, (g, B·n_1), from their [1 θ], (g, d + 1).
+    fn at(&self, theta: &ArrayView2<R>, z: &mut [R]) {
+        let theta = theta.to_slice().expect("C order");
+        let (inner, columns) = self.parts.dim();
+        let of = Correlation::product(theta.len() / inner, inner, columns);
+        of.correlate(theta, self.packed.values(), z, false);
     }
 }
 
@@ -306,63 +348,66 @@ struct Group<'a, 'b, R> {
     first: &'a FirstLayer<R>,
     /// `[1 θ]` of each, (g, d + 1)
     theta: ArrayView2<'a, R>,
-    /// parameters after layer 1, (g, …)
-    upper: ArrayView2<'a, R>,
+    upper: &'a UpperLayers<R>,
+    /// these layers of each, (g, …)
+    perturbed: ArrayView2<'a, R>,
 }
 
 /// What a group writes to.
 #[derive(Default)]
 struct Buffers<R> {
-    /// z_1, then h_1, of every draw, (g, B·n_1)
-    first: Array2<R>,
-    /// z_l, then h_l, of one draw for l = 2..L, (B, n_l)
-    layers: Vec<Array2<R>>,
+    /// z_1 of every draw, (g, B·n_1)
+    first: Aligned<R>,
+    /// h_l of one draw at some samples for l = 2..L, (b, n_l)
+    layers: Vec<Aligned<R>>,
+    /// the outputs of one draw, (B, C)
+    outputs: Vec<R>,
 }
 
 impl<R: Real> Group<'_, '_, R> {
     /// The losses of a block of samples that begins with sample `begin` of all.
     fn pass<S: LossSink>(&self, targets: &Targets, begin: usize, sinks: &mut [S], buffers: &mut Buffers<R>) {
         let (network, l_first) = (self.draws.network, self.draws.first());
-        let rows = targets.len();
-        let Buffers { first, layers } = buffers;
-        layers.resize_with(network.depth() - l_first, || Array2::zeros((0, 0)));
-        let first = shaped(first, Dim((sinks.len(), self.first.parts.ncols())));
-        general_mat_mul(R::one(), &self.theta, &self.first.parts, R::zero(), first);
-        for (t, sink) in sinks.iter_mut().enumerate() {
-            let mut first = first.row_mut(t);
-            let activation = network.layer(l_first).activation;
-            if activation != Activation::Identity {
-                let z = first.as_slice_mut().expect("C order");
-                vectorised(
-                    #[inline(always)]
-                    || activate(activation, z),
-                );
+        let Buffers { first, layers, outputs } = buffers;
+        layers.resize_with(network.depth() - l_first, Aligned::default);
+        let first = first.of_len(sinks.len() * self.first.parts.ncols());
+        self.first.at(&self.theta, first);
+        let of_draws = first.chunks_exact_mut(self.first.parts.ncols());
+        for (t, (sink, z)) in sinks.iter_mut().zip(of_draws).enumerate() {
+            outputs.clear();
+            for z in z.chunks_mut(STRIP * network.widths()[l_first]) {
+                outputs.extend_from_slice(self.upper_layers(t, z, layers));
             }
-            let first = first.into_shape_with_order((rows, network.widths()[l_first])).expect("B·n_1 values");
-            for l in l_first + 1..=network.depth() {
-                let (below, z) = layers.split_at_mut(l - l_first - 1);
-                let h = below.last().map_or(first.view(), |h| h.view());
-                let z = shaped(&mut z[0], Dim((rows, network.widths()[l])));
-                let (weights, bias) = self.layer(l, t);
-                if network.layer(l).is_affine() {
-                    affine::forward(network, l, R::zero(), &h, &weights, &mut z.view_mut());
-                } else {
-                    pool::forward(network, l, &h, &mut z.view_mut(), None);
-                }
-                add_bias_and_activate(network, l, bias, z.view_mut());
-            }
-            let outputs = layers.last().map_or(first.view(), |f| f.view());
+            let shape = (targets.len(), network.n_outputs());
+            let outputs = ArrayView2::from_shape(shape, outputs).expect("B·C values");
             sink.take(begin, &network.loss.values(outputs, targets));
         }
     }
 
-    /// `W_l` (filters, below) and `b_l` of draw t, for layers after the first.
-    fn layer(&self, l: usize, t: usize) -> (ArrayView2<'_, R>, ArrayView1<'_, R>) {
-        let network = self.draws.network;
-        let offset = self.draws.upper_range().start;
-        let (weights, bias) = network.offsets(l);
-        let part = |range: Range<usize>| self.upper.slice(s![t, range.start - offset..range.end - offset]);
-        let shape = network.weight_shape(l);
-        (part(weights).into_shape_with_order(shape).expect("length of the range"), part(bias))
+    /// The outputs of draw `t` at some samples, (b·C,), from their z_1, (b·n_1,).
+    fn upper_layers<'a>(&self, t: usize, z: &'a mut [R], layers: &'a mut [Aligned<R>]) -> &'a [R] {
+        let (network, l_first) = (self.draws.network, self.draws.first());
+        let rows = z.len() / network.widths()[l_first];
+        let shape = |l: usize| (rows, network.widths()[l]);
+        let finish = |l: usize, bias: ArrayView1<R>, z: &mut [R]| {
+            let z = ArrayViewMut2::from_shape(shape(l), z).expect("b·n values");
+            add_bias_and_activate(network, l, bias, z);
+        };
+        finish(l_first, ArrayView1::from(&[]), z);
+        let mut h = &*z;
+        for (l, (buffer, (weights, bias))) in (l_first + 1..).zip(layers.iter_mut().zip(&self.upper.layers)) {
+            let z = buffer.of_len(rows * network.widths()[l]);
+            if network.layer(l).is_affine() {
+                let packed = self.perturbed.slice(s![t, weights.clone()]);
+                affine::forward_packed(network, l, h, packed.as_slice().expect("C order"), z);
+            } else {
+                let h = ArrayView2::from_shape(shape(l - 1), h).expect("b·n values");
+                let mut z = ArrayViewMut2::from_shape(shape(l), &mut *z).expect("b·n values");
+                pool::forward(network, l, &h, &mut z, None);
+            }
+            finish(l, self.perturbed.slice(s![t, bias.clone()]), z);
+            h = z;
+        }
+        h
     }
 }
