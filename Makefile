@@ -235,9 +235,13 @@ test-slurm: $(BINARIES)
 	  { echo "error: Slurm is missing and cannot be installed here; install it: sudo apt-get install slurm-wlm munge" >&2; exit 3; }
 	@cargo test --release --locked --quiet -p pipeline-tests slurm:: -- --ignored --test-threads 1
 
-## make soak           whole runs under kills, full and read-only disks, clocks that jump, two make at once: SOAK_SECONDS (7200)
+## make soak           whole runs under kills, full and read-only disks, clocks that jump, two make at once: half of SOAK_SECONDS
+##                     (7200) by one process a stage, half by two of MPI
+SOAK_SECONDS ?= 7200
 soak: $(BINARIES)
-	@SOAK_SECONDS=$${SOAK_SECONDS:-7200} cargo test --release --locked --quiet -p pipeline-tests soak:: && cat target/soak.txt
+	+@$(MAKE) RANKS=2 binaries
+	@SOAK_SECONDS=$$(($(SOAK_SECONDS) / 2)) cargo test --release --locked --quiet -p pipeline-tests soak:: -- --include-ignored \
+	  --test-threads 1 && cat target/soak.txt target/soak-mpi.txt
 
 # Chromium, in which the tests open the pages.
 browser:

@@ -350,7 +350,7 @@ fn several_processes_of_a_build_without_mpi_are_refused_before_any_work() {
     assert_eq!(run(&one, &["--ranks", "1"]).code, 0);
 }
 
-/// As many threads as a launcher grants.
+/// cases.md D15 (ray #28586, future #412): as many threads as a launcher grants.
 #[test]
 fn threads_are_those_of_the_environment() {
     let place = Place::new(small);

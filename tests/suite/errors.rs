@@ -93,7 +93,7 @@ const WRONG: &[[&str; 4]] = &[
         "montecarlo",
         "montecarlo.settings",
         "[{name: a, basis: hessian, dim: 1, sigma: 1.0}, {name: a, basis: hessian, dim: 2, sigma: 1.0}]",
-        "name \"a\" stands twice; each needs its own folder",
+        "name \"a\" occurs twice; each needs its own folder",
     ],
     [
         "montecarlo",
@@ -221,7 +221,7 @@ const IMPOSSIBLE: &[[&str; 3]] = &[
     ["montecarlo.sweep.draws", "24", "24; a multiple of 16 is needed for Sobol draws"],
     ["montecarlo.sweep.draws", "0", "0; at least"],
     ["montecarlo.sweep.methods", "[sobol]", "`plain` is missing"],
-    ["montecarlo.sweep.methods", "[plain, plain]", "Plain stands twice"],
+    ["montecarlo.sweep.methods", "[plain, plain]", "Plain occurs twice"],
     ["montecarlo.sweep.methods", "[plain, lattice]", "unknown variant `lattice`"],
     ["montecarlo.sweep.sigma", "[1.0, 2.0]", "unknown field `sigma`"],
     ["bound.tolerances", "[]", "0; at least 1 is needed"],
@@ -391,7 +391,7 @@ fn the_whole_experiment_is_checked_before_any_work() {
     );
 }
 
-/// Members that could not differ: twelve times one network gave "k^-0.02, flat everywhere".
+/// cases.md F3: members that could not differ: twelve times one network gave "k^-0.02, flat everywhere".
 #[test]
 fn a_family_of_one_brought_network_is_refused() {
     let said = |family: &str, weights: &str| {

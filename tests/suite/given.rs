@@ -169,6 +169,8 @@ fn what_is_wrong_with_given_losses_is_named() {
     let mut bad = good.clone();
     bad[[2, 17]] = f64::NAN;
     write("nan.npy", &bad);
+    bad[[2, 17]] = f64::NEG_INFINITY;
+    write("inf.npy", &bad);
     write("one.npy", &good.slice(s![..1, ..]).to_owned());
     write("short.npy", &good.slice(s![.., ..40]).to_owned());
     rows::write(&place.path("flat.npy"), &Array1::<f64>::zeros(50)).unwrap();
@@ -192,6 +194,7 @@ fn what_is_wrong_with_given_losses_is_named() {
     let with = |keys: &str| format!("[{{name: a, losses: good.npy, dim: 2, sigma: 1.0, {keys}}}]");
     for (settings, part) in [
         (of("nan.npy"), "nan.npy: row 2, column 17 is NaN"),
+        (of("inf.npy"), "inf.npy: row 2, column 17 is -inf"),
         (of("one.npy"), "one.npy: shape [1, 50]: 1 draws"),
         (of("flat.npy"), "flat.npy: shape [50]; (T, N) is needed"),
         (of("whole.npy"), "whole.npy: <i8; f32 or f64 is needed"),

@@ -1,8 +1,10 @@
 //! What `make` does with what people give it: pipeline files however they are laid out, its variables, and pipes.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 
-use pipeline_tests::{Place, binary, make, ran, small};
+use pipeline_tests::{Place, binary, make, ran, root, small};
+use records::stages::{self, Kind};
 
 /// cases.md A10, D10 and D12: names were read with `sed`, and "0 experiments are up to date" was the answer to four spaces.
 #[test]
@@ -33,6 +35,63 @@ fn make_takes_every_yaml_that_the_parser_takes() {
         assert_eq!(made.code, 0, "{file}: {}", made.said);
         assert!(place.path("artifacts/mine/fetch-data/manifest.json").exists(), "{file}: {}", made.said);
         std::fs::remove_dir_all(place.path("artifacts")).unwrap();
+    }
+}
+
+/// The edges of the Makefile are what the stages read, of each kind of experiment.
+#[test]
+fn edges_of_the_makefile_are_what_the_stages_read() {
+    type Edges = BTreeMap<String, BTreeSet<String>>;
+    /// All that a stage needs, and what that needs.
+    fn reached(edges: &Edges, stage: &str, found: &mut BTreeSet<String>) {
+        for next in edges.get(stage).into_iter().flatten() {
+            if found.insert(next.clone()) {
+                reached(edges, next, found);
+            }
+        }
+    }
+    let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap();
+    let list = makefile.lines().find_map(|line| line.strip_prefix("STAGES      := ")).unwrap();
+    assert_eq!(list.split(' ').collect::<Vec<_>>(), stages::of_experiment());
+    for (name, kind) in [("done", Kind::Samples), ("given", Kind::Losses), ("joined", Kind::Members)] {
+        let start = format!("$(call {name},");
+        let mut drawn = Edges::new();
+        for line in makefile.lines().filter_map(|line| line.strip_prefix(&start)) {
+            let (stage, line) = line.split_once("):").unwrap();
+            let from = line.split_once(':').unwrap().1.split_whitespace();
+            let from = from.map(|file| file.split('/').nth(2).unwrap().to_owned());
+            drawn.insert(stage.to_owned(), from.collect());
+        }
+        let own = |row: &&stages::Row| row.reads_of(kind).is_some();
+        let read = |row: &stages::Row| row.reads(kind).iter().map(|&stage| stage.to_owned()).collect();
+        let read =
+            stages::ROWS.iter().filter(own).map(|row| (row.name.to_owned(), read(row))).collect::<Edges>();
+        for stage in read.keys() {
+            let (mut by_make, mut by_stage) = (BTreeSet::new(), BTreeSet::new());
+            reached(&drawn, stage, &mut by_make);
+            reached(&read, stage, &mut by_stage);
+            assert_eq!(by_make, by_stage, "{name} {stage}");
+        }
+        assert!(drawn.keys().all(|stage| read.contains_key(stage)), "{drawn:?}");
+    }
+}
+
+/// cases.md E5 (bash-git-prompt #345), E6 (teleport #54288), F9, F11: what a checkout and an old make do, and names with a slip.
+#[test]
+fn make_says_what_it_cannot_work_with() {
+    let old = ran(make().args([".FEATURES=", "help"]).output());
+    assert!(old.code == 2 && old.said.contains("GNU make 4.3 or newer is needed"), "{}", old.said);
+    let read = |name: &str| std::fs::read_to_string(root().join(name)).unwrap();
+    assert!(read(".gitattributes").lines().any(|line| line == "* text=auto eol=lf"));
+    assert!(
+        ["/my.yaml", "/my/", "/my-mlp/"]
+            .iter()
+            .all(|own| read(".gitignore").lines().any(|line| line == *own))
+    );
+    let place = Place::new(small);
+    for (typed, meant) in [("digit", "digits"), ("digits/trian", "train")] {
+        let made = place.make(&[typed]);
+        assert!(made.code == 2 && made.said.contains(&format!("did you mean `{meant}`")), "{}", made.said);
     }
 }
 

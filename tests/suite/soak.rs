@@ -1,7 +1,7 @@
 //! Whole runs under faults at random: kills, signals, full and read-only disks, clocks that jump, a cache that comes and goes, two
 //! `make` at once. What comes out has the bytes of a run that nobody disturbed.
 //!
-//! `make test` does it for half a minute, `make soak` for two hours.
+//! `make test` does it for half a minute, `make soak` for two hours, half of them with two processes of MPI for each stage.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -58,7 +58,9 @@ const FAULTS: [Fault; 8] = [
 fn is_stage(pid: &str, place: &Path) -> bool {
     let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
     let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let is_program = STAGES.iter().chain(&["family"]).any(|stage| program == binary(stage));
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    let is_program =
+        program.starts_with(root().join("target")) && [&STAGES[..], &["family"]].concat().contains(&&*name);
     is_program && String::from_utf8_lossy(&arguments).contains(&*place.to_string_lossy())
 }
 
@@ -106,13 +108,27 @@ fn befall(place: &Place, fault: Fault, random: &mut ChaCha20Rng) -> bool {
     }
 }
 
+/// How each stage is started.
+struct Start {
+    /// the shim, below each
+    library: PathBuf,
+    /// processes of MPI
+    ranks: Option<usize>,
+}
+
 /// `make` with a shim below each stage.
-fn command(place: &Place, library: &Path, cache: bool, stop_after: Option<u32>) -> Command {
+fn command(place: &Place, start: &Start, cache: bool, stop_after: Option<u32>) -> Command {
     let mut command = make();
     let of = |name: &str| place.path(name).display().to_string();
     command.args(["-j2", "-k", "digits", "fam", "LATENCY=0"]);
     command.args([format!("PIPELINE={}", of("pipeline.yaml")), format!("A={}", of("artifacts"))]);
-    command.arg(format!("LAUNCH=env LD_PRELOAD={} SHIM={}", library.display(), of("shim")));
+    let mpi = start
+        .ranks
+        .map(|ranks| format!("mpirun --oversubscribe --bind-to none -n {ranks} "))
+        .unwrap_or_default();
+    command.arg(format!("LAUNCH={mpi}env LD_PRELOAD={} SHIM={}", start.library.display(), of("shim")));
+    command.args(start.ranks.map(|ranks| format!("RANKS={ranks}")));
+    command.env("OMPI_ALLOW_RUN_AS_ROOT", "1").env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
     command.args(cache.then(|| format!("CACHE=file://{}", of("cache"))));
     command.args(stop_after.map(|seconds| format!("STOP_AFTER={seconds}")));
     command
@@ -161,15 +177,25 @@ fn memory(place: &Place) -> BTreeMap<String, u64> {
 
 #[test]
 fn faults_at_random_change_no_byte() {
+    soak(None);
+}
+
+#[test]
+#[ignore = "make soak"]
+fn faults_at_random_change_no_byte_of_several_processes() {
+    soak(Some(2));
+}
+
+fn soak(ranks: Option<usize>) {
     let number = |name: &str, default: u64| {
         std::env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
     };
     let (seconds, seed) = (number("SOAK_SECONDS", 25), number("SOAK_SEED", 1));
     let mut random = ChaCha20Rng::seed_from_u64(seed);
     let quiet = Place::new(pipeline);
-    let library = shim(&quiet);
+    let start = Start { library: shim(&quiet), ranks };
     std::fs::create_dir(quiet.path("shim")).unwrap();
-    let undisturbed = ran(command(&quiet, &library, false, None).output());
+    let undisturbed = ran(command(&quiet, &start, false, None).output());
     assert_eq!(undisturbed.code, 0, "{}", undisturbed.said);
     let expected = files(&quiet.path("artifacts"));
     let expected = expected.into_iter().filter(|(file, _)| !file.to_string_lossy().ends_with(".lock"));
@@ -201,7 +227,7 @@ fn faults_at_random_change_no_byte() {
                 let stop_after = random.random_bool(0.3).then(|| random.random_range(0..2));
                 let both = [random.random_bool(0.5), random.random_bool(0.5)];
                 let both = both.map(|cache| {
-                    let mut one = command(place, &library, cache, stop_after);
+                    let mut one = command(place, &start, cache, stop_after);
                     one.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
                 });
                 for one in both {
@@ -214,7 +240,7 @@ fn faults_at_random_change_no_byte() {
             drop(over);
             faults += befallen.join().unwrap_or_else(|e| std::panic::resume_unwind(e));
         });
-        let last = ran(command(&place, &library, true, None).output());
+        let last = ran(command(&place, &start, true, None).output());
         assert_eq!(last.code, 0, "{}", last.said);
         is_as_undisturbed(&place, &expected);
         for (stage, bytes) in memory(&place) {
@@ -224,10 +250,12 @@ fn faults_at_random_change_no_byte() {
         rounds += 1;
     }
     let line = format!(
-        "soak: {rounds} rounds, {makes} runs of make, {faults} faults, seed {seed}, {} s",
+        "soak: {rounds} rounds, {makes} runs of make, {faults} faults, {} processes for each stage, seed {seed}, {} s",
+        ranks.unwrap_or(1),
         begun.elapsed().as_secs()
     );
     // Where the harness does not keep it.
-    let _ = std::fs::write(root().join("target/soak.txt"), format!("{line}\n"));
+    let name = if ranks.is_some() { "soak-mpi.txt" } else { "soak.txt" };
+    let _ = std::fs::write(root().join("target").join(name), format!("{line}\n"));
     assert!(faults > 3, "{line}");
 }

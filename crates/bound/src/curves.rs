@@ -1,7 +1,7 @@
 //! The four theory curves of a setting.
 
 use anyhow::Result;
-use landscape::change::theory::{Theory as FixedBasis, theory_diagonal};
+use landscape::change::theory::{FixedBasis, theory_diagonal};
 use landscape::passes::curvature::SampleDerivatives;
 use ndarray::{Array1, Array2, Ix2};
 use pipeline::Failure;

@@ -5,6 +5,7 @@ mod curves;
 mod measured;
 mod pilot;
 mod sweep;
+mod uncountable;
 
 use std::process::ExitCode;
 
@@ -12,10 +13,9 @@ use anyhow::Result;
 use landscape::change::decay;
 use landscape::change::interval::{self, Estimate};
 use landscape::change::prefix::{order_average, order_factor};
-use landscape::change::sufficient::{Uncountable, of_curve};
-use landscape::change::theory::Theory as FixedBasis;
+use landscape::change::sufficient::of_curve;
+use landscape::change::theory::FixedBasis;
 use ndarray::Array1;
-use pipeline::Failure;
 use pipeline::shell::{Stage, StageContext};
 use records::bound::{
     Gap, Pilots, SettingTheory, Sufficient, SufficientRow, Theory, TheoryDocument, Tolerance, Uncertain,
@@ -27,6 +27,7 @@ use crate::compare::compare;
 use crate::curves::{Curve, Projections, Shared, curves_of, take_samples};
 use crate::measured::Measured;
 use crate::pilot::Question;
+use crate::uncountable::too_small;
 
 struct BoundStage;
 
@@ -244,19 +245,6 @@ fn sufficient_rows(
         }
     }
     Ok(rows)
-}
-
-/// K of `method`, or of a pilot, cannot be counted.
-fn too_small(error: &Uncountable, setting: &str, method: &str, tolerance: Tolerance) -> anyhow::Error {
-    let (key, given) = match tolerance.relative {
-        None => ("tolerances", tolerance.value),
-        Some(r) => ("relative_tolerances", r),
-    };
-    Failure::config(
-        format!("bound.{key}: {given:e}: {setting}, {method}: {error}"),
-        "raise the tolerance, or lower sigma of that setting",
-    )
-    .into()
 }
 
 /// K of one setting, per tolerance.

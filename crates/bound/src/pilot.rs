@@ -9,7 +9,7 @@ use records::bound::{Pilot, PredictedSize, SizeInterval, Tolerance, Uncertain};
 use records::montecarlo::{Facts, SettingFact};
 
 use crate::measured::Measured;
-use crate::too_small;
+use crate::uncountable::too_small;
 
 /// Where the predictions of one setting go.
 pub struct Question<'a> {

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use landscape::change::control_variate::adjusted;
 use landscape::change::interval::{self, Estimate};
-use landscape::change::theory::Theory as FixedBasis;
+use landscape::change::theory::FixedBasis;
 use ndarray::{Array2, Axis, Ix2};
 use pipeline::shell::StageContext;
 use records::bound::{AtSigma, Holds, MethodAtSigma, SweepFindings, TheoryAtSigma};

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::Result;
-use landscape::numeric::samples::Rows;
+use landscape::numeric::samples::RowSource;
 use landscape::{Inputs, Network, Real, Samples, Targets};
 use ndarray::{Array1, Array2, ArrayD, ArrayView2, Axis, Dimension, Ix1, Ix2};
 use pipeline::Failure;
@@ -49,7 +49,7 @@ pub fn split(inputs: &artifact::Inputs, name: &str) -> Result<Option<Samples>> {
 /// Rows of fetch-data as the kernels see them.
 struct Stored<T>(rows::Rows<T>);
 
-impl<T: Element> Rows<T> for Stored<T> {
+impl<T: Element> RowSource<T> for Stored<T> {
     fn dim(&self) -> (usize, usize) {
         self.0.dim()
     }
@@ -60,7 +60,7 @@ impl<T: Element> Rows<T> for Stored<T> {
     }
 }
 
-fn rows<T: Element>(inputs: &artifact::Inputs, file: &str) -> Result<Arc<dyn Rows<T>>> {
+fn rows<T: Element>(inputs: &artifact::Inputs, file: &str) -> Result<Arc<dyn RowSource<T>>> {
     let path = inputs.verified("fetch-data", file)?;
     let rows =
         if inputs.are_checked_elsewhere() { rows::Rows::on_disk(&path) } else { rows::Rows::open(&path) };
@@ -78,7 +78,7 @@ fn axes<T, D: Dimension>(array: ArrayD<T>, file: &str) -> Result<ndarray::Array<
 }
 
 fn unexpected(file: &str, found: &str) -> anyhow::Error {
-    Failure::input(format!("fetch-data/{file}: holds {found}"), "run `make <experiment>/fetch-data` again")
+    Failure::input(format!("fetch-data/{file}: contains {found}"), "run `make <experiment>/fetch-data` again")
         .into()
 }
 
@@ -118,9 +118,11 @@ pub fn basis<R: Real>(inputs: &artifact::Inputs, file: &str, network: &Network) 
 pub fn to_real<R: Real, D: Dimension>(array: AnyArray, file: &str) -> Result<ndarray::Array<R, D>> {
     if !matches!(array, AnyArray::F32(_) | AnyArray::F64(_)) {
         let hint = "save it as '<f4' or '<f8'";
-        return Err(
-            Failure::input(format!("{file}: holds {}, but floats are needed", array.dtype()), hint).into()
-        );
+        return Err(Failure::input(
+            format!("{file}: contains {}, but floats are needed", array.dtype()),
+            hint,
+        )
+        .into());
     }
     let shape = array.shape().to_vec();
     let needed = D::NDIM.unwrap_or_default();

@@ -18,6 +18,16 @@ pub fn code(source: &str) -> String {
     words.join(" ")
 }
 
+/// Names of the modules of `source` that are files of their own, for tests alone.
+pub fn test_modules(source: &str) -> Vec<String> {
+    let items = syn::parse_file(source).map(|file| file.items).unwrap_or_default();
+    let name = |item: &syn::Item| match item {
+        syn::Item::Mod(module) if module.content.is_none() && is_test(item) => Some(module.ident.to_string()),
+        _ => None,
+    };
+    items.iter().filter_map(name).collect()
+}
+
 /// Whether an item is there for tests alone.
 fn is_test(item: &syn::Item) -> bool {
     let attributes = match item {

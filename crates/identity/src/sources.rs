@@ -113,8 +113,23 @@ pub fn files_of(dir: &Path) -> Vec<PathBuf> {
             }
         }
     }
+    let tests = files.iter().flat_map(|file| modules_for_tests(file)).collect::<Vec<_>>();
+    files.retain(|file| {
+        !tests.iter().any(|module| file.starts_with(module) || *file == module.with_extension("rs"))
+    });
     files.sort();
     files
+}
+
+/// Paths without extension of the modules that a file declares for tests alone: each is a file or a folder, or both.
+fn modules_for_tests(file: &Path) -> Vec<PathBuf> {
+    if file.extension().is_none_or(|e| e != "rs") {
+        return vec![];
+    }
+    let source = std::fs::read_to_string(file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+    let is_root = ["mod.rs", "lib.rs", "main.rs"].iter().any(|name| file.ends_with(name));
+    let folder = if is_root { file.parent().expect("a folder").to_owned() } else { file.with_extension("") };
+    rust::test_modules(&source).into_iter().map(|name| folder.join(name)).collect()
 }
 
 /// Hash of `files` with their names below `dir`, and of the files elsewhere that they include.

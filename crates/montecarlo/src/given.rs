@@ -14,7 +14,7 @@ use records::{MonteCarlo, Sampling, Setting};
 use store::arrays::{self, Kind};
 use store::rows::Rows;
 
-use crate::take::{Taken, relative_error};
+use crate::rounds::{Taken, relative_error};
 use crate::{own_draws, pilot_sizes, refuse_infinite, write_setting};
 
 /// How far the two halves of a curvature may be apart, as a fraction of its largest entry: rounding of f32, many times.

@@ -2,8 +2,8 @@
 
 mod cost;
 mod given;
+mod rounds;
 mod sweep;
-mod take;
 
 use std::process::ExitCode;
 
@@ -27,7 +27,7 @@ use store::arrays;
 use store::checkpoint::Checkpoint;
 use store::npy::Element;
 
-use crate::take::{Plan, Stops, Taken, drawn, draws_of_a_turn, from_file, second_order};
+use crate::rounds::{Plan, Stops, Taken, drawn, draws_of_a_turn, from_file, second_order};
 
 struct MonteCarloStage;
 
@@ -76,7 +76,7 @@ fn main() -> ExitCode {
 }
 
 /// What every setting and grid shares.
-struct Subject<R> {
+struct Trained<R> {
     network: Network,
     w: Array1<R>,
     samples: Samples,
@@ -84,7 +84,7 @@ struct Subject<R> {
     weights_bytes: usize,
 }
 
-impl<R: Real> Subject<R> {
+impl<R: Real> Trained<R> {
     fn draws<'a>(&'a self, basis: &'a Array2<R>) -> Draws<'a, R> {
         self.draws_over(basis, &self.samples)
     }
@@ -119,7 +119,7 @@ fn run<R: Real + Element>(params: &records::MonteCarlo, ctx: &mut StageContext) 
     for left_out in params.grids.iter().filter_map(|g| g.left_out(n_samples, params.step)) {
         ctx.warn(left_out);
     }
-    let subject = Subject { network, w, samples, step: params.step, weights_bytes: params.weights_mib << 20 };
+    let subject = Trained { network, w, samples, step: params.step, weights_bytes: params.weights_mib << 20 };
 
     ctx.outputs.write_sizes(
         "prefix_sizes.npy",
@@ -158,7 +158,7 @@ fn run<R: Real + Element>(params: &records::MonteCarlo, ctx: &mut StageContext) 
 fn run_sweep<R: Real>(
     params: &records::MonteCarlo,
     ctx: &mut StageContext,
-    subject: &Subject<R>,
+    subject: &Trained<R>,
     sweep: &Sweep,
 ) -> Result<SweepFact> {
     let dim = sweep_dim(sweep, ctx)?;
@@ -215,7 +215,7 @@ fn pilot_sizes(params: &records::MonteCarlo, n_samples: usize) -> Vec<usize> {
 fn run_setting<R: Real>(
     params: &records::MonteCarlo,
     ctx: &mut StageContext,
-    subject: &Subject<R>,
+    subject: &Trained<R>,
     setting: &Setting,
     own: Option<Array2<f64>>,
 ) -> Result<SettingFact> {
@@ -300,7 +300,7 @@ fn write_setting(ctx: &mut StageContext, name: &str, found: &MonteCarlo, taken: 
 /// 1/√(N λ_i) in the first directions, where the setting asks for them.
 fn deviations<R: Real>(
     ctx: &StageContext,
-    subject: &Subject<R>,
+    subject: &Trained<R>,
     setting: &Setting,
     basis: &Array2<R>,
 ) -> Result<Vec<f64>> {
@@ -333,7 +333,7 @@ fn deviations<R: Real>(
 }
 
 /// `uᵢᵀ G uᵢ` for every row of `basis` (d, p), G the Gauss-Newton part of the Hessian over all samples: loss per squared parameter unit.
-fn gauss_newton<R: Real>(subject: &Subject<R>, basis: &Array2<R>) -> Vec<f64> {
+fn gauss_newton<R: Real>(subject: &Trained<R>, basis: &Array2<R>) -> Vec<f64> {
     // One product for each direction: nothing is worth keeping between them.
     let sum = HessianSum::new(&subject.network, subject.w.view(), &subject.samples, 0);
     let operator = PrefixHessian { sum: &sum, k: subject.samples.len(), kind: SecondOrder::GaussNewton };
@@ -376,7 +376,7 @@ fn refuse_infinite(found: &MonteCarlo, setting: &Setting) -> Result<()> {
 }
 
 /// One landscape.
-fn run_grid<R: Real>(ctx: &mut StageContext, subject: &Subject<R>, grid: &Grid) -> Result<()> {
+fn run_grid<R: Real>(ctx: &mut StageContext, subject: &Trained<R>, grid: &Grid) -> Result<()> {
     let basis = directions(ctx, &subject.network, grid.basis, 2)?;
     let sizes = grid.sizes(subject.samples.len(), subject.step);
     let g = grid.points;

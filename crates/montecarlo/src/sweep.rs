@@ -11,7 +11,7 @@ use pipeline::shell::StageContext;
 use records::montecarlo::SweepFact;
 use records::{Sampling, Sweep, name_of};
 
-use crate::take::{Plan, Stops, drawn, second_order};
+use crate::rounds::{Plan, Stops, drawn, second_order};
 
 /// An error where the sweep cannot run over so many samples and directions.
 pub fn check(sweep: &Sweep, n_samples: usize, dim: usize, step: usize) -> Result<()> {

@@ -1,5 +1,6 @@
 //! What a program says: messages on stderr, results of flags on stdout, errors with their cure and exit code.
 
+use std::ffi::OsStr;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -21,7 +22,11 @@ pub fn start_log(level: Level) {
 
 /// Whether `stream` is a terminal that shows bars and colours: not where `TERM` says that it is dumb, as in an editor.
 pub fn is_live(stream: &impl IsTerminal) -> bool {
-    stream.is_terminal() && std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
+    stream.is_terminal() && is_able(std::env::var_os("TERM").as_deref())
+}
+
+fn is_able(term: Option<&OsStr>) -> bool {
+    term.is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
 /// The same, unless `NO_COLOR` is set.
@@ -130,7 +135,16 @@ pub(crate) fn error_json(stage: &str, experiment: &str, error: &anyhow::Error) -
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::{is_able, plain};
+    use std::ffi::OsStr;
+
+    /// cases.md D14 (indicatif #763, zig #7931): a shell of an editor got colours, and no line of progress.
+    #[test]
+    fn a_dumb_terminal_gets_no_colours() {
+        let able = |term: Option<&str>| is_able(term.map(OsStr::new));
+        assert!(able(Some("xterm-256color")));
+        assert!(![None, Some(""), Some("dumb")].into_iter().any(able));
+    }
 
     #[test]
     fn nothing_that_a_terminal_obeys_is_printed() {

@@ -43,7 +43,7 @@ impl Sweep {
         })?;
         for (i, method) in self.methods.iter().enumerate() {
             Unfit::unless(!self.methods[..i].contains(method), "sweep.methods", || {
-                format!("{method:?} stands twice")
+                format!("{method:?} occurs twice")
             })?;
             check_draws("sweep.draws", self.draws, *method, self.dim.unwrap_or(1))?;
         }

@@ -88,7 +88,7 @@ pub(crate) fn unique_names<'a>(key: &str, names: impl Iterator<Item = &'a str>) 
             format!("name {name:?}; letters, digits, `-`, `_` and `.` are allowed, as it names a folder")
         })?;
         Unfit::unless(seen.insert(name), key, || {
-            format!("name {name:?} stands twice; each needs its own folder")
+            format!("name {name:?} occurs twice; each needs its own folder")
         })?;
     }
     Ok(())

@@ -185,7 +185,7 @@ impl Train {
             "goes with `epochs`, which are then the most; leave out `steps`".into()
         })?;
         Unfit::unless(stop.validation.is_none() || self.polish.is_none(), "stop.validation", || {
-            "holds samples out, but `polish` goes on over all of them; leave one of the two out".into()
+            "takes samples out, but `polish` goes on over all of them; leave one of the two out".into()
         })
     }
 }

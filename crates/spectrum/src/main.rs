@@ -69,7 +69,7 @@ fn first(params: &Spectrum, all: &Samples) -> Samples {
 }
 
 /// What every part looks at.
-struct Subject<'a, R> {
+struct Solve<'a, R> {
     params: &'a Spectrum,
     network: &'a Network,
     w: &'a Array1<R>,
@@ -78,7 +78,7 @@ struct Subject<'a, R> {
     journal: &'a Journal,
 }
 
-impl<'a, R: Real> Subject<'a, R> {
+impl<'a, R: Real> Solve<'a, R> {
     /// The Hessian over all samples.
     fn hessian(&self) -> Recorded<'a, PrefixHessian<'a, 'a, R>> {
         Recorded::new(PrefixHessian { sum: self.sum, k: self.n(), kind: SecondOrder::Hessian }, self.journal)
@@ -98,7 +98,7 @@ fn run<R: Real + Element>(params: &Spectrum, ctx: &mut StageContext) -> Result<S
     let cache: usize = ctx.inputs.params::<records::Eigen>("eigen")?.primal_cache_mib << 20;
     let sum = HessianSum::new(&network, w.view(), &samples, cache);
     let journal = ctx.journal("products");
-    let subject = Subject { params, network: &network, w: &w, sum: &sum, journal: &journal };
+    let subject = Solve { params, network: &network, w: &w, sum: &sum, journal: &journal };
 
     let mut said = vec![format!("Hessian over {} samples", samples.len())];
     let density = density(&subject, ctx)?;
@@ -121,7 +121,7 @@ fn run<R: Real + Element>(params: &Spectrum, ctx: &mut StageContext) -> Result<S
 const CURVATURE: &str = "loss / parameter unit^2";
 
 /// The density by stochastic Lanczos quadrature.
-fn density<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Option<DensityFact>> {
+fn density<R: Real>(subject: &Solve<R>, ctx: &mut StageContext) -> Result<Option<DensityFact>> {
     let p = subject.params;
     if p.probes == 0 {
         return Ok(None);
@@ -161,7 +161,7 @@ fn density<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Opti
 }
 
 /// The trace by Hutch++.
-fn trace<R: Real>(subject: &Subject<R>, ctx: &StageContext) -> Result<Option<TraceFact>> {
+fn trace<R: Real>(subject: &Solve<R>, ctx: &StageContext) -> Result<Option<TraceFact>> {
     let p = subject.params;
     if p.trace_probes == 0 {
         return Ok(None);
@@ -217,7 +217,7 @@ fn count<R: Real>(pairs: &RitzPairs<R>, samples: &Samples, k: usize, overlap: Op
 }
 
 /// Both ends of the spectrum, and the outliers against k and against the number of classes.
-fn ends<R: Real>(subject: &Subject<R>, ctx: &mut StageContext) -> Result<Option<String>> {
+fn ends<R: Real>(subject: &Solve<R>, ctx: &mut StageContext) -> Result<Option<String>> {
     let p = subject.params;
     let asked = (p, subject.journal);
     let mut said = vec![];
@@ -282,7 +282,7 @@ fn shares<R: Real>(basis: &Array2<R>, gradient: ArrayView1<R>) -> Array1<f64> {
 /// Share of the gradient in the directions of `eigen`: of the full one, and of mini-batches of `batch_size` samples
 /// (Gur-Ari et al. 2018).
 fn gradient_share<R: Real>(
-    subject: &Subject<R>,
+    subject: &Solve<R>,
     ctx: &mut StageContext,
     all: &Samples,
     basis: &Array2<R>,

@@ -197,13 +197,13 @@ impl Outputs {
     }
 
     /// Begins an array of `shape` that is written some rows at a time; [`Outputs::end`] records it.
-    pub fn begin_rows<T: Element>(&self, file: &str, shape: &[usize]) -> Result<Rows<T>> {
+    pub fn begin_rows<T: Element>(&self, file: &str, shape: &[usize]) -> Result<RowOutput<T>> {
         let writer = RowWriter::create(&self.place(file)?, shape)?;
-        Ok(Rows { writer, file: file.to_owned(), shape: shape.to_vec() })
+        Ok(RowOutput { writer, file: file.to_owned(), shape: shape.to_vec() })
     }
 
     /// Ends and records an array of rows.
-    pub fn end<T: Element>(&mut self, rows: Rows<T>, unit: &str, meaning: &str) -> Result<()> {
+    pub fn end<T: Element>(&mut self, rows: RowOutput<T>, unit: &str, meaning: &str) -> Result<()> {
         rows.writer.finish()?;
         self.record(&rows.file, Some((T::DTYPE, &rows.shape)), unit, meaning)
     }
@@ -335,13 +335,13 @@ pub fn aside(staging: &Path) -> PathBuf {
 }
 
 /// An output on its way to disk.
-pub struct Rows<T: Element> {
+pub struct RowOutput<T: Element> {
     writer: RowWriter<T>,
     file: String,
     shape: Vec<usize>,
 }
 
-impl<T: Element> Rows<T> {
+impl<T: Element> RowOutput<T> {
     /// The next rows.
     pub fn append<S: Data<Elem = T>, D: Dimension>(&mut self, rows: &ArrayBase<S, D>) -> Result<()> {
         self.writer.append(rows)

@@ -41,7 +41,7 @@ pub enum Error {
         hint: &'static str,
     },
     /// An array has numbers of another type.
-    #[error("{name}: holds {found}, but {needed} is needed")]
+    #[error("{name}: contains {found}, but {needed} is needed")]
     Type {
         /// which array
         name: String,
@@ -53,7 +53,7 @@ pub enum Error {
         hint: String,
     },
     /// An unsigned integer is beyond a signed one of 64 bits.
-    #[error("{name}: holds {value}, beyond an integer of 63 bits")]
+    #[error("{name}: contains {value}, beyond an integer of 63 bits")]
     TooLarge {
         /// which array
         name: String,
@@ -91,7 +91,7 @@ pub enum Error {
         packed: u64,
     },
     /// An archive has no such array.
-    #[error("{}: no array {array:?}; it holds {found}", path.display())]
+    #[error("{}: no array {array:?}; it contains {found}", path.display())]
     NoArray {
         /// the archive
         path: PathBuf,

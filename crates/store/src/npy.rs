@@ -299,7 +299,7 @@ mod tests {
             assert!(matches!(found, AnyArray::U8(_) | AnyArray::I64(_)), "{descr}");
         }
         let message = parse(&file("<u8", "False", "(1,)", &[255; 8])).unwrap_err();
-        assert!(message.contains("y.npy: holds 18446744073709551615"), "{message}");
+        assert!(message.contains("y.npy: contains 18446744073709551615"), "{message}");
     }
 
     #[test]
@@ -323,7 +323,7 @@ mod tests {
         ] {
             let bytes = file(descr, "False", "(0,)", &[]);
             let error = read_any_from(&mut &bytes[..], "y.npy", 0).unwrap_err();
-            assert!(error.to_string().contains(&format!("holds {descr}, but bool")), "{error}");
+            assert!(error.to_string().contains(&format!("contains {descr}, but bool")), "{error}");
             assert!(error.hint().unwrap().contains(part), "{descr}: {error}");
         }
     }

@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(entries(&path).unwrap(), [of_file("b1", &[1]), of_file("W1", &[1, 2])]);
         assert_eq!(read(&path, "W1").unwrap().to_f64(), w.mapv(f64::from));
         let error = read(&path, "W2").unwrap_err().to_string();
-        assert!(error.contains("no array \"W2\"; it holds W1, b1"), "{error}");
+        assert!(error.contains("no array \"W2\"; it contains W1, b1"), "{error}");
         std::fs::write(&path, b"hello").unwrap();
         assert!(read(&path, "W1").unwrap_err().to_string().contains("not an .npz file"));
     }

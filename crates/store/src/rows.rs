@@ -240,7 +240,7 @@ mod tests {
         let path = dir.path().join("a.npy");
         write(&path, &Array2::<f32>::zeros((3, 2))).unwrap();
         let message = |e: Error| e.to_string();
-        assert!(message(read::<f64, Ix2>(&path).unwrap_err()).contains("holds <f4, but <f8 is needed"));
+        assert!(message(read::<f64, Ix2>(&path).unwrap_err()).contains("contains <f4, but <f8 is needed"));
         assert!(message(read::<f32, Ix1>(&path).unwrap_err()).contains("shape [3, 2] has 2 axes, but 1"));
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
@@ -277,7 +277,7 @@ mod tests {
         let rows = RowFile::<f64>::open(&path).unwrap().unwrap();
         assert_eq!(rows.shape(), [5, 3]);
         assert_eq!(rows.read::<Ix2>(1..4).unwrap(), a.slice(s![1..4, ..]));
-        assert!(RowFile::<f32>::open(&path).unwrap_err().to_string().contains("holds <f8, but <f4"));
+        assert!(RowFile::<f32>::open(&path).unwrap_err().to_string().contains("contains <f8, but <f4"));
         let mut writer = RowWriter::create(&path, &[5, 3]).unwrap();
         writer.put(3, &a.slice(s![3.., ..])).unwrap();
         writer.put(0, &a.slice(s![..3, ..])).unwrap();

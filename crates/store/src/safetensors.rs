@@ -97,7 +97,7 @@ mod tests {
         let half = TensorView::new(Dtype::F16, vec![1], &[0, 60]).unwrap();
         serialize_to_file([("a", half)], None, &path).unwrap();
         let error = read(&path).unwrap()["a"].values.as_ref().unwrap_err().to_string();
-        assert!(error.contains("a: holds F16, but F32 or F64 is needed"), "{error}");
+        assert!(error.contains("a: contains F16, but F32 or F64 is needed"), "{error}");
         // A hostile header: the product of its lengths is 0, one of them is beyond any memory.
         let header = format!(r#"{{"a":{{"dtype":"F32","shape":[0,{}],"data_offsets":[0,0]}}}}"#, usize::MAX);
         let length = (header.len() as u64).to_le_bytes();

@@ -20,7 +20,7 @@ use records::{Precision, Stream, Train};
 use store::npy::Element;
 
 use crate::rules::{COLUMNS, RULES, TRAIN_LOSS};
-use crate::run::{Found, Run, Stop, Subject};
+use crate::run::{Found, Run, Setup, Stop};
 
 struct StreamStage;
 
@@ -85,8 +85,7 @@ fn run<R: Real + Element>(params: &Stream, ctx: &mut StageContext) -> Result<Str
     let train: Train = ctx.inputs.params("train")?;
     let test = experiment::split(&ctx.inputs, "test")?.filter(|test| !test.is_empty());
     let test = test.map(|test| experiment::gather::<R>(&test, &(0..test.len()).collect::<Vec<_>>()));
-    let subject =
-        Subject { params, train: &train, network: &network, samples: &samples, test: test.as_ref() };
+    let subject = Setup { params, train: &train, network: &network, samples: &samples, test: test.as_ref() };
     let runs = all_runs::<R>(&subject, ctx)?;
     if let Some(i) = runs.iter().position(|run| !is_finite(run)) {
         return Err(Failure::not_converged(
@@ -99,7 +98,7 @@ fn run<R: Real + Element>(params: &Stream, ctx: &mut StageContext) -> Result<Str
 }
 
 /// A run for each seed, so many at a time as there are threads: the stage may stop between.
-fn all_runs<R: Real>(subject: &Subject, ctx: &StageContext) -> Result<Vec<Found<R>>> {
+fn all_runs<R: Real>(subject: &Setup, ctx: &StageContext) -> Result<Vec<Found<R>>> {
     const SEEDS: &str = "seeds";
     let params = subject.params;
     let progress = ctx.progress(params.seeds, "stream: seeds");

@@ -24,7 +24,7 @@ use crate::rules::{COLUMNS, ENDS, Look, RULES, Rules, TEST_LOSS, TRAIN_LOSS};
 const WEIGHTS_BYTES: usize = 320 << 20;
 
 /// What all runs share.
-pub struct Subject<'a> {
+pub struct Setup<'a> {
     pub params: &'a Stream,
     pub train: &'a Train,
     pub network: &'a Network,
@@ -57,7 +57,7 @@ pub struct Found<R> {
 
 /// A run in progress.
 pub struct Run<'a, R> {
-    subject: &'a Subject<'a>,
+    subject: &'a Setup<'a>,
     samples: Samples,
     seed: u64,
     w: Array1<R>,
@@ -82,7 +82,7 @@ impl LossSink for Losses {
 
 impl<'a, R: Real> Run<'a, R> {
     /// Before anything has come. Order, first weights and draws follow from `seed`.
-    pub fn new(subject: &'a Subject<'a>, seed: u64) -> Self {
+    pub fn new(subject: &'a Setup<'a>, seed: u64) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let mut order = (0..subject.samples.len()).collect::<Vec<_>>();
         order.shuffle(&mut rng);

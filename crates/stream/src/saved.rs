@@ -5,7 +5,7 @@ use ndarray::Array1;
 use store::checkpoint::Checkpoint;
 
 use crate::rules::{COLUMNS, RULES};
-use crate::run::{Found, Stop, Subject};
+use crate::run::{Found, Setup, Stop};
 
 /// Numbers of a stop; NaN where there was none.
 const OF_STOP: usize = 3;
@@ -24,7 +24,7 @@ pub fn of<R: Real>(runs: &[Found<R>]) -> Checkpoint {
 }
 
 /// What [`of`] saved.
-pub fn read<R: Real>(saved: &Checkpoint, subject: &Subject) -> Option<Vec<Found<R>>> {
+pub fn read<R: Real>(saved: &Checkpoint, subject: &Setup) -> Option<Vec<Found<R>>> {
     let n: usize = saved.facts()?;
     let arrivals = (subject.samples.len() - subject.params.first) / subject.params.batch;
     let stops = saved.array("stops", n * RULES.len() * OF_STOP)?.as_chunks::<OF_STOP>().0;

@@ -77,7 +77,7 @@ fn check_held_out(params: &Train, n_samples: usize) -> Result<()> {
     if !asks || n_samples > 1 {
         return Ok(());
     }
-    let found = format!("train.stop.validation holds a sample out, but there is {n_samples} to train on");
+    let found = format!("train.stop.validation takes a sample out, but there is {n_samples} to train on");
     Err(Failure::config(found, "bring more samples, or leave train.stop out").into())
 }
 

@@ -231,7 +231,7 @@ mod tests {
                 .map(|_| ())
                 .unwrap_err()
                 .to_string()
-                .contains("no array \"y\"; it holds x")
+                .contains("no array \"y\"; it contains x")
         );
         let named = |array| dir.path().join(format!("set.npz[{array}]"));
         assert_eq!(read_split(&named("x"), &named("x")).unwrap().shape(), (2, 1));

@@ -100,7 +100,7 @@ pub fn adjusted(groups: &[f64], control: &[f64], mean: f64) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::theory::Theory;
+    use crate::change::theory::FixedBasis;
     use ndarray::{Array3, Axis};
 
     fn samples(n: usize, d: usize) -> SampleDerivatives {
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn its_mean_is_the_order_average_of_the_theory() {
         let (samples, d, sigma) = (samples(13, 4), 3, 0.7);
-        let mut theory = Theory::new(d, sigma, 1);
+        let mut theory = FixedBasis::new(d, sigma, 1);
         theory.take(&samples);
         let (found, expected) = (control(&samples, d).mean(sigma), theory.variances().second_order);
         assert!((found / expected - 1.0).abs() <= 1e-12, "{found} {expected}");

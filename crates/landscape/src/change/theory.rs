@@ -46,7 +46,7 @@ pub struct TheoryVariances {
 
 /// The three theories of one fixed basis, fed with the samples in their order; keeps O(n + d²) numbers.
 #[derive(Clone, Debug)]
-pub struct Theory {
+pub struct FixedBasis {
     dim: usize,
     sigma: f64,
     /// of θ along each direction in units of σ; empty: 1 along all
@@ -62,7 +62,7 @@ pub struct Theory {
     curves: [Vec<f64>; 3],
 }
 
-impl Theory {
+impl FixedBasis {
     /// For the first `dim` directions, θ ~ N(0, σ² I) and steps of `step` samples.
     pub fn new(dim: usize, sigma: f64, step: usize) -> Self {
         let width = 1 + dim + dim * dim;
@@ -180,7 +180,7 @@ mod tests {
                 slope: samples.slope.select(Axis(0), &order),
                 curvature: samples.curvature.select(Axis(0), &order),
             };
-            let mut theory = Theory::new(2, sigma, step);
+            let mut theory = FixedBasis::new(2, sigma, step);
             theory.take(&reordered);
             let curves = theory.curves();
             for (k, mean) in mean.iter_mut().enumerate() {
@@ -188,7 +188,7 @@ mod tests {
                 mean.iter_mut().zip(row).for_each(|(m, x)| *m += x / 120.0);
             }
         }
-        let mut theory = Theory::new(2, sigma, step);
+        let mut theory = FixedBasis::new(2, sigma, step);
         theory.take(&samples);
         let v = theory.variances();
         for (mean, k) in mean.iter().zip(prefix_sizes(n, step)) {
@@ -209,20 +209,20 @@ mod tests {
             slope: Array2::from_shape_fn((7, 3), |(i, a)| wave(2 * i + a + 90)),
             curvature,
         };
-        let v = |theory: Theory| {
+        let v = |theory: FixedBasis| {
             let mut theory = theory;
             theory.take(&samples);
             (theory.variances(), theory.linear_variance())
         };
-        let (alike, linear) = v(Theory::new(2, 0.5, 1));
-        let (own, of_own) = v(Theory::new(2, 1.0, 1).along(&[0.5, 0.5]));
+        let (alike, linear) = v(FixedBasis::new(2, 0.5, 1));
+        let (own, of_own) = v(FixedBasis::new(2, 1.0, 1).along(&[0.5, 0.5]));
         assert!(
             (alike.second_order / own.second_order - 1.0).abs() <= 1e-14
                 && (linear / of_own - 1.0).abs() <= 1e-14
         );
         // Of one direction alone, in the third of which nothing moves.
-        let (first, linear) = v(Theory::new(1, 0.5, 1));
-        let (own, of_own) = v(Theory::new(2, 1.0, 1).along(&[0.5, 0.0]));
+        let (first, linear) = v(FixedBasis::new(1, 0.5, 1));
+        let (own, of_own) = v(FixedBasis::new(2, 1.0, 1).along(&[0.5, 0.0]));
         assert!(
             (first.second_order / own.second_order - 1.0).abs() <= 1e-14
                 && (linear / of_own - 1.0).abs() <= 1e-14

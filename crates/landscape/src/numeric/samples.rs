@@ -9,14 +9,14 @@ use team::Team;
 use crate::numeric::real::Real;
 
 /// Raw rows of one type, wherever they lie: an array, or a file that is read block by block.
-pub trait Rows<T>: Send + Sync {
+pub trait RowSource<T>: Send + Sync {
     /// (N, D)
     fn dim(&self) -> (usize, usize);
     /// Shows the rows of `range` (B, D) to `see`.
     fn with(&self, range: Range<usize>, see: &mut dyn FnMut(ArrayView2<T>));
 }
 
-impl<T: Send + Sync> Rows<T> for Array2<T> {
+impl<T: Send + Sync> RowSource<T> for Array2<T> {
     fn dim(&self) -> (usize, usize) {
         self.dim()
     }
@@ -30,11 +30,11 @@ impl<T: Send + Sync> Rows<T> for Array2<T> {
 #[derive(Clone)]
 pub enum Inputs {
     /// images as bytes: they stay bytes until a block is normalised
-    U8(Arc<dyn Rows<u8>>),
+    U8(Arc<dyn RowSource<u8>>),
     /// single precision
-    F32(Arc<dyn Rows<f32>>),
+    F32(Arc<dyn RowSource<f32>>),
     /// double precision
-    F64(Arc<dyn Rows<f64>>),
+    F64(Arc<dyn RowSource<f64>>),
 }
 
 /// What the network should say.

@@ -12,7 +12,7 @@ use crate::spectrum::missing::find_missing;
 use crate::spectrum::operator::SymmetricOperator;
 use crate::spectrum::ritz::{EigenRequest, RitzPairs, scale};
 
-/// The d Ritz pairs that `request` asks for; `step` is told of every product made.
+/// The d Ritz pairs that `request` asks for; `done` is told of every product made.
 ///
 /// One product, two passes of Gram-Schmidt (8 m p flops) and one small eigenproblem per step; convergence is tested at
 /// every step from the d-th, so no product is made in vain, and one product more confirms the residuals. One start finds
@@ -23,7 +23,7 @@ use crate::spectrum::ritz::{EigenRequest, RitzPairs, scale};
 pub fn lanczos<R: Real>(
     a: &impl SymmetricOperator<R>,
     request: &EigenRequest,
-    step: &mut impl FnMut(usize),
+    done: &mut impl FnMut(usize),
 ) -> RitzPairs<R> {
     let (p, d) = (a.size(), request.dim);
     assert!(d <= p, "{d} pairs of a matrix with {p} rows");
@@ -34,7 +34,7 @@ pub fn lanczos<R: Real>(
     loop {
         krylov.expand(a);
         n_products += 1;
-        step(1);
+        done(1);
         let found = krylov.eigen(request.which);
         let limit = request.residual_tolerance * scale::<R>(found.largest(d.min(krylov.m)), krylov.norm);
         let converged = krylov.converged(&found, d, limit);
@@ -44,7 +44,7 @@ pub fn lanczos<R: Real>(
             if complete {
                 pairs.miss_probability = 0.0;
             } else if converged && request.miss_probability < 1.0 {
-                find_missing(a, request, &mut pairs, step);
+                find_missing(a, request, &mut pairs, done);
             }
             return pairs;
         }

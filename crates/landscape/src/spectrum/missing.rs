@@ -32,13 +32,13 @@ pub(crate) fn find_missing<R: Real>(
     a: &impl SymmetricOperator<R>,
     request: &EigenRequest,
     pairs: &mut RitzPairs<R>,
-    step: &mut impl FnMut(usize),
+    done: &mut impl FnMut(usize),
 ) {
     let mut changed = false;
     for round in 1_usize.. {
         // Over all rounds these add up to what is allowed.
         let allowed = request.miss_probability / (round * (round + 1)) as f64;
-        match look(a, request, pairs, FIRST_STREAM + round, allowed, step) {
+        match look(a, request, pairs, FIRST_STREAM + round, allowed, done) {
             Look::Missing(values, vectors) => {
                 merge(request, pairs, &values, &vectors);
                 changed = true;
@@ -52,7 +52,7 @@ pub(crate) fn find_missing<R: Real>(
         }
     }
     if changed {
-        refine(a, request, pairs, step);
+        refine(a, request, pairs, done);
     }
 }
 
@@ -64,7 +64,7 @@ fn refine<R: Real>(
     a: &impl SymmetricOperator<R>,
     request: &EigenRequest,
     pairs: &mut RitzPairs<R>,
-    step: &mut impl FnMut(usize),
+    done: &mut impl FnMut(usize),
 ) {
     let mut basis = std::mem::replace(&mut pairs.vectors, Array2::zeros((0, 0)));
     let mut products = a.apply(basis.view());
@@ -98,7 +98,7 @@ fn refine<R: Real>(
         basis = basis.slice(s![..all, ..]).to_owned();
         products = concatenate![Axis(0), products, a.apply(basis.slice(s![known.., ..]))];
         pairs.n_products += all - known;
-        step(all - known);
+        done(all - known);
     }
 }
 
@@ -122,7 +122,7 @@ fn look<R: Real>(
     pairs: &mut RitzPairs<R>,
     stream: usize,
     allowed: f64,
-    step: &mut impl FnMut(usize),
+    done: &mut impl FnMut(usize),
 ) -> Look<R> {
     let n = a.size() - pairs.values.len();
     if n == 0 {
@@ -143,7 +143,7 @@ fn look<R: Real>(
         }
         krylov.expand(a);
         pairs.n_products += 1;
-        step(1);
+        done(1);
         let found = krylov.eigen(which);
         pairs.norm = pairs.norm.max(krylov.norm);
         for q in &mut polynomials {

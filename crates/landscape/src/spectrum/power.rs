@@ -17,7 +17,7 @@ use crate::spectrum::ritz::{EigenRequest, RitzPairs, Which};
 pub fn power_iteration<R: Real>(
     a: &impl SymmetricOperator<R>,
     request: &EigenRequest,
-    step: &mut impl FnMut(usize),
+    done: &mut impl FnMut(usize),
 ) -> RitzPairs<R> {
     let start: Array2<R> = rounded_gaussian_rows(request.seed, request.dim, a.size());
     let mut found = Array2::<R>::zeros((request.dim, a.size()));
@@ -32,7 +32,7 @@ pub fn power_iteration<R: Real>(
             found.row_mut(i).assign(&v.row(0));
             let w = a.apply(v.view());
             n_products += 1;
-            step(1);
+            done(1);
             let mu = project(v.view(), w.row(0))[0];
             scale = scale.max(mu.abs());
             let mut residual = w.row(0).to_owned();

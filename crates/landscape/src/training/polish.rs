@@ -153,7 +153,7 @@ const SMALLEST_RADIUS: f64 = 1e-14;
 /// Rounding of a mean loss, over its value: differences below it say nothing.
 const VALUE_ROUNDING: f64 = 1e-14;
 
-/// Minimises from `w` until gradient and curvature are as asked. `step` is told of the products made.
+/// Minimises from `w` until gradient and curvature are as asked. `done` is told of the products made.
 ///
 /// Each step minimises the quadratic model inside the trust region by conjugate gradients, to the accuracy
 /// `min(½, √‖g‖) ‖g‖`; along negative curvature it goes to the border. Cost: the products, and one value and one gradient a step.
@@ -161,14 +161,14 @@ pub fn polish(
     objective: &impl Objective,
     w: Array1<f64>,
     request: &Request,
-    step: &mut dyn FnMut(usize),
+    done: &mut dyn FnMut(usize),
 ) -> Polished {
-    let before = smallest(objective, w.view(), request, step).0;
+    let before = smallest(objective, w.view(), request, done).0;
     let mut walk = Walk::new(objective, w);
     let mut n_escapes = 0;
     let (status, after) = loop {
-        let status = walk.descend(request, step);
-        let (curvature, direction) = smallest(objective, walk.w.view(), request, step);
+        let status = walk.descend(request, done);
+        let (curvature, direction) = smallest(objective, walk.w.view(), request, done);
         if status != PolishEnd::Reached || curvature.value >= -request.curvature {
             break (status, curvature);
         }
@@ -185,7 +185,7 @@ fn smallest(
     objective: &impl Objective,
     w: ArrayView1<f64>,
     request: &Request,
-    step: &mut dyn FnMut(usize),
+    done: &mut dyn FnMut(usize),
 ) -> (Curvature, Array1<f64>) {
     let mut found = None;
     objective.with_hessian(w, &mut |hessian| {
@@ -198,7 +198,7 @@ fn smallest(
             max_products: request.eigen_products,
             seed: request.seed,
         };
-        let pairs = lanczos(hessian, &request, &mut |n| step(n));
+        let pairs = lanczos(hessian, &request, &mut |n| done(n));
         let curvature = Curvature { value: pairs.values[0], residual: pairs.residuals[0] };
         found = Some((curvature, pairs.vectors.row(0).to_owned()));
     });
@@ -240,7 +240,7 @@ impl<'a, O: Objective> Walk<'a, O> {
     }
 
     /// Newton steps until the gradient is small.
-    fn descend(&mut self, request: &Request, told: &mut dyn FnMut(usize)) -> PolishEnd {
+    fn descend(&mut self, request: &Request, done: &mut dyn FnMut(usize)) -> PolishEnd {
         loop {
             if length(&self.gradient) <= request.gradient_norm {
                 return PolishEnd::Reached;
@@ -256,7 +256,7 @@ impl<'a, O: Objective> Walk<'a, O> {
                 let mut left = budget;
                 while !moved && left > 0 && self.radius > SMALLEST_RADIUS * length(&w).max(1.0) {
                     let model = steihaug(hessian, &self.gradient, self.radius, left);
-                    told(model.n_products);
+                    done(model.n_products);
                     self.n_products += model.n_products;
                     left -= model.n_products.min(left);
                     moved = self.try_step(&model);

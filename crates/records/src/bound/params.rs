@@ -38,7 +38,7 @@ impl Section for Bound {
             Unfit::unless(known.contains(pilot), &key, || {
                 format!("{pilot:?}; the file has no such experiment")
             })?;
-            Unfit::unless(!self.pilots[..i].contains(pilot), &key, || format!("{pilot:?} stands twice"))?;
+            Unfit::unless(!self.pilots[..i].contains(pilot), &key, || format!("{pilot:?} occurs twice"))?;
         }
         Ok(())
     }

@@ -5,10 +5,10 @@ use records::name_of;
 
 use crate::export::settings;
 use crate::export::summary::Summary;
+use crate::read::unit::Unit;
 use crate::text::numbers::grouped;
 use crate::text::own::tolerance;
 use crate::text::table::Table;
-use crate::text::unit::Unit;
 use crate::text::verdicts::size;
 
 /// The page in a few lines of Markdown.

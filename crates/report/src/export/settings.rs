@@ -4,10 +4,10 @@ use records::bound::SufficientRow;
 use records::name_of;
 
 use crate::export::summary::{SettingSummary, Summary};
+use crate::read::unit::Unit;
 use crate::text::numbers::{decimals, grouped, short};
 use crate::text::own::tolerance;
 use crate::text::table::Table;
-use crate::text::unit::Unit;
 use crate::text::verdicts::size;
 
 /// V, the exponent and K averaged over orders of every setting of `all`. `unit` is that of all of them.

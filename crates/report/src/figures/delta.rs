@@ -10,11 +10,11 @@ use crate::plot::panel::{DRAWN_POINTS, Style, delta_axes, line, thin};
 use crate::read::bound::Setting;
 use crate::read::eigen::Basis;
 use crate::read::experiment::Experiment;
+use crate::read::unit::Unit;
 use crate::text::directions::{describe, described_directions, named, placed, spread};
 use crate::text::fact::{Fact, fact};
 use crate::text::numbers::short;
 use crate::text::paper;
-use crate::text::unit::Unit;
 use crate::text::verdicts::decay;
 
 /// Δ_k of the random directions, as σ and as d vary, and of those of the spectrum.

@@ -5,9 +5,9 @@ use records::spectrum::DensityFact;
 use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, axes, line};
 use crate::read::spectrum::{Density, Spectrum};
+use crate::read::unit::Unit;
 use crate::text::fact::{Fact, fact, number};
 use crate::text::numbers::{count, grouped};
-use crate::text::unit::Unit;
 
 /// Density of the eigenvalues, estimated `by` that.
 pub fn density(s: &Spectrum, by: &DensityFact, found: &Density, unit: &Unit) -> Figure {

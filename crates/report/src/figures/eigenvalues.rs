@@ -6,11 +6,11 @@ use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, axes, line, ranked};
 use crate::read::eigen::{Basis, Eigenpairs};
 use crate::read::experiment::Experiment;
+use crate::read::unit::Unit;
 use crate::text::directions::first_of;
 use crate::text::fact::{Fact, fact, number};
 use crate::text::numbers::{count, grouped};
 use crate::text::paper;
-use crate::text::unit::Unit;
 
 /// The eigenvalues over all samples, beside the paper's where `compare` and the directions are the paper's.
 pub fn spectrum(e: &Experiment, pairs: &Eigenpairs, compare: bool) -> Figure {

@@ -9,7 +9,7 @@ use crate::figures::{
 };
 use crate::read::bound::Setting;
 use crate::read::experiment::{Experiment, Trained};
-use crate::text::unit::Unit;
+use crate::read::unit::Unit;
 
 /// All figures that the artifacts allow.
 pub fn draw(e: &Experiment, answer: &Setting, compare: bool) -> Result<Vec<Figure>> {

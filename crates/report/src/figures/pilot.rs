@@ -4,9 +4,9 @@ use records::bound::{Pilot, Pilots};
 
 use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, axes, line};
+use crate::read::unit::Unit;
 use crate::text::fact::number;
 use crate::text::numbers::{grouped, percent};
-use crate::text::unit::Unit;
 
 /// What has the minimiser and the basis of all samples is no pilot: only what was trained on its samples alone is one.
 const KINDS: [&str; 2] = ["first n samples of the same run", "pilot, trained on its n samples alone"];

@@ -6,8 +6,8 @@ use records::stream::Stops;
 use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, axes, line};
 use crate::read::stream::Stream;
+use crate::read::unit::Unit;
 use crate::text::numbers::{count, percent, short};
-use crate::text::unit::Unit;
 
 fn tolerance(stops: &Stops) -> (f64, String) {
     (stops.tolerance, format!("tolerance {}", short(stops.tolerance)))

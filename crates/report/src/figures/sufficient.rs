@@ -6,11 +6,11 @@ use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, delta_axes, geometric, line, thin};
 use crate::read::bound::Setting;
 use crate::read::experiment::Experiment;
+use crate::read::unit::Unit;
 use crate::text::directions::describe;
 use crate::text::fact::{Fact, fact};
 use crate::text::numbers::percent;
 use crate::text::own::tolerance;
-use crate::text::unit::Unit;
 use crate::text::verdicts::decay;
 
 /// Measured curve, law and tolerances of the answer.

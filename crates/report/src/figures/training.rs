@@ -6,8 +6,8 @@ use records::train::{Facts, Polished, StopEnd, Stopped};
 use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, axes, line};
 use crate::read::train::Model;
+use crate::read::unit::Unit;
 use crate::text::fact::{Fact, fact, number};
-use crate::text::unit::Unit;
 use crate::text::verdicts;
 
 /// Column `c` of a table over its first.

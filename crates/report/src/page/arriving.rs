@@ -2,9 +2,9 @@
 
 use records::stream::{RuleStops, Stops};
 
+use crate::read::unit::Unit;
 use crate::text::numbers::{grouped, percent, short, whole, with_error};
 use crate::text::table::Table;
-use crate::text::unit::Unit;
 
 /// A row per rule: stops, false stops, samples used, Δ there, and the test loss that stopping costs.
 pub fn rules(stops: &Stops, unit: &Unit) -> Table {

@@ -12,9 +12,9 @@ use crate::page::interactive::embedded;
 use crate::page::shell;
 use crate::plot::chart;
 use crate::plot::panel::{Style, axes, delta_axes, line, ranked};
+use crate::read::unit::Unit;
 use crate::text::numbers::{grouped, share, short};
 use crate::text::table::Table;
-use crate::text::unit::Unit;
 
 /// One experiment as the others see it.
 pub struct Entry {

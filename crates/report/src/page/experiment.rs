@@ -17,11 +17,11 @@ use crate::page::{arriving, shell};
 use crate::read::bound::Setting;
 use crate::read::eigen::Basis;
 use crate::read::experiment::Experiment;
+use crate::read::unit::{Unit, meaning};
 use crate::text::directions;
 use crate::text::numbers::{self, grouped, share, short};
 use crate::text::own::{Own, tolerance};
 use crate::text::table::Table;
-use crate::text::unit::{Unit, meaning};
 use crate::text::verdicts::orders;
 
 /// A section of the page.

@@ -12,10 +12,10 @@ use crate::figures::figure::Figure;
 use crate::read::bound::Setting;
 use crate::read::experiment::Experiment;
 use crate::read::montecarlo::Grid;
+use crate::read::unit::Unit;
 use crate::text::directions::plane;
 use crate::text::numbers::{grouped, rounded, short};
 use crate::text::own::tolerance;
-use crate::text::unit::Unit;
 use crate::text::verdicts::size;
 
 /// Data of a chart, with the name by which the page finds them; none of a surface.

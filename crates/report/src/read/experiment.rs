@@ -14,7 +14,7 @@ use crate::read::montecarlo::{self, Grid};
 use crate::read::spectrum::Spectrum;
 use crate::read::stream::Stream;
 use crate::read::train::Model;
-use crate::text::unit::Unit;
+use crate::read::unit::Unit;
 
 /// Samples and network of an experiment whose losses are its own.
 pub struct Trained {

@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use ndarray::{Array3, Ix3};
+use pipeline::log::count;
 use records::family::{Curves, Forecasts, Ladder, LadderForecast, MemberResult, Members, Rung};
 use store::artifact::Inputs;
 
-use crate::text::numbers::count;
-use crate::text::unit::Unit;
+use crate::read::unit::Unit;
 
 /// All that a family found.
 pub struct Family {

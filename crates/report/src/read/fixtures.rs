@@ -21,7 +21,7 @@ use crate::read::family::Family;
 use crate::read::montecarlo::Grid;
 use crate::read::spectrum::Spectrum;
 use crate::read::train::Model;
-use crate::text::unit::Unit;
+use crate::read::unit::Unit;
 
 /// V with this interval and a standard error of a tenth.
 fn uncertain(variance: f64, low: f64, high: f64) -> Uncertain {

@@ -10,3 +10,4 @@ pub mod montecarlo;
 pub mod spectrum;
 pub mod stream;
 pub mod train;
+pub mod unit;

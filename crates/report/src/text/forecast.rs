@@ -2,8 +2,8 @@
 
 use records::family::{Fault, FaultName, Forecast, Goal, LadderForecast, Target, TargetRow, TargetStatus};
 
+use crate::read::unit::Unit;
 use crate::text::numbers::{grouped, percent, short};
-use crate::text::unit::Unit;
 
 /// Whether to trust the forecast, what doubling the data buys, and the samples that the target needs; none where nothing is
 /// forecast.

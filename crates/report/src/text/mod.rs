@@ -8,5 +8,4 @@ pub mod own;
 pub mod paper;
 pub mod table;
 pub mod typeset;
-pub mod unit;
 pub mod verdicts;

@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::read::experiment::Experiment;
+use crate::read::unit::Unit;
 use crate::text::forecast::{of_target, reason, target_name};
 use crate::text::numbers::{grouped, percent, short};
-use crate::text::unit::Unit;
 
 /// A tolerance in the words it was given in.
 pub fn tolerance(row: &SufficientRow, unit: &Unit) -> String {

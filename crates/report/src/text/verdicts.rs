@@ -10,9 +10,9 @@ use records::train::PolishEnd;
 use crate::read::bound::Setting;
 use crate::read::experiment::Experiment;
 use crate::read::family::ReadLadder;
+use crate::read::unit::Unit;
 use crate::text::numbers::{grouped, percent, short, whole};
 use crate::text::own::Own;
-use crate::text::unit::Unit;
 
 /// Share of the measured prefixes below which K of one order is said to rest on few: of a hundred prefixes, the last.
 const THIN_TAIL: f64 = 0.01;

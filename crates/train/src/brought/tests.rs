@@ -210,7 +210,7 @@ fn other_arrays_do_no_harm_and_are_named() {
         ("2.weight", "F64", &[2, 4]),
         ("2.bias", "F64", &[2]),
     ]);
-    refused(&folder.bytes("h.safetensors", &bytes), &network, &["0.weight: holds F16", "model.float()"]);
+    refused(&folder.bytes("h.safetensors", &bytes), &network, &["0.weight: contains F16", "model.float()"]);
 }
 
 /// A `.safetensors` file of zeros.

@@ -2,10 +2,10 @@
 
 use records::family::{AtSize, Doubling, GainStatus, KBeside, LadderForecast, Place, Row, ToleranceOfGain};
 
+use crate::read::unit::Unit;
 use crate::text::fact::{Fact, fact, spread};
 use crate::text::numbers::{grouped, percent, short};
 use crate::text::table::Table;
-use crate::text::unit::Unit;
 
 /// The forecasts at K, and the tolerance where twice the samples buy little.
 pub fn facts(forecasts: &[LadderForecast], unit: &Unit) -> Vec<Fact> {

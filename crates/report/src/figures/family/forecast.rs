@@ -5,10 +5,10 @@ use records::family::{Forecast, Goal, LadderForecast, Row, Target, TargetRow, Ta
 use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, axes, line};
 use crate::read::family::Family;
+use crate::read::unit::Unit;
 use crate::text::fact::{Fact, fact};
 use crate::text::forecast::{of_target, target_name, whom};
 use crate::text::numbers::{count, grouped};
-use crate::text::unit::Unit;
 
 /// One figure per variant that has a forecast.
 pub fn all(family: &Family) -> Vec<Figure> {

@@ -5,9 +5,9 @@ use records::family::{Fit, Ladder, Rung};
 use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, axes, geometric, line, ranked};
 use crate::read::family::ReadLadder;
+use crate::read::unit::Unit;
 use crate::text::fact::{Fact, fact, spread};
 use crate::text::numbers::{grouped, short, whole};
-use crate::text::unit::Unit;
 use crate::text::verdicts::flat;
 
 fn over_samples(title: &str, y_label: &str) -> Panel {

@@ -6,9 +6,9 @@ use crate::figures::figure::{Figure, Section};
 use crate::figures::training::polished;
 use crate::plot::panel::{Panel, Style, axes, delta_axes, geometric, line, ranked};
 use crate::read::family::{Family, ReadLadder, replicated};
+use crate::read::unit::Unit;
 use crate::text::fact::{Fact, fact, number, spread};
 use crate::text::numbers::{count, grouped};
-use crate::text::unit::Unit;
 use crate::text::{paper, verdicts};
 
 /// Figure 1: the mean over replicas, with its spread.
