@@ -1,5 +1,5 @@
 //! What the fuzzers call, one function for each format: bytes of a stranger in, a result or an error out, never a panic. What
-//! is read comes back from a file that is written of it. `tests/corpora.rs` calls the same for each file of `fuzz/corpus`.
+//! is read comes back from a file that is written of it. `tests/suite/faults/corpora.rs` calls the same for each file of `fuzz/corpus`.
 
 use std::cell::LazyCell;
 use std::collections::BTreeMap;

@@ -168,17 +168,6 @@ fn solve<R: Real>(
 fn own_basis<R: Real>(path: &std::path::Path, sum: &HessianSum<R>) -> Result<RitzPairs<R>> {
     let name = path.display().to_string();
     let basis = experiment::to_real::<R, Ix2>(arrays::read(path, "basis")?, &name)?;
-    if basis.ncols() != sum.network.n_params() && basis.nrows() == sum.network.n_params() {
-        return Err(Failure::input(
-            format!(
-                "{name}: shape {:?} looks transposed: eigenvectors are its rows, (d, {})",
-                basis.dim(),
-                basis.nrows()
-            ),
-            "save V.T",
-        )
-        .into());
-    }
     experiment::check_params(&name, basis.ncols(), sum.network)?;
     let error = orthonormality_error(basis.view());
     let allowed = 100.0 * R::epsilon().wide() * basis.nrows() as f64;

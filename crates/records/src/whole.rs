@@ -1,5 +1,9 @@
 //! What no section can check alone: values of several sections that do not go together. Known before any work.
 
+use std::path::{Path, PathBuf};
+
+use store::arrays;
+
 use crate::{
     Answer, BasisName, Bound, Eigen, Family, FetchData, Member, MonteCarlo, OwnTolerance, Report, Sampling,
     Section, Setting, Stream, Train, Unfit,
@@ -27,11 +31,12 @@ impl Whole {
     ///
     /// # Errors
     /// If a stage would fail, after those before it have worked.
-    pub fn check(&self, n: Option<usize>, image: Option<[usize; 3]>) -> Result<(), Fault> {
+    pub fn check(&self, n: Option<usize>, image: Option<[usize; 3]>, base: &Path) -> Result<(), Fault> {
         if let Some(image) = image {
             self.train.network(image, 1).map_err(|u| (Train::STAGE, u))?;
         }
         self.check_directions().map_err(|u| (MonteCarlo::STAGE, u))?;
+        self.check_own_directions(base)?;
         if let Some(n) = n {
             self.check_samples(n).map_err(|u| (MonteCarlo::STAGE, u))?;
             self.check_arrivals(n).map_err(|u| (Stream::STAGE, u))?;
@@ -77,6 +82,49 @@ impl Whole {
                 "sobol in {dim} directions; Sobol sequences have {most} at most: set sweep.dim, or take sobol from the methods"
             )
         })
+    }
+
+    /// Directions and draws of the user, by the headers of their files in `base`; one that cannot be read is named by its stage.
+    fn check_own_directions(&self, base: &Path) -> Result<(), Fault> {
+        let shape =
+            |path: &PathBuf, name: &str| arrays::peek(&base.join(path), name).ok().map(|(shape, _)| shape);
+        let mut own = None;
+        if let Some((path, found)) =
+            self.eigen.basis.as_ref().and_then(|path| Some((path, shape(path, "basis")?)))
+        {
+            let unfit = |reason: String| {
+                Err((Eigen::STAGE, Unfit::new("basis", format!("{}: {reason}", path.display()))))
+            };
+            match found[..] {
+                [p, d] if p > d => {
+                    return unfit(format!(
+                        "shape {found:?} looks transposed: eigenvectors are its rows, (d, {p}); save V.T"
+                    ));
+                }
+                [d, _] => own = Some((path, d)),
+                _ => return unfit(format!("shape {found:?}; (d, p) is needed, a row for each direction")),
+            }
+        }
+        for (i, s) in self.montecarlo.settings.iter().enumerate() {
+            if let Some((path, d)) = own.filter(|&(_, d)| s.basis == BasisName::Hessian && d < s.dim) {
+                let reason =
+                    format!("{} directions are needed, but {} has {d}; lower this", s.dim, path.display());
+                return Err((MonteCarlo::STAGE, Unfit::new(format!("settings[{i}].dim"), reason)));
+            }
+            let Some((path, found)) = s.theta.as_ref().and_then(|path| Some((path, shape(path, "theta")?)))
+            else {
+                continue;
+            };
+            if found.len() != 2 || found[0] < 2 || found[1] != s.dim {
+                let reason = format!(
+                    "{}: shape {found:?}; (T, {}) with at least two rows is needed: a row is one draw, with sigma already in it",
+                    path.display(),
+                    s.dim
+                );
+                return Err((MonteCarlo::STAGE, Unfit::new(format!("settings[{i}].theta"), reason)));
+            }
+        }
+        Ok(())
     }
 
     fn check_quick(&self, n: Option<usize>) -> Result<(), Unfit> {

@@ -218,7 +218,7 @@ impl Pipeline {
         if let Some(image) = image {
             whole.fetch_data.check_channels(image).map_err(|u| fault((FetchData::STAGE, u)))?;
         }
-        whole.check(whole.fetch_data.most_samples(base), image).map_err(fault)
+        whole.check(whole.fetch_data.most_samples(base), image, base).map_err(fault)
     }
 
     fn whole(&self, experiment: &str) -> Result<Whole> {

@@ -649,7 +649,7 @@ fn files_of_the_user() {
         );
     });
     rows::write(&place.path("basis.npy"), &rows).unwrap();
-    rows::write(&place.path("theta.npy"), &ndarray::Array2::<f64>::zeros((9, 2))).unwrap();
+    rows::write(&place.path("theta.npy"), &ndarray::Array2::<f64>::zeros((9, 3))).unwrap();
     place.stages(&["fetch-data", "train"]);
     let ran = place.stage("eigen");
     assert_eq!(ran.code, 3);
@@ -659,22 +659,31 @@ fn files_of_the_user() {
         ran.said
     );
     rows /= 2.0;
-    // numpy #5578, Eigenfaces #3: numpy.linalg.eigh has eigenvectors as columns.
+    rows::write(&place.path("theta.npy"), &ndarray::Array2::<f64>::zeros((9, 2))).unwrap();
+    // numpy #5578, Eigenfaces #3: numpy.linalg.eigh has eigenvectors as columns. The headers are read before any work.
     let columns = rows.t().as_standard_layout().into_owned();
     rows::write(&place.path("basis.npy"), &columns).unwrap();
-    let ran = place.stage("eigen");
-    assert_eq!(ran.code, 3);
-    let transposed = format!("basis.npy: shape ({}, 3) looks transposed", columns.nrows());
-    assert!(ran.said.contains(&transposed) && ran.said.contains("hint: save V.T"), "{}", ran.said);
+    let before_work = |said: &str| {
+        let place = &place;
+        for stage in ["fetch-data", "train", "eigen", "montecarlo"] {
+            let ran = place.stage(stage);
+            assert!(ran.code == 2 && ran.said.contains(said), "{stage}: {said}: {}", ran.said);
+        }
+    };
+    before_work(&format!(
+        "basis.npy: shape [{}, 3] looks transposed: eigenvectors are its rows",
+        columns.nrows()
+    ));
     rows::write(&place.path("basis.npy"), &rows.slice(ndarray::s![..2, ..])).unwrap();
-    place.stages(&["eigen"]);
-    let ran = place.stage("montecarlo");
-    assert!(ran.said.contains("montecarlo.settings[0]: 3 directions, but basis.npy has 2"), "{}", ran.said);
+    before_work("montecarlo.settings[0].dim: 3 directions are needed, but basis.npy has 2");
     rows::write(&place.path("basis.npy"), &rows).unwrap();
+    before_work("theta.npy: shape [9, 2]; (T, 3) with at least two rows is needed");
+    let mut theta = ndarray::Array2::<f64>::zeros((9, 3));
+    theta[[4, 1]] = f64::NAN;
+    rows::write(&place.path("theta.npy"), &theta).unwrap();
     place.stages(&["eigen"]);
     let ran = place.stage("montecarlo");
-    assert_eq!(ran.code, 3);
-    assert!(ran.said.contains("theta.npy: shape [9, 2]; (T, 3)"), "{}", ran.said);
+    assert!(ran.code == 3 && ran.said.contains("theta.npy: shape [9, 3]; (T, 3)"), "{}", ran.said);
 }
 
 /// Runs fetch-data and train on arrays of the user: what the second, or the first if it fails, says.

@@ -8,7 +8,7 @@ use pipeline_tests::{Place, STAGES, ran, root, set, small};
 use serde_json::{Value, json};
 
 /// axe-core 4.14.1 (MPL-2.0), the usual checker of accessibility.
-const AXE: &str = include_str!("../assets/axe.min.js");
+const AXE: &str = include_str!("../../assets/axe.min.js");
 
 /// Two experiments and a family whose reports have finished, so that there is something to compare.
 static PLACE: LazyLock<Place> = LazyLock::new(|| {
