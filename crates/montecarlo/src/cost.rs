@@ -69,7 +69,7 @@ fn of_sweep<R: Real>(
     Ok(losses(work, params, dim, sweep.draws, count, what))
 }
 
-/// Of inputs, perturbed weights, the basis, and the sums over draws.
+/// Of inputs, perturbed weights, the basis, which is packed too, and the sums over draws.
 fn memory_bytes<R: Real>(work: &Workload<R>, params: &MonteCarlo) -> f64 {
     let (n, draws) = (work.shape.n as f64, params.draws as f64);
     let perturbed = Workload::<R>::bytes(work.weights().1 * draws).min((params.weights_mib << 20) as f64);
@@ -77,6 +77,6 @@ fn memory_bytes<R: Real>(work: &Workload<R>, params: &MonteCarlo) -> f64 {
     let sums = 8.0 * (4.0 * n / params.step as f64 + 4096.0 * draws);
     work.shape.inputs_bytes(work.shape.n)
         + perturbed
-        + Workload::<R>::bytes(dim * work.network.n_params() as f64)
+        + Workload::<R>::bytes(2.0 * dim * work.network.n_params() as f64)
         + sums
 }
