@@ -57,6 +57,17 @@ pub fn needed(program: Option<PathBuf>, name: &str, install: &str) -> Option<Pat
     program
 }
 
+/// The block of README that begins with this line, as it is printed.
+///
+/// # Panics
+/// If there is none.
+pub fn readme_block(first: &str) -> String {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("a README");
+    let begin =
+        readme.find(&format!("\n{first}")).unwrap_or_else(|| panic!("README prints no {first:?}")) + 1;
+    readme[begin..].split("```").next().expect("a block").to_owned()
+}
+
 /// Python with NumPy: the one of `PLATEAU_PYTHON`, else the one that `make test` installs.
 #[track_caller]
 pub fn python() -> Option<PathBuf> {

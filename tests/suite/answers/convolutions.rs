@@ -1,6 +1,6 @@
 //! A convolutional network from `pipeline.yaml` to the report, and what is said of layers that do not fit.
 
-use pipeline_tests::{Place, STAGES, check_with_numpy, set, small};
+use pipeline_tests::{Place, STAGES, check_with_numpy, readme_block, set, small};
 use serde_json::Value;
 
 fn yaml(text: &str) -> serde_yaml::Value {
@@ -53,6 +53,22 @@ fn a_convolutional_network_goes_through_every_stage() {
     let again = json(&place, "train/manifest.json")["facts"].clone();
     assert_eq!(again["train_loss"], facts["train_loss"]);
     assert_eq!(again["brought_layers"], serde_json::json!(["0", "3", "6", "8"]));
+}
+
+/// README's network, layer by layer.
+#[test]
+fn the_layers_of_readme_are_trained() {
+    let block = format!("train:\n{}", readme_block("      layers: ["));
+    let place = Place::new(|p| {
+        small(p);
+        let printed = yaml(&block)["train"].clone();
+        for key in ["layers", "output_bias"] {
+            set(p, &format!("train.{key}"), printed[key].clone());
+        }
+    });
+    place.stages(&["fetch-data", "train"]);
+    // 6·(9 + 1) + 12·(54 + 1) + 32·(12·2·2) + 10·(32 + 1)
+    assert_eq!(json(&place, "train/manifest.json")["facts"]["n_params"], 2586);
 }
 
 /// Records as CIFAR has them, of another number and shape, with mean and deviation of each channel.

@@ -1,7 +1,9 @@
 //! The numbers of a whole run on `digits`, held against NumPy and against themselves.
 
+use std::process::Command;
+
 use ndarray::{Ix1, Ix2};
-use pipeline_tests::{FINISHED, Place, STAGES, check_with_numpy, set, small};
+use pipeline_tests::{FINISHED, Place, STAGES, check_with_numpy, python, ran, readme_block, set, small};
 use serde_json::Value;
 use store::{npy, npz, rows};
 
@@ -18,6 +20,23 @@ fn numpy_reads_every_artifact_and_finds_the_same_numbers() {
         "8 rules over 2 runs recomputed",
     ];
     check_with_numpy(&FINISHED.path("artifacts/digits"), &parts);
+}
+
+/// README's two lines for Python.
+#[test]
+fn the_lines_of_readme_load_an_array() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("artifacts")).unwrap();
+    std::os::unix::fs::symlink(FINISHED.path("artifacts/digits"), folder.path().join("artifacts/mnist"))
+        .unwrap();
+    let lines = format!(
+        "import numpy as np\n{}print(delta.shape == k.shape, len(k))",
+        readme_block("delta = np.load(")
+    );
+    let said = ran(Command::new(python).args(["-c", &lines]).current_dir(folder.path()).output());
+    let n = npy::read::<i64, Ix1>(&FINISHED.artifact("montecarlo/prefix_sizes.npy")).unwrap().len();
+    assert_eq!((said.code, said.said.trim()), (0, &*format!("True {n}")));
 }
 
 /// Draws in pairs and in sixteen sequences, with the control variate.
