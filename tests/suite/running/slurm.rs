@@ -275,10 +275,16 @@ fn a_job_at_its_limit_goes_on(slurm: &Slurm) {
     wait_until("the job is queued again", || slurm.restarts(&job) == 1);
     let log = Slurm::log(&place);
     assert!(log.contains("stopped by signal 10") && log.contains("the job is queued again"), "{log}");
-    // Now, and not after the two minutes that Slurm lets pass.
+    // Now, and not after the two minutes that Slurm lets pass: in these a node ends what is left of the first run, beside which
+    // it would start no task of the second.
+    wait_until("the first run is gone from both nodes", || !is_on_a_node(&job));
     slurm.run("scontrol", &["update", &format!("JobId={job}"), "StartTime=now"]);
-    let goes_on = || Slurm::log(&place).contains("goes on where an earlier run stopped");
-    wait_long("the job goes on", goes_on);
+    let begun = Instant::now();
+    while !Slurm::log(&place).contains("goes on where an earlier run stopped") {
+        let late = begun.elapsed() > FOR_A_JOB;
+        assert!(!late, "{}\n{}", Slurm::log(&place), slurm.run("scontrol", &["show", "job", &job]).said);
+        std::thread::sleep(Duration::from_millis(200));
+    }
     slurm.run("scancel", &[&job]);
 }
 
@@ -305,6 +311,13 @@ fn a_node_that_dies_ends_the_step_and_the_job_is_queued_again(slurm: &Slurm) {
     assert!(!place.artifact("montecarlo").exists());
     slurm.run("scancel", &[&job]);
     slurm.start_node("n2");
+}
+
+/// Whether a node has a daemon of a job yet, which calls itself `slurmstepd: [job.step]`.
+fn is_on_a_node(job: &str) -> bool {
+    let processes = std::fs::read_dir("/proc").unwrap().map(|e| e.unwrap().path().join("cmdline"));
+    let name = format!("slurmstepd: [{job}.");
+    processes.into_iter().any(|file| std::fs::read(file).is_ok_and(|line| line.starts_with(name.as_bytes())))
 }
 
 /// Programs of this repository that a node runs; srun, which waits for them, is none.
