@@ -49,12 +49,18 @@ pub fn needed(program: Option<PathBuf>, name: &str, install: &str) -> Option<Pat
     if program.is_none() {
         let allowed = std::env::var_os("PLATEAU_ALLOW_SKIPS").is_some_and(|v| v == "1");
         assert!(allowed, "{name} is missing: {install}, or set PLATEAU_ALLOW_SKIPS=1 to skip what needs it");
-        // Not `eprintln`, which the test harness keeps to itself.
-        let caller = std::panic::Location::caller();
-        let line = format!("SKIPPED: {name} is missing: {}:{}\n", caller.file(), caller.line());
-        let _ = std::io::stderr().write_all(line.as_bytes());
+        skipped(&format!("{name} is missing"));
     }
     program
+}
+
+/// Says that the test goes on without a part, and why.
+#[track_caller]
+pub fn skipped(why: &str) {
+    // Not `eprintln`, which the test harness keeps to itself.
+    let caller = std::panic::Location::caller();
+    let line = format!("SKIPPED: {why}: {}:{}\n", caller.file(), caller.line());
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// The block of README that begins with this line, as it is printed.

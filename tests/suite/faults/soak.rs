@@ -58,9 +58,9 @@ const FAULTS: [Fault; 8] = [
 fn is_stage(pid: &str, place: &Path) -> bool {
     let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
     let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let name = program.file_name().unwrap_or_default().to_string_lossy();
-    let is_program =
-        program.starts_with(root().join("target")) && [&STAGES[..], &["family"]].concat().contains(&&*name);
+    let of_mpi = root().join("target/mpi/release");
+    let mut stages = STAGES.iter().chain(&["family"]);
+    let is_program = stages.any(|stage| program == binary(stage) || program == of_mpi.join(stage));
     is_program && String::from_utf8_lossy(&arguments).contains(&*place.to_string_lossy())
 }
 

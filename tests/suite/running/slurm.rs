@@ -279,12 +279,8 @@ fn a_job_at_its_limit_goes_on(slurm: &Slurm) {
     // it would start no task of the second.
     wait_until("the first run is gone from both nodes", || !is_on_a_node(&job));
     slurm.run("scontrol", &["update", &format!("JobId={job}"), "StartTime=now"]);
-    let begun = Instant::now();
-    while !Slurm::log(&place).contains("goes on where an earlier run stopped") {
-        let late = begun.elapsed() > FOR_A_JOB;
-        assert!(!late, "{}\n{}", Slurm::log(&place), slurm.run("scontrol", &["show", "job", &job]).said);
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    let goes_on = || Slurm::log(&place).contains("goes on where an earlier run stopped");
+    wait_long("the job goes on", goes_on);
     slurm.run("scancel", &[&job]);
 }
 

@@ -61,7 +61,7 @@ impl Correlation {
     }
 
     /// Length of the filters, or of sums for each of their weights, as the kernels read them: panels of some vectors of filters,
-    /// each (k, k·c, V), with zeros after the last filter.
+    /// each (k, k·c, V), with room after the last filter that no output has.
     pub fn packed_len<R: Real>(&self) -> usize {
         self.filters.next_multiple_of(unit::<R>().0) * self.kernel * self.row()
     }
