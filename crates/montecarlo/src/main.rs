@@ -119,7 +119,7 @@ fn run<R: Real + Element>(params: &records::MonteCarlo, ctx: &mut StageContext) 
     for left_out in params.grids.iter().filter_map(|g| g.left_out(n_samples, params.step)) {
         ctx.warn(left_out);
     }
-    let subject = Trained { network, w, samples, step: params.step, weights_bytes: params.weights_mib << 20 };
+    let trained = Trained { network, w, samples, step: params.step, weights_bytes: params.weights_mib << 20 };
 
     ctx.outputs.write_sizes(
         "prefix_sizes.npy",
@@ -129,14 +129,14 @@ fn run<R: Real + Element>(params: &records::MonteCarlo, ctx: &mut StageContext) 
     )?;
     let (mut settings, mut grids) = (vec![], vec![]);
     for (setting, own) in params.settings.iter().zip(own) {
-        settings.push(run_setting(params, ctx, &subject, setting, own)?);
+        settings.push(run_setting(params, ctx, &trained, setting, own)?);
     }
     for grid in &params.grids {
-        run_grid(ctx, &subject, grid)?;
+        run_grid(ctx, &trained, grid)?;
         let Grid { name, basis, points, extent, .. } = grid.clone();
         grids.push(GridFact { name, basis, points, extent });
     }
-    let sweep = params.sweep.as_ref().map(|sweep| run_sweep(params, ctx, &subject, sweep)).transpose()?;
+    let sweep = params.sweep.as_ref().map(|sweep| run_sweep(params, ctx, &trained, sweep)).transpose()?;
     let line = format!(
         "{} and {} over {} of {n_samples} samples",
         count(settings.len(), "setting"),
@@ -158,13 +158,13 @@ fn run<R: Real + Element>(params: &records::MonteCarlo, ctx: &mut StageContext) 
 fn run_sweep<R: Real>(
     params: &records::MonteCarlo,
     ctx: &mut StageContext,
-    subject: &Trained<R>,
+    trained: &Trained<R>,
     sweep: &Sweep,
 ) -> Result<SweepFact> {
     let dim = sweep_dim(sweep, ctx)?;
-    let basis = directions(ctx, &subject.network, BasisName::Hessian, dim)?;
-    let samples = subject.samples.first(sweep.n_samples);
-    sweep::run(ctx, sweep, &subject.draws_over(&basis, &samples), params.step, params.seed)
+    let basis = directions(ctx, &trained.network, BasisName::Hessian, dim)?;
+    let samples = trained.samples.first(sweep.n_samples);
+    sweep::run(ctx, sweep, &trained.draws_over(&basis, &samples), params.step, params.seed)
 }
 
 /// Directions of the sweep: so many, or all.
@@ -215,16 +215,16 @@ fn pilot_sizes(params: &records::MonteCarlo, n_samples: usize) -> Vec<usize> {
 fn run_setting<R: Real>(
     params: &records::MonteCarlo,
     ctx: &mut StageContext,
-    subject: &Trained<R>,
+    trained: &Trained<R>,
     setting: &Setting,
     own: Option<Array2<f64>>,
 ) -> Result<SettingFact> {
-    let basis = directions(ctx, &subject.network, setting.basis, setting.dim)?;
-    let n_samples = subject.samples.len();
+    let basis = directions(ctx, &trained.network, setting.basis, setting.dim)?;
+    let n_samples = trained.samples.len();
     let controlled = params.control_variate && setting.basis == BasisName::Hessian && own.is_none();
     // Draws of a file count as independent.
     let sampling = if own.is_some() { records::Sampling::Plain } else { params.sampling };
-    let deviations = deviations(ctx, subject, setting, &basis)?;
+    let deviations = deviations(ctx, trained, setting, &basis)?;
     let control = controlled.then(|| second_order(ctx, n_samples, setting.dim, &deviations)).transpose()?;
     let plan = Plan {
         sampling,
@@ -235,8 +235,8 @@ fn run_setting<R: Real>(
         control,
     };
     let progress = ctx.progress(plan.draws * n_samples, &format!("montecarlo: {}: losses", setting.name));
-    let draws = subject.draws(&basis);
-    let mut run = MonteCarloRun::over(&draws, subject.step, plan.sampling, &pilot_sizes(params, n_samples));
+    let draws = trained.draws(&basis);
+    let mut run = MonteCarloRun::over(&draws, trained.step, plan.sampling, &pilot_sizes(params, n_samples));
     let stops = Stops { ctx, of: format!("setting-{}", setting.name) };
     let taken = if let Some(theta) = &own {
         plan.take(&draws, &mut run, &from_file(theta.view()), &stops, &mut |n| progress.add(n))
@@ -300,7 +300,7 @@ fn write_setting(ctx: &mut StageContext, name: &str, found: &MonteCarlo, taken: 
 /// 1/√(N λ_i) in the first directions, where the setting asks for them.
 fn deviations<R: Real>(
     ctx: &StageContext,
-    subject: &Trained<R>,
+    trained: &Trained<R>,
     setting: &Setting,
     basis: &Array2<R>,
 ) -> Result<Vec<f64>> {
@@ -310,7 +310,7 @@ fn deviations<R: Real>(
             let all = ctx.inputs.read::<f64, Ix1>("eigen", "eigenvalues.npy")?;
             (all.slice(s![..setting.dim]).to_vec(), "eigenvalue")
         }
-        Sigma::Of(Source::PosteriorGaussNewton) => (gauss_newton(subject, basis), "Gauss-Newton quotient"),
+        Sigma::Of(Source::PosteriorGaussNewton) => (gauss_newton(trained, basis), "Gauss-Newton quotient"),
     };
     if let Some(place) = values.iter().position(|&value| value <= 0.0) {
         let message = format!(
@@ -328,15 +328,15 @@ fn deviations<R: Real>(
         };
         return Err(Failure::not_converged(message, hint).into());
     }
-    let n_samples = subject.samples.len() as f64;
+    let n_samples = trained.samples.len() as f64;
     Ok(values.iter().map(|value| 1.0 / (n_samples * value).sqrt()).collect())
 }
 
 /// `uᵢᵀ G uᵢ` for every row of `basis` (d, p), G the Gauss-Newton part of the Hessian over all samples: loss per squared parameter unit.
-fn gauss_newton<R: Real>(subject: &Trained<R>, basis: &Array2<R>) -> Vec<f64> {
+fn gauss_newton<R: Real>(trained: &Trained<R>, basis: &Array2<R>) -> Vec<f64> {
     // One product for each direction: nothing is worth keeping between them.
-    let sum = HessianSum::new(&subject.network, subject.w.view(), &subject.samples, 0);
-    let operator = PrefixHessian { sum: &sum, k: subject.samples.len(), kind: SecondOrder::GaussNewton };
+    let sum = HessianSum::new(&trained.network, trained.w.view(), &trained.samples, 0);
+    let operator = PrefixHessian { sum: &sum, k: trained.samples.len(), kind: SecondOrder::GaussNewton };
     let products = operator.apply(basis.view());
     let dot =
         |(u, v): (ArrayView1<R>, ArrayView1<R>)| u.iter().zip(v).map(|(&a, &b)| a.wide() * b.wide()).sum();
@@ -376,17 +376,17 @@ fn refuse_infinite(found: &MonteCarlo, setting: &Setting) -> Result<()> {
 }
 
 /// One landscape.
-fn run_grid<R: Real>(ctx: &mut StageContext, subject: &Trained<R>, grid: &Grid) -> Result<()> {
-    let basis = directions(ctx, &subject.network, grid.basis, 2)?;
-    let sizes = grid.sizes(subject.samples.len(), subject.step);
+fn run_grid<R: Real>(ctx: &mut StageContext, trained: &Trained<R>, grid: &Grid) -> Result<()> {
+    let basis = directions(ctx, &trained.network, grid.basis, 2)?;
+    let sizes = grid.sizes(trained.samples.len(), trained.step);
     let g = grid.points;
     let axis = Array1::linspace(-grid.extent, grid.extent, g);
     let theta = Array2::from_shape_fn((g * g, 2), |(t, j)| axis[if j == 0 { t / g } else { t % g }]);
     let progress = ctx
-        .progress(theta.nrows() * subject.samples.len(), &format!("montecarlo: grid {}: losses", grid.name));
-    let draws = subject.draws(&basis);
+        .progress(theta.nrows() * trained.samples.len(), &format!("montecarlo: grid {}: losses", grid.name));
+    let draws = trained.draws(&basis);
     let Landscape { loss, change } =
-        points(ctx, grid, &draws, theta.view(), subject.step, &sizes, &progress)?;
+        points(ctx, grid, &draws, theta.view(), trained.step, &sizes, &progress)?;
     drop(progress);
     let surface =
         |flat: Array2<f64>| -> Result<Array3<f64>> { Ok(flat.into_shape_with_order((sizes.len(), g, g))?) };

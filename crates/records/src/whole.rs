@@ -35,33 +35,47 @@ impl Whole {
         if let Some(image) = image {
             self.train.network(image, 1).map_err(|u| (Train::STAGE, u))?;
         }
-        self.check_directions().map_err(|u| (MonteCarlo::STAGE, u))?;
-        self.check_own_directions(base)?;
+        let own = self.rows_of_own_basis(base).map_err(|u| (Eigen::STAGE, u))?;
+        self.check_directions(own).map_err(|u| (MonteCarlo::STAGE, u))?;
+        self.check_own_draws(base).map_err(|u| (MonteCarlo::STAGE, u))?;
         if let Some(n) = n {
             self.check_samples(n).map_err(|u| (MonteCarlo::STAGE, u))?;
             self.check_arrivals(n).map_err(|u| (Stream::STAGE, u))?;
         }
-        self.check_quick(n).map_err(|u| (Answer::STAGE, u))?;
+        self.check_quick(n, own).map_err(|u| (Answer::STAGE, u))?;
         self.check_steps().map_err(|u| (Eigen::STAGE, u))?;
         self.check_answer().map_err(|u| (Report::STAGE, u))
     }
 
-    /// Directions that `eigen` has of a basis; `None` where a file of the user says it.
-    fn directions(&self, basis: BasisName) -> Option<usize> {
+    /// Directions that `eigen` has of a basis, of which the user's own has `own`; `None` where that is not known.
+    fn directions(&self, basis: BasisName, own: Option<usize>) -> Option<usize> {
         match basis {
-            BasisName::Hessian => self.eigen.basis.is_none().then_some(self.eigen.dim),
+            BasisName::Hessian if self.eigen.basis.is_some() => own,
+            BasisName::Hessian => Some(self.eigen.dim),
             BasisName::Random | BasisName::Filter => Some(self.eigen.random_dim),
             BasisName::Given => None,
         }
     }
 
-    fn check_directions(&self) -> Result<(), Unfit> {
+    /// What says how many directions a basis has, and how to have `dim` of them.
+    fn more_directions(&self, basis: BasisName, has: usize, dim: usize) -> String {
+        let source = match (basis, &self.eigen.basis) {
+            (BasisName::Hessian, Some(file)) => {
+                return format!("{} has {has}; give it {dim} rows or more", file.display());
+            }
+            (BasisName::Hessian, None) => "eigen.dim",
+            _ => "eigen.random_dim",
+        };
+        format!("{source} is {has}; set {source} to {dim} or more")
+    }
+
+    fn check_directions(&self, own: Option<usize>) -> Result<(), Unfit> {
         let enough = |key: &str, basis: BasisName, dim: usize, advice: &str| {
-            let source = if basis == BasisName::Hessian { "eigen.dim" } else { "eigen.random_dim" };
-            let has = self.directions(basis).unwrap_or(dim);
+            let has = self.directions(basis, own).unwrap_or(dim);
             Unfit::unless(has >= dim, key, || {
                 format!(
-                    "{dim} directions are needed, but {source} is {has}; set {source} to {dim} or more, or {advice}"
+                    "{dim} directions are needed, but {}, or {advice}",
+                    self.more_directions(basis, has, dim)
                 )
             })
         };
@@ -75,7 +89,7 @@ impl Whole {
         if let Some(dim) = sweep.dim {
             enough("sweep.dim", BasisName::Hessian, dim, "lower this")?;
         }
-        let dim = sweep.dim.or(self.directions(BasisName::Hessian)).unwrap_or_default();
+        let dim = sweep.dim.or(self.directions(BasisName::Hessian, own)).unwrap_or_default();
         let most = Sampling::SOBOL_LIMITS.0;
         Unfit::unless(dim <= most || !sweep.methods.contains(&Sampling::Sobol), "sweep.methods", || {
             format!(
@@ -84,59 +98,44 @@ impl Whole {
         })
     }
 
-    /// Directions and draws of the user, by the headers of their files in `base`; one that cannot be read is named by its stage.
-    fn check_own_directions(&self, base: &Path) -> Result<(), Fault> {
-        let shape =
-            |path: &PathBuf, name: &str| arrays::peek(&base.join(path), name).ok().map(|(shape, _)| shape);
-        let mut own = None;
-        if let Some((path, found)) =
-            self.eigen.basis.as_ref().and_then(|path| Some((path, shape(path, "basis")?)))
-        {
-            let unfit = |reason: String| {
-                Err((Eigen::STAGE, Unfit::new("basis", format!("{}: {reason}", path.display()))))
-            };
-            match found[..] {
-                [p, d] if p > d => {
-                    return unfit(format!(
-                        "shape {found:?} looks transposed: eigenvectors are its rows, (d, {p}); save V.T"
-                    ));
-                }
-                [d, _] => own = Some((path, d)),
-                _ => return unfit(format!("shape {found:?}; (d, p) is needed, a row for each direction")),
+    /// Rows of the basis of the user, by the header of its file in `base`; one that cannot be read is named by `eigen`.
+    fn rows_of_own_basis(&self, base: &Path) -> Result<Option<usize>, Unfit> {
+        let Some((file, shape)) = peek(base, self.eigen.basis.as_ref(), "basis") else { return Ok(None) };
+        let unfit =
+            |reason: String| Unfit::new("basis", format!("{}: shape {shape:?} {reason}", file.display()));
+        match shape[..] {
+            [p, d] if p > d => {
+                Err(unfit(format!("looks transposed: eigenvectors are its rows, (d, {p}); save V.T")))
             }
+            [d, _] => Ok(Some(d)),
+            _ => Err(unfit("is not (d, p), a row for each direction".into())),
         }
+    }
+
+    /// Draws of the user, by the headers of their files.
+    fn check_own_draws(&self, base: &Path) -> Result<(), Unfit> {
         for (i, s) in self.montecarlo.settings.iter().enumerate() {
-            if let Some((path, d)) = own.filter(|&(_, d)| s.basis == BasisName::Hessian && d < s.dim) {
-                let reason =
-                    format!("{} directions are needed, but {} has {d}; lower this", s.dim, path.display());
-                return Err((MonteCarlo::STAGE, Unfit::new(format!("settings[{i}].dim"), reason)));
-            }
-            let Some((path, found)) = s.theta.as_ref().and_then(|path| Some((path, shape(path, "theta")?)))
-            else {
-                continue;
-            };
-            if found.len() != 2 || found[0] < 2 || found[1] != s.dim {
-                let reason = format!(
-                    "{}: shape {found:?}; (T, {}) with at least two rows is needed: a row is one draw, with sigma already in it",
-                    path.display(),
+            let Some((file, shape)) = peek(base, s.theta.as_ref(), "theta") else { continue };
+            let fits = shape.len() == 2 && shape[0] >= 2 && shape[1] == s.dim;
+            Unfit::unless(fits, &format!("settings[{i}].theta"), || {
+                format!(
+                    "{}: shape {shape:?}; (T, {}) with at least two rows is needed: a row is one draw, with sigma already in it",
+                    file.display(),
                     s.dim
-                );
-                return Err((MonteCarlo::STAGE, Unfit::new(format!("settings[{i}].theta"), reason)));
-            }
+                )
+            })?;
         }
         Ok(())
     }
 
-    fn check_quick(&self, n: Option<usize>) -> Result<(), Unfit> {
+    fn check_quick(&self, n: Option<usize>, own: Option<usize>) -> Result<(), Unfit> {
         let Answer { half_width, basis, dim, step, sampling, .. } = self.answer;
-        let (Some(_), Some(has)) = (half_width, self.directions(basis)) else { return Ok(()) };
-        let source = if basis == BasisName::Hessian { "eigen.dim" } else { "eigen.random_dim" };
+        let (Some(_), Some(has)) = (half_width, self.directions(basis, own)) else { return Ok(()) };
         let dim_or_all = dim.unwrap_or(has);
-        Unfit::unless(has >= dim_or_all.max(1), "dim", || {
-            format!(
-                "{} directions are needed, but {source} is {has}; set {source} to as many or more, or half_width to null",
-                dim_or_all.max(1)
-            )
+        let needed = dim_or_all.max(1);
+        Unfit::unless(has >= needed, "dim", || {
+            let more = self.more_directions(basis, has, needed);
+            format!("{needed} directions are needed, but {more}, or half_width to null")
         })?;
         let most = Sampling::SOBOL_LIMITS.0;
         Unfit::unless(dim_or_all <= most || sampling != Some(Sampling::Sobol), "sampling", || {
@@ -269,4 +268,10 @@ impl Whole {
         }
         Ok(())
     }
+}
+
+/// A file of the user and the shape of its array, where there is one that can be read.
+fn peek<'a>(base: &Path, file: Option<&'a PathBuf>, array: &str) -> Option<(&'a Path, Vec<usize>)> {
+    let file = file?;
+    Some((file, arrays::peek(&base.join(file), array).ok()?.0))
 }

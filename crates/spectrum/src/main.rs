@@ -69,7 +69,7 @@ fn first(params: &Spectrum, all: &Samples) -> Samples {
 }
 
 /// What every part looks at.
-struct Solve<'a, R> {
+struct Question<'a, R> {
     params: &'a Spectrum,
     network: &'a Network,
     w: &'a Array1<R>,
@@ -78,7 +78,7 @@ struct Solve<'a, R> {
     journal: &'a Journal,
 }
 
-impl<'a, R: Real> Solve<'a, R> {
+impl<'a, R: Real> Question<'a, R> {
     /// The Hessian over all samples.
     fn hessian(&self) -> Recorded<'a, PrefixHessian<'a, 'a, R>> {
         Recorded::new(PrefixHessian { sum: self.sum, k: self.n(), kind: SecondOrder::Hessian }, self.journal)
@@ -98,16 +98,16 @@ fn run<R: Real + Element>(params: &Spectrum, ctx: &mut StageContext) -> Result<S
     let cache: usize = ctx.inputs.params::<records::Eigen>("eigen")?.primal_cache_mib << 20;
     let sum = HessianSum::new(&network, w.view(), &samples, cache);
     let journal = ctx.journal("products");
-    let subject = Solve { params, network: &network, w: &w, sum: &sum, journal: &journal };
+    let question = Question { params, network: &network, w: &w, sum: &sum, journal: &journal };
 
     let mut said = vec![format!("Hessian over {} samples", samples.len())];
-    let density = density(&subject, ctx)?;
+    let density = density(&question, ctx)?;
     said.extend(density.as_ref().map(|d| format!("{} x {} density products", d.probes, d.steps)));
-    let trace = trace(&subject, ctx)?;
+    let trace = trace(&question, ctx)?;
     said.extend(trace.as_ref().map(|t| format!("trace {:.4} +- {:.1e}", t.value, t.standard_error)));
-    said.extend(ends(&subject, ctx)?);
+    said.extend(ends(&question, ctx)?);
     let gradient_batch_size = params.gradient_batch_size.min(all.len());
-    said.push(gradient_share(&subject, ctx, &all, &basis, gradient_batch_size)?);
+    said.push(gradient_share(&question, ctx, &all, &basis, gradient_batch_size)?);
     ctx.outputs.facts(&Facts {
         n_samples: samples.len(),
         n_params: network.n_params(),
@@ -121,13 +121,13 @@ fn run<R: Real + Element>(params: &Spectrum, ctx: &mut StageContext) -> Result<S
 const CURVATURE: &str = "loss / parameter unit^2";
 
 /// The density by stochastic Lanczos quadrature.
-fn density<R: Real>(subject: &Solve<R>, ctx: &mut StageContext) -> Result<Option<DensityFact>> {
-    let p = subject.params;
+fn density<R: Real>(question: &Question<R>, ctx: &mut StageContext) -> Result<Option<DensityFact>> {
+    let p = question.params;
     if p.probes == 0 {
         return Ok(None);
     }
     let progress = ctx.progress(p.probes * p.steps, "spectrum: density: products");
-    let hessian = subject.hessian();
+    let hessian = question.hessian();
     let found = until_stopped(|| quadrature(&hessian, p.probes, p.steps, p.seed, &mut |n| progress.add(n)))?;
     drop(progress);
     // Padding after the end of a Krylov space weighs nothing.
@@ -161,14 +161,14 @@ fn density<R: Real>(subject: &Solve<R>, ctx: &mut StageContext) -> Result<Option
 }
 
 /// The trace by Hutch++.
-fn trace<R: Real>(subject: &Solve<R>, ctx: &StageContext) -> Result<Option<TraceFact>> {
-    let p = subject.params;
+fn trace<R: Real>(question: &Question<R>, ctx: &StageContext) -> Result<Option<TraceFact>> {
+    let p = question.params;
     if p.trace_probes == 0 {
         return Ok(None);
     }
     let progress = ctx.progress(2 * p.trace_sketch + p.trace_probes, "spectrum: trace: products");
     let seed = p.seed.wrapping_add(1);
-    let hessian = subject.hessian();
+    let hessian = question.hessian();
     let found =
         until_stopped(|| hutch_pp(&hessian, p.trace_sketch, p.trace_probes, seed, &mut |n| progress.add(n)))?;
     let (value, standard_error) = (found.value, found.standard_error);
@@ -217,12 +217,12 @@ fn count<R: Real>(pairs: &RitzPairs<R>, samples: &Samples, k: usize, overlap: Op
 }
 
 /// Both ends of the spectrum, and the outliers against k and against the number of classes.
-fn ends<R: Real>(subject: &Solve<R>, ctx: &mut StageContext) -> Result<Option<String>> {
-    let p = subject.params;
-    let asked = (p, subject.journal);
+fn ends<R: Real>(question: &Question<R>, ctx: &mut StageContext) -> Result<Option<String>> {
+    let p = question.params;
+    let asked = (p, question.journal);
     let mut said = vec![];
     if p.smallest > 0 {
-        let pairs = solve(asked, subject.sum, subject.n(), Which::SmallestAlgebraic, p.smallest)?;
+        let pairs = solve(asked, question.sum, question.n(), Which::SmallestAlgebraic, p.smallest)?;
         let out = &mut ctx.outputs;
         out.write("smallest.npy", &pairs.values, CURVATURE, "smallest Ritz values, ascending")?;
         out.write("smallest_residuals.npy", &pairs.residuals, CURVATURE, "their residuals")?;
@@ -231,33 +231,33 @@ fn ends<R: Real>(subject: &Solve<R>, ctx: &mut StageContext) -> Result<Option<St
     if p.largest == 0 {
         return Ok((!said.is_empty()).then(|| said.join(", ")));
     }
-    let top = solve(asked, subject.sum, subject.n(), Which::LargestAlgebraic, p.largest)?;
+    let top = solve(asked, question.sum, question.n(), Which::LargestAlgebraic, p.largest)?;
     let out = &mut ctx.outputs;
     out.write("largest.npy", &top.values, CURVATURE, "largest Ritz values, descending")?;
     out.write("largest_residuals.npy", &top.residuals, CURVATURE, "their residuals")?;
-    let whole = count(&top, subject.sum.samples, subject.n(), Some(1.0));
+    let whole = count(&top, question.sum.samples, question.n(), Some(1.0));
     let found = whole.outliers.zip(whole.gap_ratio);
     said.push(found.map_or("no gap".into(), |(n, r)| format!("{n} outliers (gap {r:.2})")));
 
     let d = ctx.inputs.facts::<eigen::Facts>()?.dim.min(top.vectors.nrows());
-    let sizes = prefix_pairs(subject.n() + 1, 1, p.prefix_smallest, p.prefix_count);
+    let sizes = prefix_pairs(question.n() + 1, 1, p.prefix_smallest, p.prefix_count);
     let progress = ctx.progress(sizes.len() + p.class_counts.len(), "spectrum: outliers");
     let (mut by_k, mut by_class) = (vec![], vec![]);
-    for (k, _) in sizes.into_iter().filter(|(k, _)| *k < subject.n()) {
-        let pairs = solve(asked, subject.sum, k, Which::LargestAlgebraic, p.largest)?;
+    for (k, _) in sizes.into_iter().filter(|(k, _)| *k < question.n()) {
+        let pairs = solve(asked, question.sum, k, Which::LargestAlgebraic, p.largest)?;
         let cosines = principal_cosines(pairs.vectors.slice(s![..d, ..]), top.vectors.slice(s![..d, ..]));
-        by_k.push(count(&pairs, subject.sum.samples, k, Some(overlap(&cosines))));
+        by_k.push(count(&pairs, question.sum.samples, k, Some(overlap(&cosines))));
         progress.add(1);
     }
     by_k.push(whole);
-    if let Targets::Classes(classes) = subject.sum.samples.targets() {
+    if let Targets::Classes(classes) = question.sum.samples.targets() {
         for &c in &p.class_counts {
             let rows = (0..classes.len()).filter(|&i| (classes[i] as usize) < c).collect::<Vec<_>>();
             if rows.is_empty() {
                 continue;
             }
-            let some = experiment::gather::<R>(subject.sum.samples, &rows);
-            let sum = HessianSum::new(subject.network, subject.w.view(), &some, 0);
+            let some = experiment::gather::<R>(question.sum.samples, &rows);
+            let sum = HessianSum::new(question.network, question.w.view(), &some, 0);
             let pairs = solve(asked, &sum, some.len(), Which::LargestAlgebraic, p.largest)?;
             by_class.push(count(&pairs, &some, some.len(), None));
             progress.add(1);
@@ -282,16 +282,16 @@ fn shares<R: Real>(basis: &Array2<R>, gradient: ArrayView1<R>) -> Array1<f64> {
 /// Share of the gradient in the directions of `eigen`: of the full one, and of mini-batches of `batch_size` samples
 /// (Gur-Ari et al. 2018).
 fn gradient_share<R: Real>(
-    subject: &Solve<R>,
+    question: &Question<R>,
     ctx: &mut StageContext,
     all: &Samples,
     basis: &Array2<R>,
     batch_size: usize,
 ) -> Result<String> {
-    let p = subject.params;
-    let w = subject.w.view();
+    let p = question.params;
+    let w = question.w.view();
     let progress = ctx.progress(all.len(), "spectrum: gradient");
-    let full = full_gradient(subject.network, &w, all, &|n| progress.add(n)).mapv(R::narrow);
+    let full = full_gradient(question.network, &w, all, &|n| progress.add(n)).mapv(R::narrow);
     drop(progress);
     let full = shares(basis, full.view());
     ctx.outputs.write(
@@ -305,7 +305,7 @@ fn gradient_share<R: Real>(
     let mut batches = Array2::zeros((p.gradient_batches, basis.nrows()));
     for mut share in batches.outer_iter_mut() {
         let (batch, _) = rows.partial_shuffle(&mut rng, batch_size);
-        let gradient = batch_gradient(subject.network, &w, all, &[&*batch]).gradient;
+        let gradient = batch_gradient(question.network, &w, all, &[&*batch]).gradient;
         share.assign(&shares(basis, gradient.view()));
     }
     ctx.outputs.write("batch_gradient_share.npy", &batches, "1", "of mini-batch gradients, (batches, d)")?;

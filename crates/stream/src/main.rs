@@ -85,8 +85,8 @@ fn run<R: Real + Element>(params: &Stream, ctx: &mut StageContext) -> Result<Str
     let train: Train = ctx.inputs.params("train")?;
     let test = experiment::split(&ctx.inputs, "test")?.filter(|test| !test.is_empty());
     let test = test.map(|test| experiment::gather::<R>(&test, &(0..test.len()).collect::<Vec<_>>()));
-    let subject = Setup { params, train: &train, network: &network, samples: &samples, test: test.as_ref() };
-    let runs = all_runs::<R>(&subject, ctx)?;
+    let setup = Setup { params, train: &train, network: &network, samples: &samples, test: test.as_ref() };
+    let runs = all_runs::<R>(&setup, ctx)?;
     if let Some(i) = runs.iter().position(|run| !is_finite(run)) {
         return Err(Failure::not_converged(
             format!("stream: run {i}: losses are not finite"),
@@ -98,16 +98,16 @@ fn run<R: Real + Element>(params: &Stream, ctx: &mut StageContext) -> Result<Str
 }
 
 /// A run for each seed, so many at a time as there are threads: the stage may stop between.
-fn all_runs<R: Real>(subject: &Setup, ctx: &StageContext) -> Result<Vec<Found<R>>> {
+fn all_runs<R: Real>(setup: &Setup, ctx: &StageContext) -> Result<Vec<Found<R>>> {
     const SEEDS: &str = "seeds";
-    let params = subject.params;
+    let params = setup.params;
     let progress = ctx.progress(params.seeds, "stream: seeds");
-    let mut runs = ctx.resume(SEEDS, |saved| saved::read(saved, subject)).unwrap_or_default();
+    let mut runs = ctx.resume(SEEDS, |saved| saved::read(saved, setup)).unwrap_or_default();
     progress.add(runs.len());
     while runs.len() < params.seeds {
         let turn = runs.len()..(runs.len() + rayon::current_num_threads()).min(params.seeds);
         let one = |i: usize| {
-            let run = Run::<R>::new(subject, params.seed.wrapping_add(i as u64)).finish();
+            let run = Run::<R>::new(setup, params.seed.wrapping_add(i as u64)).finish();
             progress.add(1);
             run
         };

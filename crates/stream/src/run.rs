@@ -57,7 +57,7 @@ pub struct Found<R> {
 
 /// A run in progress.
 pub struct Run<'a, R> {
-    subject: &'a Setup<'a>,
+    setup: &'a Setup<'a>,
     samples: Samples,
     seed: u64,
     w: Array1<R>,
@@ -82,14 +82,14 @@ impl LossSink for Losses {
 
 impl<'a, R: Real> Run<'a, R> {
     /// Before anything has come. Order, first weights and draws follow from `seed`.
-    pub fn new(subject: &'a Setup<'a>, seed: u64) -> Self {
+    pub fn new(setup: &'a Setup<'a>, seed: u64) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let mut order = (0..subject.samples.len()).collect::<Vec<_>>();
+        let mut order = (0..setup.samples.len()).collect::<Vec<_>>();
         order.shuffle(&mut rng);
-        let samples = experiment::gather::<R>(subject.samples, &order);
-        let w = first_weights::<R>(subject.network, subject.train.initialisation, seed);
+        let samples = experiment::gather::<R>(setup.samples, &order);
+        let w = first_weights::<R>(setup.network, setup.train.initialisation, seed);
         Self {
-            subject,
+            setup,
             samples,
             seed,
             found: Found {
@@ -98,18 +98,18 @@ impl<'a, R: Real> Run<'a, R> {
                 w_stop: w.clone(),
                 end_loss: f64::NAN,
             },
-            stepper: Stepper::new(subject.train.optimizer, subject.network.n_params()),
+            stepper: Stepper::new(setup.train.optimizer, setup.network.n_params()),
             w,
             rng,
-            basis: Array2::zeros((0, subject.network.n_params())),
+            basis: Array2::zeros((0, setup.network.n_params())),
             basis_k: 0,
-            rules: Rules::new(subject.params),
+            rules: Rules::new(setup.params),
         }
     }
 
     /// Lets samples arrive until none are left, whatever the rules say: what stopping costs is seen at the end.
     pub fn finish(mut self) -> Found<R> {
-        let p = self.subject.params;
+        let p = self.setup.params;
         let n = self.samples.len();
         let mut k = p.first;
         self.train(k, p.first_epochs);
@@ -134,20 +134,20 @@ impl<'a, R: Real> Run<'a, R> {
 
     /// The test samples at the parameters of now.
     fn test(&self) -> Option<Predictions> {
-        let samples = self.subject.test?;
-        Some(Predictions::new(self.subject.network, &self.w.view(), samples))
+        let samples = self.setup.test?;
+        Some(Predictions::new(self.setup.network, &self.w.view(), samples))
     }
 
     /// Passes over the first k samples; the mean loss of the last.
     fn train(&mut self, k: usize, epochs: usize) -> f64 {
-        let subject = self.subject;
+        let setup = self.setup;
         let mut rows = (0..k).collect::<Vec<_>>();
         let mut loss = f64::NAN;
         for _ in 0..epochs {
             rows.shuffle(&mut self.rng);
-            let batch = subject.train.batch_size;
+            let batch = setup.train.batch_size;
             loss = epoch(
-                subject.network,
+                setup.network,
                 &mut self.w,
                 &mut self.stepper,
                 &self.samples,
@@ -162,11 +162,11 @@ impl<'a, R: Real> Run<'a, R> {
 
     /// The top directions of `H_k(w)`, if the samples have grown enough since they were last found.
     fn refresh_basis(&mut self, k: usize) {
-        let p = self.subject.params;
+        let p = self.setup.params;
         if (k as f64) < self.basis_k as f64 * p.basis_growth {
             return;
         }
-        let sum = HessianSum::new(self.subject.network, self.w.view(), &self.samples, 0);
+        let sum = HessianSum::new(self.setup.network, self.w.view(), &self.samples, 0);
         let hessian = PrefixHessian { sum: &sum, k, kind: SecondOrder::Hessian };
         let request = EigenRequest {
             dim: p.dim,
@@ -183,7 +183,7 @@ impl<'a, R: Real> Run<'a, R> {
 
     fn draws<'b>(&'b self, samples: &'b Samples) -> Draws<'b, R> {
         Draws {
-            network: self.subject.network,
+            network: self.setup.network,
             w: self.w.view(),
             basis: self.basis.view(),
             samples,
@@ -193,7 +193,7 @@ impl<'a, R: Real> Run<'a, R> {
 
     /// At k samples, when the next batch has come and has not been trained on: what the rules see.
     fn look(&mut self, k: usize) {
-        let p = self.subject.params;
+        let p = self.setup.params;
         let seen_and_next = self.samples.first(k + p.batch);
         let theta = self.theta();
         let mut losses = theta.outer_iter().map(|_| Losses::default()).collect::<Vec<_>>();
@@ -220,7 +220,7 @@ impl<'a, R: Real> Run<'a, R> {
 
     /// θ of the look to come, others than at any look before; after them the origin, (T + 1, d).
     fn theta(&self) -> Array2<f64> {
-        let p = self.subject.params;
+        let p = self.setup.params;
         let first = self.found.trajectory.len() * p.draws;
         let mut theta = Array2::zeros((p.draws + 1, p.dim));
         for (t, mut row) in theta.outer_iter_mut().take(p.draws).enumerate() {
@@ -231,7 +231,7 @@ impl<'a, R: Real> Run<'a, R> {
 
     /// `E_θ E (L_{k+s} − L_k)²` over the samples that have not come, with draws of its own, loss².
     fn truth(&self, k: usize) -> f64 {
-        let p = self.subject.params;
+        let p = self.setup.params;
         let theta = gaussian_rows(self.seed.wrapping_add(2 << 32), p.truth_draws, p.dim) * p.sigma;
         let mut sinks = (0..p.truth_draws).map(|_| SeenAndFresh::new(k)).collect::<Vec<_>>();
         self.draws(&self.samples).evaluate(theta.view(), &mut sinks, &mut |_, _| ());

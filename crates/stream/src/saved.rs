@@ -24,13 +24,13 @@ pub fn of<R: Real>(runs: &[Found<R>]) -> Checkpoint {
 }
 
 /// What [`of`] saved.
-pub fn read<R: Real>(saved: &Checkpoint, subject: &Setup) -> Option<Vec<Found<R>>> {
+pub fn read<R: Real>(saved: &Checkpoint, setup: &Setup) -> Option<Vec<Found<R>>> {
     let n: usize = saved.facts()?;
-    let arrivals = (subject.samples.len() - subject.params.first) / subject.params.batch;
+    let arrivals = (setup.samples.len() - setup.params.first) / setup.params.batch;
     let stops = saved.array("stops", n * RULES.len() * OF_STOP)?.as_chunks::<OF_STOP>().0;
     let rows = saved.array("trajectories", n * arrivals * COLUMNS.len())?.as_chunks().0;
     let end_losses = saved.array("end_losses", n)?;
-    let w_stop = saved.array("w_stop", subject.network.n_params())?;
+    let w_stop = saved.array("w_stop", setup.network.n_params())?;
     let w_stop = w_stop.iter().map(|&v| R::narrow(v)).collect::<Array1<R>>();
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a number of samples
     let stop = |[k, truth, test_loss]: [f64; OF_STOP]| {

@@ -428,6 +428,25 @@ mod tests {
         });
     }
 
+    /// Filters that come transposed, into room that is not clean: the same packed values, and the same product.
+    #[test]
+    fn transposed_filters_are_packed_as_others() {
+        for columns in [1, 16, 17, 48, 70, 131] {
+            let of = Correlation::product(11, 5, columns);
+            let transposed = values::<f32>(1, 5 * columns);
+            let packed = of.pack(|o, _, j| transposed[j * columns + o]);
+            let mut room = vec![f32::NAN; packed.len()];
+            of.pack_transposed(&transposed, &mut room);
+            let x = values::<f32>(2, 11 * 5);
+            let product = |filters: &[f32]| {
+                let mut out = vec![0.0; 11 * columns];
+                of.correlate(&x, filters, &mut out, false);
+                out
+            };
+            assert_eq!(product(&room), product(&packed), "{columns}");
+        }
+    }
+
     #[test]
     fn correlations_are_those_of_the_definition() {
         for (height, width) in [(1, 1), (4, 5), (9, 19)] {
