@@ -1,8 +1,8 @@
 //! What `answer` would cost: the losses of the first batches, and about as many as the requested precision takes.
 
-use anyhow::Result;
 use experiment::cost::{Workload, part};
 use landscape::Real;
+use pipeline::Result;
 use pipeline::shell::cost::{Cost, PlanContext};
 use records::{Answer, Eigen};
 

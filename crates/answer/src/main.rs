@@ -5,17 +5,16 @@ mod cost;
 use std::ops::Range;
 use std::process::ExitCode;
 
-use anyhow::Result;
 use landscape::change::delta::{MonteCarlo, MonteCarloRun};
 use landscape::change::precision::{self, End, LossSource, Request};
 use landscape::change::sampling::Proposal;
 use landscape::passes::draws::Draws;
 use landscape::{Network, Real, Samples};
 use ndarray::{Array1, Array2, s};
-use pipeline::Failure;
 use pipeline::progress::Progress;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext};
+use pipeline::{Failure, Result};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use records::answer::Found;

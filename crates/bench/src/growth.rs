@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use pipeline::{Failure, Result, verify};
 use serde::Serialize;
 use store::manifest::Manifest;
 
@@ -25,27 +25,21 @@ pub struct Growth {
 /// Every stage of the experiments `samples-…` of a folder; training costs by the epoch and is left out.
 pub fn read(folder: &Path) -> Result<Vec<Growth>> {
     let mut runs = BTreeMap::new();
-    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    for entry in entries {
-        let entry = entry?;
-        if let Some(n) = entry.file_name().to_string_lossy().strip_prefix("samples-") {
-            let n: usize = n.parse().with_context(|| format!("{}: no number", entry.path().display()))?;
-            runs.insert(n, entry.path());
+    for (path, name) in verify::entries(folder)? {
+        if let Some(n) = name.strip_prefix("samples-").and_then(|n| n.parse::<usize>().ok()) {
+            runs.insert(n, path);
         }
     }
-    anyhow::ensure!(
-        runs.len() >= 2,
-        "{}: {} experiments samples-<N>, at least two are needed; run `make scale`",
-        folder.display(),
-        runs.len()
-    );
+    if runs.len() < 2 {
+        let found =
+            format!("{}: {} experiments samples-<N>, but two are needed", folder.display(), runs.len());
+        return Err(Failure::input(found, "run `make scale`").into());
+    }
     ["fetch-data", "eigen", "montecarlo", "bound", "spectrum", "report"]
         .into_iter()
         .map(|stage| {
-            let manifests = runs.values().map(|dir| {
-                Manifest::find(dir, stage)?.with_context(|| format!("{}: no {stage}", dir.display()))
-            });
-            let manifests = manifests.collect::<Result<Vec<_>>>()?;
+            let manifests = runs.values().map(|dir| Manifest::read(dir, stage));
+            let manifests = manifests.collect::<Result<Vec<_>, _>>()?;
             let n_samples = runs.keys().copied().collect::<Vec<_>>();
             let seconds = manifests.iter().map(|m| m.run.wall_seconds).collect::<Vec<_>>();
             let peak = |m: &Manifest| m.run.peak_memory_bytes.map(|bytes| bytes >> 20);

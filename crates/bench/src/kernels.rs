@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Result;
 use landscape::change::delta::monte_carlo;
 use landscape::change::surface::landscape;
 use landscape::network::initialisation::{Initialisation, first_weights};
@@ -21,6 +20,7 @@ use landscape::training::epoch::epoch;
 use landscape::training::optimizer::{Optimizer, Stepper};
 use landscape::{Activation, Image, Inputs, Kind, Layer, Loss, Network, Real, Samples, Targets};
 use ndarray::{Array1, Array2, s};
+use pipeline::{Failure, Result};
 use store::artifact;
 
 use crate::measure::{Row, measure};
@@ -57,11 +57,10 @@ impl Bench {
     pub fn read(inputs: &artifact::Inputs, only: &str) -> Result<Self> {
         let network = experiment::network(inputs)?;
         let samples = experiment::train_samples(inputs)?;
-        anyhow::ensure!(
-            samples.len() >= PAPER,
-            "{} samples, but the bench needs {PAPER}; name another experiment",
-            samples.len()
-        );
+        if samples.len() < PAPER {
+            let found = format!("{} samples, but the bench needs {PAPER}", samples.len());
+            return Err(Failure::input(found, "name another experiment").into());
+        }
         let w = experiment::w_star(inputs, &network)?;
         let basis = experiment::basis(inputs, "basis.npy", &network)?;
         Ok(Self { network, samples, w, basis, only: only.to_owned() })

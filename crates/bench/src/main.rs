@@ -7,10 +7,10 @@ mod measure;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
 use clap::Parser;
 use landscape::numeric::blas;
 use measure::Row;
+use pipeline::{Error, Failure, Result};
 use serde::Serialize;
 use store::artifact::Inputs;
 
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("error: {e:#}");
+            eprintln!("error: {e}");
             ExitCode::FAILURE
         }
     }
@@ -67,7 +67,11 @@ fn run(arguments: &Arguments) -> Result<()> {
 
     let counts = if all == 1 || !arguments.full { vec![all] } else { vec![all, 1] };
     let pool = |threads: usize| rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    let pools = counts.into_iter().map(pool).collect::<Result<Vec<_>, _>>()?;
+    let pools = counts
+        .into_iter()
+        .map(pool)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| Error::fault("threads", e))?;
     let mut results = Results { blas, sgemm_gflops: vec![], rows: vec![] };
     for pool in &pools {
         let threads = pool.current_num_threads();
@@ -101,10 +105,9 @@ fn run(arguments: &Arguments) -> Result<()> {
 
 fn write(arguments: &Arguments, name: &str, results: &impl Serialize) -> Result<()> {
     let dir = arguments.artifacts.join("bench");
-    std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    std::fs::create_dir_all(&dir).map_err(|e| Failure::cannot_write(&dir, &e))?;
     let path = dir.join(name);
-    std::fs::write(&path, serde_json::to_string_pretty(results)?)
-        .with_context(|| format!("cannot write {}", path.display()))?;
+    store::artifact::replace(&path, serde_json::to_string_pretty(results)?.as_bytes())?;
     eprintln!("{}", path.display());
     Ok(())
 }

@@ -1,11 +1,10 @@
 //! The four theory curves of a setting.
 
-use anyhow::Result;
 use landscape::change::theory::{FixedBasis, theory_diagonal};
 use landscape::passes::curvature::SampleDerivatives;
 use ndarray::{Array1, Array2, Ix2};
-use pipeline::Failure;
 use pipeline::shell::StageContext;
+use pipeline::{Failure, Result};
 use rayon::prelude::*;
 use records::{eigen, montecarlo};
 

@@ -9,13 +9,13 @@ mod uncountable;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
 use landscape::change::decay;
 use landscape::change::interval::{self, Estimate};
 use landscape::change::prefix::{order_average, order_factor};
 use landscape::change::sufficient::of_curve;
 use landscape::change::theory::FixedBasis;
 use ndarray::Array1;
+use pipeline::Result;
 use pipeline::shell::{Stage, StageContext};
 use records::bound::{
     Gap, Pilots, SettingTheory, Sufficient, SufficientRow, Theory, TheoryDocument, Tolerance, Uncertain,
@@ -229,8 +229,8 @@ fn sufficient_rows(
     };
     let law = |method: &str, v: &Estimate, at: Tolerance, asked: Tolerance| {
         let row = SufficientRow::of_order_average(name, method, at, v, places, params.confidence);
-        let row = row.map_err(|e| too_small(&e, name, method, asked))?;
-        anyhow::Ok(SufficientRow { relative: asked.relative, ..row })
+        row.map(|row| SufficientRow { relative: asked.relative, ..row })
+            .map_err(|e| too_small(&e, name, method, asked))
     };
     let mut rows = vec![];
     for tolerance in Tolerance::all(&params.tolerances, &params.relative_tolerances, measured.mean_loss()) {

@@ -1,9 +1,9 @@
 //! What `montecarlo` measured of one setting, and V with its error from it.
 
-use anyhow::Result;
 use landscape::change::control_variate::adjusted;
 use landscape::change::interval::{self, Estimate};
 use ndarray::{Array1, Array2, Ix1, Ix2};
+use pipeline::Result;
 use records::montecarlo::SettingFact;
 use store::artifact::Inputs;
 

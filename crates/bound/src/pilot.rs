@@ -1,10 +1,9 @@
 //! V and K as a pilot predicts them: from the first n samples, with w* and basis of all samples or of the pilot's own.
 
-use anyhow::Result;
 use landscape::change::interval::Estimate;
 use landscape::change::sufficient::order_average_size;
-use pipeline::Failure;
 use pipeline::shell::StageContext;
+use pipeline::{Failure, Result};
 use records::bound::{Pilot, PredictedSize, SizeInterval, Tolerance, Uncertain};
 use records::montecarlo::{Facts, SettingFact};
 

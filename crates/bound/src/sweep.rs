@@ -1,10 +1,10 @@
 //! Over σ: which sampling method knows V soonest, and where each theory holds.
 
-use anyhow::Result;
 use landscape::change::control_variate::adjusted;
 use landscape::change::interval::{self, Estimate};
 use landscape::change::theory::FixedBasis;
 use ndarray::{Array2, Axis, Ix2};
+use pipeline::Result;
 use pipeline::shell::StageContext;
 use records::bound::{AtSigma, Holds, MethodAtSigma, SweepFindings, TheoryAtSigma};
 use records::montecarlo::SweepFact;
@@ -29,12 +29,7 @@ pub fn sweep(
     let (delta, error) = (read("delta")?, read("standard_error")?);
     let by_method = recorded.methods.iter().map(|&sampling| {
         let name = name_of(sampling);
-        anyhow::Ok((
-            sampling,
-            read(&format!("{name}/loss_variance"))?,
-            read(&format!("{name}/control"))?,
-            name,
-        ))
+        Ok((sampling, read(&format!("{name}/loss_variance"))?, read(&format!("{name}/control"))?, name))
     });
     let by_method = by_method.collect::<Result<Vec<_>>>()?;
     let own = shared.first(recorded.n_samples);

@@ -5,7 +5,7 @@ use pipeline::Failure;
 use records::bound::Tolerance;
 
 /// K of `method`, or of a pilot, cannot be counted.
-pub fn too_small(error: &Uncountable, setting: &str, method: &str, tolerance: Tolerance) -> anyhow::Error {
+pub fn too_small(error: &Uncountable, setting: &str, method: &str, tolerance: Tolerance) -> pipeline::Error {
     let (key, given) = match tolerance.relative {
         None => ("tolerances", tolerance.value),
         Some(r) => ("relative_tolerances", r),

@@ -1,12 +1,12 @@
 //! What `eigen` would cost: products for the directions, those for the prefixes, then one pass over the samples.
 
-use anyhow::{Context, Result};
 use experiment::cost::{PRODUCTS_PER_PAIR, Workload, cached_bytes, part, product_seconds, seconds};
 use landscape::Real;
 use landscape::passes::curvature::sample_derivatives;
 use landscape::passes::hvp::HessianSum;
 use landscape::spectrum::prefixes::prefix_pairs;
 use landscape::spectrum::subspace::random_basis;
+use pipeline::Result;
 use pipeline::shell::cost::{Cost, PlanContext};
 use records::Eigen;
 use records::eigen::Facts;
@@ -67,7 +67,7 @@ impl Products {
             let same = |key: &str, value: f64| m.params[key].as_f64() == Some(value);
             same("dim", d) && same("residual_tolerance", params.residual_tolerance)
         });
-        let known = known.map(|m| m.facts::<Facts>()).transpose().context("facts of eigen")?;
+        let known = known.map(|m| m.facts::<Facts>()).transpose()?;
         let pairs = prefix_pairs(n, params.step, params.prefix_smallest, params.prefix_count);
         let share = |&(k, next): &(usize, usize)| (k + next) as f64 / n as f64;
         let guessed = pairs.iter().map(|pair| share(pair) * d * PRODUCTS_PER_PAIR_OF_PREFIX).sum();

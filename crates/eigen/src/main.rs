@@ -4,7 +4,6 @@ mod cost;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
 use experiment::recorded::Recorded;
 use landscape::passes::curvature::sample_derivatives;
 use landscape::passes::hvp::{HessianSum, SecondOrder};
@@ -16,9 +15,9 @@ use landscape::spectrum::ritz::{EigenRequest, MISS_PROBABILITY, RitzPairs};
 use landscape::spectrum::subspace::{filter_normalised_basis, orthonormality_error, random_basis};
 use landscape::{Network, Real};
 use ndarray::{Array1, Array2, Ix2};
-use pipeline::Failure;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext, TeamContext, until_stopped};
+use pipeline::{Failure, Result};
 use records::eigen::{Bases, Facts};
 use records::{Eigen, Precision, Solver, name_of};
 use store::arrays;
@@ -207,12 +206,12 @@ fn write_derivatives<R: Real>(
     let mut loss = out.begin_rows::<f64>("sample_loss.npy", &[n])?;
     let mut slope = out.begin_rows::<f64>("sample_slope.npy", &[n, d])?;
     let mut curvature = out.begin_rows::<f64>("sample_curvature.npy", &[n, d, d])?;
-    sample_derivatives(sum, pairs.vectors.view(), &mut |first, some| {
+    sample_derivatives(sum, pairs.vectors.view(), &mut |first, some| -> store::Result<()> {
         loss.put(first, &some.loss)?;
         slope.put(first, &some.slope)?;
         curvature.put(first, &some.curvature)?;
         progress.add(some.loss.len());
-        anyhow::Ok(())
+        Ok(())
     })?;
     drop(progress);
     out.end(loss, "loss", "loss of each sample at w*, (N,)")?;

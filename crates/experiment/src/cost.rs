@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
 use landscape::change::delta::monte_carlo;
 use landscape::numeric::gaussian::gaussian_rows;
 use landscape::passes::draws::Draws;
@@ -14,6 +13,7 @@ use landscape::training::epoch::epoch;
 use landscape::training::optimizer::Stepper;
 use landscape::{Inputs, Network, Real, Samples, Targets};
 use ndarray::{Array1, Array2};
+use pipeline::Result;
 use pipeline::shell::cost::{Cost, Part, PlanContext};
 use records::{FetchData, OwnFiles, fetch_data};
 use store::{arrays, rows};
@@ -50,7 +50,7 @@ impl Shape {
         if let Some(manifest) = ctx.manifest("fetch-data")
             && manifest.params == serde_json::to_value(&section)?
         {
-            let facts: fetch_data::Facts = manifest.facts().context("facts of fetch-data")?;
+            let facts: fetch_data::Facts = manifest.facts()?;
             let images = manifest.outputs.get("train_images.npy").and_then(|o| o.dtype.as_deref());
             let value_bytes = value_bytes(images.unwrap_or_default());
             return Ok(Self {

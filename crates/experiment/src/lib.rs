@@ -7,11 +7,10 @@ pub mod recorded;
 use std::ops::Range;
 use std::sync::Arc;
 
-use anyhow::Result;
 use landscape::numeric::samples::RowSource;
 use landscape::{Inputs, Network, Real, Samples, Targets};
 use ndarray::{Array1, Array2, ArrayD, ArrayView2, Axis, Dimension, Ix1, Ix2};
-use pipeline::Failure;
+use pipeline::{Failure, Result};
 use records::{Architecture, fetch_data, train};
 use store::artifact;
 use store::npy::{AnyArray, Element};
@@ -77,7 +76,7 @@ fn axes<T, D: Dimension>(array: ArrayD<T>, file: &str) -> Result<ndarray::Array<
     array.into_dimensionality().map_err(|_| unexpected(file, &format!("an array of shape {shape:?}")))
 }
 
-fn unexpected(file: &str, found: &str) -> anyhow::Error {
+fn unexpected(file: &str, found: &str) -> pipeline::Error {
     Failure::input(format!("fetch-data/{file}: contains {found}"), "run `make <experiment>/fetch-data` again")
         .into()
 }

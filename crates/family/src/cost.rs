@@ -1,7 +1,7 @@
 //! What `family` would cost: the losses of every member but the largest over the largest one's samples, in f32.
 
-use anyhow::Result;
 use experiment::cost::{Workload, part};
+use pipeline::Result;
 use pipeline::shell::cost::{Cost, PlanContext};
 use records::{Family, MonteCarlo};
 

@@ -8,8 +8,8 @@ mod members;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
 use ndarray::{Array2, Array3};
+use pipeline::Result;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext};
 use records::Family;

@@ -1,6 +1,5 @@
 //! What each member found, and how its directions and its surface stand to those of the largest member of its replica.
 
-use anyhow::Result;
 use landscape::change::absolute::{mean_absolute_change, random_orders};
 use landscape::change::fresh::SeenAndFresh;
 use landscape::change::prefix::{geometric_sizes, order_factor};
@@ -9,8 +8,8 @@ use landscape::numeric::gaussian::gaussian_rows;
 use landscape::passes::draws::Draws;
 use landscape::spectrum::angles::{outliers, overlap, principal_cosines};
 use ndarray::{Array2, Ix1, s};
-use pipeline::Failure;
 use pipeline::shell::StageContext;
+use pipeline::{Failure, Result};
 use records::bound::{SettingTheory, Sufficient, SufficientRow, TheoryDocument};
 use records::family::{MemberResult, MemberSize};
 use records::{BasisName, Family, FetchData, Member, MonteCarlo, fetch_data, train};

@@ -248,16 +248,17 @@ impl FetchError {
         };
         fixed.to_owned()
     }
+}
 
-    /// The error as the shell of a stage prints it, with its hint and its exit code.
-    pub fn told(self) -> anyhow::Error {
-        let (message, hint) = (self.to_string(), self.hint());
-        match self {
-            Self::Stored(error) => error.into(),
-            Self::ClassesOfFloats
-            | Self::NoneOfClasses { .. }
-            | Self::TooManySamples { .. }
-            | Self::TooManyForTest { .. } => Failure::config(message, hint).into(),
+impl From<FetchError> for pipeline::Error {
+    fn from(error: FetchError) -> Self {
+        let (message, hint) = (error.to_string(), error.hint());
+        match error {
+            FetchError::Stored(error) => error.into(),
+            FetchError::ClassesOfFloats
+            | FetchError::NoneOfClasses { .. }
+            | FetchError::TooManySamples { .. }
+            | FetchError::TooManyForTest { .. } => Failure::config(message, hint).into(),
             _ => Failure::input(message, hint).into(),
         }
     }

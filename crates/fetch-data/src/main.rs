@@ -7,8 +7,8 @@ mod write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Result;
 use fetch_data::{error, format, split};
+use pipeline::Result;
 use pipeline::shell::{Stage, StageContext};
 use records::{Dataset, FetchData};
 
@@ -23,7 +23,7 @@ impl Stage for FetchDataStage {
     const CODE: &'static str = env!("CODE");
 
     fn run(params: &FetchData, ctx: &mut StageContext) -> Result<String> {
-        run(params, ctx).map_err(FetchError::told)
+        Ok(run(params, ctx)?)
     }
 }
 

@@ -1,8 +1,8 @@
 //! What `montecarlo` would cost: the losses of every setting, landscape and sweep.
 
-use anyhow::Result;
 use experiment::cost::{Workload, part, product_seconds};
 use landscape::Real;
+use pipeline::Result;
 use pipeline::shell::cost::{Cost, Part, PlanContext};
 use records::montecarlo::{Sigma, Source};
 use records::{Eigen, MonteCarlo, Sweep};

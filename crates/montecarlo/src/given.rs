@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
 use landscape::change::delta::MonteCarloRun;
 use landscape::change::prefix::prefix_sizes;
 use ndarray::{Array2, ArrayD, ArrayView2};
-use pipeline::Failure;
 use pipeline::log::count;
 use pipeline::shell::StageContext;
+use pipeline::{Failure, Result};
 use records::montecarlo::{Facts, SettingFact};
 use records::{MonteCarlo, Sampling, Setting};
 use store::arrays::{self, Kind};

@@ -7,7 +7,6 @@ mod sweep;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
 use landscape::change::delta::{MonteCarlo, MonteCarloRun};
 use landscape::change::prefix::prefix_sizes;
 use landscape::change::surface::{Landscape, landscape};
@@ -15,12 +14,12 @@ use landscape::passes::draws::Draws;
 use landscape::passes::hvp::{HessianSum, SecondOrder};
 use landscape::spectrum::operator::{PrefixHessian, SymmetricOperator};
 use landscape::{Network, Real, Samples};
-use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, Axis, Ix1, Ix2, concatenate, s};
-use pipeline::Failure;
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Ix1, Ix2, concatenate, s};
 use pipeline::log::count;
 use pipeline::progress::Progress;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext, TeamContext};
+use pipeline::{Failure, Result};
 use records::montecarlo::{Facts, GridFact, SettingFact, Sigma, Source, SweepFact};
 use records::{BasisName, Grid, Precision, Setting, Sweep, eigen};
 use store::arrays;
@@ -169,7 +168,7 @@ fn run_sweep<R: Real>(
 
 /// Directions of the sweep: so many, or all.
 fn sweep_dim(sweep: &Sweep, ctx: &StageContext) -> Result<usize> {
-    sweep.dim.map_or_else(|| Ok(ctx.inputs.facts::<eigen::Facts>()?.dim), anyhow::Ok)
+    sweep.dim.map_or_else(|| Ok(ctx.inputs.facts::<eigen::Facts>()?.dim), Ok)
 }
 
 /// An error at the first setting, grid or sweep that needs more directions than `eigen` wrote.
@@ -389,7 +388,7 @@ fn run_grid<R: Real>(ctx: &mut StageContext, trained: &Trained<R>, grid: &Grid) 
         points(ctx, grid, &draws, theta.view(), trained.step, &sizes, &progress)?;
     drop(progress);
     let surface =
-        |flat: Array2<f64>| -> Result<Array3<f64>> { Ok(flat.into_shape_with_order((sizes.len(), g, g))?) };
+        |flat: Array2<f64>| flat.into_shape_with_order((sizes.len(), g, g)).expect("(sizes, g·g) values");
     let folder = format!("grid_{}", grid.name);
 
     let out = &mut ctx.outputs;
@@ -400,10 +399,10 @@ fn run_grid<R: Real>(ctx: &mut StageContext, trained: &Trained<R>, grid: &Grid) 
         "samples",
         "prefix sizes of the surfaces, (m,)",
     )?;
-    out.write(&format!("{folder}/loss.npy"), &surface(loss)?, "loss", "L_k, (m, G, G)")?;
+    out.write(&format!("{folder}/loss.npy"), &surface(loss), "loss", "L_k, (m, G, G)")?;
     Ok(out.write(
         &format!("{folder}/change.npy"),
-        &surface(change)?,
+        &surface(change),
         "loss^2",
         "(L_{k+s} - L_k)^2, (m, G, G)",
     )?)
@@ -436,8 +435,10 @@ fn points<R: Real>(
         let begin = found.loss.ncols();
         let end = (begin + draws_of_a_turn(draws)).min(theta.nrows());
         let more = landscape(draws, theta.slice(s![begin..end, ..]), step, sizes, &mut |n| progress.add(n));
-        found.loss = concatenate(Axis(1), &[found.loss.view(), more.loss.view()])?;
-        found.change = concatenate(Axis(1), &[found.change.view(), more.change.view()])?;
+        found.loss =
+            concatenate(Axis(1), &[found.loss.view(), more.loss.view()]).expect("a row for each size");
+        found.change =
+            concatenate(Axis(1), &[found.change.view(), more.change.view()]).expect("a row for each size");
         ctx.may_stop(&of, format_args!("point {end} of {} of a landscape", theta.nrows()), || state(&found))?;
     }
     ctx.ended(&of, state(&found));

@@ -1,6 +1,5 @@
 //! Draws of one setting, until V is known well enough.
 
-use anyhow::Result;
 use landscape::Real;
 use landscape::change::control_variate::{SecondOrderVariance, adjusted};
 use landscape::change::delta::MonteCarloRun;
@@ -9,6 +8,7 @@ use landscape::change::sampling::{Sampling, spread};
 use landscape::passes::curvature::SampleDerivatives;
 use landscape::passes::draws::Draws;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
+use pipeline::Result;
 use pipeline::shell::StageContext;
 use store::checkpoint::Checkpoint;
 
@@ -71,7 +71,7 @@ impl Plan {
                 let taken = theta.nrows();
                 let more = next(taken..(taken + draws_of_a_turn(draws)).min(round));
                 run.add(draws, more.view(), done);
-                theta = concatenate(Axis(0), &[theta.view(), more.view()])?;
+                theta = concatenate(Axis(0), &[theta.view(), more.view()]).expect("d columns each");
                 let far = format_args!("draw {} of {}", theta.nrows(), self.draws);
                 stops.ctx.may_stop(&stops.of, far, || state(run))?;
             }

@@ -1,13 +1,12 @@
 //! V over a grid of σ by every sampling method, on a prefix of the samples.
 
-use anyhow::Result;
 use landscape::Real;
 use landscape::change::delta::MonteCarloRun;
 use landscape::change::prefix::prefix_sizes;
 use landscape::passes::draws::Draws;
 use ndarray::{Array2, ArrayView2};
-use pipeline::Failure;
 use pipeline::shell::StageContext;
+use pipeline::{Failure, Result};
 use records::montecarlo::SweepFact;
 use records::{Sampling, Sweep, name_of};
 

@@ -1,7 +1,86 @@
-//! What the user can get wrong or meet, as a message, a hint and an exit code.
+//! What ends a program: for the user a message, a hint and an exit code.
 
 use std::fmt;
 use std::path::Path;
+
+/// The result of anything that a stage does.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What ends a program.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// what the user can get wrong or meet
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    /// what is wrong with a file
+    #[error(transparent)]
+    File(#[from] store::Error),
+    /// a fault of the program or of the machine, without a cure that is known
+    #[error("{0}")]
+    Fault(String),
+    /// an error of one part of the work
+    #[error("{part}: {error}")]
+    Of {
+        /// such as `process 3`
+        part: String,
+        /// what ended it
+        error: Box<Error>,
+    },
+}
+
+impl Error {
+    /// A fault of the program or of the machine, as in `cannot watch signals: …`.
+    pub fn fault(doing: impl fmt::Display, reason: impl fmt::Display) -> Self {
+        Self::Fault(format!("{doing}: {reason}"))
+    }
+
+    /// The error, as that of one part of the work.
+    #[must_use]
+    pub fn of(self, part: impl Into<String>) -> Self {
+        Self::Of { part: part.into(), error: Box::new(self) }
+    }
+
+    /// The exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Failure(failure) => failure.kind.exit_code(),
+            Self::File(error) if error.hint().is_some() => Kind::Input.exit_code(),
+            Self::File(_) | Self::Fault(_) => Kind::Machine.exit_code(),
+            Self::Of { error, .. } => error.exit_code(),
+        }
+    }
+
+    /// What to do about it, if the user can do something.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Failure(failure) => Some(&failure.hint),
+            Self::File(error) => error.hint(),
+            Self::Fault(_) => None,
+            Self::Of { error, .. } => error.hint(),
+        }
+    }
+}
+
+/// What only shows with the data, as an image that is too small for the layers.
+impl From<records::Unfit> for Error {
+    fn from(unfit: records::Unfit) -> Self {
+        let hint = "every key has a comment in the repository's pipeline.yaml";
+        Failure::config(unfit.to_string(), hint).into()
+    }
+}
+
+/// Errors that say all there is to say.
+macro_rules! faults {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::Fault(error.to_string())
+            }
+        }
+    )*};
+}
+
+faults!(cache::Error, fmt::Error, serde_json::Error, serde_yaml::Error, std::io::Error);
 
 /// Exit codes of every stage, as printed by `--help`.
 pub const EXIT_CODES: &str = "\
@@ -97,42 +176,18 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// The error and its causes in one line; a cause that the message before it ends with is not said again.
-pub fn words(error: &anyhow::Error) -> String {
-    let mut said = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if said.is_empty() {
-            said = cause;
-        } else if !said.ends_with(&cause) {
-            said = format!("{said}: {cause}");
-        }
-    }
-    said
-}
-
-/// The exit code of an error and what to do about it, if the user can do something.
-pub fn cure(error: &anyhow::Error) -> (u8, Option<&str>) {
-    for cause in error.chain() {
-        if let Some(failure) = cause.downcast_ref::<Failure>() {
-            return (failure.kind.exit_code(), Some(&failure.hint));
-        }
-        if let Some(hint) = cause.downcast_ref::<store::Error>().and_then(store::Error::hint) {
-            return (Kind::Input.exit_code(), Some(hint));
-        }
-    }
-    (1, None)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_cause_is_said_once() {
-        let source = std::io::Error::other("no such file");
-        let store = store::Error::Unreadable { path: "x.npy".into(), source, hint: "check it" };
-        assert_eq!(words(&anyhow::Error::from(store)), "x.npy: no such file");
-        let told = anyhow::Error::from(std::io::Error::other("disk full")).context("cannot write x");
-        assert_eq!(words(&told), "cannot write x: disk full");
+    fn an_error_of_a_part_keeps_the_cure_and_the_exit_code() {
+        let missing = std::io::Error::other("no such file");
+        let store = store::Error::Unreadable { path: "x.npy".into(), source: missing, hint: "check it" };
+        let error = Error::from(store).of("process 3");
+        assert_eq!(error.to_string(), "process 3: x.npy: no such file");
+        assert_eq!((error.exit_code(), error.hint()), (3, Some("check it")));
+        let error = Error::fault("cannot watch signals", "no memory");
+        assert_eq!((error.to_string().as_str(), error.exit_code()), ("cannot watch signals: no memory", 1));
     }
 }

@@ -8,4 +8,4 @@ pub mod progress;
 pub mod shell;
 pub mod verify;
 
-pub use failure::Failure;
+pub use failure::{Error, Failure, Result};

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 use tracing::Level;
 
-use crate::failure::{cure, words};
+use crate::Error;
 
 /// Messages from `level` up go to stderr, a line each; errors begin with `error:`, in red on a terminal unless
 /// `NO_COLOR` is set.
@@ -111,25 +111,23 @@ pub(crate) fn print_bytes(bytes: &[u8]) {
 }
 
 /// Prints the error and its cure once; gives the exit code.
-pub fn report(stage: &str, error: &anyhow::Error) -> ExitCode {
-    tracing::error!("{stage}: {}", words(error));
-    let (exit_code, hint) = cure(error);
-    if let Some(hint) = hint {
+pub fn report(stage: &str, error: &Error) -> ExitCode {
+    tracing::error!("{stage}: {error}");
+    if let Some(hint) = error.hint() {
         tracing::error!("hint: {hint}");
     }
-    ExitCode::from(exit_code)
+    ExitCode::from(error.exit_code())
 }
 
 /// The error as a line for programs.
-pub(crate) fn error_json(stage: &str, experiment: &str, error: &anyhow::Error) -> Value {
-    let (exit_code, hint) = cure(error);
+pub(crate) fn error_json(stage: &str, experiment: &str, error: &Error) -> Value {
     json!({
         "stage": stage,
         "experiment": experiment,
         "status": "error",
-        "error": words(error),
-        "hint": hint,
-        "exit_code": exit_code,
+        "error": error.to_string(),
+        "hint": error.hint(),
+        "exit_code": error.exit_code(),
     })
 }
 

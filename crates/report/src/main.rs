@@ -11,7 +11,7 @@ mod text;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use pipeline::Result;
 use pipeline::log::count;
 use pipeline::shell::{Stage, StageContext};
 use records::Report;
@@ -58,9 +58,9 @@ fn experiment(params: &Report, ctx: &mut StageContext) -> Result<String> {
     let experiment = Experiment::read(ctx)?;
     let asked = |name: &str| params.answer.as_deref().is_none_or(|answer| answer == name);
     let answer = experiment.settings.iter().find(|s| asked(&s.found.name));
-    let answer = answer.context("report.answer: checked with the whole experiment")?;
+    let answer = answer.expect("report.answer is checked with the whole experiment");
     let own = experiment.own_row(&answer.found.name, params.tolerance);
-    let own = own.context("report.tolerance: checked with the whole experiment")?;
+    let own = own.expect("report.tolerance is checked with the whole experiment");
     let figures = figures::experiment::draw(&experiment, answer, params.compare_with_paper)?;
     figures::figure::write(params, ctx, &figures)?;
     let summary = summary::of(params, &experiment, answer, own, &figures);

@@ -1,9 +1,9 @@
 //! What `spectrum` would cost. Each solve is counted with the most products that it may take.
 
-use anyhow::Result;
 use experiment::cost::{Workload, cached_bytes, part, product_seconds};
 use landscape::Real;
 use landscape::spectrum::prefixes::prefix_pairs;
+use pipeline::Result;
 use pipeline::shell::cost::{Cost, PlanContext};
 use records::{Eigen, Spectrum};
 

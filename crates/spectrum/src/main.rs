@@ -4,7 +4,6 @@ mod cost;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
 use experiment::recorded::Recorded;
 use landscape::numeric::vectors::project;
 use landscape::passes::gradient::{batch_gradient, full_gradient};
@@ -18,6 +17,7 @@ use landscape::spectrum::slq::quadrature;
 use landscape::spectrum::trace::hutch_pp;
 use landscape::{Network, Real, Samples, Targets};
 use ndarray::{Array1, Array2, ArrayView1, s};
+use pipeline::Result;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Journal, Stage, StageContext, TeamContext, until_stopped};
 use rand::SeedableRng;

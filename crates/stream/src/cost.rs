@@ -1,8 +1,8 @@
 //! What `stream` would cost: every run goes on until all samples have come.
 
-use anyhow::Result;
 use experiment::cost::{PRODUCTS_PER_PAIR, Workload, part, product_seconds};
 use landscape::Real;
+use pipeline::Result;
 use pipeline::shell::cost::{Cost, PlanContext};
 use records::{Stream, Train};
 

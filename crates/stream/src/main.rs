@@ -7,13 +7,12 @@ mod saved;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
 use landscape::Real;
 use landscape::change::prefix::Moments;
 use ndarray::{Array1, Array2, Array3};
-use pipeline::Failure;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext};
+use pipeline::{Failure, Result};
 use rayon::prelude::*;
 use records::stream::{Facts, Lost, RuleStops, Stops};
 use records::{Precision, Stream, Train};
@@ -126,7 +125,8 @@ fn write<R: Real + Element>(params: &Stream, ctx: &mut StageContext, runs: &[Fou
     let out = &mut ctx.outputs;
     let (looks, columns) = (runs[0].trajectory.len(), COLUMNS.len());
     let flat = runs.iter().flat_map(|run| run.trajectory.iter().flatten().copied()).collect();
-    let trajectories = Array3::from_shape_vec((runs.len(), looks, columns), flat)?;
+    let trajectories =
+        Array3::from_shape_vec((runs.len(), looks, columns), flat).expect("a row for each look");
     let shape = "every run, a row an arrival, (seeds, arrivals, columns)";
     out.write("trajectories.npy", &trajectories, "see trajectory_columns", shape)?;
     let columns = COLUMNS.map(str::to_owned).to_vec();

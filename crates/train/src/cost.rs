@@ -1,8 +1,8 @@
 //! What `train` would cost: its epochs, at most, with what a stop looks at, then one pass for the losses and the gradient at w*.
 
-use anyhow::Result;
 use experiment::cost::{Workload, part};
 use landscape::Real;
+use pipeline::Result;
 use pipeline::shell::cost::{Cost, PlanContext};
 use records::Train;
 

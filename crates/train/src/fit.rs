@@ -1,13 +1,12 @@
 //! Mini-batch training from the first weights to w*.
 
-use anyhow::Result;
 use landscape::network::initialisation::first_weights;
 use landscape::training::epoch::epoch;
 use landscape::training::optimizer::Stepper;
 use landscape::{Network, Real, Samples};
 use ndarray::Array1;
-use pipeline::Failure;
 use pipeline::shell::StageContext;
+use pipeline::{Failure, Result};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
@@ -162,7 +161,7 @@ fn history_row<R: Real>(
 }
 
 /// Training that left the finite numbers, or weights that were never there.
-pub fn diverged(params: &Train, epoch: usize, loss: f64) -> anyhow::Error {
+pub fn diverged(params: &Train, epoch: usize, loss: f64) -> pipeline::Error {
     let (Optimizer::Adam { learning_rate, .. } | Optimizer::Sgd { learning_rate, .. }) = params.optimizer;
     Failure::not_converged(
         format!("training diverged: loss {loss} in epoch {epoch} at learning rate {learning_rate}"),

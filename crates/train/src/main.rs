@@ -13,13 +13,12 @@ mod watch;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Result;
 use landscape::passes::gradient::full_gradient;
 use landscape::{Network, Real, Samples};
 use ndarray::{Array1, Array2, Axis};
-use pipeline::Failure;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext, TeamContext};
+use pipeline::{Failure, Result};
 use records::train::Facts;
 use records::{Architecture, Precision, Train, Unfit, name_of};
 use store::npy::Element;
@@ -195,7 +194,7 @@ fn write_weights<R: Real + Element>(ctx: &mut StageContext, network: &Network, w
 fn write_history<R: Real + Element>(ctx: &mut StageContext, fitted: &Fitted<R>) -> Result<()> {
     let rows = fitted.history.len();
     let flat = fitted.history.iter().flatten().copied().collect();
-    let own = Array2::from_shape_vec((rows, HISTORY_COLUMNS.len()), flat)?;
+    let own = Array2::from_shape_vec((rows, HISTORY_COLUMNS.len()), flat).expect("a row for each epoch");
     let history = match &fitted.watched {
         None => own,
         Some(Watched { columns, .. }) => ndarray::concatenate![Axis(1), own, *columns],
@@ -208,7 +207,7 @@ fn write_history<R: Real + Element>(ctx: &mut StageContext, fitted: &Fitted<R>) 
     )?;
     if !fitted.checkpoints.is_empty() {
         let views = fitted.checkpoints.iter().map(|c| c.1.view()).collect::<Vec<_>>();
-        let checkpoints = ndarray::stack(Axis(0), &views)?;
+        let checkpoints = ndarray::stack(Axis(0), &views).expect("p values each");
         ctx.outputs.write(
             "checkpoints.npy",
             &checkpoints,

@@ -1,10 +1,10 @@
 //! After training: to a minimiser, with what that changed.
 
-use anyhow::Result;
 use experiment::recorded::Recorded;
 use landscape::training::polish::{self, MeanLoss, PolishEnd, Request, polish};
 use landscape::{Network, Real, Samples};
 use ndarray::{Array1, Array2};
+use pipeline::Result;
 use pipeline::shell::{StageContext, until_stopped};
 use records::train::Polished;
 use records::{Polish, Train, name_of};
@@ -58,7 +58,8 @@ fn write<R: Real + Element>(ctx: &mut StageContext, w: &Array1<R>, found: &polis
     let path = found.path.iter().flat_map(|p| {
         [p.n_products as f64, p.value, p.gradient_norm, p.radius, f64::from(u8::from(p.negative_curvature))]
     });
-    let path = Array2::from_shape_vec((found.path.len(), PATH_COLUMNS.len()), path.collect())?;
+    let path = Array2::from_shape_vec((found.path.len(), PATH_COLUMNS.len()), path.collect())
+        .expect("a row for each step");
     let meaning = "a row a step; row 0 before the polish";
     Ok(ctx.outputs.write("polish_path.npy", &path, "see path_columns", meaning)?)
 }

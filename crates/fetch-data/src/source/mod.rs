@@ -148,8 +148,7 @@ mod tests {
         ] {
             assert!(message.contains(reason), "{reason:?} in {message}");
         }
-        let told = error.told();
-        assert_eq!(told.downcast_ref::<pipeline::Failure>().unwrap().kind.exit_code(), 3);
+        assert_eq!(pipeline::Error::from(error).exit_code(), 3);
         assert!(!dir.path().join("data").exists(), "nothing was stored");
     }
 

@@ -4,10 +4,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
 use clap::Parser;
-use pipeline::Failure;
 use pipeline::log::{count, print_text, report, start_log};
+use pipeline::{Failure, Result};
 
 /// Removes finished stages from the folder of a cache: those not used for long, then those used longest ago
 #[derive(Parser)]

@@ -9,12 +9,11 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
 use clap::Parser;
-use pipeline::Failure;
 use pipeline::config::{Pipeline, suggest, to_yaml};
 use pipeline::log;
 use pipeline::shell::command::Places;
+use pipeline::{Failure, Result};
 use records::stages::Kind;
 use records::{Answer, Section, stages};
 use store::artifact::replace;

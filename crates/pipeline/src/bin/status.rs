@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 use pipeline::config::Pipeline;
 use pipeline::log;
 use pipeline::shell::command::{CacheArguments, Places};
 use pipeline::shell::cost::duration;
 use pipeline::verify;
+use pipeline::{Error, Result};
 use records::Report;
 use records::stages::{self, Kind};
 use records::verified::StageVerified;
@@ -58,8 +58,8 @@ fn run(arguments: &Arguments) -> Result<()> {
     let mut cache = arguments.cache.open()?.map(|_| &arguments.cache);
     let pipeline = Pipeline::read(&places.pipeline)?;
     pipeline.check_sections(&stages::names())?;
-    let own = std::env::current_exe().context("the program's own file")?;
-    let binaries = own.parent().context("the folder of the program")?;
+    let own = std::env::current_exe().map_err(|e| Error::fault("the program's own file", e))?;
+    let binaries = own.parent().expect("a file is in a folder");
     let colours = log::has_colours(&std::io::stdout());
     let mut subjects = subjects(&pipeline)?;
     if let Some(name) = arguments.experiments.iter().find(|name| !subjects.iter().any(|s| is_of(&s.0, name)))
@@ -151,9 +151,11 @@ fn ask(binary: &Path, (places, cache): (&Places, Option<&CacheArguments>), exper
         command.env("CACHE", address).env("CACHE_MODE", mode.get_name());
     }
     command.args(["--experiment", experiment, "--check", "--json", "--quiet"]);
-    let output = command.output().with_context(|| format!("cannot start {}", binary.display()))?;
-    let error = || format!("{}: {}", binary.display(), String::from_utf8_lossy(&output.stderr).trim());
-    serde_json::from_slice(&output.stdout).with_context(error)
+    let output =
+        command.output().map_err(|e| Error::fault(format!("cannot start {}", binary.display()), e))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    serde_json::from_slice(&output.stdout)
+        .map_err(|e| Error::fault(binary.display(), format!("{}: {e}", said.trim())))
 }
 
 /// The state in words, with what it inherits from the stages it reads.

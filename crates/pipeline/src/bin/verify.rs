@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
 use clap::Parser;
+use pipeline::Result;
 use pipeline::config::Pipeline;
 use pipeline::failure::Kind;
 use pipeline::log::{self, count};
@@ -47,7 +47,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     let places = Where { pipeline, artifacts, experiments: &experiments };
     let found = verify::verify(&places, &arguments.experiments)?;
     if let Err(error) = verify::note(artifacts, &found) {
-        tracing::warn!("verify: `make status` will not know of this: {error:#}");
+        tracing::warn!("verify: `make status` will not know of this: {error}");
     }
     if arguments.json {
         log::print_text(&serde_json::to_string(&found)?);

@@ -9,14 +9,13 @@ pub mod suggest;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
 use marked_yaml::Node;
 use records::stages::Kind;
 use records::{Answer, Family, FetchData, Member, MonteCarlo, Report, Section, Unfit, Whole, ranges};
 use serde::Serialize;
 use serde_yaml::{Mapping, Value};
 
-use crate::Failure;
+use crate::{Failure, Result};
 
 /// Bytes of a pipeline file that are read.
 const LONGEST: u64 = 16 << 20;
@@ -275,7 +274,7 @@ impl Pipeline {
         Ok(merged)
     }
 
-    fn unfit(&self, experiment: &str, stage: &str, key: &str, reason: &str) -> anyhow::Error {
+    fn unfit(&self, experiment: &str, stage: &str, key: &str, reason: &str) -> crate::Error {
         // A missing or unknown key is named only in the reason; the others by the path.
         let quoted = reason.split('`').nth(1).filter(|_| reason.starts_with("unknown field"));
         let key = match quoted {
@@ -322,7 +321,7 @@ impl Pipeline {
         params.variants.iter().position(|v| v.name == own)
     }
 
-    fn error(&self, path: &[&str], what: &str, hint: &str) -> anyhow::Error {
+    fn error(&self, path: &[&str], what: &str, hint: &str) -> crate::Error {
         let at = self.line(path).map_or(String::new(), |(line, _)| format!(":{line}"));
         Failure::config(format!("{}{at}: {}: {what}", self.file, path.join(".")), hint).into()
     }

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
 use records::Section;
 use serde_json::{Value, json};
 use store::manifest::Manifest;
 
+use crate::Result;
 use crate::log::print_json;
 use crate::shell::command::Arguments;
 use crate::shell::left_over::tidy;

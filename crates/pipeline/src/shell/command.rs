@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
 use cache::{Cache, Mode};
 use clap::{ArgAction, Args, CommandFactory, Parser, ValueEnum};
 
+use crate::Result;
 use crate::failure::{EXIT_CODES, Failure};
 use crate::log;
 use crate::shell::stage::Stage;

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
 use serde::Serialize;
 
+use crate::Result;
 use crate::config::Pipeline;
 use records::Section;
 use store::manifest::Manifest;

@@ -3,15 +3,15 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use anyhow::Result;
 use records::Section;
 use serde_json::json;
 
+use crate::Result;
 use crate::config::Pipeline;
 use crate::log::{print_json, print_text};
 use crate::shell::check::{Found, find};
 use crate::shell::command::Arguments;
-use crate::shell::cost::{PlanContext, duration};
+use crate::shell::cost::{Cost, PlanContext, duration};
 use crate::shell::shared::Expected;
 use crate::shell::stage::Stage;
 use crate::shell::state::State;
@@ -66,6 +66,13 @@ pub(crate) fn dry_run<S: Stage>(
     let reads = if reads.is_empty() { "no other stage".to_owned() } else { reads.join(", ") };
     writeln!(text, "  reads   {reads}")?;
     writeln!(text, "  writes  {}", writes.display())?;
+    write_cost(&mut text, &cost, threads)?;
+    print_text(&text);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Work, memory and time, a line each.
+fn write_cost(text: &mut String, cost: &Cost, threads: usize) -> std::fmt::Result {
     for part in &cost.parts {
         let time = part.seconds.map_or_else(|| "not calibrated".to_owned(), duration);
         writeln!(text, "  work    {}: {:.1e} flops, {time}", part.what, part.flops)?;
@@ -81,7 +88,5 @@ pub(crate) fn dry_run<S: Stage>(
             format!("about {} on {threads} threads, from a calibration of {calibration}", duration(s))
         },
     );
-    write!(text, "  time    {total}")?;
-    print_text(&text);
-    Ok(ExitCode::SUCCESS)
+    write!(text, "  time    {total}")
 }

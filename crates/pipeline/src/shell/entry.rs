@@ -5,7 +5,6 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Result;
 use clap::FromArgMatches;
 use records::{Member, Section, stages};
 use serde_json::json;
@@ -13,7 +12,6 @@ use team::{Order, Team};
 use tracing::Level;
 
 use crate::config::Pipeline;
-use crate::failure::cure;
 use crate::log::{error_json, print_json, report, start_log};
 use crate::progress::Progress;
 use crate::shell::check::{check, wait_for_inputs};
@@ -26,6 +24,7 @@ use crate::shell::stage::Stage;
 use crate::shell::state::State;
 use crate::shell::subject::{Begins, Subject};
 use crate::shell::together;
+use crate::{Error, Result};
 
 /// `main` of a stage binary.
 pub fn main<S: Stage>() -> ExitCode {
@@ -77,12 +76,12 @@ fn of_team<S: Stage>(arguments: &Arguments, team: &Arc<dyn Team>) -> ExitCode {
 }
 
 /// Says what went wrong; gives the exit code.
-fn failed<S: Stage>(arguments: &Arguments, error: &anyhow::Error) -> u8 {
+fn failed<S: Stage>(arguments: &Arguments, error: &Error) -> u8 {
     if arguments.json {
         print_json(&error_json(S::Params::STAGE, arguments.experiment(), error));
     }
     report(S::Params::STAGE, error);
-    cure(error).0
+    error.exit_code()
 }
 
 fn begin_log(arguments: &Arguments) {

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
 use store::artifact::{aside, remove_dir, replace};
 use store::checkpoint::{Checkpoint, Unfit};
 
 use crate::failure::Failure;
+use crate::{Error, Result};
 
 /// The file of a checkpoint that says what it is of: the hash of parameters, inputs and code, and a line for each BLAS.
 const ABOUT: &str = "about";
@@ -112,9 +112,9 @@ impl Checkpoints {
     /// From now on the stage can stop, and where the folder is seen, it can already.
     fn arm(&self) -> bool {
         self.stop.armed.store(true, Ordering::SeqCst);
-        let made = std::fs::create_dir_all(&self.dir).map_err(Into::into).and_then(|()| self.write_about());
+        let made = std::fs::create_dir_all(&self.dir).map_err(Error::from).and_then(|()| self.write_about());
         if let Err(error) = &made {
-            tracing::warn!("{error:#}; the stage cannot stop and go on");
+            tracing::warn!("{error}; the stage cannot stop and go on");
             self.stop.armed.store(false, Ordering::SeqCst);
         }
         made.is_ok()
@@ -341,7 +341,7 @@ impl Journal {
 
 /// What `work` gives, or the error with which a [`Journal`] stops it.
 pub fn until_stopped<T>(work: impl FnOnce() -> T) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|thrown| match thrown.downcast::<anyhow::Error>() {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|thrown| match thrown.downcast::<Error>() {
         Ok(stop) => *stop,
         Err(panic) => resume_unwind(panic),
     })

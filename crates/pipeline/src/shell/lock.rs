@@ -4,8 +4,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
-
+use crate::Result;
 use crate::failure::Failure;
 
 /// So long a lock may be taken by those who only look: they have it for a moment.

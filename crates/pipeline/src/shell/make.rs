@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 use std::thread::Builder;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, Result};
 use records::Section;
 use serde_json::{Value, json};
 use store::artifact::{Outputs, remove_dir};
@@ -26,6 +25,7 @@ use crate::shell::stage::{Stage, StageContext};
 use crate::shell::state::State;
 use crate::shell::subject::Subject;
 use crate::shell::together::{begin, no_thread};
+use crate::{Error, Result};
 
 /// Says that there is nothing to do.
 pub(crate) fn up_to_date<S: Stage>(arguments: &Arguments, subject: &Subject<S>) -> Result<ExitCode> {
@@ -71,67 +71,65 @@ pub(crate) fn make<S: Stage>(
         checkpoints.remove();
         return taken(arguments, &subject, (outputs, manifest), begun);
     }
-    let identity = subject.identity();
-    let Subject {
-        experiment,
-        artifacts,
-        base,
-        params,
-        params_json,
-        inputs,
-        members,
-        input_hashes,
-        code,
-        fingerprint,
-    } = subject;
+    let (identity, dir) = (subject.identity(), experiment_dir.join(name));
     let outputs = Outputs::new(staging.clone()).map_err(|e| Failure::cannot_write(&experiment_dir, &e))?;
-    begin(&**team, &inputs, &params_json);
-    let mut ctx = StageContext {
-        experiment: experiment.clone(),
-        base,
-        artifacts,
-        inputs,
-        members,
-        outputs,
-        team: Arc::clone(team),
-        warnings: Mutex::default(),
-        checkpoints,
-    };
-    let summary = S::run(&params, &mut ctx)
+    let (outputs, manifest) = compute(subject, outputs, team, &checkpoints, begun)
         .or_else(|error| remove_dir(&staging).map_err(Into::into).and(Err(error)))?;
-    let run = Run {
-        threads: rayon::current_num_threads(),
-        processes: team.size(),
-        blas: ctx.checkpoints.blas(),
-        wall_seconds: begun.elapsed().as_secs_f64(),
-        peak_memory_bytes: peak_memory_bytes(),
-        summary: summary.clone(),
-    };
-    let manifest = Manifest {
-        format: FORMAT,
-        stage: name.to_owned(),
-        experiment: experiment.clone(),
-        fingerprint,
-        params: params_json,
-        code,
-        inputs: input_hashes,
-        outputs: ctx.outputs.written.clone(),
-        facts: ctx.outputs.facts.clone(),
-        warnings: ctx.warnings(),
-        run,
-        sha256: None,
-    }
-    .sealed();
-    let dir = experiment_dir.join(name);
-    ctx.outputs.finish(&manifest, &dir)?;
-    ctx.checkpoints.remove();
+    outputs.finish(&manifest, &dir)?;
+    checkpoints.remove();
     let seconds = begun.elapsed().as_secs_f64();
     shared.put::<S>(&identity, &manifest, &dir);
     if arguments.json {
         print_json(&done("done", &manifest, &dir));
     }
-    tracing::info!("{name}: {experiment}: {summary}, {seconds:.1} s");
+    tracing::info!("{name}: {}: {}, {seconds:.1} s", manifest.experiment, manifest.run.summary);
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the stage writes, and its manifest.
+fn compute<S: Stage>(
+    subject: Subject<S>,
+    outputs: Outputs,
+    team: &Arc<dyn Team>,
+    checkpoints: &Arc<Checkpoints>,
+    begun: Instant,
+) -> Result<(Outputs, Manifest)> {
+    begin(&**team, &subject.inputs, &subject.params_json);
+    let mut ctx = StageContext {
+        experiment: subject.experiment.clone(),
+        base: subject.base,
+        artifacts: subject.artifacts,
+        inputs: subject.inputs,
+        members: subject.members,
+        outputs,
+        team: Arc::clone(team),
+        warnings: Mutex::default(),
+        checkpoints: Arc::clone(checkpoints),
+    };
+    let summary = S::run(&subject.params, &mut ctx)?;
+    let run = Run {
+        threads: rayon::current_num_threads(),
+        processes: team.size(),
+        blas: checkpoints.blas(),
+        wall_seconds: begun.elapsed().as_secs_f64(),
+        peak_memory_bytes: peak_memory_bytes(),
+        summary,
+    };
+    let manifest = Manifest {
+        format: FORMAT,
+        stage: S::Params::STAGE.to_owned(),
+        experiment: subject.experiment,
+        fingerprint: subject.fingerprint,
+        params: subject.params_json,
+        code: subject.code,
+        inputs: subject.input_hashes,
+        outputs: ctx.outputs.written.clone(),
+        facts: ctx.outputs.facts.clone(),
+        warnings: ctx.warnings(),
+        run,
+        sha256: None,
+    };
+    Ok((ctx.outputs, manifest.sealed()))
 }
 
 /// Puts results from the cache in their place. What the run that made them had to say is said here too.
@@ -182,8 +180,8 @@ const TO_THE_NEXT_STOP: Duration = Duration::from_secs(20);
 /// remove what is half-written and exit with 128 and the number of the signal.
 fn end_on_signal(staging: PathBuf, stop: Arc<Stop>) -> Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
-    let mut signals =
-        signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGUSR1]).context("cannot watch signals")?;
+    let signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGUSR1]);
+    let mut signals = signals.map_err(|e| Error::fault("cannot watch signals", e))?;
     let watch = move || {
         for signal in signals.forever() {
             let to_the_end = staging.clone();

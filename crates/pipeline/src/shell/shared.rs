@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::Result;
 use cache::{Cache, Error, Wanted};
 use serde::Serialize;
 use store::artifact::Outputs;
 use store::manifest::Manifest;
 
+use crate::Result;
 use crate::failure::Failure;
 use crate::shell::stage::Stage;
 use crate::shell::subject::Subject;

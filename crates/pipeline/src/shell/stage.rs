@@ -4,7 +4,6 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use anyhow::Result;
 use records::stages::{self, Row};
 use records::{Member, Section};
 use store::artifact::{Inputs, Outputs};
@@ -15,6 +14,7 @@ use crate::log::plain;
 use crate::progress::Progress;
 use crate::shell::cost::{Cost, PlanContext};
 use crate::shell::going_on::{Checkpoints, Journal};
+use crate::{Error, Result};
 
 /// One stage of the pipeline: what its binary is.
 pub trait Stage {
@@ -69,7 +69,12 @@ impl TeamContext {
     /// Waits for the end.
     pub fn wait(&self) -> Result<()> {
         let order = self.team.next_order();
-        anyhow::ensure!(order == Order::END, "an order for work that this stage does not share: {order:?}");
+        if order != Order::END {
+            return Err(Error::fault(
+                "an order for work that this stage does not share",
+                format!("{order:?}"),
+            ));
+        }
         Ok(())
     }
 }

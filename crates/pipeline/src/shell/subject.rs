@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
 use records::stages::Kind;
 use records::{Member, Section};
 use serde_json::Value;
@@ -11,6 +10,7 @@ use store::artifact::{Inputs, fingerprint};
 use store::manifest::{Code, Manifest};
 use store::{hash, npz};
 
+use crate::Result;
 use crate::config::Pipeline;
 use crate::failure::Failure;
 use crate::shell::command::Arguments;
@@ -92,7 +92,7 @@ impl<S: Stage> Subject<S> {
         for file in params.files() {
             input_hashes.insert(file.display().to_string(), hash::of_path(&base.join(npz::split(&file).0))?);
         }
-        let parts = serde_json::from_str(S::CODE).context("CODE of the build script")?;
+        let parts = serde_json::from_str(S::CODE).expect("what the build script wrote");
         let code = Code { version: env!("CARGO_PKG_VERSION").to_owned(), parts };
         let params_json = serde_json::to_value(&params)?;
         let fingerprint = fingerprint(S::Params::STAGE, &params_json, &code.parts, &input_hashes);

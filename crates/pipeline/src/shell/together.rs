@@ -4,7 +4,6 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
 use records::Section;
 use serde_json::Value;
 use store::artifact::Inputs;
@@ -17,6 +16,7 @@ use crate::failure::Failure;
 use crate::shell::command::Arguments;
 use crate::shell::stage::{Stage, TeamContext};
 use crate::shell::subject::Begins;
+use crate::{Error, Result};
 
 /// The order to open the results of earlier stages, of which the hash follows.
 const BEGIN: u64 = u64::MAX;
@@ -115,28 +115,31 @@ pub(crate) fn assist<S: Stage>(arguments: &Arguments, team: &Arc<dyn Team>) -> R
     }
     match team.next_order() {
         Order::END => return Ok(()), // there was nothing to compute
-        order => ensure!(order.task() == BEGIN, "an unknown order: {order:?}"),
+        order if order.task() == BEGIN => {}
+        order => return Err(Error::fault("an unknown order", format!("{order:?}"))),
     }
     let (wanted, begun) = (team.receive_text(0), Instant::now());
     let (params, inputs) = loop {
         let found = params_and_inputs::<S>(arguments);
         let seen = found.as_ref().ok().map(|(params, inputs)| {
-            Ok::<_, anyhow::Error>(identity(inputs, &serde_json::to_value(params)?) == wanted)
+            Ok::<_, Error>(identity(inputs, &serde_json::to_value(params)?) == wanted)
         });
         match (seen.transpose()?, found) {
             (Some(true), Ok(found)) => break found,
             _ if begun.elapsed() < UNTIL_SEEN => std::thread::sleep(Duration::from_millis(200)),
             (_, Err(error)) => return Err(error),
-            _ => bail!(
-                "process {}: {} or {} is not what process 0 sees: was it edited, or is it shared?",
-                team.rank(),
-                arguments.pipeline.display(),
-                arguments.artifacts.join(arguments.experiment()).display()
-            ),
+            _ => {
+                return Err(Error::Fault(format!(
+                    "process {}: {} or {} is not what process 0 sees: was it edited, or is it shared?",
+                    team.rank(),
+                    arguments.pipeline.display(),
+                    arguments.artifacts.join(arguments.experiment()).display()
+                )));
+            }
         }
     };
     S::assist(&params, &TeamContext { inputs: inputs.checked_elsewhere(), team: Arc::clone(team) })
-        .with_context(|| format!("process {}", team.rank()))
+        .map_err(|error| error.of(format!("process {}", team.rank())))
 }
 
 /// The section and the results of earlier stages, as this process sees them.

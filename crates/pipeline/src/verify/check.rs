@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
 use rayon::prelude::*;
 use records::verified::{Fault, FaultKind};
 use store::artifact::fingerprint;
 use store::hash;
 use store::manifest::{Manifest, Output};
 
+use crate::Result;
 use crate::progress::Progress;
 use crate::verify::walk::{StageFolder, entries};
 

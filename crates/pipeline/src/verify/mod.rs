@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Instant, SystemTime};
 
-use anyhow::Result;
 use records::verified::{FORMAT, StageVerified, Verification, Verified};
 use store::artifact::replace;
 
+use crate::Result;
 use crate::verify::walk::Found;
+pub use crate::verify::walk::entries;
 
 /// Where a command of `make` has to look, beside its defaults.
 pub struct Where<'a> {

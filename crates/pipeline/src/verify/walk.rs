@@ -2,13 +2,13 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Context, Result};
 use records::stages;
 use records::verified::{Fault, FaultKind, Verified};
 use store::artifact::NEW;
 
 use crate::failure::Failure;
 use crate::shell::lock;
+use crate::{Error, Result};
 
 /// Files beside the folders of the experiments: lists of `params`, pages of `report`, and the record of `verify`.
 const BESIDE: [&str; 5] = ["experiments.mk", "params.checked", "index.html", "compare.html", Verified::FILE];
@@ -155,12 +155,12 @@ fn is_experiment(dir: &Path) -> Result<bool> {
 
 /// Paths and names in a folder, by name.
 pub fn entries(dir: &Path) -> Result<Vec<(PathBuf, String)>> {
-    let listing = std::fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))?;
     let entry = |entry: std::io::Result<std::fs::DirEntry>| {
-        let entry = entry.with_context(|| format!("cannot list {}", dir.display()))?;
-        Ok((entry.path(), entry.file_name().to_string_lossy().into_owned()))
+        entry.map(|entry| (entry.path(), entry.file_name().to_string_lossy().into_owned()))
     };
-    let mut all = listing.map(entry).collect::<Result<Vec<_>>>()?;
+    let listing =
+        std::fs::read_dir(dir).and_then(|listing| listing.map(entry).collect::<Result<Vec<_>, _>>());
+    let mut all = listing.map_err(|e| Error::fault(format!("cannot list {}", dir.display()), e))?;
     all.sort();
     Ok(all)
 }

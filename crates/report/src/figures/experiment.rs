@@ -1,6 +1,6 @@
 //! All figures of one experiment.
 
-use anyhow::Result;
+use pipeline::Result;
 
 use crate::figures::figure::Figure;
 use crate::figures::{

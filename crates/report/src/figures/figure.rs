@@ -1,6 +1,6 @@
 //! One figure with all its forms.
 
-use anyhow::Result;
+use pipeline::Result;
 use pipeline::shell::StageContext;
 use records::Report;
 use serde_json::Value;

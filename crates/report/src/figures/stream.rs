@@ -1,6 +1,6 @@
 //! Data that arrive, and where the rules stop.
 
-use anyhow::Result;
+use pipeline::Result;
 use records::stream::Stops;
 
 use crate::figures::figure::{Figure, Section};

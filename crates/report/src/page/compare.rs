@@ -1,7 +1,7 @@
 //! All experiments side by side.
 
-use anyhow::Result;
 use askama::Template;
+use pipeline::Result;
 use records::name_of;
 use serde_json::json;
 
@@ -69,7 +69,7 @@ pub fn html(entries: &[Entry]) -> Result<String> {
         shown,
         curves: &curves,
     };
-    Ok(page.render()?)
+    shell::text(&page)
 }
 
 /// The unit that all share, or the loss itself.

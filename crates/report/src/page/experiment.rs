@@ -1,7 +1,7 @@
 //! The page of one experiment.
 
-use anyhow::Result;
 use askama::Template;
+use pipeline::Result;
 use records::bound::{SufficientRow, SweepFindings};
 use records::{Report, name_of};
 use serde_json::Value;
@@ -108,7 +108,7 @@ pub fn html(
         figures,
         data: std::iter::once(delta).chain(charts).chain(e.grids.iter().enumerate().map(surface)).collect(),
     };
-    Ok(page.render()?)
+    shell::text(&page)
 }
 
 /// Parameters that are shown under the figures of a section: stage and keys.

@@ -1,7 +1,7 @@
 //! The page of a family: what its members show together.
 
-use anyhow::Result;
 use askama::Template;
+use pipeline::Result;
 use records::family::{AuditRow, Ladder, LadderForecast, MemberResult, Rung, Spread};
 use records::train::Stopped;
 use records::{Report, name_of};
@@ -44,7 +44,7 @@ pub fn html(params: &Report, s: &Summary, family: &Family, figures: &[Figure]) -
         figures,
         data: figures.iter().filter_map(interactive::chart).collect(),
     };
-    Ok(page.render()?)
+    shell::text(&page)
 }
 
 /// A mean with its deviation.

@@ -1,7 +1,7 @@
 //! All experiments and families, a row each.
 
-use anyhow::Result;
 use askama::Template;
+use pipeline::Result;
 
 use crate::export::summary::Summary;
 use crate::page::compare::Entry;
@@ -39,7 +39,7 @@ struct Row {
 
 /// The page.
 pub fn html(entries: &[Entry]) -> Result<String> {
-    Ok(Page { title: QUESTION, data: [], entries }.render()?)
+    shell::text(&Page { title: QUESTION, data: [], entries })
 }
 
 impl Page<'_> {

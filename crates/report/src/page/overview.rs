@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use pipeline::{Error, Result, verify};
 use store::artifact::{Document, replace};
 use store::manifest::Manifest;
 
@@ -31,7 +31,8 @@ pub fn rewrite(artifacts: &Path) -> Result<()> {
     for file in PAGES {
         let path = artifacts.join(file);
         if path.exists() {
-            std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+            std::fs::remove_file(&path)
+                .map_err(|e| Error::fault(format!("cannot remove {}", path.display()), e))?;
         }
     }
     Ok(())
@@ -41,16 +42,8 @@ const PAGES: [&str; 2] = ["index.html", "compare.html"];
 
 /// All experiments with a finished report, but `current`.
 fn others(artifacts: &Path, current: &str) -> Result<Vec<Entry>> {
-    let listing =
-        std::fs::read_dir(artifacts).with_context(|| format!("cannot list {}", artifacts.display()))?;
-    let mut entries = vec![];
-    for entry in listing {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if name != current {
-            entries.extend(read(artifacts, &name));
-        }
-    }
-    Ok(entries)
+    let names = verify::entries(artifacts)?.into_iter().map(|(_, name)| name);
+    Ok(names.filter(|name: &String| name != current).filter_map(|name| read(artifacts, &name)).collect())
 }
 
 fn put_both(artifacts: &Path, mut entries: Vec<Entry>) -> Result<()> {

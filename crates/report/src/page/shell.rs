@@ -1,5 +1,8 @@
 //! What all pages share: style and scripts.
 
+use askama::Template;
+use pipeline::{Error, Result};
+
 use crate::page::hero::QUESTION;
 
 pub const STYLE: &str = include_str!("../../assets/page.css");
@@ -10,6 +13,11 @@ const SCRIPTS: [&str; 5] = [
     include_str!("../../assets/surface.js"),
     include_str!("../../assets/start.js"),
 ];
+
+/// The HTML of a page.
+pub fn text(page: &impl Template) -> Result<String> {
+    page.render().map_err(|e| Error::fault("a page", e))
+}
 
 /// The scripts of a page, in one strict whole.
 pub fn scripts() -> String {

@@ -1,6 +1,6 @@
 //! Pictures as PNG.
 
-use anyhow::{Result, anyhow};
+use pipeline::{Error, Result};
 use resvg::{tiny_skia, usvg};
 
 /// The picture as PNG, `scale` pixels per unit, with an embedded font: no font of the system is needed.
@@ -9,14 +9,14 @@ pub fn png(svg: &str, scale: f64) -> Result<Vec<u8>> {
     let fonts = options.fontdb_mut();
     fonts.load_font_data(notosans::REGULAR_TTF.to_vec());
     fonts.set_sans_serif_family("Noto Sans");
-    let tree = usvg::Tree::from_str(svg, &options)?;
+    let tree = usvg::Tree::from_str(svg, &options).map_err(|e| Error::fault("a picture", e))?;
     #[allow(clippy::cast_possible_truncation)] // a scale, and a picture of a few thousand pixels
     let scale = scale as f32;
-    let size = tree.size().to_int_size().scale_by(scale).ok_or_else(|| anyhow!("a picture of no size"))?;
-    let mut pixels =
-        tiny_skia::Pixmap::new(size.width(), size.height()).ok_or_else(|| anyhow!("a picture too large"))?;
+    let size = tree.size().to_int_size().scale_by(scale);
+    let pixels = size.and_then(|size| tiny_skia::Pixmap::new(size.width(), size.height()));
+    let mut pixels = pixels.ok_or_else(|| Error::fault("a picture", "of no size, or too large"))?;
     resvg::render(&tree, tiny_skia::Transform::from_scale(scale, scale), &mut pixels.as_mut());
-    Ok(pixels.encode_png()?)
+    pixels.encode_png().map_err(|e| Error::fault("a picture", e))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What `bound` reports of each setting, with the curves behind it.
 
-use anyhow::Result;
 use ndarray::{Array1, Ix1};
+use pipeline::Result;
 use records::bound::{SettingTheory, Theory};
 use store::artifact::Inputs;
 

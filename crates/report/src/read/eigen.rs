@@ -1,7 +1,7 @@
 //! What `eigen` reports: the basis and its eigenvalues.
 
-use anyhow::Result;
 use ndarray::{Array1, Array2, Ix1, Ix2};
+use pipeline::Result;
 use records::eigen::Facts;
 use records::{BasisName, Eigen, Which};
 use store::artifact::Inputs;

@@ -1,6 +1,6 @@
 //! Everything that the page of one experiment shows.
 
-use anyhow::Result;
+use pipeline::Result;
 use pipeline::shell::StageContext;
 use records::bound::{Pilots, Sufficient, SufficientRow, SweepFindings, TheoryDocument};
 use records::montecarlo::SettingFact;

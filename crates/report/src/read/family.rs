@@ -1,7 +1,7 @@
 //! What `family` reports: the members, and the ladders of sizes that they make.
 
-use anyhow::Result;
 use ndarray::{Array3, Ix3};
+use pipeline::Result;
 use pipeline::log::count;
 use records::family::{Curves, Forecasts, Ladder, LadderForecast, MemberResult, Members, Rung};
 use store::artifact::Inputs;

@@ -1,7 +1,7 @@
 //! What `montecarlo` reports beside its curves: the landscapes.
 
-use anyhow::Result;
 use ndarray::{Array1, Array3, Ix1, Ix3};
+use pipeline::Result;
 use records::MonteCarlo;
 use records::montecarlo::GridFact;
 use store::artifact::Inputs;

@@ -1,7 +1,7 @@
 //! What `spectrum` reports; each part is there where it was computed.
 
-use anyhow::Result;
 use ndarray::{Array1, Array2, Ix1, Ix2};
+use pipeline::Result;
 use records::spectrum::{DensityFact, Facts, Outliers};
 use store::artifact::Inputs;
 

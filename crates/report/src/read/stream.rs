@@ -1,7 +1,7 @@
 //! What `stream` reports: runs in which the samples arrive, and where each rule stopped.
 
-use anyhow::{Context, Result};
 use ndarray::{Array2, Axis, Ix2, Ix3};
+use pipeline::{Error, Result};
 use records::stream::{Facts, Stops};
 use store::artifact::Inputs;
 
@@ -33,8 +33,9 @@ impl Stream {
     /// (samples, value) of a column of the first run.
     pub fn trajectory(&self, column: &str) -> Result<Vec<(f64, f64)>> {
         let at = self.columns.iter().position(|c| c == column);
-        let at =
-            at.with_context(|| format!("stream: trajectory_columns in manifest.json has no {column:?}"))?;
+        let at = at.ok_or_else(|| {
+            Error::fault("stream: trajectory_columns in manifest.json", format!("no {column:?}"))
+        })?;
         Ok(self.trajectory.outer_iter().map(|row| (row[0], row[at])).collect())
     }
 }

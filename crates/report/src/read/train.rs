@@ -1,7 +1,7 @@
 //! What `train` reports: the network, its history and its polish.
 
-use anyhow::Result;
 use ndarray::{Array2, Ix2};
+use pipeline::Result;
 use records::train::{Facts, Polished};
 use store::artifact::Inputs;
 

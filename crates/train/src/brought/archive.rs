@@ -6,8 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
-use pipeline::Failure;
+use pipeline::{Failure, Result};
 use store::npy::AnyArray;
 use store::safetensors::Tensor;
 use store::{npy, npz, safetensors};
@@ -147,8 +146,7 @@ impl Archive {
 
 fn entries_of_folder(path: &Path) -> Result<Vec<Entry>> {
     let mut entries = vec![];
-    for file in std::fs::read_dir(path).with_context(|| path.display().to_string())? {
-        let file = file.with_context(|| path.display().to_string())?.path();
+    for (file, _) in pipeline::verify::entries(path)? {
         let Some(name) = file.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(".npy"))
         else {
             continue;

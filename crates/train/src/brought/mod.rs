@@ -6,10 +6,9 @@ mod unsupported;
 
 use std::path::Path;
 
-use anyhow::Result;
 use landscape::{Network, Real};
 use ndarray::{Array1, Ix1, IxDyn, s};
-use pipeline::Failure;
+use pipeline::{Failure, Result};
 use store::npy;
 
 use archive::{Archive, Kind};

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Result;
 use landscape::{Kind, Network};
-use pipeline::Failure;
+use pipeline::{Failure, Result};
 use records::Architecture;
 
 use super::archive::{Archive, Entry};
@@ -211,7 +210,7 @@ fn numbers(name: &str) -> (Vec<String>, Vec<u64>) {
     (words, name.split(|c| !digit(c)).filter_map(|n| n.parse().ok()).collect())
 }
 
-fn ambiguous(archive: &Archive, labels: &[String], places: &[usize], why: &str) -> anyhow::Error {
+fn ambiguous(archive: &Archive, labels: &[String], places: &[usize], why: &str) -> pipeline::Error {
     let n = labels.len();
     let orders = if n == 2 {
         format!("{}, {} and {}, {}", labels[0], labels[1], labels[1], labels[0])
@@ -228,7 +227,7 @@ fn ambiguous(archive: &Archive, labels: &[String], places: &[usize], why: &str) 
 }
 
 /// As many layers as there are not.
-fn other_depth(network: &Network, archive: &Archive, found: usize, names: &str) -> anyhow::Error {
+fn other_depth(network: &Network, archive: &Archive, found: usize, names: &str) -> pipeline::Error {
     let needed = depth(network);
     let message = format!(
         "{}: {found} layers among {}; {} needs {needed}",
@@ -244,7 +243,7 @@ fn other_depth(network: &Network, archive: &Archive, found: usize, names: &str) 
 }
 
 /// Layers whose shapes do not fit.
-fn other_widths(network: &Network, archive: &Archive, found: &[Pair]) -> anyhow::Error {
+fn other_widths(network: &Network, archive: &Archive, found: &[Pair]) -> pipeline::Error {
     let list = found.iter().filter_map(|p| archive.find(&p.weights)).map(ToString::to_string);
     let needed = network
         .affine_layers()
@@ -354,7 +353,7 @@ fn check_shapes(network: &Network, archive: &Archive, pairs: &[Pair]) -> Result<
 }
 
 /// A bias that the network has not, or one that it has and the file does not.
-fn other_bias(network: &Network, archive: &Archive, l: usize, pair: &Pair) -> anyhow::Error {
+fn other_bias(network: &Network, archive: &Archive, l: usize, pair: &Pair) -> pipeline::Error {
     let Pair { weights, bias } = pair;
     let has = archive.find(bias).is_some();
     let message = if has {

@@ -50,7 +50,7 @@ impl Folder {
 #[track_caller]
 fn refused(path: &Path, network: &Network, parts: &[&str]) {
     let error = read::<f64>(path, network, None).unwrap_err();
-    let said = format!("{error:#}\nhint: {}", pipeline::failure::cure(&error).1.unwrap_or_default());
+    let said = format!("{error}\nhint: {}", error.hint().unwrap_or_default());
     for part in parts {
         assert!(said.contains(part), "{part:?} is not in: {said}");
     }

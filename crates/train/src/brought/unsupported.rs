@@ -1,7 +1,6 @@
 //! Arrays that only other layers have than linear ones and convolutions.
 
-use anyhow::Result;
-use pipeline::Failure;
+use pipeline::{Failure, Result};
 
 use super::archive::{Archive, Entry};
 
