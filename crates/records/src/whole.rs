@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use store::arrays;
 
 use crate::{
-    Answer, BasisName, Bound, Eigen, Family, FetchData, Member, MonteCarlo, OwnTolerance, Report, Sampling,
-    Section, Setting, Stream, Train, Unfit,
+    Answer, BasisName, Bound, Eigen, Family, FetchData, Loss, Member, MonteCarlo, OwnTolerance, Report,
+    Sampling, Section, Setting, Stream, Train, Unfit, name_of,
 };
 
 /// The sections of one experiment.
@@ -35,6 +35,7 @@ impl Whole {
         if let Some(image) = image {
             self.train.network(image, 1).map_err(|u| (Train::STAGE, u))?;
         }
+        self.check_labels(base).map_err(|u| (Train::STAGE, u))?;
         let own = self.rows_of_own_basis(base).map_err(|u| (Eigen::STAGE, u))?;
         self.check_directions(own).map_err(|u| (MonteCarlo::STAGE, u))?;
         self.check_own_draws(base).map_err(|u| (MonteCarlo::STAGE, u))?;
@@ -45,6 +46,20 @@ impl Whole {
         self.check_quick(n, own).map_err(|u| (Answer::STAGE, u))?;
         self.check_steps().map_err(|u| (Eigen::STAGE, u))?;
         self.check_answer().map_err(|u| (Report::STAGE, u))
+    }
+
+    /// Labels of the user that the loss cannot take; a file that cannot be read is named by `fetch-data`.
+    fn check_labels(&self, base: &Path) -> Result<(), Unfit> {
+        let Some(files) = self.fetch_data.files.as_ref().filter(|_| self.train.loss.needs_classes()) else {
+            return Ok(());
+        };
+        let y = base.join(&files.train_y);
+        let are_floats = arrays::peek(&y, "y").is_ok_and(|(_, dtype)| dtype.contains('f'));
+        let values = are_floats.then(|| arrays::read(&y, "y").ok()).flatten();
+        values.map_or(Ok(()), |values| {
+            let long = values.shape().iter().filter(|&&length| length != 1).count();
+            Err(not_classes(self.train.loss, long > 1, values.to_f64().iter().all(|v| v.fract() == 0.0)))
+        })
     }
 
     /// Directions that `eigen` has of a basis, of which the user's own has `own`; `None` where that is not known.
@@ -270,8 +285,36 @@ impl Whole {
     }
 }
 
+/// Labels that are floats where classes are needed; whether there are several for each sample, and whether all are whole numbers:
+/// others are no classes.
+fn not_classes(loss: Loss, are_columns: bool, are_whole: bool) -> Unfit {
+    let otherwise = match (are_columns, are_whole) {
+        (true, _) => ", or save the class of each sample, where the columns are probabilities: y.argmax(1)",
+        (_, true) => ", or store the labels as integers: y.astype('<i8')",
+        _ => "",
+    };
+    let loss = name_of(loss);
+    let reason =
+        format!("{loss} needs classes, but the labels are floats: set `loss: squared-error`{otherwise}");
+    Unfit::new("loss", reason)
+}
+
 /// A file of the user and the shape of its array, where there is one that can be read.
 fn peek<'a>(base: &Path, file: Option<&'a PathBuf>, array: &str) -> Option<(&'a Path, Vec<usize>)> {
     let file = file?;
     Some((file, arrays::peek(&base.join(file), array).ok()?.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_that_are_no_classes_are_not_advised_to_be_cut() {
+        let said =
+            |are_columns, are_whole| not_classes(Loss::SoftmaxCrossEntropy, are_columns, are_whole).reason;
+        assert!(said(false, true).contains("y.astype('<i8')"));
+        assert!(said(false, false).ends_with("set `loss: squared-error`"));
+        assert!(said(true, false).contains("y.argmax(1)"));
+    }
 }

@@ -16,8 +16,11 @@ pub fn check(
 ) -> Result<Option<String>, Failure> {
     let Targets::Classes(classes) = targets else {
         if loss.needs_classes() {
-            let message = format!("train.loss: {} needs classes, but the labels are floats", name_of(loss));
-            return Err(Failure::config(message, advice(targets)));
+            let found = format!("fetch-data/train_labels.npy: floats, but {} needs classes", name_of(loss));
+            return Err(Failure::input(
+                found,
+                "set train.loss to squared-error, or bring labels that are integers",
+            ));
         }
         return Ok(None);
     };
@@ -26,17 +29,6 @@ pub fn check(
         Some(class) if present.len() == 1 => one_class(**class, loss, is_brought, n_outputs),
         _ if loss.needs_classes() => Ok(None),
         _ => Ok(like_numbers(present.len(), classes.len())),
-    }
-}
-
-/// What to do with floats where classes are needed: only whole numbers can be classes.
-fn advice(targets: &Targets) -> &'static str {
-    match targets {
-        Targets::Values(y) if y.ncols() > 1 => {
-            "set `loss: squared-error`; or save the class of each sample, where the columns are probabilities: y.argmax(1)"
-        }
-        Targets::Values(y) if y.iter().any(|v| v.fract() != 0.0) => "set `loss: squared-error`",
-        _ => "set `loss: squared-error`, or store the labels as integers: y.astype('<i8')",
     }
 }
 
@@ -97,14 +89,6 @@ mod tests {
                 .contains("every sample is of class 3")
         );
         assert_eq!(found(SOFTMAX, false, vec![1, 0]), Ok(None));
-    }
-
-    #[test]
-    fn floats_that_are_no_classes_are_not_advised_to_be_cut() {
-        let said = |y: ndarray::Array2<f64>| check(SOFTMAX, false, 1, &Targets::Values(y)).unwrap_err().hint;
-        assert!(said(ndarray::array![[0.0], [2.0]]).contains("astype('<i8')"));
-        assert!(!said(ndarray::array![[0.5], [2.0]]).contains("astype"));
-        assert!(said(ndarray::array![[0.5, 0.5], [0.1, 0.9]]).contains("y.argmax(1)"));
     }
 
     /// cases.md A7: scikit-learn #31752, skore #1080, pycaret #3319, AutoViz #69.

@@ -733,8 +733,11 @@ fn arrays_of_the_user() {
     ] {
         check(own(files(text), nothing), 3, part);
     }
+    // Before any work: it is fetch-data that says so.
     let floats = "{train_x: x.npy, train_y: floats.npy}";
-    check(own(files(floats), nothing), 2, "softmax-cross-entropy needs classes, but the labels are floats");
+    let ran = own(files(floats), nothing);
+    assert!(ran.said.starts_with("error: fetch-data: "), "{}", ran.said);
+    check(ran, 2, "softmax-cross-entropy needs classes, but the labels are floats");
 
     let rows = |place: &Place, rows: &[i64]| {
         rows::write(&place.path("order.npy"), &ndarray::Array1::from(rows.to_vec())).unwrap();
