@@ -13,7 +13,7 @@ use records::{MonteCarlo, Sampling, Setting};
 use store::arrays::{self, Kind};
 use store::rows::Rows;
 
-use crate::rounds::{Taken, relative_error};
+use crate::rounds::{Stops, Taken, relative_error};
 use crate::{own_draws, pilot_sizes, refuse_infinite, write_setting};
 
 /// How far the two halves of a curvature may be apart, as a fraction of its largest entry: rounding of f32, many times.
@@ -136,13 +136,18 @@ impl<'a> Given<'a> {
         let has_derivatives = self.copy_derivatives(ctx)?;
         let mut run = MonteCarloRun::new(n, params.step, Sampling::Plain, &pilot_sizes(params, n));
         let progress = ctx.progress(draws, &format!("montecarlo: {}: draws", setting.name));
-        for t in 0..draws {
+        let stops = Stops { ctx, of: format!("setting-{}", setting.name) };
+        let resumed = stops.resume(&mut run);
+        progress.add(resumed);
+        for t in resumed..draws {
             match &self.losses {
                 Losses::F32(rows) => rows.with(t..t + 1, |row| self.take(t, row, &mut run))??,
                 Losses::F64(rows) => rows.with(t..t + 1, |row| self.take(t, row, &mut run))??,
             }
             progress.add(1);
+            stops.may_stop(&run, draws)?;
         }
+        stops.ended(&run);
         drop(progress);
         let relative_error = relative_error(Sampling::Plain, run.loss_variance(), None);
         let found = run.finish();

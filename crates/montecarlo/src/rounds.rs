@@ -51,6 +51,28 @@ pub struct Stops<'a> {
     pub of: String,
 }
 
+impl Stops<'_> {
+    /// Draws that an earlier run, which was stopped, has taken: `run` goes on after them.
+    pub fn resume(&self, run: &mut MonteCarloRun) -> usize {
+        let go_on = |saved: &Checkpoint| {
+            let draws = saved.facts()?;
+            run.go_on(draws, |name, len| saved.array(name, len)).map(|()| draws)
+        };
+        self.ctx.resume(&self.of, go_on).unwrap_or(0)
+    }
+
+    /// A point where the loop over `draws` draws may stop.
+    pub fn may_stop(&self, run: &MonteCarloRun, draws: usize) -> Result<()> {
+        let far = format_args!("draw {} of {draws}", run.n_draws());
+        self.ctx.may_stop(&self.of, far, || state(run))
+    }
+
+    /// The end of the loop.
+    pub fn ended(&self, run: &MonteCarloRun) {
+        self.ctx.ended(&self.of, state(run));
+    }
+}
+
 impl Plan {
     /// Feeds `run` with draws of `next(range)` until the error suffices or all are taken.
     pub fn take<R: Real>(
@@ -61,7 +83,7 @@ impl Plan {
         stops: &Stops,
         done: &mut impl FnMut(usize),
     ) -> Result<Taken> {
-        let resumed = stops.ctx.resume(&stops.of, |saved| go_on(saved, run)).unwrap_or(0);
+        let resumed = stops.resume(run);
         done(resumed * draws.samples.len());
         let (mut theta, mut round) = (next(0..resumed), 0);
         loop {
@@ -72,8 +94,7 @@ impl Plan {
                 let more = next(taken..(taken + draws_of_a_turn(draws)).min(round));
                 run.add(draws, more.view(), done);
                 theta = concatenate(Axis(0), &[theta.view(), more.view()]).expect("d columns each");
-                let far = format_args!("draw {} of {}", theta.nrows(), self.draws);
-                stops.ctx.may_stop(&stops.of, far, || state(run))?;
+                stops.may_stop(run, self.draws)?;
             }
             // A stop after this round: its error did not suffice.
             if theta.nrows() > round {
@@ -84,7 +105,7 @@ impl Plan {
             let relative_error = relative_error(self.sampling, run.loss_variance(), control.as_ref());
             let enough = self.relative_error.is_some_and(|wanted| relative_error <= wanted);
             if enough || theta.nrows() == self.draws {
-                stops.ctx.ended(&stops.of, state(run));
+                stops.ended(run);
                 return Ok(Taken { theta: Some(theta), control, relative_error });
             }
         }
@@ -117,11 +138,6 @@ pub fn draws_of_a_turn<R: Real>(draws: &Draws<R>) -> usize {
 fn state(run: &MonteCarloRun) -> Checkpoint {
     let none = Checkpoint::new(&run.n_draws());
     run.fold_state(none, |saved, name, sums| saved.with(name, sums.iter().copied()))
-}
-
-fn go_on(saved: &Checkpoint, run: &mut MonteCarloRun) -> Option<usize> {
-    let draws = saved.facts()?;
-    run.go_on(draws, |name, len| saved.array(name, len)).map(|()| draws)
 }
 
 /// Standard error of V over the draws, as a fraction of V.

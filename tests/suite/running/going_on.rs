@@ -2,6 +2,7 @@
 
 use pipeline_tests::{FINISHED, Place, Ran, files, ran, set, small, wait_until};
 use serde_yaml::Value;
+use store::rows;
 
 /// Runs a stage of `digits` until its first point where it may stop.
 fn stopped_at_once(place: &Place, stage: &str) -> Ran {
@@ -82,6 +83,25 @@ fn other_optimizers_and_samplings_go_on_too() {
         assert_eq!(in_pieces(&pieces, "montecarlo"), 3 * 5 + 3, "{sampling}");
         are_same(&pieces, &whole, "montecarlo");
     }
+}
+
+#[test]
+fn losses_of_another_program_go_on_after_each_draw() {
+    let losses = ndarray::Array2::from_shape_fn((6, 40), |(t, i)| ((7 * t + i * i) as f64 * 0.9).sin() + 1e3);
+    let [whole, pieces] = [(); 2].map(|()| {
+        let place = Place::new(|p| {
+            small(p);
+            let settings = "[{name: given, dim: 2, sigma: 1.0, losses: losses.npy}]";
+            set(p, "montecarlo.settings", serde_yaml::from_str::<Value>(settings).unwrap());
+            set(p, "montecarlo.grids", Value::Sequence(vec![]));
+            set(p, "montecarlo.sweep", Value::Null);
+        });
+        rows::write(&place.path("losses.npy"), &losses).unwrap();
+        place
+    });
+    whole.stages(&["montecarlo"]);
+    assert_eq!(in_pieces(&pieces, "montecarlo"), 6);
+    are_same(&pieces, &whole, "montecarlo");
 }
 
 /// The rules of `train.stop` look at what the checkpoint keeps: the looks of all epochs, and the best weights.
