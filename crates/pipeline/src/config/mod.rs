@@ -3,27 +3,26 @@
 //! A section of an experiment is laid over the section of the same name in `defaults`, key by key;
 //! lists, and choices with another `name`, are replaced whole. Errors name the file, the line and the key.
 
+mod lines;
 mod names;
 pub mod suggest;
+mod yaml;
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use marked_yaml::Node;
 use records::stages::Kind;
 use records::{Answer, Family, FetchData, Member, MonteCarlo, Report, Section, Unfit, Whole, ranges};
 use serde::Serialize;
 use serde_yaml::{Mapping, Value};
 
+use crate::config::lines::Lines;
+use crate::config::yaml::{finite, not_yaml, overlay, read_text, read_yaml};
 use crate::{Failure, Result};
-
-/// Bytes of a pipeline file that are read.
-const LONGEST: u64 = 16 << 20;
 
 /// A `pipeline.yaml` that has been read.
 pub struct Pipeline {
     file: String,
-    marks: Option<Node>,
+    lines: Lines,
     /// another file whose defaults are shared, relative to this one
     defaults_from: Option<PathBuf>,
     defaults: Mapping,
@@ -72,7 +71,7 @@ impl Pipeline {
         let root = read_yaml(text).map_err(|e| not_yaml(file, text, &e))?;
         let mut pipeline = Self {
             file: file.to_owned(),
-            marks: marked_yaml::parse_yaml(0, text).ok(),
+            lines: Lines::of(text),
             defaults_from: None,
             defaults: Mapping::new(),
             experiments: Mapping::new(),
@@ -292,14 +291,15 @@ impl Pipeline {
         let own = [&["experiments", named, stage], &steps[..]].concat();
         let shared = [&["defaults", stage], &steps[..]].concat();
         // A variant overrides the family, and the experiment the defaults: blame what sets the key.
-        let sets = |path: &[&str]| self.line(path).filter(|(_, depth)| *depth == path.len());
+        let sets = |path: &[&str]| self.lines.of_key(path).filter(|(_, depth)| *depth == path.len());
         let variant = self.variant_of(named, member).map(|i| i.to_string());
         let in_variant = variant.and_then(|i| {
             let family = ["experiments", named, Family::STAGE, "variants", &i, "sections", stage];
             sets(&[&family, &steps[..]].concat())
         });
-        let line = in_variant.or_else(|| sets(&own)).or_else(|| self.line(&shared));
-        let at = line.or_else(|| self.line(&own)).map_or(String::new(), |(line, _)| format!(":{line}"));
+        let line = in_variant.or_else(|| sets(&own)).or_else(|| self.lines.of_key(&shared));
+        let at =
+            line.or_else(|| self.lines.of_key(&own)).map_or(String::new(), |(line, _)| format!(":{line}"));
         let dot = if key.is_empty() { "" } else { "." };
         Failure::config(
             format!("{}{at}: {stage}{dot}{key}: {reason} (experiment {experiment})", self.file),
@@ -322,115 +322,8 @@ impl Pipeline {
     }
 
     fn error(&self, path: &[&str], what: &str, hint: &str) -> crate::Error {
-        let at = self.line(path).map_or(String::new(), |(line, _)| format!(":{line}"));
+        let at = self.lines.of_key(path).map_or(String::new(), |(line, _)| format!(":{line}"));
         Failure::config(format!("{}{at}: {}: {what}", self.file, path.join(".")), hint).into()
-    }
-
-    /// Line of the deepest key along `path` that the file has, and how deep that is.
-    fn line(&self, path: &[&str]) -> Option<(usize, usize)> {
-        let mut node = self.marks.as_ref()?;
-        let mut found = None;
-        for (depth, step) in path.iter().enumerate() {
-            let (mark, child) = match node {
-                Node::Mapping(m) => {
-                    let (key, child) = m.iter().find(|(key, _)| key.as_str() == *step)?;
-                    (key.span().start(), child)
-                }
-                Node::Sequence(s) => {
-                    let child = step.parse().ok().and_then(|i| s.get_node(i))?;
-                    (child.span().start(), child)
-                }
-                Node::Scalar(_) => return found,
-            };
-            found = mark.map(|m| (m.line(), depth + 1)).or(found);
-            node = child;
-            if !matches!(node, Node::Mapping(_) | Node::Sequence(_)) && depth + 1 < path.len() {
-                return found;
-            }
-            // A missing key below is reported at its parent.
-            if let (Node::Mapping(m), Some(next)) = (node, path.get(depth + 1))
-                && !m.iter().any(|(key, _)| key.as_str() == *next)
-            {
-                return found;
-            }
-        }
-        found
-    }
-}
-
-/// The text of a file, or of a pipe.
-fn read_text(path: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    std::fs::File::open(path)?.take(LONGEST + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LONGEST {
-        return Err(std::io::Error::other(format!("more than {LONGEST} bytes")));
-    }
-    Ok(text)
-}
-
-/// An error that names the line, and what to do about it.
-fn not_yaml(file: &str, text: &str, error: &serde_yaml::Error) -> Failure {
-    let tab = text.lines().position(|line| line.trim_start_matches(' ').starts_with('\t'));
-    let place = tab.map(|i| i + 1).or_else(|| error.location().map(|l| l.line()));
-    let Some(n) = place else {
-        let hint = "`defaults:` and `experiments:` are needed, each a mapping";
-        return Failure::config(format!("{file}: {error}"), hint);
-    };
-    let hint = if tab.is_some() {
-        format!("YAML indents with spaces, and line {n} begins with a tab")
-    } else {
-        let line = text.lines().nth(n - 1).unwrap_or_default();
-        format!(
-            "look at line {n}, `{line}`, and the one before it: keys beside each other begin below each other, and each (, [, {{ and quote is closed"
-        )
-    };
-    Failure::config(format!("{file}:{n}: not YAML: {error}"), hint)
-}
-
-/// The file, with `<<: *anchor` merged in.
-fn read_yaml(text: &str) -> Result<Mapping, serde_yaml::Error> {
-    let mut root: Value = serde_yaml::from_str(text)?;
-    root.apply_merge()?;
-    serde_yaml::from_value(root)
-}
-
-/// An error that names the first number below `key` that is none, or infinite: YAML has such, and no key can use them.
-fn finite(key: &str, value: &Value) -> Result<(), Unfit> {
-    match value {
-        Value::Number(x) => {
-            let finite = x.as_f64().is_none_or(f64::is_finite);
-            Unfit::unless(finite, key, || {
-                format!("{}; a finite number is needed", x.as_f64().unwrap_or_default())
-            })
-        }
-        Value::Sequence(entries) => {
-            let mut entries = entries.iter().enumerate();
-            entries.try_for_each(|(i, entry)| finite(&format!("{key}[{i}]"), entry))
-        }
-        Value::Mapping(fields) => fields.iter().try_for_each(|(name, field)| {
-            let name = name.as_str().unwrap_or_default();
-            finite(&if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") }, field)
-        }),
-        _ => Ok(()),
-    }
-}
-
-fn overlay(base: &mut Value, over: &Value) {
-    match (base, over) {
-        // A choice by `name`, such as an optimizer, brings its own keys: those of another choice do not stay.
-        (Value::Mapping(base), Value::Mapping(over))
-            if over.get("name").is_none_or(|name| base.get("name") == Some(name)) =>
-        {
-            for (key, value) in over {
-                match base.get_mut(key) {
-                    Some(old) => overlay(old, value),
-                    None => {
-                        base.insert(key.clone(), value.clone());
-                    }
-                }
-            }
-        }
-        (base, over) => *base = over.clone(),
     }
 }
 
