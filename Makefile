@@ -273,6 +273,8 @@ check: lint
 ##                     make test reads again; needs the nightly compiler and cargo-fuzz
 FUZZ_SECONDS ?= 60
 FUZZERS      := $(notdir $(basename $(wildcard fuzz/fuzz_targets/*.rs)))
+# Some formats are read from files, which are written fastest in memory.
+fuzz: export TMPDIR := $(or $(TMPDIR),$(wildcard /dev/shm),/tmp)
 fuzz: | setup
 	@$(call cargo_tool,fuzz)
 	@for name in $(FUZZERS); do mkdir -p target/fuzz/$$name && \
