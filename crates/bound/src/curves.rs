@@ -2,11 +2,15 @@
 
 use landscape::change::theory::{FixedBasis, theory_diagonal};
 use landscape::passes::curvature::SampleDerivatives;
-use ndarray::{Array1, Array2, Ix2};
+use ndarray::{Array1, ArrayView1, Ix2};
 use pipeline::shell::StageContext;
 use pipeline::{Failure, Result};
 use rayon::prelude::*;
+use records::bound::Comparison;
 use records::{eigen, montecarlo};
+use store::artifact::Inputs;
+
+use crate::compare::compare;
 
 /// What all settings share.
 pub struct Shared {
@@ -27,64 +31,50 @@ pub struct Curve {
 }
 
 impl Curve {
-    /// Rows of its prefix sizes in a curve over all of them.
-    pub fn rows(&self, step: usize) -> Vec<usize> {
-        self.sizes.iter().map(|k| k / step - 1).collect()
+    /// The curve beside that of Monte Carlo, `delta` ± `error` at every prefix size, (n,).
+    pub fn beside(&self, step: usize, delta: ArrayView1<f64>, error: ArrayView1<f64>) -> Option<Comparison> {
+        let at = |of: ArrayView1<f64>| self.sizes.iter().map(|k| of[k / step - 1]).collect::<Vec<_>>();
+        compare(&self.values.to_vec(), &at(delta), &at(error))
     }
 }
 
 impl Shared {
     pub fn read(ctx: &StageContext, montecarlo: &montecarlo::Facts) -> Result<Self> {
-        let inputs = &ctx.inputs;
-        let is_given = montecarlo.settings.iter().any(|s| s.losses.is_some());
-        if is_given {
-            let montecarlo::Facts { step, n_samples, .. } = *montecarlo;
-            let sizes = inputs.read_sizes("montecarlo", "prefix_sizes.npy")?;
-            return Ok(Self { step, sizes, n_samples, eigenvalue_increments: vec![] });
-        }
-        let eigen_step = inputs.facts::<eigen::Facts>()?.step;
         let montecarlo::Facts { step, n_samples, .. } = *montecarlo;
-        let prefixes = inputs.read_sizes("eigen", "prefix_sizes.npy")?;
-        if step != eigen_step && !prefixes.is_empty() {
-            return Err(Failure::config(
-                format!("eigen.step is {eigen_step}, but montecarlo.step is {step}"),
-                "the eigenvalue theory compares H_k with H_{k+s}: set both to the same step, or eigen.prefix_count to 0",
-            )
-            .into());
-        }
-        let values = inputs.read::<f64, Ix2>("eigen", "prefix_eigenvalues.npy")?;
-        Ok(Self {
-            step,
-            sizes: inputs.read_sizes("montecarlo", "prefix_sizes.npy")?,
-            n_samples,
-            eigenvalue_increments: increments(&prefixes, &values, step),
-        })
+        let is_given = montecarlo.settings.iter().any(|s| s.losses.is_some());
+        let eigenvalue_increments = if is_given { vec![] } else { increments(&ctx.inputs, step)? };
+        let sizes = ctx.inputs.read_sizes("montecarlo", "prefix_sizes.npy")?;
+        Ok(Self { step, sizes, n_samples, eigenvalue_increments })
     }
 
     /// The same of the first `n` samples.
     pub fn first(&self, n: usize) -> Self {
         let inside = |k: usize| k + self.step <= n;
+        let increments = self.eigenvalue_increments.iter().filter(|(k, _)| inside(*k));
         Self {
             step: self.step,
             sizes: self.sizes.iter().copied().filter(|&k| inside(k)).collect(),
             n_samples: n,
-            eigenvalue_increments: self
-                .eigenvalue_increments
-                .iter()
-                .filter(|(k, _)| inside(*k))
-                .cloned()
-                .collect(),
+            eigenvalue_increments: increments.cloned().collect(),
         }
     }
 }
 
 /// `λ⁽ⁱ⁾_{k+s} − λ⁽ⁱ⁾_k` for every k whose partner k + s is there too.
-fn increments(prefixes: &[usize], values: &Array2<f64>, step: usize) -> Vec<(usize, Array1<f64>)> {
+fn increments(inputs: &Inputs, step: usize) -> Result<Vec<(usize, Array1<f64>)>> {
+    let eigen_step = inputs.facts::<eigen::Facts>()?.step;
+    let prefixes = inputs.read_sizes("eigen", "prefix_sizes.npy")?;
+    if step != eigen_step && !prefixes.is_empty() {
+        let message = format!("eigen.step is {eigen_step}, but montecarlo.step is {step}");
+        let hint = "the eigenvalue theory compares H_k with H_{k+s}: set both to the same step, or eigen.prefix_count to 0";
+        return Err(Failure::config(message, hint).into());
+    }
+    let values = inputs.read::<f64, Ix2>("eigen", "prefix_eigenvalues.npy")?;
     let pair = |(row, &k): (usize, &usize)| {
         let next = prefixes.binary_search(&(k + step)).ok()?;
         Some((k, &values.row(next) - &values.row(row)))
     };
-    prefixes.iter().enumerate().filter_map(pair).collect()
+    Ok(prefixes.iter().enumerate().filter_map(pair).collect())
 }
 
 /// Samples whose projections are in memory at once.
@@ -143,19 +133,15 @@ pub fn curves_of(
     deviations: &[f64],
     theory: &FixedBasis,
 ) -> Vec<Curve> {
-    let (curves, v) = (theory.curves(), theory.variances());
-    let fixed = |name, values, v| Curve {
+    let fixed = theory.curves().clone().named().into_iter().zip(theory.variances().named());
+    let fixed = fixed.map(|((name, values), (_, v))| Curve {
         name,
         sizes: shared.sizes.clone(),
-        values,
+        values: values.into(),
         order_average_variance: Some(v),
-    };
+    });
+    let mut all = fixed.collect::<Vec<_>>();
     let increments = &shared.eigenvalue_increments;
-    let mut all = vec![
-        fixed("diagonal", curves.diagonal, v.diagonal),
-        fixed("quadratic", curves.quadratic, v.quadratic),
-        fixed("second-order", curves.second_order, v.second_order),
-    ];
     if !increments.is_empty() {
         // λ_i of the coordinates in units of their deviations s_i is s_i² λ_i.
         let square = |i: usize| deviations.get(i).map_or(1.0, |s| s * s);

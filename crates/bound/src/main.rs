@@ -23,7 +23,6 @@ use records::bound::{
 use records::montecarlo::{Facts, SettingFact};
 use records::{BasisName, Bound, name_of};
 
-use crate::compare::compare;
 use crate::curves::{Curve, Projections, Shared, curves_of, take_samples};
 use crate::measured::Measured;
 use crate::pilot::Question;
@@ -128,17 +127,13 @@ impl Theories {
     }
 
     /// V of each theory of a fixed basis, with its error over the samples.
-    fn laws(&self) -> Vec<(&'static str, Estimate)> {
-        let (v, single) = (self.curves.variances(), self.single.as_ref().unwrap_or(&self.curves).curves());
-        let law = |v: f64, curve: &Array1<f64>| {
+    fn laws(&self) -> Vec<(String, Estimate)> {
+        let single = self.single.as_ref().unwrap_or(&self.curves).curves().clone();
+        let law = |((name, v), (_, curve)): ((&str, f64), (&str, Vec<f64>))| {
             let deviation = curve.iter().enumerate().map(|(i, delta)| delta / order_factor(i + 1, 1));
-            interval::of_theory(v, &deviation.collect::<Vec<_>>())
+            (format!("{name}-average"), interval::of_theory(v, &deviation.collect::<Vec<_>>()))
         };
-        vec![
-            ("diagonal-average", law(v.diagonal, &single.diagonal)),
-            ("quadratic-average", law(v.quadratic, &single.quadratic)),
-            ("second-order-average", law(v.second_order, &single.second_order)),
-        ]
+        self.curves.variances().named().into_iter().zip(single.named()).map(law).collect()
     }
 }
 
@@ -156,12 +151,8 @@ fn write_curves(
         let file = curve.name.replace('-', "_");
         out.write(&format!("{name}/{file}.npy"), &curve.values, "loss^2", "theory for Delta_k")?;
         if curve.name == "eigenvalue" {
-            out.write_sizes(
-                &format!("{name}/eigenvalue_prefix_sizes.npy"),
-                &curve.sizes,
-                "samples",
-                "where it is known, (q,)",
-            )?;
+            let path = format!("{name}/eigenvalue_prefix_sizes.npy");
+            out.write_sizes(&path, &curve.sizes, "samples", "where it is known, (q,)")?;
         }
     }
     Ok(())
@@ -202,9 +193,7 @@ fn describe(
 
 /// A theory beside Monte Carlo, if there is anything to compare it with.
 fn theory(shared: &Shared, measured: &Measured, curve: &Curve) -> Option<Theory> {
-    let rows = curve.rows(shared.step);
-    let at = |array: &Array1<f64>| rows.iter().map(|&row| array[row]).collect::<Vec<_>>();
-    let comparison = compare(&curve.values.to_vec(), &at(&measured.delta), &at(&measured.standard_error))?;
+    let comparison = curve.beside(shared.step, measured.delta.view(), measured.standard_error.view())?;
     Some(Theory {
         name: curve.name.to_owned(),
         order_average_variance: curve.order_average_variance,
@@ -218,7 +207,7 @@ fn sufficient_rows(
     shared: &Shared,
     measured: &Measured,
     curves: &[Curve],
-    laws: &[(&'static str, Estimate)],
+    laws: &[(String, Estimate)],
 ) -> Result<Vec<SufficientRow>> {
     let (variance, ratio) = (measured.variance(), measured.ratio());
     let name = &measured.setting.name;

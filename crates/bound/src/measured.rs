@@ -39,8 +39,8 @@ fn slice(array: &Array1<f64>) -> &[f64] {
 impl Measured {
     /// Reads a setting from the results of `montecarlo`.
     pub fn read(inputs: &Inputs, setting: SettingFact) -> Result<Self> {
-        let read =
-            |file: &str| inputs.read::<f64, Ix1>("montecarlo", &format!("{}/{file}.npy", setting.name));
+        let path = |file: &str| format!("{}/{file}.npy", setting.name);
+        let read = |file: &str| inputs.read::<f64, Ix1>("montecarlo", &path(file));
         Ok(Self {
             delta: read("delta")?,
             standard_error: read("standard_error")?,
@@ -51,8 +51,7 @@ impl Measured {
             sample_loss: read("sample_loss")?,
             sample_variance: read("sample_variance")?,
             control: setting.control_mean.map(|_| read("control")).transpose()?,
-            pilot_variance: inputs
-                .read::<f64, Ix2>("montecarlo", &format!("{}/pilot_variance.npy", setting.name))?,
+            pilot_variance: inputs.read::<f64, Ix2>("montecarlo", &path("pilot_variance"))?,
             setting,
         })
     }
@@ -89,12 +88,7 @@ impl Measured {
     /// V from the first `n` samples alone, the pilot size of this row of `pilot_variance`.
     pub fn pilot(&self, row: usize, n: usize) -> Estimate {
         let groups = self.groups(&self.pilot_variance.row(row).to_vec());
-        let until = n - 1;
-        interval::of_variance(
-            &groups,
-            &slice(&self.deviation)[..until],
-            &slice(&self.deviation_error)[..until],
-            None,
-        )
+        let (deviation, error) = (slice(&self.deviation), slice(&self.deviation_error));
+        interval::of_variance(&groups, &deviation[..n - 1], &error[..n - 1], None)
     }
 }

@@ -59,21 +59,16 @@ impl Question<'_> {
         let inputs = ctx.other(experiment, "montecarlo")?;
         let name = &measured.setting.name;
         let facts: Facts = inputs.facts()?;
-        let Some(setting) = facts.settings.into_iter().find(|s| s.name == *name) else {
-            return Err(Failure::config(
-                format!("bound.pilots: montecarlo of {experiment} has no setting {name:?}"),
-                format!("give it the settings of {}", ctx.experiment),
-            )
-            .into());
+        let refuse = |what: String| {
+            let hint = format!("give it the settings of {}", ctx.experiment);
+            Err(Failure::config(format!("bound.pilots: {what}"), hint).into())
         };
-        let own = &measured.setting;
+        let Some(setting) = facts.settings.into_iter().find(|s| s.name == *name) else {
+            return refuse(format!("montecarlo of {experiment} has no setting {name:?}"));
+        };
         let of = |s: &SettingFact| (s.basis, s.dim, s.sigma.to_bits(), s.deviations.is_empty());
-        if of(&setting) != of(own) {
-            return Err(Failure::config(
-                format!("bound.pilots: {name} of {experiment} has other directions or another sigma"),
-                format!("give it the settings of {}", ctx.experiment),
-            )
-            .into());
+        if of(&setting) != of(&measured.setting) {
+            return refuse(format!("{name} of {experiment} has other directions or another sigma"));
         }
         let pilot = Measured::read(&inputs, setting)?;
         self.pilot(name, facts.n_samples, experiment, &pilot.variance(), measured.variance().value)

@@ -3,14 +3,13 @@
 use landscape::change::control_variate::adjusted;
 use landscape::change::interval::{self, Estimate};
 use landscape::change::theory::FixedBasis;
-use ndarray::{Array2, Axis, Ix2};
+use ndarray::{Array2, Ix2};
 use pipeline::Result;
 use pipeline::shell::StageContext;
 use records::bound::{AtSigma, Holds, MethodAtSigma, SweepFindings, TheoryAtSigma};
 use records::montecarlo::SweepFact;
 use records::{Sampling, name_of};
 
-use crate::compare::compare;
 use crate::curves::{Curve, Projections, Shared, curves_of, take_samples};
 
 /// A theory holds where its V is within this fraction of the measured one.
@@ -25,60 +24,9 @@ pub fn sweep(
     recorded: &SweepFact,
     confidence: f64,
 ) -> Result<Option<SweepFindings>> {
-    let read = |file: &str| ctx.inputs.read::<f64, Ix2>("montecarlo", &format!("sweep/{file}.npy"));
-    let (delta, error) = (read("delta")?, read("standard_error")?);
-    let by_method = recorded.methods.iter().map(|&sampling| {
-        let name = name_of(sampling);
-        Ok((sampling, read(&format!("{name}/loss_variance"))?, read(&format!("{name}/control"))?, name))
-    });
-    let by_method = by_method.collect::<Result<Vec<_>>>()?;
-    let own = shared.first(recorded.n_samples);
-    let mut theories = recorded
-        .sigmas
-        .iter()
-        .map(|&sigma| FixedBasis::new(recorded.dim, sigma, shared.step))
-        .collect::<Vec<_>>();
-    take_samples(
-        ctx,
-        &Projections::of_eigen(),
-        recorded.n_samples,
-        &mut theories.iter_mut().collect::<Vec<_>>(),
-    )?;
-
-    let at = |(row, (&sigma, theory)): (usize, (&f64, &FixedBasis))| {
-        let mean = theory.variances().second_order;
-        let methods = by_method.iter().flat_map(|(sampling, variance, control, name)| {
-            estimates(*sampling, variance, control, row, mean, name)
-        });
-        let methods = compare_methods(&methods.collect::<Vec<_>>(), recorded.draws, confidence);
-        let best = methods
-            .iter()
-            .min_by(|a, b| a.relative_error.total_cmp(&b.relative_error))
-            .expect("plain at least")
-            .clone();
-        if best.variance == 0.0 {
-            return None;
-        }
-        let curves = curves_of(&own, recorded.dim, sigma, &[], theory);
-        let theories = curves.iter().map(|curve| {
-            beside(
-                &own,
-                curve,
-                &delta.index_axis(Axis(0), row).to_vec(),
-                &error.row(row).to_vec(),
-                best.variance,
-            )
-        });
-        Some(AtSigma {
-            sigma,
-            variance: best.variance,
-            relative_error: best.relative_error,
-            reference: best.method,
-            theories: theories.collect::<Option<_>>()?,
-            methods,
-        })
-    };
-    let sigmas = recorded.sigmas.iter().zip(&theories).enumerate().filter_map(at).collect::<Vec<_>>();
+    let swept = Swept::read(ctx, shared, recorded)?;
+    let rows = 0..recorded.sigmas.len();
+    let sigmas = rows.filter_map(|row| swept.at(row, confidence)).collect::<Vec<_>>();
     Ok((!sigmas.is_empty()).then(|| SweepFindings {
         n_samples: recorded.n_samples,
         dim: recorded.dim,
@@ -89,22 +37,87 @@ pub fn sweep(
     }))
 }
 
-/// V at one σ by one method, without and with the control variate of mean `mean`.
-fn estimates(
+/// The arrays of the sweep, a row a σ, and the theories beside them.
+struct Swept<'a> {
+    recorded: &'a SweepFact,
+    /// over the samples of the sweep
+    shared: Shared,
+    /// Δ_k of the plain draws and its error, (m, n)
+    delta: Array2<f64>,
+    error: Array2<f64>,
+    methods: Vec<Method>,
+    /// (m,)
+    theories: Vec<FixedBasis>,
+}
+
+/// What one sampling method drew: S² and the control variate at each draw, (m, T).
+struct Method {
     sampling: Sampling,
-    variance: &Array2<f64>,
-    control: &Array2<f64>,
-    row: usize,
-    mean: f64,
-    name: &str,
-) -> [(String, usize, Estimate); 2] {
-    let groups = |of: &Array2<f64>| sampling.group_means(&of.row(row).to_vec());
-    let (plain, control) = (groups(variance), groups(control));
-    let with = adjusted(&plain, &control, mean);
-    [
-        (name.to_owned(), plain.len(), interval::of_draws(&plain, 0.0)),
-        (format!("{name}+control"), with.len(), interval::of_draws(&with, 1.0)),
-    ]
+    variance: Array2<f64>,
+    control: Array2<f64>,
+}
+
+impl<'a> Swept<'a> {
+    fn read(ctx: &StageContext, shared: &Shared, recorded: &'a SweepFact) -> Result<Self> {
+        let read = |file: &str| ctx.inputs.read::<f64, Ix2>("montecarlo", &format!("sweep/{file}.npy"));
+        let method = |&sampling: &Sampling| -> Result<Method> {
+            let of = |file: &str| read(&format!("{}/{file}", name_of(sampling)));
+            Ok(Method { sampling, variance: of("loss_variance")?, control: of("control")? })
+        };
+        let theory = |&sigma| FixedBasis::new(recorded.dim, sigma, shared.step);
+        let mut theories = recorded.sigmas.iter().map(theory).collect::<Vec<_>>();
+        let mut all = theories.iter_mut().collect::<Vec<_>>();
+        take_samples(ctx, &Projections::of_eigen(), recorded.n_samples, &mut all)?;
+        Ok(Self {
+            recorded,
+            shared: shared.first(recorded.n_samples),
+            delta: read("delta")?,
+            error: read("standard_error")?,
+            methods: recorded.methods.iter().map(method).collect::<Result<_>>()?,
+            theories,
+        })
+    }
+
+    /// At the σ of one row; `None` if no loss changed there.
+    fn at(&self, row: usize, confidence: f64) -> Option<AtSigma> {
+        let (sigma, theory) = (self.recorded.sigmas[row], &self.theories[row]);
+        let mean = theory.variances().second_order;
+        let estimates = self.methods.iter().flat_map(|m| m.estimates(row, mean)).collect::<Vec<_>>();
+        let methods = compare_methods(&estimates, self.recorded.draws, confidence);
+        let best = methods.iter().min_by(|a, b| a.relative_error.total_cmp(&b.relative_error));
+        let best = best.expect("plain at least").clone();
+        if best.variance == 0.0 {
+            return None;
+        }
+        let curves = curves_of(&self.shared, self.recorded.dim, sigma, &[], theory);
+        let theories = curves.iter().map(|curve| self.beside(curve, row, best.variance));
+        Some(AtSigma {
+            sigma,
+            variance: best.variance,
+            relative_error: best.relative_error,
+            reference: best.method,
+            theories: theories.collect::<Option<_>>()?,
+            methods,
+        })
+    }
+
+    /// One theory beside Monte Carlo.
+    fn beside(&self, curve: &Curve, row: usize, variance: f64) -> Option<TheoryAtSigma> {
+        let comparison = curve.beside(self.shared.step, self.delta.row(row), self.error.row(row))?;
+        let ratio = curve.order_average_variance.map_or(comparison.geometric_mean_ratio, |v| v / variance);
+        Some(TheoryAtSigma { name: curve.name.to_owned(), ratio, comparison })
+    }
+}
+
+impl Method {
+    /// V at one σ, without and with the control variate of mean `mean`.
+    fn estimates(&self, row: usize, mean: f64) -> [(String, usize, Estimate); 2] {
+        let groups = |of: &Array2<f64>| self.sampling.group_means(&of.row(row).to_vec());
+        let (name, plain) = (name_of(self.sampling), groups(&self.variance));
+        let with = adjusted(&plain, &groups(&self.control), mean);
+        let control = (format!("{name}+control"), with.len(), interval::of_draws(&with, 1.0));
+        [(name, plain.len(), interval::of_draws(&plain, 0.0)), control]
+    }
 }
 
 /// Every method beside plain draws, which are among them. All took `draws` draws.
@@ -126,21 +139,6 @@ fn compare_methods(
         }
     };
     estimates.iter().map(one).collect()
-}
-
-/// One theory beside Monte Carlo.
-fn beside(
-    shared: &Shared,
-    curve: &Curve,
-    delta: &[f64],
-    error: &[f64],
-    variance: f64,
-) -> Option<TheoryAtSigma> {
-    let rows = curve.rows(shared.step);
-    let at = |of: &[f64]| rows.iter().map(|&row| of[row]).collect::<Vec<_>>();
-    let comparison = compare(&curve.values.to_vec(), &at(delta), &at(error))?;
-    let ratio = curve.order_average_variance.map_or(comparison.geometric_mean_ratio, |v| v / variance);
-    Some(TheoryAtSigma { name: curve.name.to_owned(), ratio, comparison })
 }
 
 fn holds(sigmas: &[AtSigma]) -> Vec<Holds> {

@@ -10,9 +10,6 @@ pub fn too_small(error: &Uncountable, setting: &str, method: &str, tolerance: To
         None => ("tolerances", tolerance.value),
         Some(r) => ("relative_tolerances", r),
     };
-    Failure::config(
-        format!("bound.{key}: {given:e}: {setting}, {method}: {error}"),
-        "raise the tolerance, or lower sigma of that setting",
-    )
-    .into()
+    let message = format!("bound.{key}: {given:e}: {setting}, {method}: {error}");
+    Failure::config(message, "raise the tolerance, or lower sigma of that setting").into()
 }

@@ -42,24 +42,17 @@ pub fn random_orders(n: usize, count: usize, seed: u64) -> impl Iterator<Item = 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::change::prefix::orders;
 
     /// Over all 24 orders of 0, 1, 3, 8: |L_2 − L_1| = |a − b| / 2, of mean 26 / 6 / 2; |L_4 − L_3| = |12 − 4 d| / 12 with d the
     /// last, of mean (12 + 8 + 0 + 20) / 12 / 4.
     #[test]
     fn all_orders_give_the_exact_mean() {
         let values = [0.0, 1.0, 3.0, 8.0];
-        let mut orders = vec![];
-        for code in 0..256_usize {
-            let order = vec![code % 4, code / 4 % 4, code / 16 % 4, code / 64];
-            if (0..4).all(|i| order.contains(&i)) {
-                orders.push(order);
-            }
-        }
-        assert_eq!(orders.len(), 24);
-        let found = mean_absolute_change(&values, 1, &[1, 3], orders.clone());
+        let found = mean_absolute_change(&values, 1, &[1, 3], orders(4));
         assert!((found[0] - 13.0 / 6.0).abs() < 1e-14 && (found[1] - 40.0 / 48.0).abs() < 1e-14, "{found:?}");
         // In steps of two: |(c + d) − (a + b)| / 4, of mean (10 + 6 + 4) / 3 / 4.
-        let found = mean_absolute_change(&values, 2, &[2], orders);
+        let found = mean_absolute_change(&values, 2, &[2], orders(4));
         assert!((found[0] - 20.0 / 12.0).abs() < 1e-14, "{found:?}");
     }
 

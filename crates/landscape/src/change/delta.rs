@@ -237,11 +237,11 @@ impl MonteCarloRun {
         let (all, few) = (self.sample_losses(), many.sample_losses());
         let loss = interval::in_two_phases(&losses, &all, &few).0.value;
         let v = self.in_two_phases(many).0.value;
-        let phases = interval::Ratio { v, loss };
+        let influences = |s: &[f64], l: &[f64]| interval::ratio_influences((v, loss), s, l);
         let estimate = interval::in_two_phases(
-            &phases.influences(&variances, &losses),
-            &phases.influences(&self.deviations(), &all[1..]),
-            &phases.influences(&many.deviations(), &few[1..]),
+            &influences(&variances, &losses),
+            &influences(&self.deviations(), &all[1..]),
+            &influences(&many.deviations(), &few[1..]),
         );
         (Estimate { value: v / (loss * loss), ..estimate.0 }, loss)
     }

@@ -64,15 +64,13 @@ impl Part {
 
 impl Estimate {
     fn new(value: f64, draws: Part, samples: Part) -> Self {
-        let total = draws.variance + samples.variance;
-        let part = |p: Part| p.variance * p.variance / p.freedom.max(1.0);
-        let known = total > 0.0;
+        let Part { variance, freedom, third } = draws.and(samples);
         Self {
             value,
             draws_error: draws.variance.sqrt(),
             samples_error: samples.variance.sqrt(),
-            freedom: if known { total * total / (part(draws) + part(samples)) } else { 1.0 },
-            skewness: if known { (draws.third + samples.third) / total.powf(1.5) } else { 0.0 },
+            freedom,
+            skewness: if variance > 0.0 { third / variance.powf(1.5) } else { 0.0 },
         }
     }
 
@@ -99,12 +97,8 @@ impl Estimate {
 }
 
 /// Mean and variance (n − 1).
-fn moments(values: impl IntoIterator<Item = f64>) -> Moments {
-    let mut moments = Moments::default();
-    for value in values {
-        moments.push(value);
-    }
-    moments
+fn moments(values: &[f64]) -> Moments {
+    values.iter().copied().collect()
 }
 
 /// V with its two-way error.
@@ -139,8 +133,8 @@ fn interaction(groups: &[f64], deviation: &[f64], deviation_error: &[f64]) -> f6
         return 0.0;
     }
     let (g, n) = (groups.len() as f64, deviation.len() as f64);
-    let raw = moments(groups.iter().copied()).variance();
-    let within = g * moments(deviation_error.iter().map(|e| e * e)).mean();
+    let raw = moments(groups).variance();
+    let within = g * deviation_error.iter().map(|e| e * e).collect::<Moments>().mean();
     (within - raw) * n / (n - 1.0)
 }
 
@@ -165,7 +159,7 @@ pub fn components(groups: &[f64], deviation: &[f64], deviation_error: &[f64], n_
     let (g, n) = (groups.len() as f64, deviation.len() as f64);
     let per_group = n_draws as f64 / g;
     let interaction = interaction(groups, deviation, deviation_error).max(0.0);
-    let raw = moments(groups.iter().copied()).variance();
+    let raw = moments(groups).variance();
     let samples = n * added_by_samples(groups, deviation, deviation_error);
     Components {
         draws: (raw - interaction / n).max(0.0) * per_group,
@@ -217,21 +211,11 @@ pub fn of_draws(groups: &[f64], spent: f64) -> Estimate {
     Estimate::new(mean, Part::of_mean(groups, spent), Part::default())
 }
 
-/// V and the mean perturbed loss L̄, of whose ratio `V / L̄²` a tolerance relative to that loss depends.
-pub struct Ratio {
-    /// V, loss²
-    pub v: f64,
-    /// L̄, loss
-    pub loss: f64,
-}
-
-impl Ratio {
-    /// What each pair of a variance and a loss, whose means are V and L̄, adds to the ratio: by the delta method on
-    /// `log V − 2 log L̄`, so `V/L̄² (s/V − 2 l/L̄)`, without the division by a V that may be 0.
-    pub fn influences(&self, variances: &[f64], losses: &[f64]) -> Vec<f64> {
-        let influence = |(s, l): (&f64, &f64)| (s - 2.0 * self.v * l / self.loss) / (self.loss * self.loss);
-        variances.iter().zip(losses).map(influence).collect()
-    }
+/// What each pair of a variance s and a loss l, whose means are V and the mean perturbed loss L̄, adds to the ratio `V / L̄²`: by
+/// the delta method on `log V − 2 log L̄`, so `V/L̄² (s/V − 2 l/L̄)`, without the division by a V that may be 0.
+pub(crate) fn ratio_influences((v, loss): (f64, f64), variances: &[f64], losses: &[f64]) -> Vec<f64> {
+    let influence = |(s, l): (&f64, &f64)| (s - 2.0 * v * l / loss) / (loss * loss);
+    variances.iter().zip(losses).map(influence).collect()
 }
 
 /// `V / L̄²`: K at a tolerance relative to the mean perturbed loss `L̄` depends on it alone.
@@ -241,10 +225,9 @@ impl Ratio {
 ///
 /// The interaction is counted twice, which errs to the safe side by a term of order 1/(TN).
 pub fn of_ratio(groups: (&[f64], &[f64]), deviation: &[f64], sample_loss: &[f64]) -> Estimate {
-    let (v, loss) = (moments(groups.0.iter().copied()).mean(), moments(groups.1.iter().copied()).mean());
-    let ratio = Ratio { v, loss };
-    let draws = Part::of_mean(&ratio.influences(groups.0, groups.1), 0.0);
-    let samples = Part::of_mean(&ratio.influences(deviation, &sample_loss[1..]), 0.0);
+    let (v, loss) = (moments(groups.0).mean(), moments(groups.1).mean());
+    let draws = Part::of_mean(&ratio_influences((v, loss), groups.0, groups.1), 0.0);
+    let samples = Part::of_mean(&ratio_influences((v, loss), deviation, &sample_loss[1..]), 0.0);
     Estimate::new(v / (loss * loss), draws, samples)
 }
 

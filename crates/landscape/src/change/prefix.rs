@@ -126,6 +126,21 @@ impl Moments {
     pub fn variance(&self) -> f64 {
         self.squares / (self.n as f64 - 1.0)
     }
+
+    /// Standard error of the mean of independent values: the root of the variance over n.
+    pub fn standard_error(&self) -> f64 {
+        (self.variance() / self.n as f64).sqrt()
+    }
+}
+
+impl FromIterator<f64> for Moments {
+    fn from_iter<I: IntoIterator<Item = f64>>(values: I) -> Self {
+        let mut moments = Self::default();
+        for value in values {
+            moments.push(value);
+        }
+        moments
+    }
 }
 
 /// Every order of `0..n`, against which averages over orders are tested.
@@ -193,22 +208,11 @@ mod tests {
     #[test]
     fn moments_are_those_of_two_passes() {
         let values = values(100);
-        let mut moments = Moments::default();
-        for &v in &values {
-            moments.push(v);
-        }
+        let moments = values.iter().copied().collect::<Moments>();
         let mean = values.iter().sum::<f64>() / 100.0;
         let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 99.0;
         assert!((moments.mean() - mean).abs() <= 100.0 * f64::EPSILON * mean);
         assert!((moments.variance() - variance).abs() <= 100.0 * f64::EPSILON * variance);
-    }
-
-    fn variance(values: &[f64]) -> f64 {
-        let mut moments = Moments::default();
-        for &v in values {
-            moments.push(v);
-        }
-        moments.variance()
     }
 
     fn squares(values: &[f64], order: &[usize], step: usize) -> Vec<f64> {
@@ -227,7 +231,8 @@ mod tests {
             for order in &all {
                 squares(&values, order, step).iter().zip(&mut mean).for_each(|(d, m)| *m += d / 720.0);
             }
-            let closed = order_average(variance(&values), &sizes, step);
+            let v = values.into_iter().collect::<Moments>().variance();
+            let closed = order_average(v, &sizes, step);
             for (found, closed) in mean.iter().zip(&closed) {
                 // 720 additions of one sign.
                 assert!(

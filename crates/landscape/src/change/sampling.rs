@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use ndarray::{Array1, Array2, ArrayView1};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use statrs::distribution::{ContinuousCDF, Normal};
@@ -106,7 +106,7 @@ impl Proposal {
 
     /// The proposal nearest to the best one among `N(0, s²σ² I)`, by the cross-entropy method (Rubinstein & Kroese 2004, section
     /// 3.2): `s² = E[S² |z|²] / (d E[S²])`, never below 1. `values`: S² at the rows of `z` (T, d), which are standard normal.
-    pub fn of(values: &[f64], z: ndarray::ArrayView2<f64>) -> Self {
+    pub fn of(values: &[f64], z: ArrayView2<f64>) -> Self {
         let total: f64 = values.iter().sum();
         let weighted = values.iter().zip(z.outer_iter()).map(|(value, z)| value * z.dot(&z)).sum::<f64>();
         let variance = weighted / (z.ncols() as f64 * total);
@@ -115,7 +115,7 @@ impl Proposal {
 
     /// Density of `N(0, σ² I)` over that of the proposal at sσz, for each row of `z` (T, d): `s^d exp(−(s² − 1) |z|²/2)`. Its mean
     /// is 1.
-    pub fn weights(self, z: ndarray::ArrayView2<f64>) -> Vec<f64> {
+    pub fn weights(self, z: ArrayView2<f64>) -> Vec<f64> {
         let (log, excess) = (z.ncols() as f64 * self.scale.ln(), (self.scale * self.scale - 1.0) / 2.0);
         z.outer_iter().map(|z| (log - excess * z.dot(&z)).exp()).collect()
     }
@@ -163,10 +163,8 @@ mod tests {
             assert_eq!(some, many.slice(s![32..64, ..]), "{sampling:?}");
             assert_ne!(many, sampling.standard_normal(8, 0..96, 5));
         }
-        assert_eq!(
-            Sampling::Plain.standard_normal(7, 0..9, 5),
-            crate::numeric::gaussian::gaussian_rows(7, 9, 5)
-        );
+        let plain = crate::numeric::gaussian::gaussian_rows(7, 9, 5);
+        assert_eq!(Sampling::Plain.standard_normal(7, 0..9, 5), plain);
     }
 
     #[test]
@@ -181,34 +179,24 @@ mod tests {
     }
 
     /// Mean and standard error over groups of f over `n_draws` draws.
-    fn estimate(
-        sampling: Sampling,
-        n_draws: usize,
-        f: impl Fn(ndarray::ArrayView1<f64>) -> f64,
-    ) -> (f64, f64) {
+    fn estimate(sampling: Sampling, n_draws: usize, f: impl Fn(ArrayView1<f64>) -> f64) -> (f64, f64) {
         let draws = sampling.standard_normal(11, 0..n_draws, 6);
         let values = draws.outer_iter().map(f).collect::<Vec<_>>();
-        let mut moments = Moments::default();
-        let groups = sampling.group_means(&values);
-        for &mean in &groups {
-            moments.push(mean);
-        }
-        (moments.mean(), (moments.variance() / groups.len() as f64).sqrt())
+        let moments = sampling.group_means(&values).into_iter().collect::<Moments>();
+        (moments.mean(), moments.standard_error())
     }
 
     #[test]
     fn all_methods_are_standard_normal() {
+        type Case = (&'static str, fn(ArrayView1<f64>) -> f64, f64);
         // E z_1² z_2² = 1, E exp(z_1/2) = e^{1/8}, E z_1⁴ = 3: four standard errors, of 16 groups t_{15} gives one in 900.
         for sampling in ALL {
-            for (what, f, expected) in [
-                (
-                    "product of squares",
-                    (|z| z[0] * z[0] * z[1] * z[1]) as fn(ndarray::ArrayView1<f64>) -> f64,
-                    1.0,
-                ),
+            let cases: [Case; 3] = [
+                ("product of squares", |z| z[0] * z[0] * z[1] * z[1], 1.0),
                 ("exponential", |z| (z[0] / 2.0).exp(), 0.125_f64.exp()),
                 ("fourth power", |z| z[5].powi(4), 3.0),
-            ] {
+            ];
+            for (what, f, expected) in cases {
                 let (mean, error) = estimate(sampling, 8192, f);
                 assert!((mean - expected).abs() <= 4.0 * error, "{sampling:?} {what}: {mean} ± {error}");
                 assert!(error < 0.1 * expected, "{sampling:?} {what}: {error}");
@@ -219,7 +207,7 @@ mod tests {
     #[test]
     fn a_proposal_has_the_same_mean_and_less_variance() {
         // E exp(|z|²/8) = (1 − 1/4)^{−d/2}; its best proposal has the variance 1/(1 − 1/4) = 4/3, and is exact.
-        let value = |z: ndarray::ArrayView1<f64>| (z.dot(&z) / 8.0).exp();
+        let value = |z: ArrayView1<f64>| (z.dot(&z) / 8.0).exp();
         let z = Sampling::Plain.standard_normal(5, 0..20_000, 6);
         let values = z.outer_iter().map(value).collect::<Vec<_>>();
         let found = Proposal::of(&values, z.view());
@@ -238,10 +226,10 @@ mod tests {
 
     #[test]
     fn methods_beat_plain_draws_where_they_should() {
-        let error = |sampling, f: fn(ndarray::ArrayView1<f64>) -> f64| estimate(sampling, 4096, f).1;
+        let error = |sampling, f: fn(ArrayView1<f64>) -> f64| estimate(sampling, 4096, f).1;
         // Odd functions cancel in pairs exactly; smooth sums of one variable each are what Sobol points do best.
-        let odd = |z: ndarray::ArrayView1<f64>| z[0] + z[1].powi(3);
-        let smooth = |z: ndarray::ArrayView1<f64>| z.iter().map(|x| x * x).sum();
+        let odd = |z: ArrayView1<f64>| z[0] + z[1].powi(3);
+        let smooth = |z: ArrayView1<f64>| z.iter().map(|x| x * x).sum();
         assert!(error(Sampling::Antithetic, odd) == 0.0);
         assert!(error(Sampling::Sobol, smooth) < 0.2 * error(Sampling::Plain, smooth));
         // Even functions gain nothing from pairs: half as many groups, each as variable as one draw.

@@ -1,6 +1,6 @@
 //! What theory says of Δ_k: three readings of Theorem 1 in one fixed basis, for every prefix and on average over orders.
 
-use ndarray::{Array1, ArrayView1, ArrayView2, s};
+use ndarray::{ArrayView1, ArrayView2, s};
 
 use crate::change::prefix::{Moments, PrefixMean};
 use crate::passes::curvature::SampleDerivatives;
@@ -22,26 +22,22 @@ pub fn theory_second_order(c: f64, g: ArrayView1<f64>, a: ArrayView2<f64>, sigma
     theory_quadratic(a, sigma) + sigma.powi(2) * g.dot(&g) + c * c + c * sigma.powi(2) * a.diag().sum()
 }
 
-/// The theories for every prefix, from running means of per-sample projections (`docs/method.md`, 1.3).
-#[derive(Clone, Debug)]
-pub struct TheoryCurves {
-    /// Theorem 1 with Λ taken as diagonal in one fixed basis, (n,), loss²
-    pub diagonal: Array1<f64>,
-    /// Theorem 1 as its proof derives it, (n,), loss²
-    pub quadratic: Array1<f64>,
-    /// without Assumptions 1 and 2, (n,), loss²
-    pub second_order: Array1<f64>,
+/// Something of each theory of one fixed basis.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PerTheory<T> {
+    /// of Theorem 1 with Λ taken as diagonal in that basis
+    pub diagonal: T,
+    /// of Theorem 1 as its proof derives it
+    pub quadratic: T,
+    /// of the same without Assumptions 1 and 2
+    pub second_order: T,
 }
 
-/// V of the order average `V (1/k − 1/(k+s))` for the theories of one fixed basis.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TheoryVariances {
-    /// of `diagonal`
-    pub diagonal: f64,
-    /// of `quadratic`
-    pub quadratic: f64,
-    /// of `second-order`
-    pub second_order: f64,
+impl<T> PerTheory<T> {
+    /// Each with its name.
+    pub fn named(self) -> [(&'static str, T); 3] {
+        [("diagonal", self.diagonal), ("quadratic", self.quadratic), ("second-order", self.second_order)]
+    }
 }
 
 /// The three theories of one fixed basis, fed with the samples in their order; keeps O(n + d²) numbers.
@@ -59,7 +55,7 @@ pub struct FixedBasis {
     /// of c_i + tr h_i, for the covariance of the two
     loss_and_trace: Moments,
     increments: Vec<f64>,
-    curves: [Vec<f64>; 3],
+    curves: PerTheory<Vec<f64>>,
 }
 
 impl FixedBasis {
@@ -75,7 +71,7 @@ impl FixedBasis {
             trace: Moments::default(),
             loss_and_trace: Moments::default(),
             increments: vec![0.0; width],
-            curves: [vec![], vec![], vec![]],
+            curves: PerTheory::default(),
         }
     }
 
@@ -112,16 +108,15 @@ impl FixedBasis {
             let c = self.increments[0];
             let g = ArrayView1::from(&self.increments[1..=d]);
             let a = ArrayView2::from_shape((d, d), &self.increments[1 + d..]).expect("d² values");
-            self.curves[0].push(theory_diagonal(a.diag(), self.sigma));
-            self.curves[1].push(theory_quadratic(a, self.sigma));
-            self.curves[2].push(theory_second_order(c, g, a, self.sigma));
+            self.curves.diagonal.push(theory_diagonal(a.diag(), self.sigma));
+            self.curves.quadratic.push(theory_quadratic(a, self.sigma));
+            self.curves.second_order.push(theory_second_order(c, g, a, self.sigma));
         }
     }
 
-    /// The curves over k = s, 2s, … of the samples taken.
-    pub fn curves(&self) -> TheoryCurves {
-        let [diagonal, quadratic, second_order] = self.curves.clone().map(Array1::from);
-        TheoryCurves { diagonal, quadratic, second_order }
+    /// Δ_k over k = s, 2s, … of the samples taken, from running means of their projections (`docs/method.md`, 1.3), (n,), loss².
+    pub fn curves(&self) -> &PerTheory<Vec<f64>> {
+        &self.curves
     }
 
     /// `σ² Σ_a s_a² Var_i g_ia`: variance over the samples and the draws of the linear part of ℓ_i, loss².
@@ -132,9 +127,9 @@ impl FixedBasis {
         self.sigma.powi(2) * self.moments[1..=self.dim].iter().map(Moments::variance).sum::<f64>()
     }
 
-    /// The order averages of the theories: `E_order` of a product of running-mean differences is the sample covariance
+    /// V of the order average `V (1/k − 1/(k+s))` of each theory, loss²: `E_order` of a product of running-mean differences is the sample covariance
     /// of the two times `(1/k − 1/(k+s))` (`docs/method.md`, 1.3).
-    pub fn variances(&self) -> TheoryVariances {
+    pub fn variances(&self) -> PerTheory<f64> {
         let (d, sigma) = (self.dim, self.sigma);
         let variances = self.moments.iter().map(Moments::variance).collect::<Vec<_>>();
         let (loss, entries) = (variances[0], &variances[1 + d..]);
@@ -142,7 +137,7 @@ impl FixedBasis {
         let loss_with_trace = (self.loss_and_trace.variance() - loss - trace) / 2.0;
         let quartic = |squares: f64| sigma.powi(4) / 4.0 * (2.0 * squares + trace);
         let quadratic = quartic(entries.iter().sum());
-        TheoryVariances {
+        PerTheory {
             diagonal: quartic(entries.iter().step_by(d + 1).sum()),
             quadratic,
             second_order: quadratic + self.linear_variance() + loss + sigma.powi(2) * loss_with_trace,
@@ -152,26 +147,29 @@ impl FixedBasis {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array2, Array3, Axis, array};
+    use ndarray::{Array1, Array2, Array3, Axis, array};
     use rand::SeedableRng;
     use rand_distr::{Distribution, StandardNormal};
 
     use super::*;
     use crate::change::prefix::{order_factor, orders, prefix_sizes};
 
+    /// Values, slopes and curvatures of `n` samples in `d` directions.
+    fn samples(n: usize, d: usize) -> SampleDerivatives {
+        let wave = |i: usize| ((i * i + 1) as f64 * 0.61).sin();
+        SampleDerivatives {
+            loss: Array1::from_shape_fn(n, |i| wave(i + 40)),
+            slope: Array2::from_shape_fn((n, d), |(i, a)| wave(2 * i + a + 90)),
+            curvature: Array3::from_shape_fn((n, d, d), |(i, a, b)| wave(7 * i + 3 * a.max(b) + a.min(b))),
+        }
+    }
+
     #[test]
     fn theories_average_over_all_orders_to_their_closed_forms() {
         // d = 2, N = 5: all 120 orders of per-sample values, slopes and curvatures.
         let n = 5;
-        let wave = |i: usize| ((i * i + 1) as f64 * 0.61).sin();
-        let mut curvature =
-            Array3::from_shape_fn((n, 2, 2), |(i, a, b)| wave(7 * i + 3 * a.max(b) + a.min(b)));
-        curvature[[1, 0, 0]] += 2.0;
-        let samples = SampleDerivatives {
-            loss: Array1::from_shape_fn(n, |i| wave(i + 40)),
-            slope: Array2::from_shape_fn((n, 2), |(i, a)| wave(2 * i + a + 90)),
-            curvature,
-        };
+        let mut samples = samples(n, 2);
+        samples.curvature[[1, 0, 0]] += 2.0;
         let (sigma, step) = (0.7, 2);
         let mut mean = vec![[0.0; 3]; prefix_sizes(n, step).len()];
         for order in orders(n) {
@@ -182,19 +180,17 @@ mod tests {
             };
             let mut theory = FixedBasis::new(2, sigma, step);
             theory.take(&reordered);
-            let curves = theory.curves();
             for (k, mean) in mean.iter_mut().enumerate() {
-                let row = [curves.diagonal[k], curves.quadratic[k], curves.second_order[k]];
-                mean.iter_mut().zip(row).for_each(|(m, x)| *m += x / 120.0);
+                let curves = theory.curves().clone().named();
+                mean.iter_mut().zip(curves).for_each(|(m, (_, curve))| *m += curve[k] / 120.0);
             }
         }
         let mut theory = FixedBasis::new(2, sigma, step);
         theory.take(&samples);
-        let v = theory.variances();
         for (mean, k) in mean.iter().zip(prefix_sizes(n, step)) {
-            for (found, v) in mean.iter().zip([v.diagonal, v.quadratic, v.second_order]) {
+            for (found, (name, v)) in mean.iter().zip(theory.variances().named()) {
                 let closed = v * order_factor(k, step);
-                assert!((found / closed - 1.0).abs() <= 1e-12, "{found} {closed}");
+                assert!((found / closed - 1.0).abs() <= 1e-12, "{name}: {found} {closed}");
             }
         }
     }
@@ -202,31 +198,18 @@ mod tests {
     /// In units of their deviations s, draws are standard normal: slopes are s_a g_a, curvatures s_a s_b h_ab.
     #[test]
     fn deviations_are_units_of_the_directions() {
-        let wave = |i: usize| ((i * i + 1) as f64 * 0.61).sin();
-        let curvature = Array3::from_shape_fn((7, 3, 3), |(i, a, b)| wave(7 * i + 3 * a.max(b) + a.min(b)));
-        let samples = SampleDerivatives {
-            loss: Array1::from_shape_fn(7, |i| wave(i + 40)),
-            slope: Array2::from_shape_fn((7, 3), |(i, a)| wave(2 * i + a + 90)),
-            curvature,
-        };
-        let v = |theory: FixedBasis| {
-            let mut theory = theory;
+        let samples = samples(7, 3);
+        let v = |mut theory: FixedBasis| {
             theory.take(&samples);
-            (theory.variances(), theory.linear_variance())
+            [theory.variances().second_order, theory.linear_variance()]
         };
-        let (alike, linear) = v(FixedBasis::new(2, 0.5, 1));
-        let (own, of_own) = v(FixedBasis::new(2, 1.0, 1).along(&[0.5, 0.5]));
-        assert!(
-            (alike.second_order / own.second_order - 1.0).abs() <= 1e-14
-                && (linear / of_own - 1.0).abs() <= 1e-14
-        );
-        // Of one direction alone, in the third of which nothing moves.
-        let (first, linear) = v(FixedBasis::new(1, 0.5, 1));
-        let (own, of_own) = v(FixedBasis::new(2, 1.0, 1).along(&[0.5, 0.0]));
-        assert!(
-            (first.second_order / own.second_order - 1.0).abs() <= 1e-14
-                && (linear / of_own - 1.0).abs() <= 1e-14
-        );
+        // In the second case of one direction alone: nothing moves along the other.
+        for (dim, deviations) in [(2, [0.5, 0.5]), (1, [0.5, 0.0])] {
+            let alike = v(FixedBasis::new(dim, 0.5, 1));
+            let own = v(FixedBasis::new(2, 1.0, 1).along(&deviations));
+            assert!(alike.iter().zip(own).all(|(a, b)| (a / b - 1.0).abs() <= 1e-14), "{alike:?} {own:?}");
+        }
+        let [_, linear] = v(FixedBasis::new(1, 0.5, 1));
         let expected = 0.25 * samples.slope.column(0).var_axis(Axis(0), 1.0).into_scalar();
         assert!((linear / expected - 1.0).abs() <= 1e-14, "{linear} {expected}");
     }
@@ -254,7 +237,7 @@ mod tests {
         ];
         for (moments, theory) in expected {
             // One look at one seed: four standard errors, here 3 % of the value; the diagonal alone is 15 % off.
-            let standard_error = (moments.variance() / f64::from(draws)).sqrt();
+            let standard_error = moments.standard_error();
             assert!(standard_error < 0.02 * theory, "{standard_error} {theory}");
             assert!((moments.mean() - theory).abs() <= 4.0 * standard_error, "{} {theory}", moments.mean());
         }

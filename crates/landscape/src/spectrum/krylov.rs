@@ -176,15 +176,13 @@ fn first_rows<R>(rows: Array2<R>, n: usize) -> Array2<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spectrum::operator::Dense;
-    use crate::spectrum::subspace::{orthonormality_error, random_basis};
+    use crate::spectrum::operator::{Dense, with_eigenvalues};
+    use crate::spectrum::subspace::orthonormality_error;
 
     #[test]
     fn the_identity_lasts_through_restarts_and_invariant_subspaces() {
         // Four different values: the Krylov space of any vector ends after four products.
-        let values = Array1::from_iter((0..12).map(|i| [3.0, -1.0, 0.0, 0.5][i % 4]));
-        let q = random_basis::<f64>(3, 12, 12);
-        let a = q.t().dot(&(&values.insert_axis(Axis(1)) * &q));
+        let a = with_eigenvalues(&[3.0, -1.0, 0.0, 0.5].repeat(3), 3);
         let nothing = Array2::zeros((0, 12));
         let mut krylov = Factorisation::<f64>::new(nothing.view(), 6, 1, 0);
         let (mut restarts, mut anew) = (0, 0);

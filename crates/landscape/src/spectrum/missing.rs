@@ -133,14 +133,9 @@ fn look<R: Real>(
     let smallest = pairs.values.iter().fold(f64::INFINITY, |least, &v| least.min(which.rank(v)));
     let border = smallest + limit.max(rounding::<R>(pairs.norm));
     let mut polynomials = which.of_rank(border).into_iter().map(Polynomial::new).collect::<Vec<_>>();
-
-    let vectors = pairs.vectors.view();
     let m_max = request.max_subspace.max(request.dim + 2).min(n);
-    let mut krylov = Factorisation::new(vectors, m_max, request.seed, stream);
-    loop {
-        if pairs.n_products >= request.max_products {
-            return Look::Nothing(1.0);
-        }
+    let mut krylov = Factorisation::new(pairs.vectors.view(), m_max, request.seed, stream);
+    while pairs.n_products < request.max_products {
         krylov.expand(a);
         pairs.n_products += 1;
         done(1);
@@ -149,8 +144,8 @@ fn look<R: Real>(
         for q in &mut polynomials {
             q.expand(&krylov);
         }
-        let beyond = found.order.iter().take_while(|&&i| which.rank(found.values[i]) > border).count();
-        let beyond = beyond.min(request.dim);
+        let wanted = found.order.iter().take(request.dim);
+        let beyond = wanted.take_while(|&&i| which.rank(found.values[i]) > border).count();
         let (complete, invariant) = (krylov.m == n, krylov.invariant(&found));
         if beyond > 0 {
             // Half, for what is not orthogonal to the residuals of the pairs in hand.
@@ -162,11 +157,10 @@ fn look<R: Real>(
             }
         } else if complete {
             return Look::Nothing(0.0);
+        } else if invariant {
+            return Look::Nothing(allowed); // a start without any part in an eigenspace has probability 0, but for rounding
         } else {
             let probability = polynomials.iter().map(|q| q.miss_probability(n)).sum::<f64>().min(1.0);
-            if invariant {
-                return Look::Nothing(allowed); // a start without any part in an eigenspace has probability 0, but for rounding
-            }
             if probability <= allowed || pairs.n_products >= request.max_products {
                 return Look::Nothing(probability);
             }
@@ -181,6 +175,7 @@ fn look<R: Real>(
         }
         krylov.append_residual();
     }
+    Look::Nothing(1.0)
 }
 
 /// Values at one point of the polynomials q_j with v_j = q_j(A) v, for the rows v_j of V and the next direction.
@@ -222,9 +217,9 @@ mod tests {
     use super::*;
     use crate::numeric::gaussian::gaussian_row;
     use crate::spectrum::lanczos::lanczos;
-    use crate::spectrum::operator::Dense;
+    use crate::spectrum::operator::{Dense, with_eigenvalues};
     use crate::spectrum::ritz::{MISS_PROBABILITY, Which};
-    use crate::spectrum::subspace::{orthonormality_error, random_basis};
+    use crate::spectrum::subspace::orthonormality_error;
 
     const ALL: [Which; 3] = [Which::LargestAlgebraic, Which::LargestMagnitude, Which::SmallestAlgebraic];
 
@@ -241,8 +236,7 @@ mod tests {
     }
 
     fn dense<R: Real>(values: &[f64], seed: u64) -> Dense<R> {
-        let q = random_basis::<f64>(seed, values.len(), values.len());
-        let a = q.t().dot(&(&Array1::from(values.to_vec()).insert_axis(Axis(1)) * &q));
+        let a = with_eigenvalues(values, seed);
         Dense(((&a + &a.t()) / 2.0).mapv(R::narrow))
     }
 

@@ -46,3 +46,11 @@ impl<R: Real> SymmetricOperator<R> for Dense<R> {
         v.dot(&self.0)
     }
 }
+
+/// A matrix with these eigenvalues, in random directions.
+#[cfg(test)]
+pub(crate) fn with_eigenvalues(values: &[f64], seed: u64) -> Array2<f64> {
+    let q = crate::spectrum::subspace::random_basis::<f64>(seed, values.len(), values.len());
+    let column = ndarray::Array1::from(values.to_vec()).insert_axis(ndarray::Axis(1));
+    q.t().dot(&(&column * &q))
+}

@@ -97,19 +97,11 @@ impl Quadrature {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spectrum::operator::Dense;
-
-    /// Symmetric with a repeated, a zero and a negative eigenvalue.
-    fn matrix(values: &[f64]) -> Array2<f64> {
-        let n = values.len();
-        let q = crate::spectrum::subspace::random_basis::<f64>(5, n, n);
-        q.t().dot(&(&Array1::from(values.to_vec()).insert_axis(Axis(1)) * &q))
-    }
+    use crate::spectrum::operator::{Dense, with_eigenvalues};
 
     #[test]
     fn all_steps_give_the_measure_of_the_probe_itself() {
-        let values = [-2.0, -0.1, 0.0, 0.3, 0.5, 1.0, 9.0];
-        let a = matrix(&values);
+        let a = with_eigenvalues(&[-2.0, -0.1, 0.0, 0.3, 0.5, 1.0, 9.0], 5);
         let found = quadrature(&Dense(a.clone()), 3, 7, 11, &mut |_| ());
         let (exact, e) = symmetric_eigen(&a);
         for (i, start) in gaussian_rows(11, 3, 7).outer_iter().enumerate() {
@@ -124,7 +116,7 @@ mod tests {
 
     #[test]
     fn moments_below_twice_the_steps_are_exact_and_a_short_krylov_space_ends() {
-        let a = matrix(&[3.0, 3.0, 3.0, -1.0, 0.5, 0.0, 7.0, 2.0]);
+        let a = with_eigenvalues(&[3.0, 3.0, 3.0, -1.0, 0.5, 0.0, 7.0, 2.0], 5);
         let found = quadrature(&Dense(a.clone()), 1, 3, 2, &mut |_| ());
         let u = gaussian_rows(2, 1, 8).row(0).to_owned();
         let u = &u / u.dot(&u).sqrt();
@@ -136,14 +128,16 @@ mod tests {
             power = a.dot(&power);
         }
         // Two distinct eigenvalues: two nodes hold all the weight, whatever the number of steps.
-        let two = quadrature(&Dense(matrix(&[1.0, 1.0, 4.0, 4.0, 4.0])), 2, 5, 3, &mut |_| ());
+        let a = with_eigenvalues(&[1.0, 1.0, 4.0, 4.0, 4.0], 5);
+        let two = quadrature(&Dense(a), 2, 5, 3, &mut |_| ());
         assert!(two.weights.slice(s![.., 2..]).iter().all(|w| w.abs() <= 1e-12), "{two:?}");
         assert!((two.nodes[[0, 0]] - 1.0).abs() <= 1e-12 && (two.nodes[[1, 1]] - 4.0).abs() <= 1e-12);
     }
 
     #[test]
     fn a_density_integrates_to_one() {
-        let found = quadrature(&Dense(matrix(&[-1.0, 0.0, 0.2, 2.0, 5.0])), 4, 5, 9, &mut |_| ());
+        let a = with_eigenvalues(&[-1.0, 0.0, 0.2, 2.0, 5.0], 5);
+        let found = quadrature(&Dense(a), 4, 5, 9, &mut |_| ());
         let grid = Array1::linspace(-3.0, 7.0, 2001);
         // The trapezoidal rule is exact to rounding for Gaussians 20 spacings wide that end inside the grid.
         let integral = found.density(&grid, 0.1).sum() * 0.005;

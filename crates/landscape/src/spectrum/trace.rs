@@ -68,19 +68,13 @@ fn row_products<R: Real>(a: &Array2<R>, b: &Array2<R>) -> Array1<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spectrum::operator::Dense;
-    use crate::spectrum::subspace::random_basis;
-
-    fn matrix(values: &Array1<f64>) -> Array2<f64> {
-        let q = random_basis::<f64>(3, values.len(), values.len());
-        q.t().dot(&(&values.clone().insert_axis(ndarray::Axis(1)) * &q))
-    }
+    use crate::spectrum::operator::{Dense, with_eigenvalues};
 
     #[test]
     fn a_sketch_as_wide_as_the_rank_is_exact() {
-        let mut values = Array1::zeros(40);
-        values.slice_mut(ndarray::s![..5]).assign(&ndarray::array![30.0, 7.0, -4.0, 1.0, 0.5]);
-        let found = hutch_pp(&Dense(matrix(&values)), 5, 3, 1, &mut |_| ());
+        let mut values = vec![30.0, 7.0, -4.0, 1.0, 0.5];
+        values.resize(40, 0.0);
+        let found = hutch_pp(&Dense(with_eigenvalues(&values, 3)), 5, 3, 1, &mut |_| ());
         // Rounding of the sketch, amplified by its condition of about 1e3.
         assert!((found.value - 34.5).abs() <= 1e-9 && found.standard_error <= 1e-9, "{found:?}");
         assert_eq!(found.n_products, 13);
@@ -92,7 +86,7 @@ mod tests {
         let values = Array1::from_shape_fn(120, |i| {
             if i < 10 { 20.0 / (i + 1) as f64 } else { 0.02 * ((i * 37 % 100) as f64 - 30.0) / 70.0 }
         });
-        let (a, exact) = (Dense(matrix(&values)), values.sum());
+        let (a, exact) = (Dense(with_eigenvalues(&values.to_vec(), 3)), values.sum());
         let (mut covered, mut with, mut without) = (0, 0.0, 0.0);
         for seed in 0..200 {
             let found = hutch_pp(&a, 20, 20, seed, &mut |_| ());

@@ -386,7 +386,7 @@ mod tests {
             self.a.dot(&w) - &self.b
         }
         fn with_hessian(&self, w: ArrayView1<f64>, f: &mut dyn FnMut(&Products)) {
-            f(&Products { size: w.len(), apply: &|v| v.dot(&self.a) });
+            f(&Products::new(w.len(), &|v| v.dot(&self.a)));
         }
     }
 
@@ -402,7 +402,7 @@ mod tests {
         }
         fn with_hessian(&self, w: ArrayView1<f64>, f: &mut dyn FnMut(&Products)) {
             let second = 12.0 * w[1].powi(2) - 4.0;
-            f(&Products { size: 2, apply: &|v| &v * &array![2.0, second] });
+            f(&Products::new(2, &|v| &v * &array![2.0, second]));
         }
     }
 
@@ -411,8 +411,7 @@ mod tests {
 
     #[test]
     fn a_convex_quadratic_is_solved() {
-        let q = crate::spectrum::subspace::random_basis::<f64>(3, 6, 6);
-        let a = q.t().dot(&(&array![[100.0], [30.0], [5.0], [1.0], [0.3], [0.1]] * &q));
+        let a = crate::spectrum::operator::with_eigenvalues(&[100.0, 30.0, 5.0, 1.0, 0.3, 0.1], 3);
         let x = array![1.0, -2.0, 0.5, 3.0, -1.0, 0.25];
         let objective = Quadratic { b: a.dot(&x), a };
         let found = polish(&objective, Array1::zeros(6), &REQUEST, &mut |_| ());

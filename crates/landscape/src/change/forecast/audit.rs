@@ -2,7 +2,7 @@
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::draws::{Draws, LEAST_SIZES, quantile};
+use super::draws::{Draws, LEAST_SIZES, ends, quantile};
 use super::measured::Measured;
 
 /// The largest size is so many times the largest that a fit may see.
@@ -47,8 +47,7 @@ fn of_fit(measured: &Measured, n_fitted: usize, confidence: f64, n_draws: usize)
     let (means, sizes) = (measured.means(), measured.samples());
     let row = |k: usize| {
         let mut values = draws.measured_at(sizes[k], k);
-        let [low, high] = [(1.0 - confidence) / 2.0, f64::midpoint(1.0, confidence)]
-            .map(|q| quantile(&mut values, q).exp());
+        let [low, high] = ends(confidence).map(|q| quantile(&mut values, q).exp());
         let (predicted, found) = (draws.log_mean(sizes[k]).exp(), means[k]);
         AuditRow {
             fitted_to: measured.sizes[n_fitted - 1],

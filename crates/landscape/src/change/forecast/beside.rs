@@ -1,6 +1,7 @@
 //! The forecast at sizes that another question names, such as K, and the size from which on twice the samples buy little.
 
 use super::predictor::Predictor;
+use super::steps::{SEARCHED, Steps, whole};
 use super::{Doubling, Row, doubling, row};
 
 /// Where a size lies on the ladder and beyond it.
@@ -61,15 +62,12 @@ pub enum GainStatus {
     Never,
 }
 
-/// Sizes of the first search, in geometric steps.
-const SEARCHED: usize = 120;
-
 /// The forecast at `n` samples.
 pub fn at(predictor: &Predictor, n: usize) -> AtSize {
     let samples = n as f64;
-    let place = if samples < predictor.smallest() {
+    let place = if samples < predictor.smallest {
         Place::Below
-    } else if samples <= predictor.largest() {
+    } else if samples <= predictor.largest {
         Place::Within
     } else if 2.0 * samples <= predictor.limit() {
         Place::Beyond
@@ -84,29 +82,18 @@ pub fn at(predictor: &Predictor, n: usize) -> AtSize {
 /// From where on twice the samples take less than `fraction` off the mean.
 pub fn little_gain(predictor: &Predictor, fraction: f64) -> LittleGain {
     let gain = |n: f64| 1.0 - predictor.mean(2.0 * n) / predictor.mean(n);
-    let end = |i: usize| move |n: f64| predictor.change_band(n, 2.0 * n, |from, to| 1.0 - to / from)[i];
+    let ends = |n: f64| predictor.change_band(n, 2.0 * n, |from, to| 1.0 - to / from);
     let (status, n) = for_good(predictor, |n| gain(n) < fraction);
-    let end = |i: usize| for_good(predictor, |n| end(i)(n) < fraction).1;
-    let (low, high) = (end(0), end(1));
+    let [low, high] = [0, 1].map(|end| for_good(predictor, |n| ends(n)[end] < fraction).1);
     LittleGain { fraction, status, n: n.filter(|_| status == GainStatus::At), low, high }
 }
 
 /// The smallest size from which on `holds` up to half of the limit, beyond which no doubling is forecast.
 fn for_good(predictor: &Predictor, holds: impl Fn(f64) -> bool) -> (GainStatus, Option<usize>) {
-    let (smallest, last) = (predictor.smallest(), predictor.limit() / 2.0);
-    let size = |i: usize| smallest * (last / smallest).powf(i as f64 / SEARCHED as f64);
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a number of samples
-    let whole = |n: f64| n.round() as usize;
-    match (0..=SEARCHED).rev().find(|&i| !holds(size(i))) {
-        None => (GainStatus::Everywhere, Some(whole(smallest))),
+    let steps = Steps { smallest: predictor.smallest, last: predictor.limit() / 2.0 };
+    match (0..=SEARCHED).rev().find(|&i| !holds(steps.at(i))) {
+        None => (GainStatus::Everywhere, Some(whole(steps.smallest))),
         Some(SEARCHED) => (GainStatus::Never, None),
-        Some(i) => {
-            let (mut below, mut above) = (whole(size(i)), whole(size(i + 1).ceil()));
-            while above - below > 1 {
-                let middle = usize::midpoint(below, above);
-                if holds(middle as f64) { above = middle } else { below = middle }
-            }
-            (GainStatus::At, Some(above))
-        }
+        Some(i) => (GainStatus::At, Some(steps.first_between(i, holds))),
     }
 }

@@ -37,13 +37,13 @@ pub struct Fitted {
 }
 
 /// One draw.
-struct Draw {
+pub struct Draw {
     /// the laws of all forms that were fitted to it
     laws: [Law; FORMS.len()],
     /// (K,) noise of the logarithms of the means, of all sizes
     noise: Vec<f64>,
     /// √(ν/χ²_ν)
-    scale: f64,
+    pub scale: f64,
 }
 
 /// All forms, with draws of each.
@@ -112,18 +112,14 @@ impl Draws {
         self.forms.iter().map(|f| f.weight * f.law.log_at(n).exp()).sum::<f64>().ln()
     }
 
-    /// A function of the laws and scales of all draws, each with its weight.
-    pub fn mixture<T>(&self, of: impl Fn(&Law, f64) -> T) -> Vec<(T, f64)> {
-        self.each(|law, draw| of(law, draw.scale))
-    }
-
     /// ln of what is measured at the size of number `k` of the ladder on the same test samples.
     pub fn measured_at(&self, n: f64, k: usize) -> Vec<Weighted> {
         // The band takes the error of a draw's fit for that of the fit, mirrored; the noise that they share is mirrored too.
-        self.each(|law, draw| law.log_at(n) - draw.noise[k])
+        self.mixture(|law, draw| law.log_at(n) - draw.noise[k])
     }
 
-    fn each<T>(&self, of: impl Fn(&Law, &Draw) -> T) -> Vec<(T, f64)> {
+    /// A function of each law of all draws, with its weight.
+    pub fn mixture<T>(&self, of: impl Fn(&Law, &Draw) -> T) -> Vec<(T, f64)> {
         let n = self.all.len() as f64;
         let forms = self.forms.iter().enumerate();
         forms
@@ -194,6 +190,11 @@ fn drawn(t: usize, measured: &Measured, noise: &Noise, factor: &Array2<f64>, mis
         seeds + test + misfit * own[i]
     };
     ((0..k).map(of).collect(), scale)
+}
+
+/// Shares of the probability below both ends of a band of this coverage.
+pub fn ends(confidence: f64) -> [f64; 2] {
+    [(1.0 - confidence) / 2.0, f64::midpoint(1.0, confidence)]
 }
 
 /// The value below which this share of the weight lies.

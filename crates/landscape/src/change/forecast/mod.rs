@@ -21,6 +21,7 @@ mod law;
 mod measured;
 mod predictor;
 mod shape;
+mod steps;
 mod target;
 
 pub use audit::AuditRow;
@@ -33,6 +34,7 @@ pub use target::{TargetRow, TargetStatus};
 
 use draws::Draws;
 use predictor::Predictor;
+use steps::whole;
 
 /// No forecast is made beyond so many times the largest size: a power law that is followed for further than the ladder is
 /// long, a factor of 16 to 128 here, has nothing left that it was checked against.
@@ -215,7 +217,7 @@ fn of_draws(measured: &Measured, ask: &Ask, n_draws: usize) -> Option<Forecast> 
         forms: draws.forms.iter().map(form).collect(),
         rows: rows(&predictor),
         curve: curve(&predictor),
-        doubling: doubling(&predictor, predictor.largest()),
+        doubling: doubling(&predictor, predictor.largest),
         beside: ask.sizes.iter().map(|&n| beside::at(&predictor, n)).collect(),
         little_gain: ask.gain.map(|fraction| beside::little_gain(&predictor, fraction)),
         targets: ask.target.map_or(vec![], |t| target::rows(&predictor, t)),
@@ -255,27 +257,24 @@ fn row(predictor: &Predictor, n: usize) -> Row {
     Row { n, mean: predictor.mean(at), mean_low, mean_high, run_low, run_high }
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a number of samples
 fn rows(predictor: &Predictor) -> Vec<Row> {
-    MULTIPLES.map(|m| row(predictor, m * predictor.largest() as usize)).to_vec()
+    MULTIPLES.map(|m| row(predictor, m * whole(predictor.largest))).to_vec()
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a number of samples
 fn curve(predictor: &Predictor) -> Vec<Row> {
-    let (first, last) = (predictor.smallest(), MULTIPLES[3] as f64 * predictor.largest());
+    let (first, last) = (predictor.smallest, MULTIPLES[3] as f64 * predictor.largest);
     let at = |i: usize| first * (last / first).powf(i as f64 / (CURVE - 1) as f64);
-    (0..CURVE).map(|i| row(predictor, at(i).round() as usize)).collect()
+    (0..CURVE).map(|i| row(predictor, whole(at(i)))).collect()
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a number of samples
 fn doubling(predictor: &Predictor, from: f64) -> Doubling {
     let to = 2.0 * from;
     let (before, after) = (predictor.mean(from), predictor.mean(to));
     let [change_low, change_high] = predictor.change_band(from, to, |a, b| b - a);
     let [relative_low, relative_high] = predictor.change_band(from, to, |a, b| b / a - 1.0);
     Doubling {
-        from: from as usize,
-        to: to as usize,
+        from: whole(from),
+        to: whole(to),
         change: after - before,
         change_low,
         change_high,

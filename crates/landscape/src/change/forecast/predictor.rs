@@ -2,7 +2,7 @@
 
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
-use super::draws::{Draws, quantile};
+use super::draws::{Draws, ends, quantile};
 use super::law::Law;
 use super::measured::Measured;
 use super::{Ask, LIMIT, Quantity};
@@ -13,8 +13,10 @@ pub struct Predictor<'a> {
     /// factor on the bands of logarithms
     pub widening: f64,
     pub ask: &'a Ask<'a>,
-    /// smallest and largest size, samples
-    pub sizes: (f64, f64),
+    /// size, samples
+    pub smallest: f64,
+    /// size, samples
+    pub largest: f64,
     /// mean over replicas at the largest size
     pub last_mean: f64,
     /// upper end of that mean, which none beyond the largest size is above; infinite where the curve rises
@@ -33,20 +35,13 @@ impl<'a> Predictor<'a> {
         let (sizes, means) = (measured.samples(), measured.means());
         let last = sizes.len() - 1;
         let ceiling = if monotone { upper_end(measured, draws, ask.confidence) } else { f64::INFINITY };
-        Self { draws, widening, ask, sizes: (sizes[0], sizes[last]), last_mean: means[last], ceiling }
-    }
-
-    pub fn smallest(&self) -> f64 {
-        self.sizes.0
-    }
-
-    pub fn largest(&self) -> f64 {
-        self.sizes.1
+        let (smallest, largest, last_mean) = (sizes[0], sizes[last], means[last]);
+        Self { draws, widening, ask, smallest, largest, last_mean, ceiling }
     }
 
     /// Samples beyond which nothing is forecast.
     pub fn limit(&self) -> f64 {
-        LIMIT * self.largest()
+        LIMIT * self.largest
     }
 
     /// What the weighted mean of the forms comes down to as n grows.
@@ -61,7 +56,7 @@ impl<'a> Predictor<'a> {
 
     /// What no mean at n is above.
     fn ceiling_at(&self, n: f64) -> f64 {
-        if n < self.largest() { f64::INFINITY } else { self.ceiling }
+        if n < self.largest { f64::INFINITY } else { self.ceiling }
     }
 
     /// ln of the mean at n by the law of a draw, its distance from the middle multiplied; `middles` are [`Self::middles`].
@@ -70,15 +65,15 @@ impl<'a> Predictor<'a> {
     /// a middle that falls could.
     fn log_widened(&self, law: &Law, n: f64, middles: [f64; 2]) -> f64 {
         let at = |n: f64, middle: f64| middle + self.widening * (law.log_at(n) - middle);
-        if n < self.largest() || self.ceiling.is_infinite() {
+        if n < self.largest || self.ceiling.is_infinite() {
             return at(n, middles[0]);
         }
-        at(n, middles[0]).min(at(self.largest(), middles[1]))
+        at(n, middles[0]).min(at(self.largest, middles[1]))
     }
 
     /// [`Draws::log_mean`] at n and at the largest size.
     fn middles(&self, n: f64) -> [f64; 2] {
-        [n, self.largest()].map(|n| self.draws.log_mean(n))
+        [n, self.largest].map(|n| self.draws.log_mean(n))
     }
 
     /// No error is above 1.
@@ -89,7 +84,7 @@ impl<'a> Predictor<'a> {
     /// ln of the mean over seeds in every draw, with the scale of its spread over seeds, and its weight.
     fn log_draws(&self, n: f64) -> Vec<((f64, f64), f64)> {
         let (middles, ceiling) = (self.middles(n), self.ceiling_at(n).ln());
-        self.draws.mixture(|law, scale| (self.log_widened(law, n, middles).min(ceiling), scale))
+        self.draws.mixture(|law, draw| (self.log_widened(law, n, middles).min(ceiling), draw.scale))
     }
 
     /// Both ends of the band of the mean over seeds.
@@ -98,9 +93,8 @@ impl<'a> Predictor<'a> {
         self.ends().map(|q| self.possible(quantile(&mut values, q).exp()))
     }
 
-    /// Shares of the probability below both ends of a band.
-    pub fn ends(&self) -> [f64; 2] {
-        [(1.0 - self.ask.confidence) / 2.0, f64::midpoint(1.0, self.ask.confidence)]
+    fn ends(&self) -> [f64; 2] {
+        ends(self.ask.confidence)
     }
 
     /// Standard deviation of the logarithm of what one run measures on test samples of its own, given its mean over seeds.

@@ -1,6 +1,7 @@
 //! The number of samples that reaches a target, on average and with assurance.
 
 use super::predictor::Predictor;
+use super::steps::{SEARCHED, Steps, whole};
 
 /// What a target needs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,8 +36,6 @@ pub enum TargetStatus {
 
 /// Probabilities with which one run is asked to reach a target.
 const ASSURANCES: [f64; 2] = [0.8, 0.95];
-/// Sizes of the first search, in geometric steps.
-const SEARCHED: usize = 120;
 
 /// The rows of a target, a loss or an error that has to be reached from above.
 pub fn rows(predictor: &Predictor, target: f64) -> Vec<TargetRow> {
@@ -53,7 +52,7 @@ pub fn rows(predictor: &Predictor, target: f64) -> Vec<TargetRow> {
 
 fn row(predictor: &Predictor, target: f64, assurance: Option<f64>, n: Option<usize>) -> TargetRow {
     let status = match n {
-        Some(n) if n as f64 <= predictor.largest() => TargetStatus::Reached,
+        Some(n) if n as f64 <= predictor.largest => TargetStatus::Reached,
         Some(_) => TargetStatus::Extrapolated,
         None if predictor.floor() > target => TargetStatus::UnreachableFloor,
         None => TargetStatus::UnreachableLimit,
@@ -63,18 +62,9 @@ fn row(predictor: &Predictor, target: f64, assurance: Option<f64>, n: Option<usi
 
 /// The smallest number of samples, from the smallest size to the limit, at which `holds`; it is taken to stay so.
 fn first(predictor: &Predictor, holds: impl Fn(f64) -> bool) -> Option<usize> {
-    let (smallest, limit) = (predictor.smallest(), predictor.limit());
-    let at = |i: usize| smallest * (limit / smallest).powf(i as f64 / SEARCHED as f64);
-    let found = (0..=SEARCHED).find(|&i| holds(at(i)))?;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a number of samples
-    let whole = |n: f64| n.round() as usize;
-    if found == 0 {
-        return Some(whole(smallest));
+    let steps = Steps { smallest: predictor.smallest, last: predictor.limit() };
+    match (0..=SEARCHED).find(|&i| holds(steps.at(i)))? {
+        0 => Some(whole(steps.smallest)),
+        found => Some(steps.first_between(found - 1, holds)),
     }
-    let (mut below, mut above) = (whole(at(found - 1)), whole(at(found).ceil()));
-    while above - below > 1 {
-        let middle = usize::midpoint(below, above);
-        if holds(middle as f64) { above = middle } else { below = middle }
-    }
-    Some(above)
 }
