@@ -5,7 +5,7 @@ use landscape::change::prefix::order_factor;
 use records::family::{Fit, Flattening, Ladder, Rung, Spread};
 use records::{Family, name_of};
 
-use crate::members::Found;
+use crate::members::{Found, Variant};
 
 /// Mean and deviation; `None` of nothing.
 fn spread(values: impl Iterator<Item = f64>) -> Option<Spread> {
@@ -16,42 +16,31 @@ fn spread(values: impl Iterator<Item = f64>) -> Option<Spread> {
     (!values.is_empty()).then(|| Spread { mean, deviation: (n > 1.0).then(|| (squares / (n - 1.0)).sqrt()) })
 }
 
-/// The ladder of every variant.
-pub fn of(params: &Family, members: &[Found]) -> Vec<Ladder> {
-    let mut variants = members.iter().map(|m| m.result.member.variant.clone()).collect::<Vec<_>>();
-    variants.dedup();
-    let ladder = |variant: Option<String>| {
-        let own = members.iter().filter(|m| m.result.member.variant == variant).collect::<Vec<_>>();
-        let mut sizes = own.iter().map(|m| m.result.n_samples).collect::<Vec<_>>();
-        sizes.sort_unstable();
-        sizes.dedup();
-        let rungs = sizes.iter().map(|&k| rung(k, &own)).collect::<Vec<_>>();
-        let largest =
-            own.iter().filter(|m| m.result.n_samples == sizes[sizes.len() - 1]).copied().collect::<Vec<_>>();
-        let names = largest[0].result.theory_variances.iter().enumerate();
-        let mean =
-            |i: usize| largest.iter().filter_map(move |m| m.result.theory_variances.get(i)).map(|t| t.1);
-        Ladder {
-            fit: fit(params, &own, &rungs),
-            setting: own[0].result.setting.clone(),
-            step: own[0].result.step,
-            flat_gain: params.flat_gain,
-            theory_variances: names.filter_map(|(i, t)| Some((t.0.clone(), spread(mean(i))?.mean))).collect(),
-            variant,
-            rungs,
-        }
-    };
-    variants.into_iter().map(ladder).collect()
+/// The ladder of a variant.
+pub fn of(params: &Family, variant: &Variant) -> Ladder {
+    let rungs = variant.rungs.iter().map(|own| rung(own)).collect::<Vec<_>>();
+    let (first, largest) = (&variant.members[0].result, &variant.rungs[rungs.len() - 1]);
+    let names = largest[0].result.theory_variances.iter().enumerate();
+    let mean = |i: usize| largest.iter().filter_map(move |m| m.result.theory_variances.get(i)).map(|t| t.1);
+    Ladder {
+        variant: variant.name.clone(),
+        fit: fit(params, &variant.members, &rungs),
+        setting: first.setting.clone(),
+        step: first.step,
+        flat_gain: params.flat_gain,
+        theory_variances: names.filter_map(|(i, t)| Some((t.0.clone(), spread(mean(i))?.mean))).collect(),
+        rungs,
+    }
 }
 
-fn rung(k: usize, of_variant: &[&Found]) -> Rung {
-    let own = of_variant.iter().filter(|m| m.result.n_samples == k).copied().collect::<Vec<_>>();
+/// What the replicas of one size found.
+fn rung(own: &[&Found]) -> Rung {
     let over = |f: &dyn Fn(&Found) -> Option<f64>| spread(own.iter().filter_map(|m| f(m)));
     let always = |f: &dyn Fn(&Found) -> f64| over(&|m| Some(f(m))).expect("at least one replica");
     let d = own.iter().map(|m| m.eigenvalues.len()).max().unwrap_or(0);
     let angles = own.iter().map(|m| m.cosines.len()).max().unwrap_or(0);
     Rung {
-        k,
+        k: own[0].result.n_samples,
         replicas: own.len(),
         train_loss: always(&|m| m.result.train_loss),
         test_loss: over(&|m| m.result.test_loss),
@@ -63,7 +52,7 @@ fn rung(k: usize, of_variant: &[&Found]) -> Rung {
         overlap: over(&|m| m.result.overlap),
         eigenvalues: (0..d).filter_map(|i| over(&|m| m.eigenvalues.get(i).copied())).collect(),
         cosines: (0..angles).filter_map(|i| over(&|m| m.cosines.get(i).copied())).map(|s| s.mean).collect(),
-        sufficient: sufficient(&own),
+        sufficient: sufficient(own),
     }
 }
 

@@ -11,7 +11,7 @@ use records::family::{Forecasts, Goal, KBeside, LadderForecast, Spread, Target, 
 use records::train::StopEnd;
 
 use crate::curves::sufficient;
-use crate::members::{Found, Tested};
+use crate::members::{Found, Tested, Variant};
 
 /// What the bands contain, and how they were checked.
 const METHOD: &str = "Four forms, each weighted by exp(-(chi^2 + 2p)/2), are fitted to the logarithms of the means over replicas. \
@@ -21,20 +21,13 @@ const METHOD: &str = "Four forms, each weighted by exp(-(chi^2 + 2p)/2), are fit
     beyond noise, no mean beyond N is above `ceiling`, the upper end of the measured mean at N.";
 
 /// The forecast of every variant.
-pub fn of(params: &Family, members: &[Found]) -> Forecasts {
-    let mut variants = members.iter().map(|m| m.result.member.variant.clone()).collect::<Vec<_>>();
-    variants.dedup();
-    let confidence = members[0].result.confidence;
-    let one = |variant: Option<String>| {
-        let own = members.iter().filter(|m| m.result.member.variant == variant).collect::<Vec<_>>();
-        ladder(params, variant, &own)
-    };
+pub fn of(params: &Family, variants: &[Variant]) -> Forecasts {
     Forecasts {
-        confidence,
+        confidence: variants[0].members[0].result.confidence,
         limit: LIMIT,
         draws: DRAWS,
         method: METHOD.to_owned(),
-        forecasts: variants.into_iter().map(one).collect(),
+        forecasts: variants.iter().map(|v| ladder(params, v)).collect(),
     }
 }
 
@@ -42,9 +35,8 @@ pub fn of(params: &Family, members: &[Found]) -> Forecasts {
 type Values = (f64, Vec<f64>);
 
 /// The forecast of one variant.
-fn ladder(params: &Family, variant: Option<String>, members: &[&Found]) -> LadderForecast {
-    let (rungs, target) = (rungs(members), params.target);
-    let largest = &rungs[rungs.len() - 1];
+fn ladder(params: &Family, Variant { name, members, rungs }: &Variant) -> LadderForecast {
+    let (largest, target) = (&rungs[rungs.len() - 1], params.target);
     let sufficient = sufficient(largest);
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a number of samples
     let sizes = sufficient.iter().map(|(_, k)| k.mean.round() as usize).collect::<Vec<_>>();
@@ -57,9 +49,9 @@ fn ladder(params: &Family, variant: Option<String>, members: &[&Found]) -> Ladde
         _ => None,
     };
     let of = |quantity, values: &dyn Fn(&Found) -> Option<Values>| {
-        let measured = measured(&rungs, same, values)?;
+        let measured = measured(rungs, same, values)?;
         let gain = (quantity == Quantity::Loss).then_some(params.flat_gain);
-        let ask = Ask { target: asked(quantity), sizes: &sizes, gain, ..ask(quantity, &rungs, values)? };
+        let ask = Ask { target: asked(quantity), sizes: &sizes, gain, ..ask(quantity, rungs, values)? };
         forecast::forecast(&measured, &ask)
     };
     let loss = of(Quantity::Loss, &|m| Some((m.result.test_loss?, m.tested.as_ref()?.losses.clone())));
@@ -68,7 +60,7 @@ fn ladder(params: &Family, variant: Option<String>, members: &[&Found]) -> Ladde
     let mut found = LadderForecast {
         beside: beside(&sufficient, loss.as_ref(), error.as_ref()),
         tolerance_of_gain: loss.as_ref().and_then(|f| f.little_gain).map(|gain| tolerance_of(gain, largest)),
-        variant,
+        variant: name.clone(),
         n_test: tested.and_then(|t| Some(t.first()?.losses.len())),
         same_test_samples: same,
         target,
@@ -76,7 +68,7 @@ fn ladder(params: &Family, variant: Option<String>, members: &[&Found]) -> Ladde
         error,
         warnings: vec![],
     };
-    found.warnings = warnings(&found, &rungs);
+    found.warnings = warnings(&found, rungs);
     found
 }
 
@@ -99,15 +91,6 @@ fn tolerance_of(gain: LittleGain, largest: &[&Found]) -> ToleranceOfGain {
     ToleranceOfGain { gain, tolerance: at(gain.n), low: at(gain.high), high: at(gain.low) }
 }
 
-/// Members by size, each size by replica.
-fn rungs<'a>(members: &[&'a Found]) -> Vec<Vec<&'a Found>> {
-    let mut sizes = members.iter().map(|m| m.result.n_samples).collect::<Vec<_>>();
-    sizes.sort_unstable();
-    sizes.dedup();
-    let of = |k: usize| members.iter().filter(|m| m.result.n_samples == k).copied().collect();
-    sizes.into_iter().map(of).collect()
-}
-
 /// One quantity with the covariances of its means by the test samples; `None` where a member lacks it.
 fn measured(
     rungs: &[Vec<&Found>],
@@ -118,11 +101,11 @@ fn measured(
     let all = rungs.iter().map(of_rung).collect::<Option<Vec<_>>>()?;
     let means = all.iter().map(|r| r.iter().map(|v| v.0).sum::<f64>() / r.len() as f64).collect::<Vec<_>>();
     let replicas = all.iter().map(Vec::len).min()?;
-    let each = |r: usize| all.iter().map(|rung| &rung[r].1).collect::<Vec<_>>();
-    let over_replicas = all.iter().map(|rung| mean_of(rung)).collect::<Vec<_>>();
     let parts = if same {
+        let over_replicas = all.iter().map(|rung| mean_of(rung)).collect::<Vec<_>>();
         vec![covariance(&over_replicas.iter().collect::<Vec<_>>())?]
     } else {
+        let each = |r: usize| all.iter().map(|rung| &rung[r].1).collect::<Vec<_>>();
         (0..replicas).map(|r| covariance(&each(r))).collect::<Option<Vec<_>>>()?
     };
     let n = parts.len() as f64;

@@ -15,7 +15,7 @@ use pipeline::shell::{Stage, StageContext};
 use records::Family;
 use records::family::{Curves, Members};
 
-use crate::members::Found;
+use crate::members::{Found, Variant};
 
 struct FamilyStage;
 
@@ -36,10 +36,11 @@ impl Stage for FamilyStage {
     fn run(params: &Family, ctx: &mut StageContext) -> Result<String> {
         let members = members::read_all(params, ctx)?;
         write_arrays(ctx, &members)?;
-        let curves = curves::of(params, &members);
+        let variants = Variant::each(&members);
+        let curves = variants.iter().map(|v| curves::of(params, v)).collect::<Vec<_>>();
         let line = curves.iter().map(curves::line).collect::<Vec<_>>().join("; ");
         let line = format!("{} members: {line}", members.len());
-        let forecasts = forecast::of(params, &members);
+        let forecasts = forecast::of(params, &variants);
         for forecast in &forecasts.forecasts {
             forecast.warnings.iter().for_each(|warning| ctx.warn(warning.as_str()));
         }
@@ -76,12 +77,8 @@ fn write_arrays(ctx: &mut StageContext, members: &[Found]) -> Result<()> {
         members[m].changes.get(i).map_or(f64::NAN, |&(k, change)| [k as f64, change][column])
     });
     let out = &mut ctx.outputs;
-    out.write(
-        "eigenvalues.npy",
-        &eigenvalues,
-        "loss / parameter unit^2",
-        "top Ritz values of each member, (members, d)",
-    )?;
+    let meaning = "top Ritz values of each member, (members, d)";
+    out.write("eigenvalues.npy", &eigenvalues, "loss / parameter unit^2", meaning)?;
     let meaning = "k (samples) and the mean of |L_{k+s} - L_k| at w* over random orders, (members, sizes, 2)";
     out.write("change_at_minimiser.npy", &changes, "samples, loss", meaning)?;
     let meaning = "of each member at each of its test samples, (members, M)";

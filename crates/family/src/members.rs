@@ -37,6 +37,33 @@ pub struct Tested {
     pub samples: [String; 2],
 }
 
+/// The members of one variant.
+pub struct Variant<'a> {
+    pub name: Option<String>,
+    /// in the order of the family
+    pub members: Vec<&'a Found>,
+    /// the same by size, ascending
+    pub rungs: Vec<Vec<&'a Found>>,
+}
+
+impl<'a> Variant<'a> {
+    /// Every variant of `all`.
+    pub fn each(all: &'a [Found]) -> Vec<Self> {
+        let mut names = all.iter().map(|m| m.result.member.variant.clone()).collect::<Vec<_>>();
+        names.dedup();
+        let one = |name: Option<String>| {
+            let members = all.iter().filter(|m| m.result.member.variant == name).collect::<Vec<_>>();
+            let mut sizes = members.iter().map(|m| m.result.n_samples).collect::<Vec<_>>();
+            sizes.sort_unstable();
+            sizes.dedup();
+            let of = |k: usize| members.iter().filter(|m| m.result.n_samples == k).copied().collect();
+            let rungs = sizes.into_iter().map(of).collect();
+            Self { name, members, rungs }
+        };
+        names.into_iter().map(one).collect()
+    }
+}
+
 /// Orders of the samples over which the change at w* is averaged: its error is 0.76 / √ORDERS of it for normal losses, 5 %,
 /// and more where few losses are large.
 const ORDERS: usize = 256;
@@ -172,11 +199,9 @@ fn fresh(
 ) -> Result<f64> {
     let (own, all) = (inputs.params::<FetchData>("fetch-data")?, largest.params::<FetchData>("fetch-data")?);
     if (own.seed, &own.order, own.dataset, own.classes) != (all.seed, &all.order, all.dataset, all.classes) {
-        return Err(Failure::config(
-            "family: members of one replica do not share the order of the samples",
-            "fetch-data may differ in n_samples only within a replica; check family.variants",
-        )
-        .into());
+        let message = "family: members of one replica do not share the order of the samples";
+        let hint = "fetch-data may differ in n_samples only within a replica; check family.variants";
+        return Err(Failure::config(message, hint).into());
     }
     let samples = experiment::train_samples(largest)?;
     let network = experiment::network(inputs)?;
