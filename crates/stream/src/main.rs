@@ -58,28 +58,18 @@ fn run<R: Real + Element>(params: &Stream, ctx: &mut StageContext) -> Result<Str
     }
     let samples = experiment::train_samples(&ctx.inputs)?;
     if params.first + params.batch > samples.len() {
-        return Err(Failure::config(
-            format!(
-                "stream.first: {} samples at the start and {} an arrival, but there are {} in all",
-                params.first,
-                params.batch,
-                samples.len()
-            ),
-            "lower stream.first or stream.batch",
-        )
-        .into());
+        let Stream { first, batch, .. } = *params;
+        let n = samples.len();
+        let message = format!(
+            "stream.first: {first} samples at the start and {batch} an arrival, but there are {n} in all"
+        );
+        return Err(Failure::config(message, "lower stream.first or stream.batch").into());
     }
     let network = experiment::network(&ctx.inputs)?;
     if params.dim > network.n_params() {
-        return Err(Failure::config(
-            format!(
-                "stream.dim: {} directions, but the network has {} parameters",
-                params.dim,
-                network.n_params()
-            ),
-            "lower stream.dim; eigen.dim is a usual choice",
-        )
-        .into());
+        let (dim, p) = (params.dim, network.n_params());
+        let message = format!("stream.dim: {dim} directions, but the network has {p} parameters");
+        return Err(Failure::config(message, "lower stream.dim; eigen.dim is a usual choice").into());
     }
     let train: Train = ctx.inputs.params("train")?;
     let test = experiment::split(&ctx.inputs, "test")?.filter(|test| !test.is_empty());
@@ -87,11 +77,8 @@ fn run<R: Real + Element>(params: &Stream, ctx: &mut StageContext) -> Result<Str
     let setup = Setup { params, train: &train, network: &network, samples: &samples, test: test.as_ref() };
     let runs = all_runs::<R>(&setup, ctx)?;
     if let Some(i) = runs.iter().position(|run| !is_finite(run)) {
-        return Err(Failure::not_converged(
-            format!("stream: run {i}: losses are not finite"),
-            "lower train.optimizer.learning_rate or stream.sigma",
-        )
-        .into());
+        let hint = "lower train.optimizer.learning_rate or stream.sigma";
+        return Err(Failure::not_converged(format!("stream: run {i}: losses are not finite"), hint).into());
     }
     write(params, ctx, &runs)
 }
@@ -131,35 +118,19 @@ fn write<R: Real + Element>(params: &Stream, ctx: &mut StageContext, runs: &[Fou
     out.write("trajectories.npy", &trajectories, "see trajectory_columns", shape)?;
     let columns = COLUMNS.map(str::to_owned).to_vec();
     out.facts(&Facts { seeds: params.seeds, trajectory_columns: Some(columns) })?;
-    out.write(
-        "w_stop.npy",
-        &runs[0].w_stop,
-        "parameter units",
-        "the first run's parameters where `betting` stopped it, (p,)",
-    )?;
+    let meaning = "the first run's parameters where `betting` stopped it, (p,)";
+    out.write("w_stop.npy", &runs[0].w_stop, "parameter units", meaning)?;
     let column = |f: &dyn Fn(&Stop) -> f64| {
         let value = |(i, rule): (usize, usize)| runs[i].stops[rule].as_ref().map_or(f64::NAN, f);
         Array2::from_shape_fn((runs.len(), RULES.len()), value)
     };
-    out.write(
-        "stop_sizes.npy",
-        &column(&|s| s.k as f64),
-        "samples",
-        "where each rule stopped each run, NaN: never, (seeds, rules)",
-    )?;
-    out.write(
-        "stop_truths.npy",
-        &column(&|s| s.truth),
-        "loss^2",
-        "Delta there, from samples that had not come, (seeds, rules)",
-    )?;
+    let meaning = "where each rule stopped each run, NaN: never, (seeds, rules)";
+    out.write("stop_sizes.npy", &column(&|s| s.k as f64), "samples", meaning)?;
+    let meaning = "Delta there, from samples that had not come, (seeds, rules)";
+    out.write("stop_truths.npy", &column(&|s| s.truth), "loss^2", meaning)?;
     let ends = runs.iter().map(|run| run.end_loss).collect::<Array1<f64>>();
-    out.write(
-        "end_losses.npy",
-        &ends,
-        "loss",
-        "test loss once all samples have come, NaN: no test split, (seeds,)",
-    )?;
+    let meaning = "test loss once all samples have come, NaN: no test split, (seeds,)";
+    out.write("end_losses.npy", &ends, "loss", meaning)?;
     let rules = (0..RULES.len()).map(|rule| rule_row(params, runs, rule)).collect::<Vec<_>>();
     let line = rules.iter().map(|r| format!("{} {} false stops of {}", r.rule, r.false_stops, r.stopped));
     let line = line.collect::<Vec<_>>().join(", ");
@@ -191,7 +162,7 @@ fn rule_row<R: Real>(params: &Stream, runs: &[Found<R>], rule: usize) -> RuleSto
         median_k: median(&sizes),
         median_truth: median(&truths),
         largest_truth: truths.last().copied(),
-        loss_lost: lost(stops.iter().map(|(stop, end)| stop.test_loss - end)),
+        loss_lost: lost(&stops.iter().map(|(stop, end)| stop.test_loss - end).collect::<Vec<_>>()),
     }
 }
 
@@ -205,12 +176,8 @@ fn wilson(count: usize, of: usize) -> (f64, f64, f64) {
 }
 
 /// Mean with its error; `None` without values or without a test split.
-fn lost(values: impl Iterator<Item = f64>) -> Option<Lost> {
-    let (mut moments, mut n) = (Moments::default(), 0);
-    for value in values {
-        moments.push(value);
-        n += 1;
-    }
-    let standard_error = (n > 1).then(|| (moments.variance() / f64::from(n)).sqrt());
-    (n > 0 && moments.mean().is_finite()).then(|| Lost { mean: moments.mean(), standard_error })
+fn lost(values: &[f64]) -> Option<Lost> {
+    let moments = values.iter().copied().collect::<Moments>();
+    let standard_error = (values.len() > 1).then(|| moments.standard_error());
+    (!values.is_empty() && moments.mean().is_finite()).then(|| Lost { mean: moments.mean(), standard_error })
 }

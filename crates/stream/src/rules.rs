@@ -7,7 +7,7 @@ use landscape::change::fresh::{Limited, limit, upper_limit};
 use landscape::change::learning_curve::PowerLaw;
 use landscape::change::prefix::{Moments, order_factor};
 use landscape::passes::predictions::{Predictions, kappa};
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use records::Stream;
 
 /// The rules, in the order of every array.
@@ -126,31 +126,22 @@ impl<'a> Rules<'a> {
     pub fn see(&mut self, look: Look) -> Verdict {
         self.looks += 1;
         let p = self.params;
-        let (k, t, s) = (look.k, look.losses.nrows(), p.batch);
-        let factor = order_factor(k, s);
-        let means = look.losses.slice(ndarray::s![.., ..k]).mean_axis(Axis(1)).expect("samples");
-        let squares =
-            Array2::from_shape_fn(look.losses.dim(), |(t, i)| (look.losses[[t, i]] - means[t]).powi(2));
-        let (seen, fresh) = squares.view().split_at(Axis(1), k);
+        let (k, t) = (look.k, look.losses.nrows());
+        let factor = order_factor(k, p.batch);
         let once = mean_squared_change(look.losses.view(), k);
+        let squares = squared_distances(look.losses.view(), k);
+        let (seen, fresh) = squares.view().split_at(Axis(1), k);
 
         // V of the samples at hand (N − 1 in the denominator).
         let unbiased = k as f64 / (k as f64 - 1.0);
         let of_seen = limit((&seen * unbiased).view(), p.confidence);
         let at =
             |confidence| upper_limit(of_seen.variance, of_seen.standard_error, t.min(k), confidence) * factor;
-        let anytime = at(confidence_of_look(p.confidence, self.looks));
+        let (upper, anytime) = (of_seen.upper * factor, at(confidence_of_look(p.confidence, self.looks)));
         let fresh_upper = self.fresh_limit(fresh, &of_seen) * factor;
 
-        // Both the doubt that is spent and the bet depend on the looks before alone: this one has other draws.
-        let expected = self.expected();
-        let spending = if expected < p.plausible.fraction {
-            self.spent += 1;
-            at(confidence_of_look(p.confidence, self.spent))
-        } else {
-            f64::INFINITY
-        };
-        let bet = Bet::on(expected, self.spread);
+        let (plausible, bet) = self.expect();
+        let spending = plausible.map_or(f64::INFINITY, at);
         let fresh_delta = fresh.mean().expect("samples") * factor;
         self.evidence.take(bet, fresh_delta / p.tolerance);
         self.remember(&of_seen, k);
@@ -163,7 +154,7 @@ impl<'a> Rules<'a> {
             once,
             of_seen.variance,
             of_seen.upper,
-            of_seen.upper * factor,
+            upper,
             anytime,
             fresh_upper,
             spending,
@@ -180,7 +171,7 @@ impl<'a> Rules<'a> {
         let below = |delta: f64| delta < p.tolerance;
         let stops = [
             below(once),
-            below(of_seen.upper * factor),
+            below(upper),
             below(anytime),
             below(fresh_upper),
             below(spending),
@@ -196,14 +187,18 @@ impl<'a> Rules<'a> {
         let p = self.params;
         self.spread = of_seen.spread(p.draws, p.batch);
         self.deltas.push_back(of_seen.variance * order_factor(k, p.batch) / p.tolerance);
-        while self.deltas.len() > p.plausible.arrivals {
-            self.deltas.pop_front();
-        }
+        keep_newest(&mut self.deltas, p.plausible.arrivals);
     }
 
-    /// Δ by the looks before, in units of the tolerance; NaN before there is one.
-    fn expected(&self) -> f64 {
-        self.deltas.iter().sum::<f64>() / self.deltas.len() as f64
+    /// The confidence of `limit-spending` at this look, where the looks before make a stop plausible, and the bet. Both depend on the
+    /// looks before alone: this one has other draws.
+    fn expect(&mut self) -> (Option<f64>, Bet) {
+        // Δ in units of the tolerance; NaN before there is one.
+        let expected = self.deltas.iter().sum::<f64>() / self.deltas.len() as f64;
+        let plausible = expected < self.params.plausible.fraction;
+        self.spent += usize::from(plausible);
+        let confidence = plausible.then(|| confidence_of_look(self.params.confidence, self.spent));
+        (confidence, Bet::on(expected, self.spread))
     }
 
     /// The upper limit of V over samples that training had not seen; none until the window is full. The draws' share of the
@@ -212,17 +207,12 @@ impl<'a> Rules<'a> {
         let p = self.params;
         let t = fresh.nrows();
         self.window.extend(fresh.mean_axis(Axis(0)).expect("at least two draws"));
-        while self.window.len() > p.window {
-            self.window.pop_front();
-        }
+        keep_newest(&mut self.window, p.window);
         let n = self.window.len();
         if n < p.window {
             return f64::INFINITY;
         }
-        let mut moments = Moments::default();
-        for &x in &self.window {
-            moments.push(x);
-        }
+        let moments = self.window.iter().copied().collect::<Moments>();
         let of_draws = (of_seen.of_draws / t as f64).sqrt() / of_seen.variance * moments.mean();
         let error = (of_draws.powi(2) + moments.variance() / n as f64).sqrt();
         upper_limit(moments.mean(), error, t.min(n), p.confidence)
@@ -237,9 +227,7 @@ impl<'a> Rules<'a> {
         };
         self.classes = now;
         self.agreement.push_back(value);
-        while self.agreement.len() > self.params.agreement.arrivals {
-            self.agreement.pop_front();
-        }
+        keep_newest(&mut self.agreement, self.params.agreement.arrivals);
         value
     }
 
@@ -260,11 +248,22 @@ impl<'a> Rules<'a> {
     }
 }
 
+/// Forgets all values but the last `n`.
+fn keep_newest(values: &mut VecDeque<f64>, n: usize) {
+    values.drain(..values.len().saturating_sub(n));
+}
+
+/// `(ℓ_i − L_k)²` of each of the `losses` (T, k + s), L_k the mean of the first k of its draw.
+fn squared_distances(losses: ArrayView2<f64>, k: usize) -> Array2<f64> {
+    let means = losses.slice(ndarray::s![.., ..k]).mean_axis(Axis(1)).expect("samples");
+    Array2::from_shape_fn(losses.dim(), |(t, i)| (losses[[t, i]] - means[t]).powi(2))
+}
+
 /// The one noisy value of Δ: (L_{k+s} − L_k)² of the batch that came, mean over the draws; `losses` (T, k + s).
 fn mean_squared_change(losses: ArrayView2<f64>, k: usize) -> f64 {
     let (seen, fresh) = losses.split_at(Axis(1), k);
     let share = fresh.ncols() as f64 / losses.ncols() as f64;
-    let change = |(seen, fresh): (ndarray::ArrayView1<f64>, ndarray::ArrayView1<f64>)| {
+    let change = |(seen, fresh): (ArrayView1<f64>, ArrayView1<f64>)| {
         let apart = fresh.mean().expect("samples") - seen.mean().expect("samples");
         (apart * share).powi(2)
     };
@@ -342,14 +341,16 @@ mod tests {
             stops
         }
 
-        /// Of 300 runs, in how many each rule stopped where Δ is not below the tolerance; and its median look, if most stopped.
-        fn false_stops(&self) -> [(usize, Option<usize>); RULES.len()] {
+        /// Of 300 runs, in how many the rule of a name stopped where Δ is not below the tolerance; and its median look, if most stopped.
+        fn false_stops(self) -> impl Fn(&str) -> (usize, Option<usize>) {
             let runs = (0..300).into_par_iter().map(|seed| self.stops(seed)).collect::<Vec<_>>();
-            std::array::from_fn(|rule| {
+            let found = std::array::from_fn::<_, { RULES.len() }, _>(|rule| {
                 let mut looks = runs.iter().filter_map(|run| run[rule]).collect::<Vec<_>>();
                 looks.sort_unstable();
                 (looks.iter().filter(|&&look| (self.delta)(look) >= 1.0).count(), looks.get(150).copied())
-            })
+            });
+            eprintln!("{:?}", RULES.iter().zip(&found).collect::<Vec<_>>());
+            move |name| found[RULES.iter().position(|rule| *rule == name).unwrap()]
         }
     }
 
@@ -360,10 +361,6 @@ mod tests {
         |z| (z.exp() - 0.5_f64.exp()) / 4.670_774_270_471_604_f64.sqrt(),
     ];
 
-    fn rule(name: &str) -> usize {
-        RULES.iter().position(|rule| *rule == name).unwrap()
-    }
-
     /// Binomial(300, 0.05): 15 with deviation 3.8, and four of them.
     const MOST: usize = 30;
 
@@ -371,13 +368,12 @@ mod tests {
     fn at_the_tolerance_itself_at_most_one_run_in_twenty_stops() {
         for (i, sample) in SAMPLES.into_iter().enumerate() {
             let found = Known { sample, delta: |_| 1.0 }.false_stops();
-            eprintln!("at the tolerance, samples {i}: {:?}", RULES.iter().zip(&found).collect::<Vec<_>>());
-            assert!(found[rule("betting")].0 <= MOST, "samples {i}: {found:?}");
+            assert!(found("betting").0 <= MOST, "samples {i}");
             // A limit that does not allow for its looks errs more often than it says, and where the samples are so skew that a
             // first few hundred miss what decides V, no limit from them covers.
-            assert!(found[rule("limit")].0 > MOST, "samples {i}: {found:?}");
+            assert!(found("limit").0 > MOST, "samples {i}");
             for name in ["limit-anytime", "limit-spending"] {
-                assert_eq!(found[rule(name)].0 <= MOST, i < 2, "{name}, samples {i}: {found:?}");
+                assert_eq!(found(name).0 <= MOST, i < 2, "{name}, samples {i}");
             }
         }
     }
@@ -388,9 +384,8 @@ mod tests {
         let delta = |look: usize| if (look / 5).is_multiple_of(2) { 0.85 } else { 1.1 };
         for (i, sample) in SAMPLES.into_iter().enumerate() {
             let found = Known { sample, delta }.false_stops();
-            eprintln!("up and down, samples {i}: {:?}", RULES.iter().zip(&found).collect::<Vec<_>>());
             for name in ["limit-anytime", "limit-spending", "betting"] {
-                assert!(found[rule(name)].0 <= MOST, "{name}, samples {i}: {found:?}");
+                assert!(found(name).0 <= MOST, "{name}, samples {i}");
             }
         }
     }
@@ -401,15 +396,14 @@ mod tests {
         let delta = |look: usize| 300.0 / (64 + 32 * look) as f64;
         for (i, sample) in SAMPLES.into_iter().enumerate() {
             let found = Known { sample, delta }.false_stops();
-            eprintln!("falling, samples {i}: {:?}", RULES.iter().zip(&found).collect::<Vec<_>>());
-            assert!(found[rule("betting")].0 <= MOST, "samples {i}: {found:?}");
+            assert!(found("betting").0 <= MOST, "samples {i}");
             if i == 2 {
                 continue;
             }
-            let median = |name: &str| found[rule(name)].1.unwrap_or(LOOKS);
-            assert!(found[rule("limit-spending")].0 <= MOST, "samples {i}: {found:?}");
-            assert!(median("limit-spending") < median("betting"), "samples {i}: {found:?}");
-            assert!(median("betting") < median("limit-anytime"), "samples {i}: {found:?}");
+            let median = |name: &str| found(name).1.unwrap_or(LOOKS);
+            assert!(found("limit-spending").0 <= MOST, "samples {i}");
+            assert!(median("limit-spending") < median("betting"), "samples {i}");
+            assert!(median("betting") < median("limit-anytime"), "samples {i}");
         }
     }
 }
