@@ -218,12 +218,8 @@ fn write(ctx: &mut StageContext, found: MonteCarlo, many: MonteCarlo) -> Result<
     let mut write = |file: &str, array: &Array1<f64>, unit: &str, meaning: &str| {
         ctx.outputs.write(&format!("{file}.npy"), array, unit, meaning)
     };
-    write(
-        "loss_variance",
-        &found.loss_variance,
-        "loss^2",
-        "weight of theta_t times S^2(theta_t) over the first n samples, (T,)",
-    )?;
+    let meaning = "weight of theta_t times S^2(theta_t) over the first n samples, (T,)";
+    write("loss_variance", &found.loss_variance, "loss^2", meaning)?;
     write("mean_loss", &found.mean_loss, "loss", "the same of L_n(theta_t), (T,)")?;
     let meaning = "weighted mean over all draws of (i-1)/i (l_i - L_{i-1})^2 for samples 2 to n, (n - 1,)";
     write("deviation", &found.deviation, "loss^2", meaning)?;

@@ -14,7 +14,7 @@ use landscape::spectrum::prefixes::{NotConverged, PrefixRun, PrefixSpectrum, pre
 use landscape::spectrum::ritz::{EigenRequest, MISS_PROBABILITY, RitzPairs};
 use landscape::spectrum::subspace::{filter_normalised_basis, orthonormality_error, random_basis};
 use landscape::{Network, Real};
-use ndarray::{Array1, Array2, Ix2};
+use ndarray::{Array1, Ix2};
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext, TeamContext, until_stopped};
 use pipeline::{Failure, Result};
@@ -106,11 +106,9 @@ fn run<R: Real + Element>(params: &Eigen, ctx: &mut StageContext) -> Result<Stri
 
 fn request(params: &Eigen, network: &Network) -> Result<EigenRequest> {
     if params.dim > network.n_params() {
-        return Err(Failure::config(
-            format!("eigen.dim: {} pairs, but the network has {} parameters", params.dim, network.n_params()),
-            "lower eigen.dim",
-        )
-        .into());
+        let (dim, p) = (params.dim, network.n_params());
+        let message = format!("eigen.dim: {dim} pairs, but the network has {p} parameters");
+        return Err(Failure::config(message, "lower eigen.dim").into());
     }
     Ok(EigenRequest {
         dim: params.dim,
@@ -142,17 +140,15 @@ fn solve<R: Real>(
     drop(progress);
     let converged = pairs.n_converged(params.residual_tolerance);
     if converged < params.dim {
-        return Err(Failure::not_converged(
-            format!(
-                "{converged} of {} Ritz pairs converged in {} products; worst residual {:.1e} of the largest eigenvalue, needed {:.1e}",
-                params.dim,
-                pairs.n_products,
-                pairs.largest_relative_residual(),
-                params.residual_tolerance,
-            ),
-            "raise eigen.max_products or eigen.residual_tolerance, or set eigen.precision: f64; nothing was written",
-        )
-        .into());
+        let message = format!(
+            "{converged} of {} Ritz pairs converged in {} products; worst residual {:.1e} of the largest eigenvalue, needed {:.1e}",
+            params.dim,
+            pairs.n_products,
+            pairs.largest_relative_residual(),
+            params.residual_tolerance,
+        );
+        let hint = "raise eigen.max_products or eigen.residual_tolerance, or set eigen.precision: f64; nothing was written";
+        return Err(Failure::not_converged(message, hint).into());
     }
     if params.solver == Solver::Lanczos && pairs.miss_probability > MISS_PROBABILITY {
         ctx.warn(format!(
@@ -171,27 +167,25 @@ fn own_basis<R: Real>(path: &std::path::Path, sum: &HessianSum<R>) -> Result<Rit
     let error = orthonormality_error(basis.view());
     let allowed = 100.0 * R::epsilon().wide() * basis.nrows() as f64;
     if !error.is_finite() || error > allowed {
-        return Err(Failure::input(
-            format!("{name}: rows are not orthonormal: B B^T differs from I by {error:.1e}, at most {allowed:.1e} is allowed"),
-            "orthonormalise it: numpy.linalg.qr(B.T)[0].T; or set eigen.precision: f64 for one stored as f8",
-        )
-        .into());
+        let message = format!(
+            "{name}: rows are not orthonormal: B B^T differs from I by {error:.1e}, at most {allowed:.1e} is allowed"
+        );
+        let hint =
+            "orthonormalise it: numpy.linalg.qr(B.T)[0].T; or set eigen.precision: f64 for one stored as f8";
+        return Err(Failure::input(message, hint).into());
     }
     let hessian = PrefixHessian { sum, k: sum.samples.len(), kind: SecondOrder::Hessian };
     Ok(RitzPairs::in_order(&hessian, basis, 0))
 }
 
+/// Unit of an eigenvalue.
+const CURVATURE: &str = "loss / parameter unit^2";
+
 fn write_pairs<R: Real + Element>(ctx: &mut StageContext, pairs: &RitzPairs<R>) -> Result<()> {
     let out = &mut ctx.outputs;
     out.write("basis.npy", &pairs.vectors, "parameter units", "orthonormal directions, (d, p)")?;
-    out.write(
-        "eigenvalues.npy",
-        &pairs.values,
-        "loss / parameter unit^2",
-        "signed Rayleigh quotients, (d,)",
-    )?;
-    let meaning = "norm of H u - mu u, (d,)";
-    Ok(out.write("residuals.npy", &pairs.residuals, "loss / parameter unit^2", meaning)?)
+    out.write("eigenvalues.npy", &pairs.values, CURVATURE, "signed Rayleigh quotients, (d,)")?;
+    Ok(out.write("residuals.npy", &pairs.residuals, CURVATURE, "norm of H u - mu u, (d,)")?)
 }
 
 /// Per-sample loss, slope and curvature, some blocks at a time: N·d² numbers may not fit into memory.
@@ -216,7 +210,7 @@ fn write_derivatives<R: Real>(
     drop(progress);
     out.end(loss, "loss", "loss of each sample at w*, (N,)")?;
     out.end(slope, "loss / parameter unit", "slope in the basis, (N, d)")?;
-    Ok(out.end(curvature, "loss / parameter unit^2", "curvature in the basis, (N, d, d)")?)
+    Ok(out.end(curvature, CURVATURE, "curvature in the basis, (N, d, d)")?)
 }
 
 /// Rows of the random bases: as many as asked for, or as there are parameters.
@@ -242,18 +236,13 @@ fn write_random_bases<R: Real + Element>(
         return Ok(());
     }
     // The next seeds: the first direction of the solve has taken `seed` itself.
-    ctx.outputs.write(
-        "basis_random.npy",
-        &random_basis::<R>(params.seed.wrapping_add(1), r, network.n_params()),
-        "parameter units",
-        "orthonormal random directions, (r, p)",
-    )?;
-    Ok(ctx.outputs.write(
-        "basis_filter.npy",
-        &filter_normalised_basis(network, w.view(), params.seed.wrapping_add(2), r),
-        "parameter units",
-        "filter-normalised random directions, (r, p)",
-    )?)
+    let random = random_basis::<R>(params.seed.wrapping_add(1), r, network.n_params());
+    let meaning = "orthonormal random directions, (r, p)";
+    ctx.outputs.write("basis_random.npy", &random, "parameter units", meaning)?;
+    drop(random);
+    let filter = filter_normalised_basis(network, w.view(), params.seed.wrapping_add(2), r);
+    let meaning = "filter-normalised random directions, (r, p)";
+    Ok(ctx.outputs.write("basis_filter.npy", &filter, "parameter units", meaning)?)
 }
 
 /// Eigenvalues of `H_k` at pairs k, k + s.
@@ -273,14 +262,12 @@ fn prefixes<R: Real>(
         ..*request
     };
     let spectrum = solve_prefixes(ctx, PrefixRun::new(sum, &sizes, &request, start), sizes.len())?;
-    ctx.outputs.write_sizes(
-        "prefix_sizes.npy",
-        &sizes,
-        "samples",
-        "prefix sizes with eigenvalues of their own: pairs k, k + s",
-    )?;
-    write_spectrum(ctx, "prefix_eigenvalues.npy", &spectrum.values, "top Ritz values of each H_k, (n, d)")?;
-    write_spectrum(ctx, "prefix_residuals.npy", &spectrum.residuals, "their residuals, (n, d)")?;
+    let out = &mut ctx.outputs;
+    let meaning = "prefix sizes with eigenvalues of their own: pairs k, k + s";
+    out.write_sizes("prefix_sizes.npy", &sizes, "samples", meaning)?;
+    let meaning = "top Ritz values of each H_k, (n, d)";
+    out.write("prefix_eigenvalues.npy", &spectrum.values, CURVATURE, meaning)?;
+    out.write("prefix_residuals.npy", &spectrum.residuals, CURVATURE, "their residuals, (n, d)")?;
     Ok(spectrum)
 }
 
@@ -300,10 +287,8 @@ fn solve_prefixes<R: Real>(
     let progress = ctx.progress(n_prefixes, "eigen: prefixes");
     progress.add(run.n_ready());
     let not_converged = |e: NotConverged| {
-        Failure::not_converged(
-            e.to_string(),
-            "raise eigen.prefix_residual_tolerance or eigen.prefix_smallest, or set eigen.prefix_count: 0 to leave the prefixes out; nothing was written",
-        )
+        let hint = "raise eigen.prefix_residual_tolerance or eigen.prefix_smallest, or set eigen.prefix_count: 0 to leave the prefixes out; nothing was written";
+        Failure::not_converged(e.to_string(), hint)
     };
     while run.solve_next().map_err(not_converged)? {
         progress.add(1);
@@ -311,8 +296,4 @@ fn solve_prefixes<R: Real>(
         ctx.may_stop(PREFIXES, far, || state(&run))?;
     }
     Ok(run.finish())
-}
-
-fn write_spectrum(ctx: &mut StageContext, file: &str, values: &Array2<f64>, meaning: &str) -> Result<()> {
-    Ok(ctx.outputs.write(file, values, "loss / parameter unit^2", meaning)?)
 }

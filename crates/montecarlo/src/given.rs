@@ -152,12 +152,8 @@ impl<'a> Given<'a> {
         let relative_error = relative_error(Sampling::Plain, run.loss_variance(), None);
         let found = run.finish();
         refuse_infinite(&found, setting)?;
-        write_setting(
-            ctx,
-            &setting.name,
-            &found,
-            &Taken { theta: self.theta.clone(), control: None, relative_error },
-        )?;
+        let taken = Taken { theta: self.theta.clone(), control: None, relative_error };
+        write_setting(ctx, &setting.name, &found, &taken)?;
         Ok(SettingFact {
             name: setting.name.clone(),
             basis: setting.basis,
@@ -196,22 +192,13 @@ impl<'a> Given<'a> {
         let slopes = read(paths[1], "slopes", &[n, d])?;
         let curvatures = read(paths[2], "curvatures", &[n, d, d])?;
         check_symmetry(&paths[2].display().to_string(), &curvatures)?;
-        let name = &self.setting.name;
-        let out = &mut ctx.outputs;
-        out.write(&format!("{name}/values.npy"), &values, "loss", "l_i(w*), (N,)")?;
-        out.write(
-            &format!("{name}/slopes.npy"),
-            &slopes,
-            "loss per parameter unit",
-            "P^T grad l_i(w*), (N, d)",
-        )?;
+        let mut write = |file: &str, array: &ArrayD<f64>, unit: &str, meaning: &str| {
+            ctx.outputs.write(&format!("{}/{file}.npy", self.setting.name), array, unit, meaning)
+        };
+        write("values", &values, "loss", "l_i(w*), (N,)")?;
+        write("slopes", &slopes, "loss per parameter unit", "P^T grad l_i(w*), (N, d)")?;
         let meaning = "P^T Hessian of l_i at w* P, (N, d, d)";
-        out.write(
-            &format!("{name}/curvatures.npy"),
-            &curvatures,
-            "loss per squared parameter unit",
-            meaning,
-        )?;
+        write("curvatures", &curvatures, "loss per squared parameter unit", meaning)?;
         Ok(true)
     }
 }
@@ -226,14 +213,9 @@ fn read_finite(path: &Path, array: &str, needed: &[usize]) -> Result<ArrayD<f64>
             "d is `dim` of the setting; slopes and curvatures have a row for each sample of the losses";
         return Err(Failure::input(message, hint).into());
     }
-    match found.iter().position(|v| !v.is_finite()) {
-        None => Ok(found),
-        Some(at) => {
-            let row = at / (found.len() / needed[0]);
-            Err(Failure::input(format!("{name}: row {row} is not finite"), "finite numbers are needed")
-                .into())
-        }
-    }
+    let Some(at) = found.iter().position(|v| !v.is_finite()) else { return Ok(found) };
+    let row = at / (found.len() / needed[0]);
+    Err(Failure::input(format!("{name}: row {row} is not finite"), "finite numbers are needed").into())
 }
 
 /// The Hessian of a sample is symmetric: what is not is none.

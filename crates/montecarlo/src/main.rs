@@ -5,6 +5,7 @@ mod given;
 mod rounds;
 mod sweep;
 
+use std::ops::Range;
 use std::process::ExitCode;
 
 use landscape::change::delta::{MonteCarlo, MonteCarloRun};
@@ -26,7 +27,7 @@ use store::arrays;
 use store::checkpoint::Checkpoint;
 use store::npy::Element;
 
-use crate::rounds::{Plan, Stops, Taken, drawn, draws_of_a_turn, from_file, second_order};
+use crate::rounds::{Plan, Stops, Taken, draws_of_a_turn, second_order};
 
 struct MonteCarloStage;
 
@@ -84,11 +85,7 @@ struct Trained<R> {
 }
 
 impl<R: Real> Trained<R> {
-    fn draws<'a>(&'a self, basis: &'a Array2<R>) -> Draws<'a, R> {
-        self.draws_over(basis, &self.samples)
-    }
-
-    fn draws_over<'a>(&'a self, basis: &'a Array2<R>, samples: &'a Samples) -> Draws<'a, R> {
+    fn draws<'a>(&'a self, basis: &'a Array2<R>, samples: &'a Samples) -> Draws<'a, R> {
         Draws {
             network: &self.network,
             w: self.w.view(),
@@ -120,12 +117,8 @@ fn run<R: Real + Element>(params: &records::MonteCarlo, ctx: &mut StageContext) 
     }
     let trained = Trained { network, w, samples, step: params.step, weights_bytes: params.weights_mib << 20 };
 
-    ctx.outputs.write_sizes(
-        "prefix_sizes.npy",
-        &sizes,
-        "samples",
-        "prefix sizes k: Delta_k compares k with k + s",
-    )?;
+    let meaning = "prefix sizes k: Delta_k compares k with k + s";
+    ctx.outputs.write_sizes("prefix_sizes.npy", &sizes, "samples", meaning)?;
     let (mut settings, mut grids) = (vec![], vec![]);
     for (setting, own) in params.settings.iter().zip(own) {
         settings.push(run_setting(params, ctx, &trained, setting, own)?);
@@ -163,7 +156,7 @@ fn run_sweep<R: Real>(
     let dim = sweep_dim(sweep, ctx)?;
     let basis = directions(ctx, &trained.network, BasisName::Hessian, dim)?;
     let samples = trained.samples.first(sweep.n_samples);
-    sweep::run(ctx, sweep, &trained.draws_over(&basis, &samples), params.step, params.seed)
+    sweep::run(ctx, sweep, &trained.draws(&basis, &samples), params.step, params.seed)
 }
 
 /// Directions of the sweep: so many, or all.
@@ -234,15 +227,14 @@ fn run_setting<R: Real>(
         control,
     };
     let progress = ctx.progress(plan.draws * n_samples, &format!("montecarlo: {}: losses", setting.name));
-    let draws = trained.draws(&basis);
+    let draws = trained.draws(&basis, &trained.samples);
     let mut run = MonteCarloRun::over(&draws, trained.step, plan.sampling, &pilot_sizes(params, n_samples));
     let stops = Stops { ctx, of: format!("setting-{}", setting.name) };
-    let taken = if let Some(theta) = &own {
-        plan.take(&draws, &mut run, &from_file(theta.view()), &stops, &mut |n| progress.add(n))
-    } else {
-        let next = drawn(&plan, params.seed, setting.dim);
-        plan.take(&draws, &mut run, &next, &stops, &mut |n| progress.add(n))
-    }?;
+    let next = |range: Range<usize>| match &own {
+        Some(theta) => theta.slice(s![range, ..]).to_owned(),
+        None => plan.drawn(params.seed, setting.dim, range),
+    };
+    let taken = plan.take(&draws, &mut run, &next, &stops, &mut |n| progress.add(n))?;
     drop(progress);
     let found = run.finish();
     refuse_infinite(&found, setting)?;
@@ -319,12 +311,11 @@ fn deviations<R: Real>(
             place + 1,
             values[place]
         );
-        let hint = match place {
-            0 => "train longer, or set train.polish, or give sigma as a number".to_owned(),
-            dim => {
-                format!("lower dim of that setting to {dim}, or set train.polish, or give sigma as a number")
-            }
+        let first = match place {
+            0 => "train longer".to_owned(),
+            dim => format!("lower dim of that setting to {dim}"),
         };
+        let hint = format!("{first}, or set train.polish, or give sigma as a number");
         return Err(Failure::not_converged(message, hint).into());
     }
     let n_samples = trained.samples.len() as f64;
@@ -348,14 +339,10 @@ fn own_draws(ctx: &StageContext, setting: &Setting) -> Result<Option<Array2<f64>
     let (name, dim) = (path.display().to_string(), setting.dim);
     let theta = experiment::to_real::<f64, Ix2>(arrays::read(&path, "theta")?, &name)?;
     if theta.ncols() != dim || theta.nrows() < 2 || !theta.iter().all(|v| v.is_finite()) {
-        return Err(Failure::input(
-            format!(
-                "{name}: shape {:?}; (T, {dim}) with at least two rows of finite numbers is needed",
-                theta.shape()
-            ),
-            "a row is one draw of theta, with sigma already in it",
-        )
-        .into());
+        let shape = theta.shape();
+        let message =
+            format!("{name}: shape {shape:?}; (T, {dim}) with at least two rows of finite numbers is needed");
+        return Err(Failure::input(message, "a row is one draw of theta, with sigma already in it").into());
     }
     Ok(Some(theta))
 }
@@ -367,11 +354,9 @@ fn refuse_infinite(found: &MonteCarlo, setting: &Setting) -> Result<()> {
     if all.all(|d| d.is_finite()) {
         return Ok(());
     }
-    Err(Failure::not_converged(
-        format!("{}: losses or their variance are not finite at sigma {}", setting.name, setting.sigma),
-        "lower sigma, or set montecarlo.precision: f64",
-    )
-    .into())
+    let Setting { name, sigma, .. } = setting;
+    let message = format!("{name}: losses or their variance are not finite at sigma {sigma}");
+    Err(Failure::not_converged(message, "lower sigma, or set montecarlo.precision: f64").into())
 }
 
 /// One landscape.
@@ -383,29 +368,19 @@ fn run_grid<R: Real>(ctx: &mut StageContext, trained: &Trained<R>, grid: &Grid) 
     let theta = Array2::from_shape_fn((g * g, 2), |(t, j)| axis[if j == 0 { t / g } else { t % g }]);
     let progress = ctx
         .progress(theta.nrows() * trained.samples.len(), &format!("montecarlo: grid {}: losses", grid.name));
-    let draws = trained.draws(&basis);
+    let draws = trained.draws(&basis, &trained.samples);
     let Landscape { loss, change } =
         points(ctx, grid, &draws, theta.view(), trained.step, &sizes, &progress)?;
     drop(progress);
     let surface =
         |flat: Array2<f64>| flat.into_shape_with_order((sizes.len(), g, g)).expect("(sizes, g·g) values");
-    let folder = format!("grid_{}", grid.name);
+    let path = |file: &str| format!("grid_{}/{file}.npy", grid.name);
 
     let out = &mut ctx.outputs;
-    out.write(&format!("{folder}/axis.npy"), &axis, "parameter units", "coordinates along both axes, (G,)")?;
-    out.write_sizes(
-        &format!("{folder}/prefix_sizes.npy"),
-        &sizes,
-        "samples",
-        "prefix sizes of the surfaces, (m,)",
-    )?;
-    out.write(&format!("{folder}/loss.npy"), &surface(loss), "loss", "L_k, (m, G, G)")?;
-    Ok(out.write(
-        &format!("{folder}/change.npy"),
-        &surface(change),
-        "loss^2",
-        "(L_{k+s} - L_k)^2, (m, G, G)",
-    )?)
+    out.write(&path("axis"), &axis, "parameter units", "coordinates along both axes, (G,)")?;
+    out.write_sizes(&path("prefix_sizes"), &sizes, "samples", "prefix sizes of the surfaces, (m,)")?;
+    out.write(&path("loss"), &surface(loss), "loss", "L_k, (m, G, G)")?;
+    Ok(out.write(&path("change"), &surface(change), "loss^2", "(L_{k+s} - L_k)^2, (m, G, G)")?)
 }
 
 /// The landscape at all points, some of them at a time: it may stop between.

@@ -7,9 +7,10 @@ use landscape::change::interval;
 use landscape::change::sampling::{Sampling, spread};
 use landscape::passes::curvature::SampleDerivatives;
 use landscape::passes::draws::Draws;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array1, Array2, ArrayView1, Axis, concatenate};
 use pipeline::Result;
 use pipeline::shell::StageContext;
+use std::ops::Range;
 use store::checkpoint::Checkpoint;
 
 /// Draws of the first round, where a round is followed by a look at the error of V; each round doubles the draws.
@@ -74,12 +75,22 @@ impl Stops<'_> {
 }
 
 impl Plan {
+    /// So many draws at one σ.
+    pub fn all(sampling: Sampling, sigma: f64, draws: usize) -> Self {
+        Self { sampling, sigma, deviations: vec![], draws, relative_error: None, control: None }
+    }
+
+    /// The draws of `range`, (T, d).
+    pub fn drawn(&self, seed: u64, dim: usize, range: Range<usize>) -> Array2<f64> {
+        spread(self.sampling.standard_normal(seed, range, dim), self.sigma, &self.deviations)
+    }
+
     /// Feeds `run` with draws of `next(range)` until the error suffices or all are taken.
     pub fn take<R: Real>(
         &self,
         draws: &Draws<R>,
         run: &mut MonteCarloRun,
-        next: &impl Fn(std::ops::Range<usize>) -> Array2<f64>,
+        next: &impl Fn(Range<usize>) -> Array2<f64>,
         stops: &Stops,
         done: &mut impl FnMut(usize),
     ) -> Result<Taken> {
@@ -110,9 +121,7 @@ impl Plan {
             }
         }
     }
-}
 
-impl Plan {
     /// θ (T, d) in the units of its directions, as the control variate is.
     fn in_units(&self, theta: &Array2<f64>) -> Array2<f64> {
         if self.deviations.is_empty() { theta.clone() } else { theta / &ArrayView1::from(&self.deviations) }
@@ -180,14 +189,4 @@ pub fn second_order(
         control.take(&if deviations.is_empty() { samples } else { samples.in_units_of(deviations) });
     }
     Ok(control)
-}
-
-/// The draws of `range`, (T, d).
-pub fn drawn(plan: &Plan, seed: u64, dim: usize) -> impl Fn(std::ops::Range<usize>) -> Array2<f64> + '_ {
-    move |range| spread(plan.sampling.standard_normal(seed, range, dim), plan.sigma, &plan.deviations)
-}
-
-/// Draws that a file holds.
-pub fn from_file(theta: ArrayView2<'_, f64>) -> impl Fn(std::ops::Range<usize>) -> Array2<f64> + '_ {
-    move |range| theta.slice(s![range, ..]).to_owned()
 }

@@ -1,16 +1,16 @@
 //! V over a grid of σ by every sampling method, on a prefix of the samples.
 
 use landscape::Real;
-use landscape::change::delta::MonteCarloRun;
+use landscape::change::delta::{MonteCarlo, MonteCarloRun};
 use landscape::change::prefix::prefix_sizes;
 use landscape::passes::draws::Draws;
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 use pipeline::shell::StageContext;
 use pipeline::{Failure, Result};
 use records::montecarlo::SweepFact;
 use records::{Sampling, Sweep, name_of};
 
-use crate::rounds::{Plan, Stops, drawn, second_order};
+use crate::rounds::{Plan, Stops, second_order};
 
 /// An error where the sweep cannot run over so many samples and directions.
 pub fn check(sweep: &Sweep, n_samples: usize, dim: usize, step: usize) -> Result<()> {
@@ -40,31 +40,19 @@ pub fn run<R: Real>(
     seed: u64,
 ) -> Result<SweepFact> {
     let (n, m) = (draws.samples.len(), sweep.sigmas.len());
-    let (sizes, dim) = (prefix_sizes(n, step), draws.basis.nrows());
+    let (n_sizes, dim) = (prefix_sizes(n, step).len(), draws.basis.nrows());
     let control = second_order(ctx, n, dim, &[])?;
     let total = m * sweep.methods.len() * sweep.draws * n;
     let progress = ctx.progress(total, "montecarlo: sweep over sigma: losses");
-    let mut delta = Array2::zeros((m, sizes.len()));
-    let mut delta_error = Array2::zeros((m, sizes.len()));
+    let (mut delta, mut delta_error) = (Array2::zeros((m, n_sizes)), Array2::zeros((m, n_sizes)));
     for &sampling in &sweep.methods {
-        let (mut variances, mut controls) =
-            (Array2::zeros((m, sweep.draws)), Array2::zeros((m, sweep.draws)));
+        let name = name_of(sampling);
+        let mut variances = Array2::zeros((m, sweep.draws));
+        let mut controls = Array2::zeros((m, sweep.draws));
         for (row, &sigma) in sweep.sigmas.iter().enumerate() {
-            let mut run = MonteCarloRun::over(draws, step, sampling, &[]);
-            let plan = Plan {
-                sampling,
-                sigma,
-                deviations: vec![],
-                draws: sweep.draws,
-                relative_error: None,
-                control: None,
-            };
-            let stops = Stops { ctx, of: format!("sweep-{}-{row}", name_of(sampling)) };
-            let next = drawn(&plan, seed, dim);
-            let taken = plan.take(draws, &mut run, &next, &stops, &mut |n| progress.add(n))?;
-            let theta = taken.theta.expect("draws of our own are known");
-            let found = run.finish();
-            refuse_infinite(&found.loss_variance.view().insert_axis(ndarray::Axis(0)), sigma)?;
+            let plan = Plan::all(sampling, sigma, sweep.draws);
+            let stops = Stops { ctx, of: format!("sweep-{name}-{row}") };
+            let (found, theta) = take(draws, &plan, step, seed, &stops, &mut |n| progress.add(n))?;
             variances.row_mut(row).assign(&found.loss_variance);
             controls.row_mut(row).assign(&control.at(theta.view()));
             if sampling == Sampling::Plain {
@@ -72,15 +60,10 @@ pub fn run<R: Real>(
                 delta_error.row_mut(row).assign(&found.standard_error);
             }
         }
-        let name = name_of(sampling);
         let out = &mut ctx.outputs;
         out.write(&format!("sweep/{name}/loss_variance.npy"), &variances, "loss^2", "S^2(theta_t), (m, T)")?;
-        out.write(
-            &format!("sweep/{name}/control.npy"),
-            &controls,
-            "loss^2",
-            "S^2 of the second-order model, (m, T)",
-        )?;
+        let meaning = "S^2 of the second-order model, (m, T)";
+        out.write(&format!("sweep/{name}/control.npy"), &controls, "loss^2", meaning)?;
     }
     drop(progress);
     let out = &mut ctx.outputs;
@@ -95,13 +78,23 @@ pub fn run<R: Real>(
     })
 }
 
-fn refuse_infinite(variances: &ArrayView2<f64>, sigma: f64) -> Result<()> {
-    if variances.iter().all(|v| v.is_finite()) {
-        return Ok(());
+/// What all draws of a plan give, and where they are, (T, d).
+fn take<R: Real>(
+    draws: &Draws<R>,
+    plan: &Plan,
+    step: usize,
+    seed: u64,
+    stops: &Stops,
+    done: &mut impl FnMut(usize),
+) -> Result<(MonteCarlo, Array2<f64>)> {
+    let mut run = MonteCarloRun::over(draws, step, plan.sampling, &[]);
+    let next = |range| plan.drawn(seed, draws.basis.nrows(), range);
+    let taken = plan.take(draws, &mut run, &next, stops, done)?;
+    let found = run.finish();
+    if found.loss_variance.iter().all(|v| v.is_finite()) {
+        return Ok((found, taken.theta.expect("draws of our own are known")));
     }
-    Err(Failure::not_converged(
-        format!("montecarlo: sweep: losses are not finite at sigma {sigma}"),
-        "take the largest from montecarlo.sweep.sigmas, or set montecarlo.precision: f64",
-    )
-    .into())
+    let message = format!("montecarlo: sweep: losses are not finite at sigma {}", plan.sigma);
+    let hint = "take the largest from montecarlo.sweep.sigmas, or set montecarlo.precision: f64";
+    Err(Failure::not_converged(message, hint).into())
 }

@@ -142,12 +142,8 @@ fn density<R: Real>(question: &Question<R>, ctx: &mut StageContext) -> Result<Op
     out.write("nodes.npy", &found.nodes, CURVATURE, "Ritz values of each probe, (probes, steps)")?;
     out.write("weights.npy", &found.weights, "1", "their weights, (probes, steps)")?;
     out.write("grid.npy", &grid, CURVATURE, "where the density is given, (G,)")?;
-    out.write(
-        "density.npy",
-        &values,
-        "parameter unit^2 / loss",
-        "smoothed density of the eigenvalues, (G,)",
-    )?;
+    let meaning = "smoothed density of the eigenvalues, (G,)";
+    out.write("density.npy", &values, "parameter unit^2 / loss", meaning)?;
     let of_several = |error: f64| (p.probes > 1).then_some(error);
     Ok(Some(DensityFact {
         probes: p.probes,
@@ -294,12 +290,8 @@ fn gradient_share<R: Real>(
     let full = full_gradient(question.network, &w, all, &|n| progress.add(n)).mapv(R::narrow);
     drop(progress);
     let full = shares(basis, full.view());
-    ctx.outputs.write(
-        "gradient_share.npy",
-        &full,
-        "1",
-        "of the full gradient in the first 1..d directions, (d,)",
-    )?;
+    let meaning = "of the full gradient in the first 1..d directions, (d,)";
+    ctx.outputs.write("gradient_share.npy", &full, "1", meaning)?;
     let mut rows = (0..all.len()).collect::<Vec<_>>();
     let mut rng = ChaCha20Rng::seed_from_u64(p.seed.wrapping_add(3));
     let mut batches = Array2::zeros((p.gradient_batches, basis.nrows()));
