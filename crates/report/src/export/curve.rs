@@ -11,9 +11,6 @@ use crate::read::experiment::Experiment;
 use crate::text::directions::named;
 use crate::text::numbers::rounded;
 
-/// Half-width of the drawn intervals of Δ_k, in standard errors: 95 % of a normal value.
-const ERRORS: f64 = 1.96;
-
 /// One curve of the Δ_k chart. Prefix sizes in samples, Δ in loss².
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Curve {
@@ -88,8 +85,7 @@ impl Curve {
     /// The curve of a setting, with its theories.
     pub fn of(e: &Experiment, s: &Setting, title: &str) -> Self {
         let (k, delta) = columns(&thin(&e.sizes, |i| s.delta[i]));
-        let around =
-            |sign: f64| columns(&thin(&e.sizes, |i| s.delta[i] + sign * ERRORS * s.standard_error[i])).1;
+        let edge = |sign: f64| columns(&thin(&e.sizes, |i| s.edge(i, sign))).1;
         let (variance_low, variance_high) = variance_interval(absolute(e, &s.found.name), e.step);
         let theory = |(t, curve): (&Theory, &TheoryCurve)| {
             let (k, delta) = columns(&thin(&curve.sizes, |i| curve.values[i]));
@@ -107,8 +103,8 @@ impl Curve {
             variance: s.found.v.variance,
             variance_low,
             variance_high,
-            low: around(-1.0),
-            high: around(1.0),
+            low: edge(-1.0),
+            high: edge(1.0),
             k,
             delta,
             stairs: Stairs::new(&e.sizes, &s.delta.to_vec()),

@@ -6,7 +6,7 @@ use records::name_of;
 use crate::export::settings;
 use crate::export::summary::Summary;
 use crate::read::unit::Unit;
-use crate::text::numbers::grouped;
+use crate::text::numbers::{grouped, unknown};
 use crate::text::own::tolerance;
 use crate::text::table::Table;
 use crate::text::verdicts::size;
@@ -21,8 +21,7 @@ pub fn summary(s: &Summary) -> String {
     let facts = ["sufficient", "training"].iter().filter_map(|name| s.facts.get(*name)).flatten();
     let facts = facts.map(|f| vec![f.label.clone(), f.line()]);
     let cells = |r: &SufficientRow| {
-        let k = size(r).unwrap_or_else(|| "–".to_owned());
-        vec![tolerance(r, &unit), r.method.clone(), k, name_of(r.status)]
+        vec![tolerance(r, &unit), r.method.clone(), size(r).unwrap_or_else(unknown), name_of(r.status)]
     };
     let of_answer = s.sufficient.iter().filter(|r| r.setting == s.setting).map(cells);
     let parts = [
@@ -43,6 +42,7 @@ pub fn summary(s: &Summary) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::read::fixtures::assert_has;
     use crate::text::fact::fact;
 
     #[test]
@@ -78,13 +78,12 @@ mod tests {
         s.warnings.push("train: worse than chance".into());
         s.settings.push(serde_json::from_value(own("other", 7.0)).unwrap());
         let both = super::summary(&s);
-        for part in [
+        let parts = [
             "\n> Warning: train: worse than chance\n",
             "| setting | directions | σ | V (nats²) | decay exponent of Δ_k | K at 1e-4 nats² |\n|---|---|---|---|---|---|\n",
             "| h (the answer) | 1 hessian | 1 | 110 [100, 120] | – | 1,050 [900, 1,300] (reached) |\n",
             "| other | 1 hessian | 1 | 7 [100, 120] | – | – |\n",
-        ] {
-            assert!(both.contains(part), "{part} in {both}");
-        }
+        ];
+        assert_has(&both, &parts);
     }
 }

@@ -5,7 +5,7 @@ use records::name_of;
 
 use crate::export::summary::{SettingSummary, Summary};
 use crate::read::unit::Unit;
-use crate::text::numbers::{decimals, grouped, short};
+use crate::text::numbers::{decimals, grouped, interval, short, unknown};
 use crate::text::own::tolerance;
 use crate::text::table::Table;
 use crate::text::verdicts::size;
@@ -36,10 +36,6 @@ pub fn size_and_status(row: &SufficientRow) -> String {
 /// K by the closed form.
 pub fn of_law(s: &Summary) -> impl Iterator<Item = &SufficientRow> {
     s.sufficient.iter().filter(|r| r.method == "order-average")
-}
-
-fn unknown() -> String {
-    "–".to_owned()
 }
 
 /// A tolerance as it was asked for: a relative one is another number in each setting.
@@ -81,7 +77,7 @@ const COLUMNS: [Column; 8] = [
     Column { of_experiment: true, ..column("samples N", |s, _| Some(grouped(s.n_samples))) },
     Column { of_experiment: true, ..column("step s", |s, _| Some(grouped(s.step))) },
     column("V (loss²)", |_, own| {
-        let ends = own.variance_interval.map(|[low, high]| format!(" [{}, {}]", short(low), short(high)));
+        let ends = own.variance_interval.map(|[low, high]| format!(" {}", interval(low, high)));
         Some(short(own.variance) + &ends.unwrap_or_default())
     }),
     column("decay exponent of Δ_k", |_, own| Some(decimals(own.exponent?, 3))),

@@ -4,7 +4,7 @@ use records::bound::{Exponent, SufficientRow};
 
 use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, delta_axes, geometric, line, thin};
-use crate::read::bound::Setting;
+use crate::read::bound::{Setting, law};
 use crate::read::experiment::Experiment;
 use crate::read::unit::Unit;
 use crate::text::directions::describe;
@@ -17,8 +17,7 @@ use crate::text::verdicts::decay;
 pub fn sufficient(e: &Experiment, answer: &Setting) -> Figure {
     let rows = e.rows_of(&answer.found.name, "order-average").collect::<Vec<_>>();
     let reach = rows.iter().filter_map(|r| r.k).max().unwrap_or(0).max(e.n_samples) as f64 * 1.5;
-    let s = e.step as f64;
-    let law = geometric(e.sizes[0] as f64, reach, |k| answer.found.v.variance * s / (k * (k + s)));
+    let law = geometric(e.sizes[0] as f64, reach, |k| law(answer.found.v.variance, e.step, k));
     let marks = rows.iter().filter_map(|r| r.k.map(|k| (k as f64, r.tolerance))).collect();
     let interval = |r: &&SufficientRow| {
         let ends = [r.low?, r.high?].map(|k| (k as f64, r.tolerance));

@@ -14,7 +14,7 @@ use crate::text::verdicts::bound;
 
 /// Figure 9: each theory of a setting over its Monte Carlo curve.
 pub fn theory(e: &Experiment, s: &Setting, compare: bool) -> Figure {
-    let edge = |sign: f64| thin(&e.sizes, |i| s.delta[i] + sign * 1.96 * s.standard_error[i]);
+    let edge = |sign: f64| thin(&e.sizes, |i| s.edge(i, sign));
     let mut panel = Panel {
         lines: vec![line("measured, one order", thin(&e.sizes, |i| s.delta[i]), Style::Solid, 0)],
         band: edge(-1.0).into_iter().zip(edge(1.0)).map(|(l, h)| (l.0, l.1, h.1)).collect(),
@@ -25,12 +25,8 @@ pub fn theory(e: &Experiment, s: &Setting, compare: bool) -> Figure {
     };
     for (theory, curve) in s.theories() {
         let style = if theory.name == "eigenvalue" { Style::Points } else { Style::Dashed };
-        panel.lines.push(line(
-            &theory.name,
-            thin(&curve.sizes, |i| curve.values[i]),
-            style,
-            of_theory(&theory.name),
-        ));
+        let points = thin(&curve.sizes, |i| curve.values[i]);
+        panel.lines.push(line(&theory.name, points, style, of_theory(&theory.name)));
     }
     let caption = format!(
         "Theory and measurement for {}{}; the band is ±1.96 standard errors over the draws.",

@@ -34,7 +34,7 @@ pub fn history(model: &Model, unit: &Unit) -> Figure {
     let mut panels = vec![Panel { log_y: true, ..loss }];
     let mut caption = "Loss while training.";
     if model.facts.train_accuracy.is_some() {
-        panels.push(Panel { ..panel("Accuracy", "fraction classified right", [2, 4]) });
+        panels.push(panel("Accuracy", "fraction classified right", [2, 4]));
         caption = "Loss and accuracy while training.";
     }
     Figure::of("training", Section::Model, caption, &panels)
@@ -128,10 +128,6 @@ mod tests {
 
     #[test]
     fn a_stop_is_named_with_its_epochs() {
-        let mut model = experiment().trained.unwrap().model;
-        model.history = Array2::from_shape_fn((3, 6), |(i, j)| if j == 0 { i as f64 } else { 0.5 });
-        model.facts.history_columns =
-            ["epoch", "a", "b", "c", "d", "validation_loss"].map(str::to_owned).to_vec();
         let stopped = Stopped {
             by: StopEnd::Validation,
             epochs: 7,
@@ -142,28 +138,24 @@ mod tests {
             validation_loss: Some(0.25),
         };
         let said = |stopped: Stopped| {
-            let mut model =
-                Model { facts: model.facts.clone(), history: model.history.clone(), polish_path: None };
-            model.facts.stop = Some(stopped);
+            let mut model = experiment().trained.unwrap().model;
+            model.history = Array2::from_shape_fn((3, 6), |(i, j)| if j == 0 { i as f64 } else { 0.5 });
+            let columns = ["epoch", "a", "b", "c", "d", "validation_loss"];
+            (model.facts.history_columns, model.facts.stop) =
+                (columns.map(str::to_owned).into(), Some(stopped));
             let figure = history(&model, &fixtures::nats());
-            assert!(figure.svg.contains("held out, after the epoch"), "{}", figure.svg);
-            figure.facts.iter().map(|f| format!("{}: {}", f.label, f.text())).collect::<Vec<_>>()
+            fixtures::assert_has(&figure.svg, &["held out, after the epoch"]);
+            figure.facts.iter().map(|f| format!("{}: {}\n", f.label, f.text())).collect::<String>()
         };
-        let facts = said(stopped);
-        for fact in
-            ["epochs, ended by the held-out loss: 7", "epoch whose weights w* has: 5", "samples held out: 10"]
-        {
-            assert!(facts.iter().any(|f| f == fact), "{fact} is not in {facts:?}");
-        }
+        let parts = [
+            "epochs, ended by the held-out loss: 7\n",
+            "epoch whose weights w* has: 5\n",
+            "samples held out: 10\n",
+        ];
+        fixtures::assert_has(&said(stopped), &parts);
         let limit = said(Stopped { by: StopEnd::Limit, best_epoch: 7, validation_loss: None, ..stopped });
-        assert!(
-            limit.contains(&"epochs, ended by the limit of epochs, before its stop: 7".to_owned()),
-            "{limit:?}"
-        );
-        assert!(
-            !limit.iter().any(|f| f.starts_with("epoch whose") || f.starts_with("samples held")),
-            "{limit:?}"
-        );
+        fixtures::assert_has(&limit, &["epochs, ended by the limit of epochs, before its stop: 7\n"]);
+        assert!(!limit.contains("epoch whose") && !limit.contains("samples held"), "{limit}");
     }
 
     #[test]

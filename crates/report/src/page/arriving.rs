@@ -1,9 +1,9 @@
 //! What each stopping rule did, in one table.
 
-use records::stream::{RuleStops, Stops};
+use records::stream::{Lost, RuleStops, Stops};
 
 use crate::read::unit::Unit;
-use crate::text::numbers::{grouped, percent, short, whole, with_error};
+use crate::text::numbers::{grouped, percent, short, unknown, whole, with_error};
 use crate::text::table::Table;
 
 /// A row per rule: stops, false stops, samples used, Δ there, and the test loss that stopping costs.
@@ -30,32 +30,28 @@ pub fn meaning(stops: &Stops, unit: &Unit) -> String {
 }
 
 fn row(r: &RuleStops) -> Vec<String> {
-    let known = |value: Option<f64>, text: fn(f64) -> String| value.map_or_else(|| "–".to_owned(), text);
     let rate = match (r.false_stop_rate, r.low, r.high) {
         (Some(rate), Some(low), Some(high)) => {
             format!("{} [{}, {}]", percent(rate), percent(low), percent(high))
         }
-        _ => "–".to_owned(),
+        _ => unknown(),
     };
-    let lost = r.loss_lost.map_or_else(
-        || "–".to_owned(),
-        |lost| lost.standard_error.map_or_else(|| short(lost.mean), |error| with_error(lost.mean, error)),
-    );
+    let lost =
+        |lost: Lost| lost.standard_error.map_or_else(|| short(lost.mean), |e| with_error(lost.mean, e));
     vec![
         r.rule.clone(),
         grouped(r.stopped),
         grouped(r.false_stops),
         rate,
-        known(r.median_k, whole),
-        known(r.median_truth, short),
-        lost,
+        r.median_k.map_or_else(unknown, whole),
+        r.median_truth.map_or_else(unknown, short),
+        r.loss_lost.map_or_else(unknown, lost),
     ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use records::stream::Lost;
 
     #[test]
     fn a_rule_that_never_stopped_has_no_rate() {
@@ -73,10 +69,9 @@ mod tests {
         };
         let text = ["once", "3", "1", "25 % [12.5 %, 50 %]", "12,345", "3e-4", "0.0312 ± 0.0024"];
         assert_eq!(row(&found), text);
-        found =
-            RuleStops { stopped: 0, false_stops: 0, false_stop_rate: None, low: None, high: None, ..found };
-        found =
-            RuleStops { median_k: None, median_truth: None, largest_truth: None, loss_lost: None, ..found };
+        (found.stopped, found.false_stops) = (0, 0);
+        (found.false_stop_rate, found.low, found.high, found.loss_lost) = (None, None, None, None);
+        (found.median_k, found.median_truth, found.largest_truth) = (None, None, None);
         assert_eq!(row(&found), ["once", "0", "0", "–", "–", "–", "–"]);
     }
 }

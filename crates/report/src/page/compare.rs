@@ -12,8 +12,9 @@ use crate::page::interactive::embedded;
 use crate::page::shell;
 use crate::plot::chart;
 use crate::plot::panel::{Style, axes, delta_axes, line, ranked};
+use crate::read::bound::law;
 use crate::read::unit::Unit;
-use crate::text::numbers::{grouped, share, short};
+use crate::text::numbers::{grouped, share, short, unknown};
 use crate::text::table::Table;
 
 /// One experiment as the others see it.
@@ -88,8 +89,7 @@ fn picture(entries: &[Entry]) -> String {
         let name = &summary.experiment;
         let measured = curve.k.iter().copied().zip(curve.delta.iter().copied()).collect();
         deltas.lines.push(line(name, measured, Style::Solid, colour));
-        let s = curve.step as f64;
-        let law = curve.k.iter().map(|&k| (k, curve.variance * s / (k * (k + s)))).collect();
+        let law = curve.k.iter().map(|&k| (k, law(curve.variance, curve.step, k))).collect();
         deltas.lines.push(line(name, law, Style::Dashed, colour));
         spectra.lines.push(line(name, ranked(summary.eigenvalues.clone()), Style::Solid, colour));
     }
@@ -115,7 +115,7 @@ const NETWORK: [Column; 11] = [
 
 /// A row per experiment.
 fn networks(all: &[&Summary]) -> Table {
-    let row = |s: &&Summary| NETWORK.map(|(_, cell)| cell(s).unwrap_or_else(|| "–".to_owned())).to_vec();
+    let row = |s: &&Summary| NETWORK.map(|(_, cell)| cell(s).unwrap_or_else(unknown)).to_vec();
     Table::of(NETWORK.map(|(head, _)| head), all.iter().map(row))
 }
 
@@ -123,6 +123,7 @@ fn networks(all: &[&Summary]) -> Table {
 mod tests {
     use super::*;
     use crate::page::index;
+    use crate::read::fixtures::assert_has;
 
     fn entry(name: &str, k: usize) -> Entry {
         let summary = json!({
@@ -151,32 +152,31 @@ mod tests {
         let entries = [entry("a", 173), entry("b", 346)];
         let (index, compare) = (index::html(&entries).unwrap(), html(&entries).unwrap());
         for name in ["a", "b"] {
-            assert!(
-                index.contains(&format!(
-                    "href=\"{name}/report/index.html\">{name}</a><small>&#60;{name}&#62;</small>"
-                )),
-                "{index}"
-            );
+            let link = format!("href=\"{name}/report/index.html\">{name}</a><small>&#60;{name}&#62;</small>");
+            assert_has(&index, &[&link]);
         }
         // One column for a relative tolerance, which is another number in each; no line in the chart.
-        for cells in [
+        let parts = [
             "<th scope=\"col\">K at 1e-4 nats²</th><th scope=\"col\">K at 0.1 % of the mean perturbed loss</th>",
             "<td>a</td><td>x</td><td>2 hessian</td><td>1</td><td>100</td><td>1</td><td>3 [2, 4]</td><td>–</td><td>173 (reached)</td><td>1,730 (reached)</td>",
             "<td>346 (reached)</td><td>3,460 (reached)</td>",
             "<td>b</td><td>4</td><td>4-2</td><td>relu</td>",
-        ] {
-            assert!(compare.contains(cells), "{cells} in {compare}");
-        }
-        assert!(compare.contains("<svg") && compare.contains("\"unit\":\"nats²\""), "{compare}");
-        assert!(compare.contains("\"tolerances\":[0.0001]"), "{compare}");
-        assert!(index.contains("<td>100</td><td><strong>173</strong><small>[90, 400]</small></td><td class=\"text\">a change below 1e-4 nats²</td>"), "{index}");
-        assert!(index.contains("<span class=\"chip enough\">enough: 100 at hand</span></td><td>–</td><td><svg class=\"spark\""), "{index}");
+            "<svg",
+            "\"unit\":\"nats²\"",
+            "\"tolerances\":[0.0001]",
+        ];
+        assert_has(&compare, &parts);
+        let parts = [
+            "<td>100</td><td><strong>173</strong><small>[90, 400]</small></td><td class=\"text\">a change below 1e-4 nats²</td>",
+            "<span class=\"chip enough\">enough: 100 at hand</span></td><td>–</td><td><svg class=\"spark\"",
+        ];
+        assert_has(&index, &parts);
     }
 
     #[test]
     fn without_an_experiment_there_is_no_chart() {
         let page = html(&[]).unwrap();
-        assert!(page.contains("<p>No experiment has a report yet;"), "{page}");
+        assert_has(&page, &["<p>No experiment has a report yet;"]);
         assert!(!page.contains("data-live=\"delta\"") && !page.contains("<table"), "{page}");
     }
 
@@ -184,11 +184,10 @@ mod tests {
     fn a_family_without_a_target_says_what_it_found_on_the_index() {
         let mut family = entry("ladder", 173);
         (family.summary.own, family.curve) = (None, None);
-        let without = index::html(&[entry("ladder", 173)]).unwrap();
+        assert_has(&index::html(&[entry("ladder", 173)]).unwrap(), &["Δ_k of ladder"]);
         family.summary.learning_curve = vec![(100.0, 0.5), (200.0, 0.25)];
-        let index = index::html(&[family]).unwrap();
-        assert!(index.contains("<strong>–</strong></td><td class=\"text\">a</td><td class=\"text\"><span class=\"chip none\">h</span>"), "{index}");
-        assert!(index.contains("test loss of ladder") && without.contains("Δ_k of ladder"), "{index}");
+        let chip = "<strong>–</strong></td><td class=\"text\">a</td><td class=\"text\"><span class=\"chip none\">h</span>";
+        assert_has(&index::html(&[family]).unwrap(), &[chip, "test loss of ladder"]);
     }
 
     #[test]
@@ -197,24 +196,18 @@ mod tests {
         entries[0].summary.sufficient[0].tolerance = 1e-2; // of a alone
         entries[2].summary.sufficient[1].relative = Some(1e-5);
         let compare = html(&entries).unwrap();
-        assert!(compare.contains("\"tolerances\":[0.01,0.0001]"), "{compare}");
-        for k in [
+        let parts = [
+            "\"tolerances\":[0.01,0.0001]",
             "<td>173 (reached)</td><td>–</td><td>1,730 (reached)</td><td>–</td>",
             "<td>–</td><td>346 (reached)</td><td>3,460 (reached)</td><td>–</td>",
             "<td>–</td><td>692 (reached)</td><td>–</td><td>6,920 (reached)</td>",
-        ] {
-            assert!(compare.contains(k), "{k} in {compare}");
-        }
+        ];
+        assert_has(&compare, &parts);
         entries[1].summary.test_accuracy = Some(0.9876);
         entries[1].summary.settings[0].exponent = Some(-2.0);
         entries[1].summary.warnings = vec!["train: at chance".into()];
-        let compare = html(&entries).unwrap();
-        assert!(
-            compare.contains("<td>98.76 %</td><td>1</td></tr>") && compare.contains("<td>−2.000</td>"),
-            "{compare}"
-        );
-        let index = index::html(&entries).unwrap();
-        assert!(index.contains("<small class=\"warned\">1 warning</small>"), "{index}");
+        assert_has(&html(&entries).unwrap(), &["<td>98.76 %</td><td>1</td></tr>", "<td>−2.000</td>"]);
+        assert_has(&index::html(&entries).unwrap(), &["<small class=\"warned\">1 warning</small>"]);
     }
 
     #[test]
@@ -222,9 +215,6 @@ mod tests {
         let entries = (0..9).map(|i| entry(&format!("e{i}"), 173)).collect::<Vec<_>>();
         let compare = html(&entries).unwrap();
         assert_eq!(compare.matches(" checked>").count(), 8);
-        assert!(
-            compare.contains("\"visible\":[0,1,2,3,4,5,6,7]") && compare.contains("<td>e8</td>"),
-            "{compare}"
-        );
+        assert_has(&compare, &["\"visible\":[0,1,2,3,4,5,6,7]", "<td>e8</td>"]);
     }
 }

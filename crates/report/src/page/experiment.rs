@@ -2,7 +2,7 @@
 
 use askama::Template;
 use pipeline::Result;
-use records::bound::{SufficientRow, SweepFindings};
+use records::bound::{PredictedSize, SufficientRow, SweepFindings, TheoryAtSigma, Uncertain};
 use records::{Report, name_of};
 use serde_json::Value;
 use store::manifest::Manifest;
@@ -19,7 +19,7 @@ use crate::read::eigen::Basis;
 use crate::read::experiment::Experiment;
 use crate::read::unit::{Unit, meaning};
 use crate::text::directions;
-use crate::text::numbers::{self, grouped, share, short};
+use crate::text::numbers::{self, grouped, interval, share, short};
 use crate::text::own::{Own, tolerance};
 use crate::text::table::Table;
 use crate::text::verdicts::orders;
@@ -112,34 +112,20 @@ pub fn html(
 }
 
 /// Parameters that are shown under the figures of a section: stage and keys.
-fn keys(section: Section) -> &'static [(&'static str, &'static [&'static str])] {
+fn keys(section: Section) -> &'static [(&'static str, &'static str)] {
     match section {
-        Section::Model => &[(
-            "train",
-            &[
-                "weights",
-                "epochs",
-                "steps",
-                "stop",
-                "batch_size",
-                "optimizer",
-                "initialisation",
-                "seed",
-                "precision",
-            ],
-        )],
+        Section::Model => {
+            &[("train", "weights epochs steps stop batch_size optimizer initialisation seed precision")]
+        }
         Section::Spectrum => &[
-            ("eigen", &["dim", "basis", "which", "solver", "residual_tolerance", "seed", "precision"]),
-            ("spectrum", &["n_samples", "probes", "steps", "largest", "seed", "precision"]),
+            ("eigen", "dim basis which solver residual_tolerance seed precision"),
+            ("spectrum", "n_samples probes steps largest seed precision"),
         ],
         Section::MoreData => &[], // of families
-        Section::Landscape => &[("montecarlo", &["step", "precision"])],
-        Section::Answer | Section::Delta => &[("montecarlo", &["step", "draws", "seed", "precision"])],
-        Section::Arriving => &[(
-            "stream",
-            &["seeds", "seed", "first", "batch", "epochs", "dim", "sigma", "draws", "truth_draws"],
-        )],
-        Section::Theory => &[("eigen", &["dim", "prefix_count"]), ("montecarlo", &["step", "draws", "seed"])],
+        Section::Landscape => &[("montecarlo", "step precision")],
+        Section::Answer | Section::Delta => &[("montecarlo", "step draws seed precision")],
+        Section::Arriving => &[("stream", "seeds seed first batch epochs dim sigma draws truth_draws")],
+        Section::Theory => &[("eigen", "dim prefix_count"), ("montecarlo", "step draws seed")],
     }
 }
 
@@ -188,14 +174,14 @@ impl Page<'_> {
     /// The parameters behind the figures of a section, as they stand in the manifests.
     fn behind(&self, section: Section) -> String {
         let value = |v: &Value| v.to_string().replace(['"', '{', '}'], "").replace(',', ", ");
-        let of = |(stage, keys): &(&str, &[&str])| {
+        let of = |(stage, keys): &(&str, &str)| {
             let params =
                 self.e.manifests.iter().find(|m| m.stage == *stage).map(|m| used(&m.stage, &m.params));
             // null means what the stage found by itself, such as all samples.
-            let given = |k: &&str| {
-                params.as_ref()?.get(*k).filter(|v| !v.is_null()).map(|v| format!("{k} {}", value(v)))
+            let given = |k: &str| {
+                params.as_ref()?.get(k).filter(|v| !v.is_null()).map(|v| format!("{k} {}", value(v)))
             };
-            format!("{stage}: {}", keys.iter().filter_map(given).collect::<Vec<_>>().join(", "))
+            format!("{stage}: {}", keys.split(' ').filter_map(given).collect::<Vec<_>>().join(", "))
         };
         let all = keys(section).iter().map(of).collect::<Vec<_>>().join(" · ");
         format!("{all} · N = {}", grouped(self.e.n_samples))
@@ -236,26 +222,20 @@ impl Page<'_> {
         let pilots = self.e.pilots.pilots.iter().filter(|p| p.setting == self.answer.found.name);
         let pilots = pilots.collect::<Vec<_>>();
         let first = pilots.first()?;
-        let head = [
-            "first samples".to_owned(),
-            "w* and basis of".to_owned(),
-            format!("V ({})", self.e.unit.squared),
-        ]
-        .into_iter();
-        let head = head.chain(
-            first.sizes.iter().map(|s| format!("K at {} {}", short(s.tolerance), self.e.unit.squared)),
-        );
+        let unit = &self.e.unit.squared;
+        let head = ["first samples".to_owned(), "w* and basis of".to_owned(), format!("V ({unit})")];
+        let sizes = first.sizes.iter().map(|s| format!("K at {} {unit}", short(s.tolerance)));
+        let head = head.into_iter().chain(sizes);
+        let size = |s: &PredictedSize| {
+            format!("{} [{}, {}]", grouped(s.k), grouped(s.interval.low), grouped(s.interval.high))
+        };
         let rows = pilots.iter().map(|p| {
-            let v = format!("{} [{}, {}]", short(p.v.variance), short(p.v.low), short(p.v.high));
-            let sizes = p.sizes.iter();
-            let sizes = sizes.map(|s| {
-                format!("{} [{}, {}]", grouped(s.k), grouped(s.interval.low), grouped(s.interval.high))
-            });
-            [grouped(p.n_samples), whose(&p.minimiser), v].into_iter().chain(sizes).collect()
+            let cells = [grouped(p.n_samples), whose(&p.minimiser), with_interval(&p.v)];
+            cells.into_iter().chain(p.sizes.iter().map(size)).collect()
         });
         let all = ["all".to_owned(), whose("all-samples"), short(first.full_variance)].into_iter();
         let all = all.chain(first.sizes.iter().map(|s| grouped(s.full_k))).collect();
-        Some(Table::of(head, rows.chain(std::iter::once(all))))
+        Some(Table::of(head, rows.chain([all])))
     }
 
     /// V and K as the stage `answer` found them from some samples and draws, if it was asked.
@@ -265,11 +245,10 @@ impl Page<'_> {
         let head = ["few draws", "all draws", "losses in all"].map(str::to_owned).into_iter();
         let head = head.chain([format!("V ({})", self.e.unit.squared)]);
         let head = head.chain(found.rows.iter().map(|r| format!("K at {}", tolerance(r, &self.e.unit))));
-        let v = format!("{} [{}, {}]", short(found.v.variance), short(found.v.low), short(found.v.high));
         let met =
             |draws: usize, samples: usize| format!("{} at {} samples", grouped(draws), grouped(samples));
         let (few, all) = (met(last.few_draws, last.many_samples), met(last.draws, last.samples));
-        let row = [few, all, grouped(found.losses), v];
+        let row = [few, all, grouped(found.losses), with_interval(&found.v)];
         let row = row.into_iter().chain(found.rows.iter().map(size_and_status)).collect();
         Some(Table::of(head, [row]))
     }
@@ -315,11 +294,9 @@ fn over_sigma(sweep: &SweepFindings, unit: &Unit) -> Table {
     let head = sweep.theories.iter().map(|t| format!("{} / measured (above)", t.name));
     let head = ["σ".to_owned(), format!("V ({})", unit.squared)].into_iter().chain(head);
     let rows = sweep.sigmas.iter().map(|s| {
-        let cells = s
-            .theories
-            .iter()
-            .map(|t| format!("{} ({})", short(t.ratio), share(t.comparison.fraction_above, 0)));
-        [short(s.sigma), short(s.variance)].into_iter().chain(cells).collect()
+        let cell =
+            |t: &TheoryAtSigma| format!("{} ({})", short(t.ratio), share(t.comparison.fraction_above, 0));
+        [short(s.sigma), short(s.variance)].into_iter().chain(s.theories.iter().map(cell)).collect()
     });
     Table::of(head, rows)
 }
@@ -332,6 +309,11 @@ fn used(stage: &str, params: &Value) -> Value {
         map.retain(|key, _| !TRAINING.contains(&key.as_str()));
     }
     params
+}
+
+/// V with its interval.
+fn with_interval(v: &Uncertain) -> String {
+    format!("{} {}", short(v.variance), interval(v.low, v.high))
 }
 
 /// Whose w* and basis a row of first samples has.
@@ -350,18 +332,12 @@ mod tests {
 
     use super::*;
     use crate::export::summary;
-    use crate::read::fixtures::{self, pilots, row};
+    use crate::read::fixtures::{self, assert_has, pilots, row};
 
     fn params(title: &str) -> Report {
         let answer = Some("hessian-d1-s1".to_owned());
-        Report {
-            title: title.into(),
-            answer,
-            tolerance: None,
-            alone: false,
-            compare_with_paper: false,
-            png_scale: 1.0,
-        }
+        let (title, tolerance, png_scale) = (title.into(), None, 1.0);
+        Report { title, answer, tolerance, alone: false, compare_with_paper: false, png_scale }
     }
 
     fn with(params: &Report, e: &Experiment) -> String {
@@ -379,12 +355,9 @@ mod tests {
     fn the_name_is_always_there_and_the_title_where_it_says_more() {
         let e = fixtures::experiment();
         let html = page(&e);
-        assert!(html.contains("<title>e: T</title>") && html.contains("<strong>e</strong> T</p>"), "{html}");
+        assert_has(&html, &["<title>e: T</title>", "<strong>e</strong> T</p>"]);
         let html = with(&params(hero::QUESTION), &e);
-        assert!(
-            html.contains("<title>e: How many samples") && html.contains("<strong>e</strong></p>"),
-            "{html}"
-        );
+        assert_has(&html, &["<title>e: How many samples", "<strong>e</strong></p>"]);
         assert_eq!(html.matches("How many samples are enough?").count(), 2, "browser and heading");
     }
 
@@ -399,13 +372,8 @@ mod tests {
     fn only_sections_with_something_in_them_are_named() {
         let mut e = fixtures::experiment();
         let html = page(&e);
-        for (anchor, shown) in [
-            ("others", true),
-            ("spectrum", true),
-            ("landscape", false),
-            ("theory", false),
-            ("arriving", false),
-        ] {
+        for anchor in ["others", "spectrum", "landscape", "theory", "arriving"] {
+            let shown = ["others", "spectrum"].contains(&anchor);
             assert_eq!(html.contains(&format!("href=\"#{anchor}\"")), shown, "{anchor}");
             assert_eq!(html.contains(&format!("<details class=\"part\" id=\"{anchor}\"")), shown, "{anchor}");
         }
@@ -441,42 +409,32 @@ mod tests {
         e.rows.extend([relative(&e.rows[0]), relative(&e.rows[1])]);
         e.rows[3].status = Status::Extrapolated;
         let html = page(&e);
-        for cells in [
+        let parts = [
             "<td>1e-4</td><td>50 [40, 60]</td><td>70</td>",
             "<td>0.1 % of the mean perturbed loss</td><td>50 [40, 60] (beyond the samples at hand)</td><td>70</td>",
             "gives 70 where the average over orders gives 50: larger",
             "<td>quadratic</td><td>55 (reached)</td>",
-        ] {
-            assert!(html.contains(cells), "{cells} in {html}");
-        }
+        ];
+        assert_has(&html, &parts);
     }
 
     #[test]
     fn data_and_model_are_described_as_they_are() {
         let mut e = fixtures::experiment();
-        let classified = page(&e);
-        assert!(
-            classified.contains(
-                "<p>100 training and 20 test samples of 4 features, 2 classes: files (own). \
-                 The network is 4-2 (relu, 10 parameters), weights trained here. The loss of a sample is −log softmax(f)_y, in nats; V, Δ<sub>k</sub> and the absolute tolerances are in nats².</p>\n"
-            ),
-            "{classified}"
-        );
-        let fact = "<th scope=\"row\">training loss</th><td>0.5</td><td></td><td>nats</td>";
-        assert!(classified.contains(fact), "{classified}");
+        let parts = [
+            "<p>100 training and 20 test samples of 4 features, 2 classes: files (own). \
+             The network is 4-2 (relu, 10 parameters), weights trained here. The loss of a sample is −log softmax(f)_y, in nats; V, Δ<sub>k</sub> and the absolute tolerances are in nats².</p>\n",
+            "<th scope=\"row\">training loss</th><td>0.5</td><td></td><td>nats</td>",
+        ];
+        assert_has(&page(&e), &parts);
         let trained = e.trained.as_mut().unwrap();
         let facts = &mut trained.model.facts;
         (trained.data.n_classes, facts.train_accuracy, facts.test_loss) = (0, None, Some(0.75));
         facts.origin = "a<b>.npz".into();
         let regression = page(&e);
-        assert!(
-            regression.contains("of 4 features, regression: files")
-                && !regression.contains("training accuracy")
-        );
-        assert!(
-            regression.contains("weights from a&#60;b&#62;.npz.")
-                && regression.contains("<th scope=\"row\">test loss</th><td>0.75</td>")
-        );
+        assert_has(&regression, &["of 4 features, regression: files", "weights from a&#60;b&#62;.npz."]);
+        assert_has(&regression, &["<th scope=\"row\">test loss</th><td>0.75</td>"]);
+        assert!(!regression.contains("training accuracy"));
     }
 
     #[test]
@@ -486,19 +444,16 @@ mod tests {
         e.pilots = pilots();
         e.pilots.pilots.iter_mut().for_each(|p| p.setting = "hessian-d1-s1".into());
         let html = page(&e);
-        for cells in [
+        let parts = [
             "<td>hessian-d1-s1</td><td>quadratic</td><td>59,999</td><td>more than 99.9 %</td><td>0.5</td><td>2</td><td>12.5 %</td>",
             "<td>950 [900, 1,050]</td>",
             "<td>1,000</td></tr>",
-        ] {
-            assert!(html.contains(cells), "{cells} in {html}");
-        }
-        assert_eq!(
-            size_and_status(&row(Status::Reached, Some(1050), Some((900, 1300)))),
-            "1,050 [900, 1,300] (reached)"
-        );
-        assert_eq!(size_and_status(&row(Status::Extrapolated, Some(1050), None)), "1,050 (extrapolated)");
-        assert_eq!(size_and_status(&row(Status::NotReached, None, None)), "not reached");
+        ];
+        assert_has(&html, &parts);
+        let said = |status, k, ends| size_and_status(&row(status, k, ends));
+        assert_eq!(said(Status::Reached, Some(1050), Some((900, 1300))), "1,050 [900, 1,300] (reached)");
+        assert_eq!(said(Status::Extrapolated, Some(1050), None), "1,050 (extrapolated)");
+        assert_eq!(said(Status::NotReached, None, None), "not reached");
     }
 
     #[test]

@@ -86,15 +86,11 @@ impl Page<'_> {
 
     /// What fits of smaller sizes said of larger ones.
     fn audit(&self) -> Table {
-        let head = ["check", "fitted to", "predicts", "prediction", "band", "found", "in the band", "off by"];
-        let head = head.map(|h| {
-            if h == "fitted to" || h == "predicts" { format!("{h} (samples)") } else { h.to_owned() }
-        });
+        let head = ["check", "fitted to (samples)", "predicts (samples)", "prediction"];
+        let head = head.into_iter().chain(["band", "found", "in the band", "off by"]);
         let of = |f: &LadderForecast| {
-            let label = |what: &str| f.variant.as_ref().map_or(what.to_owned(), |v| format!("{v}: {what}"));
-            let both = [("test loss", &f.loss), ("test error", &f.error)];
-            let rows = both.map(|(what, q)| {
-                q.iter().flat_map(|q| q.audit.iter().map(|a| audited(label(what), a))).collect::<Vec<_>>()
+            let rows = [("test loss", &f.loss), ("test error", &f.error)].map(|(what, q)| {
+                q.iter().flat_map(|q| q.audit.iter().map(|a| audited(f.label(what), a))).collect::<Vec<_>>()
             });
             rows.concat()
         };

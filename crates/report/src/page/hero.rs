@@ -1,16 +1,16 @@
 //! The first screen of a page: question, number, bar, and what to do next.
 
 use records::OwnTolerance;
-use records::family::{Forecast, LadderForecast};
+use records::family::LadderForecast;
 
 use crate::plot::bar::bar;
-use crate::read::bound::Setting;
+use crate::read::bound::{Setting, law};
 use crate::read::experiment::Experiment;
 use crate::read::family::{Family, ReadLadder};
 use crate::text::fact::{fact, spread};
-use crate::text::numbers::{count, grouped, percent, short};
+use crate::text::forecast::bought;
+use crate::text::numbers::{count, grouped, interval, percent, short, unknown};
 use crate::text::own::Own;
-use crate::text::verdicts::law;
 
 /// What the first screen shows.
 pub struct Hero {
@@ -65,7 +65,8 @@ pub const QUESTION: &str = "How many samples are enough?";
 
 /// Of an experiment.
 pub fn experiment(e: &Experiment, answer: &Setting, own: &Own, next: &[String]) -> Hero {
-    let [now, then] = [1, 2].map(|times| law(answer, e.step, times * e.n_samples));
+    let v = &answer.found.v;
+    let [now, then] = [1, 2].map(|times| law(v.variance, e.step, (times * e.n_samples) as f64));
     let mut tiles = vec![];
     if now > 0.0 {
         let note = format!(
@@ -79,21 +80,16 @@ pub fn experiment(e: &Experiment, answer: &Setting, own: &Own, next: &[String]) 
     if let Some(trained) = &e.trained {
         let facts = &trained.model.facts;
         let loss = facts.test_loss.map(|l| format!("{} {}", short(l), e.unit.loss));
-        match (facts.test_accuracy, loss) {
-            (Some(accuracy), loss) => tiles.push(tile(
-                "Test accuracy",
-                percent(accuracy),
-                loss.map_or(String::new(), |l| format!("test loss {l}")),
-            )),
-            (None, Some(loss)) => tiles.push(tile("Test loss", loss, "of the network that is measured")),
-            (None, None) => {
-                tiles.push(tile("Test accuracy", "–", "there is no test split"));
+        tiles.push(match (facts.test_accuracy, loss) {
+            (Some(accuracy), loss) => {
+                let note = loss.map_or(String::new(), |l| format!("test loss {l}"));
+                tile("Test accuracy", percent(accuracy), note)
             }
-        }
+            (None, Some(loss)) => tile("Test loss", loss, "of the network that is measured"),
+            (None, None) => tile("Test accuracy", unknown(), "there is no test split"),
+        });
     }
-    let v = &answer.found.v;
-    let note =
-        format!("[{}, {}]; how much the loss differs from sample to sample", short(v.low), short(v.high));
+    let note = format!("{}; how much the loss differs from sample to sample", interval(v.low, v.high));
     tiles.push(tile("V", format!("{} {}", short(v.variance), e.unit.squared), note));
     Hero { question: QUESTION, number: Some(Number::of(own, e.confidence)), tiles, next: next.to_vec() }
 }
@@ -110,7 +106,8 @@ pub fn family(family: &Family, own: Option<&Own>, tolerance: Option<OwnTolerance
     };
     let mut tiles = vec![];
     if let Some((found, loss)) = first.and_then(|f| Some((f, f.loss.as_ref()?))).filter(|_| own.is_some()) {
-        let (change, note) = bought(loss, &family.unit.loss);
+        let note = format!("{}, with {} samples", bought(loss, &family.unit), grouped(loss.doubling.to));
+        let change = signed(loss.doubling.relative);
         tiles.push(tile(found.label("Twice the samples: test loss"), change, note));
     }
     let last = family.ladders[0].last();
@@ -130,21 +127,6 @@ pub fn family(family: &Family, own: Option<&Own>, tolerance: Option<OwnTolerance
     Hero { question, number, tiles, next: next.to_vec() }
 }
 
-/// What twice the samples do to a test loss, and from where to where.
-fn bought(loss: &Forecast, unit: &str) -> (String, String) {
-    let d = &loss.doubling;
-    let (now, then) = (&loss.rows[0], &loss.rows[1]);
-    let note = format!(
-        "from {} to {} {unit} [{}, {}], with {} samples",
-        short(now.mean),
-        short(then.mean),
-        short(then.mean_low),
-        short(then.mean_high),
-        grouped(d.to)
-    );
-    (signed(d.relative), note)
-}
-
 /// A change in per cent with its sign.
 fn signed(change: f64) -> String {
     let size = percent(change.abs());
@@ -154,26 +136,21 @@ fn signed(change: f64) -> String {
 fn doubling(found: &LadderForecast, family: &Family) -> Option<Number> {
     let loss = found.loss.as_ref()?;
     let d = &loss.doubling;
-    let faulty = !loss.faults.is_empty();
-    let status = if faulty {
-        "the forecast is not to be trusted"
+    let (status, class) = if !loss.faults.is_empty() {
+        ("the forecast is not to be trusted", "more")
     } else if d.relative_high < 0.0 {
-        "more data help"
+        ("more data help", "enough")
     } else {
-        "not known whether more data help"
+        ("not known whether more data help", "more")
     };
+    let (low, high) = (signed(d.relative_low), signed(d.relative_high));
     Some(Number {
         value: signed(d.relative),
         unit: "test loss".to_owned(),
-        interval: Some(format!(
-            "[{}, {}], {}",
-            signed(d.relative_low),
-            signed(d.relative_high),
-            percent(family.confidence)
-        )),
+        interval: Some(format!("[{low}, {high}], {}", percent(family.confidence))),
         purpose: found.label(&format!("by twice the {} samples at hand", grouped(d.from))),
         status: status.to_owned(),
-        class: if status == "more data help" { "enough" } else { "more" },
+        class,
         bar: None,
     })
 }

@@ -8,7 +8,7 @@ use crate::page::compare::Entry;
 use crate::page::hero::QUESTION;
 use crate::page::shell;
 use crate::plot::bar::spark;
-use crate::text::numbers::{count, grouped, share};
+use crate::text::numbers::{count, grouped, share, unknown};
 use crate::text::own::Own;
 
 const HEAD: [&str; 7] = ["experiment", "N, at hand", "K, enough", "for", "status", "test accuracy", "curve"];
@@ -51,7 +51,6 @@ impl Page<'_> {
 impl Row {
     fn of(entry: &Entry) -> Self {
         let s = &entry.summary;
-        let none = || "–".to_owned();
         let known = |title: &String| *title != s.experiment && title != QUESTION;
         // A family without a target says what it found in its first sentence.
         let first = || s.answer.first().cloned().unwrap_or_default();
@@ -60,12 +59,12 @@ impl Row {
             title: Some(s.title.clone()).filter(known).unwrap_or_default(),
             warnings: if s.warnings.is_empty() { String::new() } else { count(s.warnings.len(), "warning") },
             n_samples: grouped(s.n_samples),
-            value: s.own.as_ref().and_then(|own| own.k).map_or_else(none, grouped),
+            value: s.own.as_ref().and_then(|own| own.k).map_or_else(unknown, grouped),
             interval: s.own.as_ref().and_then(Own::interval).unwrap_or_default(),
             purpose: s.own.as_ref().map_or_else(first, |own| own.purpose.clone()),
             status: s.own.as_ref().map_or_else(|| s.headline.clone(), Own::status),
             class: s.own.as_ref().map_or("none", |own| own.class()),
-            accuracy: s.test_accuracy.map_or_else(none, |a| share(a, 2)),
+            accuracy: s.test_accuracy.map_or_else(unknown, |a| share(a, 2)),
             curve: curve(s, entry),
         }
     }

@@ -28,16 +28,20 @@ const EDGED: &str =
 pub fn svg(panels: &[Panel]) -> String {
     let width = WIDTHS[usize::from(panels.len() > 1)];
     let legend = Legend::of(panels, width);
-    let height = HEIGHT + legend.height;
-    let mut text = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
-         font-family=\"system-ui, 'Noto Sans', sans-serif\" font-size=\"13\"><rect class=\"ground\" width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>"
-    );
+    let mut text = ground(width, HEIGHT + legend.height);
     let each = width / panels.len() as f64;
     for (i, panel) in panels.iter().enumerate() {
         Frame::of(panel, i as f64 * each, each).draw(panel, n_colours(panels), &mut text);
     }
     text + &legend.svg + "</svg>"
+}
+
+/// The beginning of a picture of that size.
+pub fn ground(width: f64, height: f64) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
+         font-family=\"system-ui, 'Noto Sans', sans-serif\" font-size=\"13\"><rect class=\"ground\" width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>"
+    )
 }
 
 /// How many colours the lines have.
@@ -256,7 +260,8 @@ fn label(out: &mut String, (x, y): (f64, f64), attributes: &str, text: &str) {
     let _ = write!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\"{attributes}>{}</text>", typeset::svg(text));
 }
 
-fn path(points: &[(f64, f64)]) -> String {
+/// The line through places in pixels, as `d` of a path has it.
+pub fn path(points: &[(f64, f64)]) -> String {
     let one = |(i, (x, y)): (usize, &(f64, f64))| format!("{}{x:.1} {y:.1}", if i == 0 { "M" } else { "L" });
     points.iter().enumerate().map(one).collect()
 }

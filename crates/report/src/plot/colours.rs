@@ -21,15 +21,17 @@ pub fn ink(i: usize, n: usize) -> Ink {
         return Ink { hex: COLOURS[i % COLOURS.len()].to_owned(), class: format!("c{}", i % COLOURS.len()) };
     }
     let place = (RAMP.len() - 1) as f64 * i as f64 / (n - 1) as f64;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a place on the ramp
-    let below = (place as usize).min(RAMP.len() - 2);
-    let mix = |c: usize| {
-        let share = place - below as f64;
-        ((1.0 - share) * RAMP[below][c] + share * RAMP[below + 1][c]).round()
-    };
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 to 255
-    let [r, g, b] = [0, 1, 2].map(|c| mix(c) as u8);
-    Ink { hex: format!("#{r:02x}{g:02x}{b:02x}"), class: String::new() }
+    Ink { hex: mixed(&RAMP, place), class: String::new() }
+}
+
+/// The colour between those of a ramp on both sides of `place`, from 0 to its last.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a place on the ramp, and 0 to 255
+pub fn mixed(ramp: &[[f64; 3]], place: f64) -> String {
+    let below = (place as usize).min(ramp.len() - 2);
+    let share = place - below as f64;
+    let mix = |c: usize| ((1.0 - share) * ramp[below][c] + share * ramp[below + 1][c]).round() as u8;
+    let [r, g, b] = [0, 1, 2].map(mix);
+    format!("#{r:02x}{g:02x}{b:02x}")
 }
 
 /// The colour of a theory: the same in every figure. The first two are those of what was measured and of the law.

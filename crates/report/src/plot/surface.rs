@@ -5,6 +5,8 @@ use std::fmt::Write;
 use ndarray::{Array1, ArrayView2};
 
 use crate::plot::axis::ticks;
+use crate::plot::chart::ground;
+use crate::plot::colours::mixed;
 use crate::text::typeset;
 
 /// One surface.
@@ -36,11 +38,7 @@ const COLOURS: [[f64; 3]; 6] = [
 
 /// Surfaces side by side as one SVG.
 pub fn svg(surfaces: &[Surface]) -> String {
-    let (width, height) = (PLATE.0 * surfaces.len() as f64, PLATE.1);
-    let mut text = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
-         font-family=\"system-ui, 'Noto Sans', sans-serif\" font-size=\"13\"><rect class=\"ground\" width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>"
-    );
+    let mut text = ground(PLATE.0 * surfaces.len() as f64, PLATE.1);
     for (i, surface) in surfaces.iter().enumerate() {
         let _ = write!(text, "<g transform=\"translate({} 0)\">", PLATE.0 * i as f64);
         draw(surface, &mut text);
@@ -71,12 +69,11 @@ fn draw(surface: &Surface, out: &mut String) {
     };
     text(out, [16.0, 24.0], " font-size=\"16\" font-weight=\"600\"", &surface.title);
     let mut line = |from: [f64; 3], to: [f64; 3], kind: &str| {
-        let ([a, _], [b, _]) = ([project(from).0, [0.0; 2]], [project(to).0, [0.0; 2]]);
+        let ([x0, y0], [x1, y1]) = (project(from).0, project(to).0);
         let stroke = if kind == "grid" { "#e3e7eb" } else { "#000000" };
         let _ = write!(
             out,
-            "<path class=\"{kind}\" d=\"M{:.0} {:.0}L{:.0} {:.0}\" stroke=\"{stroke}\"/>",
-            a[0], a[1], b[0], b[1]
+            "<path class=\"{kind}\" d=\"M{x0:.0} {y0:.0}L{x1:.0} {y1:.0}\" stroke=\"{stroke}\"/>"
         );
     };
     let marks = ticks(&(first..last + 1e-9 * (last - first)), false, false, 4);
@@ -97,13 +94,13 @@ fn draw(surface: &Surface, out: &mut String) {
         text(out, project(place(last + beyond, at, low)).0, " text-anchor=\"middle\"", &name);
     }
     let middle = f64::midpoint(first, last);
-    text(
-        out,
-        project(place(middle, first - 2.6 * beyond, low)).0,
-        " text-anchor=\"middle\"",
-        "θ_1 (parameter units)",
-    );
-    text(out, project(place(last + 2.2 * beyond, middle, low)).0, " text-anchor=\"middle\"", "θ_2");
+    let names = [
+        (place(middle, first - 2.6 * beyond, low), "θ_1 (parameter units)"),
+        (place(last + 2.2 * beyond, middle, low), "θ_2"),
+    ];
+    for (at, name) in names {
+        text(out, project(at).0, " text-anchor=\"middle\"", name);
+    }
     for (at, name) in ticks(&(low..top), false, false, 5) {
         let [x, y] = project(place(first, first, at)).0;
         text(out, [x - 8.0, y + 4.0], " text-anchor=\"end\"", &name);
@@ -142,14 +139,7 @@ fn quads(
 
 /// The colour of a height from 0 to 1.
 fn colour(height: f64) -> String {
-    let place = height.clamp(0.0, 1.0) * (COLOURS.len() - 1) as f64;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a place among the colours
-    let below = (place as usize).min(COLOURS.len() - 2);
-    let share = place - below as f64;
-    let mix = |c: usize| ((1.0 - share) * COLOURS[below][c] + share * COLOURS[below + 1][c]).round();
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 to 255
-    let [r, g, b] = [0, 1, 2].map(|c| mix(c) as u8);
-    format!("#{r:02x}{g:02x}{b:02x}")
+    mixed(&COLOURS, height.clamp(0.0, 1.0) * (COLOURS.len() - 1) as f64)
 }
 
 fn text(out: &mut String, [x, y]: [f64; 2], attributes: &str, text: &str) {

@@ -27,6 +27,12 @@ pub struct TheoryCurve {
     pub values: Array1<f64>,
 }
 
+/// Δ_k averaged over orders at k samples: `V (1/k − 1/(k+s))`, loss².
+pub fn law(v: f64, step: usize, k: f64) -> f64 {
+    let s = step as f64;
+    v * s / (k * (k + s))
+}
+
 impl Setting {
     /// Curves of one setting: those of Monte Carlo and those of the theories.
     pub fn read(inputs: &Inputs, found: SettingTheory) -> Result<Self> {
@@ -41,6 +47,11 @@ impl Setting {
             curves: found.theories.iter().map(curve).collect::<Result<_>>()?,
             found,
         })
+    }
+
+    /// Δ_k at the prefix size of number i, less or more its 95 % interval over the draws: `sign` is −1 or 1.
+    pub fn edge(&self, i: usize, sign: f64) -> f64 {
+        self.delta[i] + sign * 1.96 * self.standard_error[i]
     }
 
     /// Each theory with its curve.

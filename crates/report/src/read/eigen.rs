@@ -20,21 +20,17 @@ pub enum Basis {
 impl Basis {
     /// The basis `name` of the results `inputs`.
     pub fn read(inputs: &Inputs, name: BasisName) -> Result<Self> {
-        if name == BasisName::Given {
-            return Ok(Self::Given);
-        }
-        Ok(Self::of(name, &inputs.params("eigen")?))
-    }
-
-    /// The basis `name` as `eigen` made it.
-    fn of(name: BasisName, eigen: &Eigen) -> Self {
-        match name {
+        Ok(match name {
             BasisName::Given => Self::Given,
-            BasisName::Hessian if eigen.basis.is_some() => Self::Given,
-            BasisName::Hessian => Self::Eigenvectors(eigen.which),
+            BasisName::Hessian => Self::of_hessian(&inputs.params("eigen")?),
             BasisName::Random => Self::Random,
             BasisName::Filter => Self::Filter,
-        }
+        })
+    }
+
+    /// Eigenvectors, or what the user brought in their place.
+    fn of_hessian(eigen: &Eigen) -> Self {
+        if eigen.basis.is_some() { Self::Given } else { Self::Eigenvectors(eigen.which) }
     }
 
     /// Whether the paper's figures 1 and 6 to 8 are of such directions: its power iteration finds the largest magnitude.
@@ -65,7 +61,7 @@ impl Eigenpairs {
     pub fn read(inputs: &Inputs) -> Result<Self> {
         let params: Eigen = inputs.params("eigen")?;
         Ok(Self {
-            basis: Basis::of(BasisName::Hessian, &params),
+            basis: Basis::of_hessian(&params),
             which: params.which,
             eigenvalues: inputs.read::<f64, Ix1>("eigen", "eigenvalues.npy")?,
             residuals: inputs.read::<f64, Ix1>("eigen", "residuals.npy")?,

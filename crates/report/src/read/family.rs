@@ -6,6 +6,7 @@ use pipeline::log::count;
 use records::family::{Curves, Forecasts, Ladder, LadderForecast, MemberResult, Members, Rung};
 use store::artifact::Inputs;
 
+use crate::read::bound::law;
 use crate::read::unit::Unit;
 
 /// All that a family found.
@@ -81,8 +82,7 @@ impl ReadLadder for Ladder {
     }
 
     fn law(&self, k: usize) -> f64 {
-        let (k, s) = (k as f64, self.step as f64);
-        self.last().variance.mean * s / (k * (k + s))
+        law(self.last().variance.mean, self.step, k as f64)
     }
 
     fn line(&self, of: impl Fn(&Rung) -> Option<f64>) -> Vec<(f64, f64)> {

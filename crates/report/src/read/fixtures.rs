@@ -23,6 +23,14 @@ use crate::read::spectrum::Spectrum;
 use crate::read::train::Model;
 use crate::read::unit::Unit;
 
+/// Fails where one of the parts is not in the text.
+#[track_caller]
+pub fn assert_has(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+}
+
 /// V with this interval and a standard error of a tenth.
 fn uncertain(variance: f64, low: f64, high: f64) -> Uncertain {
     Uncertain {

@@ -29,6 +29,14 @@ pub fn fact(label: impl Into<String>, value: f64, unit: &str) -> Fact {
     Fact { label: label.into(), value, error: None, interval: None, unit: unit.to_owned() }
 }
 
+/// A value with both ends of its interval.
+pub type Ends = [f64; 3];
+
+/// It with its interval; an end that is not finite is none.
+pub fn between(label: impl Into<String>, [value, low, high]: Ends, unit: &str) -> Fact {
+    fact(label, value, unit).within(low, high)
+}
+
 /// A number of things that the label names.
 pub fn number(label: impl Into<String>, n: usize) -> Fact {
     fact(label, n as f64, "")

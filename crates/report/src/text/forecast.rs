@@ -1,9 +1,12 @@
 //! What more data buy, in sentences.
 
-use records::family::{Fault, FaultName, Forecast, Goal, LadderForecast, Target, TargetRow, TargetStatus};
+use records::family::{
+    Doubling, Fault, FaultName, Forecast, Goal, LadderForecast, Row, Target, TargetRow, TargetStatus,
+};
 
 use crate::read::unit::Unit;
-use crate::text::numbers::{grouped, percent, short};
+use crate::text::fact::Ends;
+use crate::text::numbers::{grouped, interval, percent, short};
 
 /// Whether to trust the forecast, what doubling the data buys, and the samples that the target needs; none where nothing is
 /// forecast.
@@ -34,25 +37,41 @@ fn distrust(found: &LadderForecast) -> Option<String> {
 fn doubled(found: &LadderForecast, unit: &Unit) -> Option<String> {
     let any = found.loss.as_ref().or(found.error.as_ref())?;
     let samples = format!("Twice the {} samples", grouped(any.doubling.from));
-    let loss = found.loss.as_ref().map(|f| {
-        let (now, then) = (&f.rows[0], &f.rows[1]);
-        let unit = &unit.loss;
-        format!(
-            "the test loss from {} to {} {unit} [{}, {}]",
-            short(now.mean),
-            short(then.mean),
-            short(then.mean_low),
-            short(then.mean_high)
-        )
-    });
+    let loss = found.loss.as_ref().map(|f| format!("the test loss {}", bought(f, unit)));
     let accuracy = found.error.as_ref().map(|f| {
-        let (now, then) = (&f.rows[0], &f.rows[1]);
-        let [now, mean, low, high] =
-            [now.mean, then.mean, then.mean_high, then.mean_low].map(|e| percent(1.0 - e));
+        let now = percent(1.0 - f.rows[0].mean);
+        let [mean, low, high] = complement(of_mean(f.rows[1])).map(percent);
         format!("the test accuracy from {now} to {mean} [{low}, {high}]")
     });
     let both = loss.into_iter().chain(accuracy).collect::<Vec<_>>().join(" and ");
     Some(format!("{samples} would bring {both}."))
+}
+
+/// What twice the samples do to a mean test loss: `from 0.1 to 0.08 nats [0.072, 0.088]`.
+pub fn bought(loss: &Forecast, unit: &Unit) -> String {
+    let (now, then) = (&loss.rows[0], &loss.rows[1]);
+    let ends = interval(then.mean_low, then.mean_high);
+    format!("from {} to {} {} {ends}", short(now.mean), short(then.mean), unit.loss)
+}
+
+/// The mean over seeds with its band.
+pub fn of_mean(row: Row) -> Ends {
+    [row.mean, row.mean_low, row.mean_high]
+}
+
+/// Of an error the accuracy.
+pub fn complement([error, low, high]: Ends) -> Ends {
+    [error, high, low].map(|error| 1.0 - error)
+}
+
+/// What a doubling takes off the mean, as a fraction of it.
+pub fn relative(doubling: Doubling) -> Ends {
+    [doubling.relative, doubling.relative_low, doubling.relative_high]
+}
+
+/// By how much a doubling of the samples raises the accuracy.
+pub fn rise(doubling: Doubling) -> Ends {
+    [-doubling.change, -doubling.change_high, -doubling.change_low]
 }
 
 /// How a target is called.
@@ -76,22 +95,19 @@ pub fn of_target(found: &LadderForecast) -> Option<(&Forecast, Goal)> {
 fn target(found: &LadderForecast, unit: &Unit) -> Option<String> {
     let (forecast, target) = of_target(found)?;
     let name = target_name(target, unit);
-    let rows = forecast.targets.iter().map(needed).collect::<Vec<_>>();
     if let [first, rest @ ..] = forecast.targets.as_slice()
         && first.n.is_none()
         && rest.iter().all(|r| r.n.is_none())
     {
         let reason = reason(first.status);
-        return Some(first.low.map_or_else(
-            || format!("A {name} is out of reach: {reason}."),
-            |low| {
-                let low = grouped(low);
-                format!(
-                    "A {name} is not reached on average: {reason}. At the favourable end of the band, {low} samples would do."
-                )
-            },
+        let Some(low) = first.low.map(grouped) else {
+            return Some(format!("A {name} is out of reach: {reason}."));
+        };
+        return Some(format!(
+            "A {name} is not reached on average: {reason}. At the favourable end of the band, {low} samples would do."
         ));
     }
+    let rows = forecast.targets.iter().map(needed).collect::<Vec<_>>();
     Some(format!("A {name} takes {}.", rows.join(", ")))
 }
 

@@ -97,6 +97,16 @@ pub fn decimals(value: f64, digits: usize) -> String {
     format!("{value:.digits$}").replace('-', "−")
 }
 
+/// Both ends of an interval: `[0.9, 1.1]`.
+pub fn interval(low: f64, high: f64) -> String {
+    format!("[{}, {}]", short(low), short(high))
+}
+
+/// What stands in a table where nothing is known.
+pub fn unknown() -> String {
+    "–".to_owned()
+}
+
 /// Numbers in a sentence.
 pub fn list(values: &[f64]) -> String {
     values.iter().map(|&v| short(v)).collect::<Vec<_>>().join(", ")

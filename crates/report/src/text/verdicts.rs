@@ -7,7 +7,7 @@ use records::family::{Flattening, Ladder};
 use records::name_of;
 use records::train::PolishEnd;
 
-use crate::read::bound::Setting;
+use crate::read::bound::{Setting, law};
 use crate::read::experiment::Experiment;
 use crate::read::family::ReadLadder;
 use crate::read::unit::Unit;
@@ -82,7 +82,8 @@ fn enough(row: &SufficientRow, answer: &Setting, e: &Experiment) -> String {
             )
         }
         (Status::Extrapolated, Some(k)) => {
-            let change = format!("{} {}", short(law(answer, e.step, e.n_samples).sqrt()), e.unit.loss);
+            let change = law(answer.found.v.variance, e.step, e.n_samples as f64).sqrt();
+            let change = format!("{} {}", short(change), e.unit.loss);
             let missing = k.saturating_sub(e.n_samples);
             let collect = if missing == 0 {
                 String::new()
@@ -103,12 +104,6 @@ fn limits(e: &Experiment) -> String {
     format!(
         "The number says when the loss surface settles, not when more data stop helping: for that, compare networks trained on several sizes{ladder}."
     )
-}
-
-/// Δ_k averaged over orders at k samples: V (1/k − 1/(k+s)), loss²
-pub fn law(s: &Setting, step: usize, k: usize) -> f64 {
-    let (k, step) = (k as f64, step as f64);
-    s.found.v.variance * step / (k * (k + step))
 }
 
 /// K of the one stored order beside that of the average, in one sentence, and whether it rests on few prefixes.

@@ -1,9 +1,10 @@
 //! K beside the learning curve: the test loss and accuracy at so many samples, and what twice as many buy.
 
-use records::family::{AtSize, Doubling, GainStatus, KBeside, LadderForecast, Place, Row, ToleranceOfGain};
+use records::family::{AtSize, GainStatus, KBeside, LadderForecast, Place, Row, ToleranceOfGain};
 
 use crate::read::unit::Unit;
-use crate::text::fact::{Fact, fact, spread};
+use crate::text::fact::{Ends, Fact, between, spread};
+use crate::text::forecast::{complement, of_mean, relative, rise};
 use crate::text::numbers::{grouped, percent, short};
 use crate::text::table::Table;
 
@@ -41,7 +42,7 @@ fn at_k(beside: &KBeside, unit: &Unit) -> Vec<Fact> {
     };
     let loss = beside.loss.as_ref().map(|at| {
         let [now, twice] = of(at, "test loss");
-        [value(&now, at.row.map(loss), &unit.loss), value(&twice, at.doubling.map(fall), "fraction")]
+        [value(&now, at.row.map(of_mean), &unit.loss), value(&twice, at.doubling.map(relative), "fraction")]
     });
     let error = beside.error.as_ref().map(|at| {
         let [now, twice] = of(at, "test accuracy");
@@ -50,29 +51,13 @@ fn at_k(beside: &KBeside, unit: &Unit) -> Vec<Fact> {
     loss.into_iter().chain(error).flatten().collect()
 }
 
-/// A value with both ends of its interval.
-type Ends = [f64; 3];
-
-fn loss(row: Row) -> Ends {
-    [row.mean, row.mean_low, row.mean_high]
-}
-
 fn accuracy(row: Row) -> Ends {
-    [row.mean, row.mean_high, row.mean_low].map(|error| 1.0 - error)
-}
-
-fn fall(doubling: Doubling) -> Ends {
-    [doubling.relative, doubling.relative_low, doubling.relative_high]
-}
-
-fn rise(doubling: Doubling) -> Ends {
-    [-doubling.change, -doubling.change_high, -doubling.change_low]
+    complement(of_mean(row))
 }
 
 /// It with its interval; none where nothing is known.
 fn value(label: &str, ends: Option<Ends>, unit: &str) -> Fact {
-    let [value, low, high] = ends.unwrap_or([f64::NAN; 3]);
-    fact(label, value, unit).within(low, high)
+    between(label, ends.unwrap_or([f64::NAN; 3]), unit)
 }
 
 fn less_than(found: &ToleranceOfGain) -> String {
@@ -88,13 +73,13 @@ fn samples(found: &ToleranceOfGain) -> Fact {
     let end = |n: Option<usize>| n.map_or(f64::NAN, |n| n as f64);
     let gain = &found.gain;
     let label = format!("samples from which on {}", less_than(found));
-    fact(label, end(gain.n), "samples").within(end(gain.low), end(gain.high))
+    between(label, [gain.n, gain.low, gain.high].map(end), "samples")
 }
 
 fn tolerance(found: &ToleranceOfGain, unit: &Unit) -> Fact {
-    let end = |value: Option<f64>| value.unwrap_or(f64::NAN);
     let label = format!("tolerance whose K is where {}", less_than(found));
-    fact(label, end(found.tolerance), &unit.squared).within(end(found.low), end(found.high))
+    let ends = [found.tolerance, found.low, found.high].map(|end| end.unwrap_or(f64::NAN));
+    between(label, ends, &unit.squared)
 }
 
 /// A row for each tolerance, and one for that where twice the samples buy little.
@@ -112,8 +97,8 @@ pub fn table(forecasts: &[LadderForecast], unit: &Unit) -> Table {
         let row = |beside: &KBeside| {
             let (loss_at, error_at) = (beside.loss.as_ref(), beside.error.as_ref());
             let known = [
-                (loss_at.and_then(|at| at.row).map(loss), unit.loss.as_str()),
-                (loss_at.and_then(|at| at.doubling).map(fall), "fraction"),
+                (loss_at.and_then(|at| at.row).map(of_mean), unit.loss.as_str()),
+                (loss_at.and_then(|at| at.doubling).map(relative), "fraction"),
                 (error_at.and_then(|at| at.row).map(accuracy), "fraction"),
                 (error_at.and_then(|at| at.doubling).map(rise), "fraction"),
             ];

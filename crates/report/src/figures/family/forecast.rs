@@ -6,8 +6,8 @@ use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, axes, line};
 use crate::read::family::Family;
 use crate::read::unit::Unit;
-use crate::text::fact::{Fact, fact};
-use crate::text::forecast::{of_target, target_name, whom};
+use crate::text::fact::{Ends, Fact, between, fact};
+use crate::text::forecast::{complement, of_mean, of_target, relative, rise, target_name, whom};
 use crate::text::numbers::{count, grouped};
 
 /// One figure per variant that has a forecast.
@@ -18,34 +18,31 @@ pub fn all(family: &Family) -> Vec<Figure> {
 
 fn figure(found: &LadderForecast, unit: &Unit) -> Figure {
     let name = found.variant.as_ref().map_or("more-data".to_owned(), |v| format!("more-data-{v}"));
+    let (loss_goal, error_goal) = match found.target.and_then(Target::goal) {
+        Some(Goal::TestLoss(loss)) => (Some(loss), None),
+        Some(Goal::Accuracy(accuracy)) => (None, Some(1.0 - accuracy)),
+        None => (None, None),
+    };
     let (mut panels, mut facts) = (vec![], vec![]);
     if let Some(loss) = &found.loss {
-        let mut panel = panel("Test loss", &format!("loss ({})", unit.loss), loss);
-        if let Some(Goal::TestLoss(target)) = found.target.and_then(Target::goal) {
-            panel.levels.push((target, "target".into()));
-        }
-        panels.push(panel);
-        facts.extend(of_loss(loss, unit));
+        panels.push(panel("Test loss", &format!("loss ({})", unit.loss), loss, loss_goal));
+        facts.extend(of_quantity("test loss", &unit.loss, loss, |loss| loss, relative(loss.doubling)));
+        facts.extend(checked("test loss", loss));
     }
     if let Some(error) = &found.error {
-        let mut panel = panel("Test error", "fraction classified wrong", error);
-        if let Some(Goal::Accuracy(accuracy)) = found.target.and_then(Target::goal) {
-            panel.levels.push((1.0 - accuracy, "target".into()));
-        }
-        panels.push(panel);
-        facts.extend(of_accuracy(error));
+        panels.push(panel("Test error", "fraction classified wrong", error, error_goal));
+        facts.extend(of_quantity("test accuracy", "fraction", error, complement, rise(error.doubling)));
+        facts.extend(checked("test error", error));
     }
     facts.extend(of_targets(found, unit));
-    let label = found.variant.as_ref().map_or(String::new(), |v| format!("{v}: "));
-    let caption = format!(
-        "{label}What more data buy: each run, the mean over seeds that is fitted to them with its band, and the band of one run."
+    let caption = found.label(
+        "What more data buy: each run, the mean over seeds that is fitted to them with its band, and the band of one run.",
     );
-    let figure = Figure::of(&name, Section::MoreData, caption, &panels);
-    figure.with(facts)
+    Figure::of(&name, Section::MoreData, caption, &panels).with(facts)
 }
 
-/// One quantity from the smallest size to ten times the largest.
-fn panel(title: &str, y_label: &str, forecast: &Forecast) -> Panel {
+/// One quantity from the smallest size to ten times the largest, with its target.
+fn panel(title: &str, y_label: &str, forecast: &Forecast, target: Option<f64>) -> Panel {
     let of =
         |value: fn(&Row) -> f64| forecast.curve.iter().map(|r| (r.n as f64, value(r))).collect::<Vec<_>>();
     let runs = forecast.points.iter().flat_map(|p| p.values.iter().map(|v| (p.n as f64, *v))).collect();
@@ -59,38 +56,28 @@ fn panel(title: &str, y_label: &str, forecast: &Forecast) -> Panel {
             line("band of one run", of(|r| r.run_high), Style::Dashed, 2),
             line("band of one run", of(|r| r.run_low), Style::Dashed, 2),
         ],
+        levels: target.map(|value| (value, "target".into())).into_iter().collect(),
         ..axes(title, "training samples n", y_label)
     }
 }
 
-fn of_loss(loss: &Forecast, unit: &Unit) -> Vec<Fact> {
+/// What is read off a forecast, `read` as it is or as its complement: means, one run, and what twice the samples change.
+fn of_quantity(
+    what: &str,
+    unit: &str,
+    forecast: &Forecast,
+    read: fn(Ends) -> Ends,
+    change: Ends,
+) -> Vec<Fact> {
     let row = |r: &Row| {
         let at = grouped(r.n);
-        let mean = fact(format!("test loss at {at} samples"), r.mean, &unit.loss);
-        let run = fact(format!("test loss of one run at {at}"), r.mean, &unit.loss);
-        [mean.within(r.mean_low, r.mean_high), run.within(r.run_low, r.run_high)]
+        [
+            between(format!("{what} at {at} samples"), read(of_mean(*r)), unit),
+            between(format!("{what} of one run at {at}"), read([r.mean, r.run_low, r.run_high]), unit),
+        ]
     };
-    let doubling = &loss.doubling;
-    let change = fact("change of the test loss by twice the samples", doubling.relative, "fraction");
-    let mut facts = loss.rows.iter().flat_map(row).collect::<Vec<_>>();
-    facts.push(change.within(doubling.relative_low, doubling.relative_high));
-    facts.extend(checked("test loss", loss));
-    facts
-}
-
-fn of_accuracy(error: &Forecast) -> Vec<Fact> {
-    let row = |r: &Row| {
-        let at = grouped(r.n);
-        let mean = fact(format!("test accuracy at {at} samples"), 1.0 - r.mean, "fraction");
-        let run = fact(format!("test accuracy of one run at {at}"), 1.0 - r.mean, "fraction");
-        [mean.within(1.0 - r.mean_high, 1.0 - r.mean_low), run.within(1.0 - r.run_high, 1.0 - r.run_low)]
-    };
-    let doubling = &error.doubling;
-    let change = fact("change of the test accuracy by twice the samples", -doubling.change, "fraction");
-    let mut facts = error.rows.iter().flat_map(row).collect::<Vec<_>>();
-    facts.push(change.within(-doubling.change_high, -doubling.change_low));
-    facts.extend(checked("test error", error));
-    facts
+    let change = between(format!("change of the {what} by twice the samples"), change, "fraction");
+    forecast.rows.iter().flat_map(row).chain([change]).collect()
 }
 
 /// How bands were checked.
@@ -98,14 +85,9 @@ fn checked(what: &str, forecast: &Forecast) -> Vec<Fact> {
     let covered = forecast.audit.iter().filter(|a| a.covered).count();
     let of = forecast.audit.len();
     let audit = (of > 0).then(|| {
-        fact(
-            format!(
-                "larger sizes in the bands of smaller ones, of {} of the {what}",
-                count(of, "prediction")
-            ),
-            covered as f64,
-            "",
-        )
+        let predictions = count(of, "prediction");
+        let label = format!("larger sizes in the bands of smaller ones, of {predictions} of the {what}");
+        fact(label, covered as f64, "")
     });
     let widening =
         fact(format!("factor on the bands of the {what}, by these predictions"), forecast.widening, "");
@@ -122,15 +104,8 @@ fn of_targets(found: &LadderForecast, unit: &Unit) -> Vec<Fact> {
             TargetStatus::UnreachableLimit => " (unreachable: beyond 100 times the largest size)",
             TargetStatus::Reached | TargetStatus::Extrapolated => "",
         };
-        let n = fact(
-            format!("samples for a {name}, {}{why}", whom(r)),
-            r.n.map_or(f64::NAN, |n| n as f64),
-            "samples",
-        );
-        match (r.low, r.high) {
-            (Some(low), Some(high)) => n.within(low as f64, high as f64),
-            _ => n,
-        }
+        let ends = [r.n, r.low, r.high].map(|n| n.map_or(f64::NAN, |n| n as f64));
+        between(format!("samples for a {name}, {}{why}", whom(r)), ends, "samples")
     };
     let favourable = |r: &TargetRow| {
         let label = format!("samples for a {name}, at the favourable end of the band");

@@ -17,7 +17,7 @@ fn over_samples(title: &str, y_label: &str) -> Panel {
 /// Test loss with its power law, and test accuracy.
 pub fn learning_curve(ladders: &[Ladder], unit: &Unit) -> Figure {
     let mut loss = Panel { log_y: true, ..over_samples("Test loss", &format!("loss ({})", unit.loss)) };
-    let mut accuracy = Panel { ..over_samples("Test accuracy", "fraction classified right") };
+    let mut accuracy = over_samples("Test accuracy", "fraction classified right");
     let band = |r: &Rung| {
         let s = r.test_loss?;
         Some((r.k as f64, s.mean - s.deviation?, s.mean + s.deviation?))
@@ -64,8 +64,8 @@ fn power_law(ladder: &Ladder, fit: &Fit, unit: &Unit) -> Vec<Fact> {
 
 /// Angles between the dominant subspaces of the retrained networks and those of the largest.
 pub fn angles(ladders: &[Ladder]) -> Figure {
-    let mut overlap = Panel { ..over_samples("Overlap of P_k and P_N", "mean squared cosine") };
-    let mut each = Panel { ..axes("Principal angles", "rank", "angle (degrees)") };
+    let mut overlap = over_samples("Overlap of P_k and P_N", "mean squared cosine");
+    let mut each = axes("Principal angles", "rank", "angle (degrees)");
     for (i, ladder) in ladders.iter().enumerate() {
         let points = ladder.line(|r| Some(r.overlap?.mean));
         overlap.lines.push(line(&ladder.label("mean over replicas"), points, Style::Solid, i));

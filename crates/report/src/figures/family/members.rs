@@ -5,6 +5,7 @@ use records::family::{Ladder, MemberResult};
 use crate::figures::figure::{Figure, Section};
 use crate::figures::training::polished;
 use crate::plot::panel::{Panel, Style, axes, delta_axes, geometric, line, ranked};
+use crate::read::bound::law;
 use crate::read::family::{Family, ReadLadder, replicated};
 use crate::read::unit::Unit;
 use crate::text::fact::{Fact, fact, number, spread};
@@ -77,11 +78,11 @@ pub fn variants(family: &Family) -> Figure {
     let first = ladders.iter().map(|l| l.rungs[0].k).min().unwrap_or(1) as f64;
     let last = ladders.iter().map(|l| l.last().k).max().unwrap_or(1) as f64;
     let first = if last > first { first } else { last / 100.0 };
-    let law = |v: f64, step: f64| geometric(first, last, |k| v * step / (k * (k + step)));
+    let law = |v: f64, step: usize| geometric(first, last, |k| law(v, step, k));
     let mut panel = delta_axes("Δ_k, averaged over orders", &format!("Δ_k ({})", family.unit.squared));
     let mut facts = vec![];
     for (i, ladder) in ladders.iter().enumerate() {
-        let (step, v) = (ladder.step as f64, ladder.last().variance);
+        let (step, v) = (ladder.step, ladder.last().variance);
         panel.lines.push(line(&ladder.label("Monte Carlo"), law(v.mean, step), Style::Solid, i));
         facts.push(spread(ladder.label("V by Monte Carlo"), v, &family.unit.squared));
         for (name, theory) in &ladder.theory_variances {
