@@ -141,6 +141,17 @@ pub struct Ran {
     pub said: String,
 }
 
+impl Ran {
+    /// Fails unless it ended with that code, and said each of the parts.
+    #[track_caller]
+    pub fn ended(&self, code: i32, parts: &[&str]) {
+        assert_eq!(self.code, code, "{parts:?}: {}", self.said);
+        for part in parts {
+            assert!(self.said.contains(part), "{part:?} is not in: {}", self.said);
+        }
+    }
+}
+
 impl Place {
     /// A folder with the repository's pipeline file, changed by `edit`.
     pub fn new(edit: impl FnOnce(&mut Value)) -> Self {
@@ -150,6 +161,14 @@ impl Place {
         edit(&mut pipeline);
         place.write_pipeline(&pipeline);
         place
+    }
+
+    /// The same with small parameters, changed by `edit`.
+    pub fn small(edit: impl FnOnce(&mut Value)) -> Self {
+        Self::new(|p| {
+            small(p);
+            edit(p);
+        })
     }
 
     /// A place for a static, which is never dropped: a shell removes it when its stdin, and so this process, has ended.
@@ -193,6 +212,13 @@ impl Place {
         command.arg("--pipeline").arg(self.path("pipeline.yaml"));
         command.arg("--artifacts").arg(self.path("artifacts")).args(["--experiment", experiment]);
         command
+    }
+
+    /// Checks the pipeline file with `params`.
+    pub fn params(&self) -> Ran {
+        let mut command = Command::new(binary("params"));
+        command.arg("--pipeline").arg(self.path("pipeline.yaml"));
+        ran(command.arg("--artifacts").arg(self.path("artifacts")).output())
     }
 
     /// Runs one stage of `digits`.
@@ -263,6 +289,16 @@ pub fn shim(place: &Place) -> PathBuf {
     let compiled = ran(compiler.output());
     assert_eq!(compiled.code, 0, "{}", compiled.said);
     library
+}
+
+/// A value as `pipeline.yaml` would have it.
+pub fn yaml(text: &str) -> Value {
+    serde_yaml::from_str(text).expect("YAML")
+}
+
+/// A file of JSON.
+pub fn json(path: impl AsRef<Path>) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON")
 }
 
 /// What came of a command.

@@ -1,7 +1,7 @@
 //! The stage `answer`: V and K as precise as asked for.
 
 use ndarray::{Array1, Array2, Ix1, s};
-use pipeline_tests::{Place, binary, ran, set, small};
+use pipeline_tests::{Place, json, set, yaml};
 use serde_json::Value;
 use store::{npy, rows};
 
@@ -9,13 +9,12 @@ use store::{npy, rows};
 const STAGES: [&str; 4] = ["fetch-data", "train", "eigen", "answer"];
 
 fn found(place: &Place) -> Value {
-    serde_json::from_slice(&std::fs::read(place.artifact("answer/answer.json")).unwrap()).unwrap()
+    json(place.artifact("answer/answer.json"))
 }
 
 #[test]
 fn an_answer_is_as_precise_as_asked_for_and_agrees_with_all_samples() {
-    let place = Place::new(|p| {
-        small(p);
+    let place = Place::small(|p| {
         set(p, "answer.half_width", 0.1);
         set(p, "montecarlo.draws", 2000);
         set(p, "montecarlo.grids", serde_yaml::Value::Sequence(vec![]));
@@ -27,8 +26,7 @@ fn an_answer_is_as_precise_as_asked_for_and_agrees_with_all_samples() {
     assert_eq!(quick["end"], "precise");
     let half_width = quick["half_width"].as_f64().unwrap();
     assert!(half_width <= 0.1, "{quick}");
-    let theory: Value =
-        serde_json::from_slice(&std::fs::read(place.artifact("bound/theory.json")).unwrap()).unwrap();
+    let theory = json(place.artifact("bound/theory.json"));
     let all = &theory["settings"][0];
     let [v, whole, error, of_whole] = [
         &quick["variance"],
@@ -45,15 +43,12 @@ fn an_answer_is_as_precise_as_asked_for_and_agrees_with_all_samples() {
 
 #[test]
 fn a_precision_that_cannot_be_reached_is_said() {
-    let place = Place::new(|p| {
-        small(p);
+    let place = Place::small(|p| {
         set(p, "answer.half_width", 0.06);
         set(p, "answer.max_losses", 1.5e5);
     });
     place.stages(&STAGES[..3]);
-    let ran = place.stage("answer");
-    assert_eq!(ran.code, 0, "{}", ran.said);
-    assert!(ran.said.contains("not to 6.0 %: the next round would pass answer.max_losses"), "{}", ran.said);
+    place.stage("answer").ended(0, &["not to 6.0 %: the next round would pass answer.max_losses"]);
     let few = found(&place);
     assert_eq!(few["end"], "losses");
     assert!(few["losses"].as_f64().unwrap() <= 1.03 * 1.5e5, "{few}");
@@ -71,10 +66,7 @@ fn a_precision_that_cannot_be_reached_is_said() {
 
 #[test]
 fn an_experiment_that_wants_k_alone_ends_with_it() {
-    let place = Place::new(|p| {
-        small(p);
-        set(p, "answer.alone", true);
-    });
+    let place = Place::small(|p| set(p, "answer.alone", true));
     let made = place.make(&["digits"]);
     assert_eq!(made.code, 0, "{}", made.said);
     let line = std::fs::read_to_string(place.artifact("answer/answer.txt")).unwrap();
@@ -89,8 +81,7 @@ fn an_experiment_that_wants_k_alone_ends_with_it() {
         set(p, "answer.alone", false);
         set(p, "answer.half_width", serde_yaml::Value::Null);
     });
-    let ran = place.stage("answer");
-    assert!(ran.code == 0 && ran.said.contains("nothing asked"), "{}", ran.said);
+    place.stage("answer").ended(0, &["nothing asked"]);
     assert!(!place.artifact("answer/answer.json").exists());
 }
 
@@ -98,9 +89,7 @@ fn an_experiment_that_wants_k_alone_ends_with_it() {
 /// the first ones are of one class (few_draws_deviation of them was 2.6e-5 of that of all).
 #[test]
 fn a_sorted_file_is_shuffled() {
-    let yaml = |text: &str| serde_yaml::from_str::<serde_yaml::Value>(text).expect("YAML");
-    let place = Place::new(|p| {
-        small(p);
+    let place = Place::small(|p| {
         let files = "{dataset: files, order: file, normalisation: {scale: 1, mean: 0, std: 1}}";
         set(p, "fetch-data", yaml(files));
         set(p, "fetch-data.files", yaml("{train_x: x.npy, train_y: y.npy, test_x: x.npy, test_y: y.npy}"));
@@ -124,19 +113,14 @@ fn a_sorted_file_is_shuffled() {
 #[test]
 fn alone_is_refused_where_the_answer_could_not_be_alone() {
     let said = |key: &str, value: &str| {
-        let place = Place::new(|p| {
-            small(p);
+        let place = Place::small(|p| {
             set(p, "answer.alone", true);
-            set(p, key, serde_yaml::from_str::<serde_yaml::Value>(value).expect("YAML"));
+            set(p, key, yaml(value));
         });
-        let mut command = std::process::Command::new(binary("params"));
-        command.arg("--pipeline").arg(place.path("pipeline.yaml"));
-        let ran = ran(command.arg("--artifacts").arg(place.path("artifacts")).output());
-        assert_eq!(ran.code, 2, "{}", ran.said);
-        ran.said
+        place.params()
     };
-    let text = said("family", "{ladder: [100, 200]}");
-    assert!(text.contains("answer.alone: true, but a family compares the curves"), "{text}");
-    let text = said("montecarlo.settings", "[{name: theirs, losses: losses.npy, dim: 3, sigma: 1.0}]");
-    assert!(text.contains("answer.alone: true, but losses of another program"), "{text}");
+    let family = said("family", "{ladder: [100, 200]}");
+    family.ended(2, &["answer.alone: true, but a family compares the curves"]);
+    let given = said("montecarlo.settings", "[{name: theirs, losses: losses.npy, dim: 3, sigma: 1.0}]");
+    given.ended(2, &["answer.alone: true, but losses of another program"]);
 }

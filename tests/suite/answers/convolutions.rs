@@ -1,15 +1,6 @@
 //! A convolutional network from `pipeline.yaml` to the report, and what is said of layers that do not fit.
 
-use pipeline_tests::{Place, STAGES, check_with_numpy, readme_block, set, small};
-use serde_json::Value;
-
-fn yaml(text: &str) -> serde_yaml::Value {
-    serde_yaml::from_str(text).expect("YAML")
-}
-
-fn json(place: &Place, file: &str) -> Value {
-    serde_json::from_slice(&std::fs::read(place.artifact(file)).unwrap()).unwrap()
-}
+use pipeline_tests::{Place, STAGES, check_with_numpy, json, readme_block, set, small, yaml};
 
 /// Convolutions with and without bias, both pools, a hidden linear layer, no bias at the output.
 fn convolutional(pipeline: &mut serde_yaml::Value) {
@@ -27,7 +18,7 @@ fn a_convolutional_network_goes_through_every_stage() {
     let place = Place::new(convolutional);
     place.stages(&STAGES);
     check_with_numpy(&place.path("artifacts/digits"), &["quadratic: within", "density: within"]);
-    let facts = json(&place, "train/manifest.json")["facts"].clone();
+    let facts = json(place.artifact("train/manifest.json"))["facts"].clone();
     // 4·(9 + 1) + 4·(4·2·2) + 8·(4 + 1) + 10·8
     assert_eq!(
         (&facts["n_params"], &facts["network"]["image"]),
@@ -40,7 +31,7 @@ fn a_convolutional_network_goes_through_every_stage() {
                    linear 10 without bias";
     assert!(html.contains(network), "the page describes the network");
     // Small σ: Monte Carlo is the second-order model.
-    let theory = json(&place, "bound/theory.json");
+    let theory = json(place.artifact("bound/theory.json"));
     let small = theory["settings"].as_array().unwrap().iter().find(|s| s["name"] == "small-sigma").unwrap();
     let second = small["theories"].as_array().unwrap().iter().find(|t| t["name"] == "second-order").unwrap();
     assert!(second["within_three_standard_errors"].as_f64().unwrap() >= 0.97, "{second}");
@@ -50,7 +41,7 @@ fn a_convolutional_network_goes_through_every_stage() {
     std::fs::copy(place.artifact("train/weights.safetensors"), place.path("w.safetensors")).unwrap();
     place.edit(|p| set(p, "train.weights", "w.safetensors"));
     place.stages(&["train"]);
-    let again = json(&place, "train/manifest.json")["facts"].clone();
+    let again = json(place.artifact("train/manifest.json"))["facts"].clone();
     assert_eq!(again["train_loss"], facts["train_loss"]);
     assert_eq!(again["brought_layers"], serde_json::json!(["0", "3", "6", "8"]));
 }
@@ -59,8 +50,7 @@ fn a_convolutional_network_goes_through_every_stage() {
 #[test]
 fn the_layers_of_readme_are_trained() {
     let block = format!("train:\n{}", readme_block("      layers: ["));
-    let place = Place::new(|p| {
-        small(p);
+    let place = Place::small(|p| {
         let printed = yaml(&block)["train"].clone();
         for key in ["layers", "output_bias"] {
             set(p, &format!("train.{key}"), printed[key].clone());
@@ -68,23 +58,19 @@ fn the_layers_of_readme_are_trained() {
     });
     place.stages(&["fetch-data", "train"]);
     // 6·(9 + 1) + 12·(54 + 1) + 32·(12·2·2) + 10·(32 + 1)
-    assert_eq!(json(&place, "train/manifest.json")["facts"]["n_params"], 2586);
+    assert_eq!(json(place.artifact("train/manifest.json"))["facts"]["n_params"], 2586);
 }
 
 /// Records as CIFAR has them, of another number and shape, with mean and deviation of each channel.
 #[test]
 fn own_records_with_channels_go_through() {
-    let place = Place::new(|p| {
-        small(p);
+    let place = Place::small(|p| {
         let files = "{train_x: a.bin, train_y: a.bin, test_x: b.bin, test_y: b.bin}";
         set(p, "fetch-data.dataset", "files");
         set(p, "fetch-data.files", yaml(files));
         set(p, "fetch-data.image", yaml("[3, 6, 5]"));
-        set(
-            p,
-            "fetch-data.normalisation",
-            yaml("{scale: 255, mean: [0.5, 0.4, 0.3], std: [0.25, 0.2, 0.1]}"),
-        );
+        let normalisation = "{scale: 255, mean: [0.5, 0.4, 0.3], std: [0.25, 0.2, 0.1]}";
+        set(p, "fetch-data.normalisation", yaml(normalisation));
         set(p, "train.layers", yaml("[{conv: 4, kernel: 3, padding: 1}, {max_pool: 2}]"));
         set(p, "train.precision", "f64");
         set(p, "montecarlo.grids", yaml("[]"));
@@ -101,7 +87,7 @@ fn own_records_with_channels_go_through() {
     std::fs::write(place.path("b.bin"), bytes(240..300)).unwrap();
     place.stages(&STAGES);
     check_with_numpy(&place.path("artifacts/digits"), &["quadratic: within"]);
-    let facts = json(&place, "fetch-data/manifest.json")["facts"].clone();
+    let facts = json(place.artifact("fetch-data/manifest.json"))["facts"].clone();
     assert_eq!((&facts["image"], &facts["n_classes"]), (&serde_json::json!([3, 6, 5]), &3.into()));
     assert_eq!((&facts["n_samples"], &facts["n_test"]), (&240.into(), &60.into()));
     for (key, value, part) in [
@@ -125,8 +111,7 @@ fn own_records_with_channels_go_through() {
 #[test]
 fn layers_that_do_not_fit_are_refused_before_any_work() {
     let said = |layers: &str, stage: &str, edit: &dyn Fn(&mut serde_yaml::Value)| {
-        let place = Place::new(|p| {
-            small(p);
+        let place = Place::small(|p| {
             set(p, "train.layers", yaml(layers));
             edit(p);
         });

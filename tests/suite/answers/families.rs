@@ -1,25 +1,18 @@
 //! Families through make: members that are experiments of their own, one join, and what runs again.
 
-use pipeline_tests::{Place, small};
-use serde_json::Value;
+use pipeline_tests::{Place, json, yaml};
 use serde_yaml::Value as Yaml;
 
 /// A place with the family `fam`: three sizes, two seeds.
 fn place() -> Place {
-    Place::new(|p| {
-        small(p);
+    Place::small(|p| {
         let mut sections = p["experiments"]["digits"].clone();
         sections["montecarlo"]["grids"] = Yaml::Sequence(vec![]);
-        sections["family"] =
-            serde_yaml::from_str("{ladder: [150, 300, 600], replicas: 2, draws: 8}").unwrap();
+        sections["family"] = yaml("{ladder: [150, 300, 600], replicas: 2, draws: 8}");
         let map = p["experiments"].as_mapping_mut().unwrap();
         map.clear();
         map.insert("fam".into(), sections);
     })
-}
-
-fn json(place: &Place, file: &str) -> Value {
-    serde_json::from_slice(&std::fs::read(place.path(file)).unwrap()).unwrap()
 }
 
 /// Members that a run of make reports a stage to have run for.
@@ -37,12 +30,12 @@ fn members_are_run_joined_and_kept() {
     assert!(place.path("artifacts/fam/report/index.html").exists());
 
     // The join against the members' own manifests.
-    let curves = json(&place, "artifacts/fam/family/curves.json");
+    let curves = json(place.path("artifacts/fam/family/curves.json"));
     let rungs = curves["curves"][0]["rungs"].as_array().unwrap();
     assert_eq!(rungs.len(), 3);
     for (rung, k) in rungs.iter().zip([150, 300, 600]) {
         let loss = |r: usize| {
-            let manifest = json(&place, &format!("artifacts/fam/k{k}-r{r}/train/manifest.json"));
+            let manifest = json(place.path(&format!("artifacts/fam/k{k}-r{r}/train/manifest.json")));
             assert_eq!(manifest["facts"]["network"]["layers"][0]["linear"], 32);
             manifest["facts"]["test_loss"].as_f64().unwrap()
         };
@@ -71,8 +64,7 @@ fn members_are_run_joined_and_kept() {
     assert_eq!((third.code, trained(&third.said)), (0, vec!["k300-r2"]), "{}", third.said);
 
     // A member is an experiment: its own page can be asked for.
-    let page = place.make(&["fam/k150-r1"]);
-    assert_eq!(page.code, 0, "{}", page.said);
+    place.make(&["fam/k150-r1"]).ended(0, &[]);
     assert!(place.path("artifacts/fam/k150-r1/report/index.html").exists());
     let index = std::fs::read_to_string(place.path("artifacts/index.html")).unwrap();
     assert!(index.contains("fam/report") && !index.contains("k150"), "the index lists the family alone");
@@ -81,13 +73,12 @@ fn members_are_run_joined_and_kept() {
 /// More data: a forecast on the page, in the documents and in the last line, and a target that is out of reach.
 #[test]
 fn more_data_are_forecast_and_a_target_may_be_out_of_reach() {
-    let place = Place::new(|p| {
-        small(p);
+    let place = Place::small(|p| {
         let mut sections = p["experiments"]["digits"].clone();
         sections["montecarlo"]["grids"] = Yaml::Sequence(vec![]);
         let family = "{ladder: [150, 300, 600], replicas: 2, draws: 8, target: {accuracy: 0.999999}}";
         // Which no member reaches.
-        sections["train"]["stop"] = serde_yaml::from_str("{gradient_norm: 1.0e-9}").unwrap();
+        sections["train"]["stop"] = yaml("{gradient_norm: 1.0e-9}");
         sections["family"] = serde_yaml::from_str(family).unwrap();
         let map = p["experiments"].as_mapping_mut().unwrap();
         map.clear();
@@ -95,7 +86,7 @@ fn more_data_are_forecast_and_a_target_may_be_out_of_reach() {
     });
     let ran = place.make(&["-j2", "fam"]);
     assert_eq!(ran.code, 0, "{}", ran.said);
-    let document = json(&place, "artifacts/fam/family/forecast.json");
+    let document = json(place.path("artifacts/fam/family/forecast.json"));
     let forecast = &document["forecasts"][0];
     let sizes = |key: &str| {
         forecast[key]["rows"].as_array().unwrap().iter().map(|r| r["n"].clone()).collect::<Vec<_>>()
@@ -120,7 +111,7 @@ fn more_data_are_forecast_and_a_target_may_be_out_of_reach() {
     assert!(answer.contains("is out of reach") || answer.contains("is not reached on average"), "{answer}");
     let page = read("artifacts/fam/report/index.html");
     assert!(page.contains("<h2>More data</h2>") && page.contains("figures/more-data.svg"));
-    let summary = json(&place, "artifacts/fam/report/summary.json");
+    let summary = json(place.path("artifacts/fam/report/summary.json"));
     assert!(!summary["facts"]["more-data"].as_array().unwrap().is_empty());
     pipeline_tests::check_with_numpy(
         &place.path("artifacts/fam"),
@@ -148,23 +139,20 @@ fn a_family_is_not_run_as_one() {
         ("train", "fam/k7", "fam has no member \"k7\""),
         ("family", "fam/k150-r1", "is no family"),
     ] {
-        let ran = pipeline_tests::ran(place.command(stage, experiment).output());
-        assert_eq!(ran.code, 2, "{stage} {experiment}: {}", ran.said);
-        assert!(ran.said.contains(part), "{part:?} is not in {}", ran.said);
+        pipeline_tests::ran(place.command(stage, experiment).output()).ended(2, &[part]);
     }
 }
 
 /// A polish reaches its target, keeps where training stopped, and later stages stand at the minimiser.
 #[test]
 fn a_polished_network_goes_through() {
-    let place = Place::new(|p| {
-        small(p);
+    let place = Place::small(|p| {
         let polish = "{gradient_norm: 1.0e-5, curvature: 1.0e-5, max_products: 3000, eigen_products: 80, primal_cache_mib: 64}";
-        pipeline_tests::set(p, "train.polish", serde_yaml::from_str::<Yaml>(polish).unwrap());
+        pipeline_tests::set(p, "train.polish", yaml(polish));
         pipeline_tests::set(p, "stream.seeds", 2);
     });
     place.stages(&pipeline_tests::STAGES);
-    let facts = json(&place, "artifacts/digits/train/manifest.json")["facts"].clone();
+    let facts = json(place.path("artifacts/digits/train/manifest.json"))["facts"].clone();
     let polish = &facts["polish"];
     assert_eq!(polish["status"], "reached", "{polish}");
     assert!(facts["gradient_norm"].as_f64().unwrap() <= 1e-5);
@@ -175,6 +163,6 @@ fn a_polished_network_goes_through() {
         let svg = std::fs::read(place.artifact(&format!("report/figures/{figure}.svg"))).unwrap();
         assert!(svg.starts_with(b"<svg"), "{figure}");
     }
-    let stops = json(&place, "artifacts/digits/stream/stops.json");
+    let stops = json(place.path("artifacts/digits/stream/stops.json"));
     assert_eq!(stops["rules"].as_array().unwrap().len(), 8);
 }

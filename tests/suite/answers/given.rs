@@ -1,22 +1,13 @@
 //! Losses that another program computed: the same numbers as our own, in flat memory, and clear errors.
 
 use ndarray::{Array1, Array2, Array3, Ix1, Ix2, s};
-use pipeline_tests::{Place, STAGES, ran, set, small};
+use pipeline_tests::{Place, STAGES, json, ran, set, small, yaml};
 use serde_json::Value;
 use store::{npy, npz, rows};
 
-fn yaml(text: &str) -> serde_yaml::Value {
-    serde_yaml::from_str(text).expect("YAML")
-}
-
-fn json(place: &Place, file: &str) -> Value {
-    serde_json::from_slice(&std::fs::read(place.path(file)).unwrap()).unwrap()
-}
-
 /// A softmax regression of its own on digits, whose losses are simple enough to be computed again here.
 fn native() -> Place {
-    let place = Place::new(|p| {
-        small(p);
+    let place = Place::small(|p| {
         set(p, "train.hidden", yaml("[]"));
         set(p, "train.precision", "f64");
         set(p, "montecarlo.precision", "f64");
@@ -74,17 +65,14 @@ fn the_page_on_any_model_works_as_it_is_printed() {
     let place = Place::new(|_| ());
     std::fs::write(place.path("losses.py"), printed("# losses.py")).unwrap();
     let run = std::process::Command::new(python).arg("losses.py").current_dir(place.path("")).output();
-    let run = ran(run);
-    assert_eq!(run.code, 0, "{}", run.said);
+    ran(run).ended(0, &[]);
     std::fs::write(place.path("my.yaml"), printed("# my.yaml")).unwrap();
-    let made = place.make_with("my.yaml", &["bumps"]);
-    assert_eq!(made.code, 0, "{}", made.said);
-    assert!(made.said.contains("bumps: Samples that are enough: "), "{}", made.said);
+    place.make_with("my.yaml", &["bumps"]).ended(0, &["bumps: Samples that are enough: "]);
     // V by its definition: the mean over the draws of the variance over the samples.
     let losses =
         npy::read_any(&place.path("losses.npy")).unwrap().to_f64().into_dimensionality::<Ix2>().unwrap();
     let v = losses.outer_iter().map(|row| row.var(1.0)).sum::<f64>() / losses.nrows() as f64;
-    let summary = json(&place, "artifacts/bumps/report/summary.json");
+    let summary = json(place.path("artifacts/bumps/report/summary.json"));
     assert!((summary["settings"][0]["variance"].as_f64().unwrap() / v - 1.0).abs() <= 1e-12, "{summary}");
 }
 
@@ -112,8 +100,7 @@ fn given_losses_give_what_our_own_do() {
         "[{name: own, losses: losses.npy, dim: 3, sigma: 0.5, theta: theta.npy, values: values.npy, slopes: slopes.npy, curvatures: curvatures.npy, eigenvalues: 'h.npz[mu]'},
           {name: packed, losses: 'all.npz[at_draws]', dim: 3, sigma: 0.5}, {name: single, losses: losses-f32.npy, dim: 3, sigma: 0.5}]",
     );
-    let made = place.make_with(&file, &["mine"]);
-    assert_eq!(made.code, 0, "{}", made.said);
+    place.make_with(&file, &["mine"]).ended(0, &[]);
     let array = |file: &str| npy::read_any(&place.path(file)).unwrap().to_f64();
     for name in ["delta", "loss_variance", "mean_loss", "deviation", "sample_loss", "standard_error"] {
         let (own, given) = (
@@ -126,7 +113,7 @@ fn given_losses_give_what_our_own_do() {
         assert_eq!(given, array(&format!("artifacts/mine/montecarlo/packed/{name}.npy")), "{name}");
     }
     let k = |file: &str, setting: &str, method: &str| {
-        let document = json(&place, file);
+        let document = json(place.path(file));
         let rows = document["rows"].as_array().unwrap().clone();
         let rows = rows.iter().filter(|r| r["setting"] == setting && r["method"] == method);
         rows.map(|r| [r["k"].clone(), r["low"].clone(), r["high"].clone()]).collect::<Vec<_>>()
@@ -155,7 +142,7 @@ fn given_losses_give_what_our_own_do() {
             && html.contains("another program"),
         "the page says what was given"
     );
-    let summary = json(&place, "artifacts/mine/report/summary.json");
+    let summary = json(place.path("artifacts/mine/report/summary.json"));
     assert_eq!((&summary["network"], &summary["train_loss"]), (&Value::Null, &Value::Null));
     assert_eq!(summary["eigenvalues"], serde_json::json!([3.5, 2.0, -0.25]));
 }

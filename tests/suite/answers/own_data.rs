@@ -4,12 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use ndarray::Ix1;
-use pipeline_tests::{Place, STAGES, check_with_numpy, python, ran, readme_block, root, set, small};
+use pipeline_tests::{Place, STAGES, check_with_numpy, json, python, ran, readme_block, root, set, yaml};
 use store::npy;
-
-fn yaml(text: &str) -> serde_yaml::Value {
-    serde_yaml::from_str(text).expect("YAML")
-}
 
 /// A tabular set of 2,400 samples with 20 features and three classes, and an MLP 20-32-32-3 that NumPy trains; prints its loss.
 const ELSEWHERE: &str = r#"
@@ -76,8 +72,7 @@ fn elsewhere(python: &Path, place: &Place) -> f64 {
 }
 
 fn train_loss(place: &Place) -> f64 {
-    let text = std::fs::read(place.path("artifacts/mine/train/manifest.json")).unwrap();
-    serde_json::from_slice::<serde_json::Value>(&text).unwrap()["facts"]["train_loss"].as_f64().unwrap()
+    json(place.path("artifacts/mine/train/manifest.json"))["facts"]["train_loss"].as_f64().unwrap()
 }
 
 #[test]
@@ -87,12 +82,7 @@ fn the_section_of_readme_leads_from_arrays_to_k() {
     let loss = elsewhere(&python, &place);
     std::fs::write(place.path("my.yaml"), printed()).unwrap();
     let first = place.make_with("my.yaml", &["mine"]);
-    assert_eq!(first.code, 0, "{}", first.said);
-    assert!(
-        first.said.contains("0 -> layer 1 (32 x 20), 2 -> layer 2 (32 x 32), 4 -> layer 3 (3 x 32)"),
-        "{}",
-        first.said
-    );
+    first.ended(0, &["0 -> layer 1 (32 x 20), 2 -> layer 2 (32 x 32), 4 -> layer 3 (3 x 32)"]);
     assert!(!first.said.contains("warning"), "{}", first.said);
     assert!((train_loss(&place) - loss).abs() < 1e-6, "{loss} {}", train_loss(&place));
     // Cached or not, the last line answers the question: K with its interval, per tolerance.
@@ -217,8 +207,7 @@ fn a_pipeline_file_may_lie_in_a_folder_with_spaces() {
     std::fs::create_dir(&folder).unwrap();
     let text = "defaults_from: ../pipeline.yaml\nexperiments:\n  mine:\n    fetch-data: {dataset: digits}\n";
     std::fs::write(folder.join("p.yaml"), text).unwrap();
-    let ran = place.make_with("my mlp's/p.yaml", &["mine/fetch-data"]);
-    assert_eq!(ran.code, 0, "{}", ran.said);
+    place.make_with("my mlp's/p.yaml", &["mine/fetch-data"]).ended(0, &[]);
     assert!(place.path("artifacts/mine/fetch-data/manifest.json").exists());
 }
 
@@ -250,28 +239,18 @@ print(json.dumps({
 #[test]
 fn several_targets_go_through_as_numpy_computes_them() {
     let Some(python) = python() else { return };
-    let place = Place::new(|p| {
-        small(p);
-        set(
-            p,
-            "fetch-data",
-            yaml("{dataset: files, order: file, normalisation: {scale: 1, mean: 0, std: 1}}"),
-        );
+    let place = Place::small(|p| {
+        let fetch_data = "{dataset: files, order: file, normalisation: {scale: 1, mean: 0, std: 1}}";
+        set(p, "fetch-data", yaml(fetch_data));
         let files = "{train_x: 'set.npz[inputs]', train_y: 'set.npz[targets]', test_x: 'set.npz[inputs]', test_y: 'set.npz[targets]'}";
         set(p, "fetch-data.files", yaml(files));
         set(p, "train", yaml("{hidden: [], loss: squared-error, precision: f64, weights: w.npz}"));
-        set(
-            p,
-            "eigen",
-            yaml("{dim: 8, random_dim: 2, prefix_count: 3, precision: f64, residual_tolerance: 1.0e-9}"),
-        );
+        let eigen = "{dim: 8, random_dim: 2, prefix_count: 3, precision: f64, residual_tolerance: 1.0e-9}";
+        set(p, "eigen", yaml(eigen));
         set(p, "montecarlo", yaml("{draws: 40, precision: f64, sweep: {n_samples: 200, draws: 32}}"));
         set(p, "montecarlo.settings", yaml("[{name: all, basis: hessian, dim: 8, sigma: 0.3}]"));
-        set(
-            p,
-            "montecarlo.grids",
-            yaml("[{name: hessian, basis: hessian, points: 5, extent: 1.0, prefix_sizes: [100]}]"),
-        );
+        let grids = "[{name: hessian, basis: hessian, points: 5, extent: 1.0, prefix_sizes: [100]}]";
+        set(p, "montecarlo.grids", yaml(grids));
         set(p, "report.answer", "all");
         set(p, "stream.dim", 4);
     });
@@ -281,9 +260,7 @@ fn several_targets_go_through_as_numpy_computes_them() {
     place.stages(&STAGES);
     check_with_numpy(&place.path("artifacts/digits"), &["all quadratic: within"]);
 
-    let json = |file: &str| -> serde_json::Value {
-        serde_json::from_slice(&std::fs::read(place.artifact(file)).unwrap()).unwrap()
-    };
+    let json = |file: &str| json(place.artifact(file));
     let close = |found: f64, expected: &serde_json::Value, relative: f64| {
         let expected = expected.as_f64().unwrap();
         assert!((found - expected).abs() <= relative * expected.abs(), "{found}, {expected}");
@@ -307,17 +284,14 @@ fn several_targets_go_through_as_numpy_computes_them() {
 
     // A column is one target; and a test split needs as many as the other.
     place.edit(|p| set(p, "fetch-data.files.train_y", "column.npy"));
-    let ran = place.stage("fetch-data");
-    assert_eq!(ran.code, 3);
     let said = "set.npz[targets]: 2 targets a sample, but the training split has 1";
-    assert!(ran.said.contains(said), "{}", ran.said);
+    place.stage("fetch-data").ended(3, &[said]);
 }
 
 /// cases.md A5 to A8 and E1 through the binaries: what is said, where, and with which exit code.
 #[test]
 fn labels_that_look_wrong_are_said_or_refused() {
-    let place = Place::new(|p| {
-        small(p);
+    let place = Place::small(|p| {
         set(p, "fetch-data", yaml("{dataset: files, normalisation: {scale: 255, mean: 0, std: 1}}"));
         set(p, "fetch-data.files", yaml("{train_x: kmnist.idx3-ubyte, train_y: y}"));
         set(p, "montecarlo.grids", yaml("[]"));
@@ -336,23 +310,17 @@ fn labels_that_look_wrong_are_said_or_refused() {
         let then = place.stage("train");
         pipeline_tests::Ran { code: then.code, said: first.said + &then.said }
     };
-    let check = |ran: pipeline_tests::Ran, code: i32, parts: &[&str]| {
-        assert_eq!(ran.code, code, "{}", ran.said);
-        for part in parts {
-            assert!(ran.said.contains(part), "{part:?} is not in: {}", ran.said);
-        }
-    };
-    check(train(&|i| i % 3), 0, &["shape [60, 2, 3] is read as [60, 6]", "3 classes"]);
+    train(&|i| i % 3).ended(0, &["shape [60, 2, 3] is read as [60, 6]", "3 classes"]);
     let from_one = "warning: fetch-data: 1 of 4 classes has no sample: 0. Do the labels count from 1?";
-    check(train(&|i| 1 + i % 3), 0, &[from_one]);
-    check(train(&|_| 3), 3, &["every sample is of class 3", "hint: bring labels of at least two classes"]);
+    train(&|i| 1 + i % 3).ended(0, &[from_one]);
+    train(&|_| 3).ended(3, &["every sample is of class 3", "hint: bring labels of at least two classes"]);
     place.edit(|p| set(p, "fetch-data.classes", 2));
-    check(train(&|i| 1 + i % 3), 3, &["every sample is of class 1"]);
+    train(&|i| 1 + i % 3).ended(3, &["every sample is of class 1"]);
     place.edit(|p| {
         set(p, "fetch-data.classes", serde_yaml::Value::Null);
         set(p, "train.loss", "squared-error");
     });
-    check(train(&|i| i % 30), 0, &["30 different integers among 60 samples are classes", "y.astype('<f8')"]);
+    train(&|i| i % 30).ended(0, &["30 different integers among 60 samples are classes", "y.astype('<f8')"]);
     let facts = std::fs::read_to_string(place.artifact("train/manifest.json")).unwrap();
     assert!(facts.contains("30 different integers"), "{facts}");
 }

@@ -13,7 +13,5 @@ fn the_python_package_passes_its_own_tests() {
     command.args(["--ignore", "tests/test_torch.py", "--ignore", "tests/test_jax.py", "--basetemp"]);
     command.arg(place.path().join("pytest")).env("PYTHONDONTWRITEBYTECODE", "1");
     command.env("PLATEAU_BIN", binary("montecarlo").parent().unwrap());
-    let ran = ran(command.output());
-    assert_eq!(ran.code, 0, "{}", ran.said);
-    assert!(ran.said.contains(" passed"), "{}", ran.said);
+    ran(command.output()).ended(0, &[" passed"]);
 }

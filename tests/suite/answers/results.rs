@@ -3,7 +3,9 @@
 use std::process::Command;
 
 use ndarray::{Ix1, Ix2};
-use pipeline_tests::{FINISHED, Place, STAGES, check_with_numpy, python, ran, readme_block, set, small};
+use pipeline_tests::{
+    FINISHED, Place, STAGES, check_with_numpy, json, python, ran, readme_block, set, small, yaml,
+};
 use serde_json::Value;
 use store::{npy, npz, rows};
 
@@ -43,8 +45,7 @@ fn the_lines_of_readme_load_an_array() {
 #[test]
 fn numpy_finds_the_same_with_other_sampling() {
     for sampling in ["antithetic", "sobol"] {
-        let place = Place::new(|p| {
-            small(p);
+        let place = Place::small(|p| {
             set(p, "montecarlo.sampling", sampling);
             set(p, "montecarlo.draws", 64);
             set(p, "montecarlo.control_variate", true);
@@ -58,11 +59,10 @@ fn numpy_finds_the_same_with_other_sampling() {
 /// eigenvalue below 0, along which there is no posterior, is named with what helps.
 #[test]
 fn draws_may_be_as_wide_as_the_posterior() {
-    let place = Place::new(|p| {
-        small(p);
+    let place = Place::small(|p| {
         set(p, "montecarlo.control_variate", true);
         let text = "[{name: posterior, basis: hessian, dim: 3, sigma: posterior}, {name: newton, basis: hessian, dim: 2, sigma: posterior-gauss-newton}]";
-        set(p, "montecarlo.settings", serde_yaml::from_str::<serde_yaml::Value>(text).unwrap());
+        set(p, "montecarlo.settings", yaml(text));
     });
     place.stages(&STAGES);
     let parts = [
@@ -82,36 +82,29 @@ fn draws_may_be_as_wide_as_the_posterior() {
         set(p, "eigen.prefix_count", 0);
     });
     place.stages(&["eigen"]);
-    let ran = place.stage("montecarlo");
-    assert_eq!(ran.code, 4, "{}", ran.said);
-    assert!(ran.said.contains("sigma: posterior, but eigenvalue 1 is -"), "{}", ran.said);
+    place.stage("montecarlo").ended(4, &["sigma: posterior, but eigenvalue 1 is -"]);
 }
 
 /// The squared error of a linear network has no second-order part but the Gauss-Newton matrix, so both posteriors are one.
 #[test]
 fn both_posteriors_of_a_linear_network_are_the_same() {
-    let place = Place::new(|p| {
-        small(p);
-        set(p, "train.hidden", serde_yaml::from_str::<serde_yaml::Value>("[]").unwrap());
+    let place = Place::small(|p| {
+        set(p, "train.hidden", yaml("[]"));
         set(p, "train.loss", "squared-error");
         set(p, "train.precision", "f64");
         let text = "[{name: a, basis: hessian, dim: 3, sigma: posterior}, {name: b, basis: hessian, dim: 3, sigma: posterior-gauss-newton}]";
-        set(p, "montecarlo.settings", serde_yaml::from_str::<serde_yaml::Value>(text).unwrap());
-        set(p, "montecarlo.grids", serde_yaml::from_str::<serde_yaml::Value>("[]").unwrap());
+        set(p, "montecarlo.settings", yaml(text));
+        set(p, "montecarlo.grids", yaml("[]"));
         set(p, "montecarlo.sweep", serde_yaml::Value::Null);
     });
     place.stages(&["fetch-data", "train", "eigen", "montecarlo"]);
-    let manifest = std::fs::read(place.artifact("montecarlo/manifest.json")).unwrap();
-    let facts = serde_json::from_slice::<serde_json::Value>(&manifest).unwrap()["facts"].clone();
+    let facts = json(place.artifact("montecarlo/manifest.json"))["facts"].clone();
     let widths = |i: usize| {
         let all = facts["settings"][i]["deviations"].as_array().unwrap();
         all.iter().map(|v| v.as_f64().unwrap()).collect::<Vec<_>>()
     };
-    let delta = |name: &str| {
-        let array =
-            store::npy::read::<f64, ndarray::Ix1>(&place.artifact(&format!("montecarlo/{name}/delta.npy")));
-        array.unwrap()
-    };
+    let delta =
+        |name: &str| npy::read::<f64, Ix1>(&place.artifact(&format!("montecarlo/{name}/delta.npy"))).unwrap();
     for (a, b) in widths(0).into_iter().zip(widths(1)) {
         // Two sums over 1,437 samples of the same numbers.
         assert!((a / b - 1.0).abs() <= 1e-11, "{facts}");
@@ -129,16 +122,14 @@ fn training_ends_by_its_stop() {
         ("{validation: 0.15, patience: 3}", 300, "validation"),
         ("{validation: 0.15, patience: 3, gradient_norm: 1.0e-6}", 4, "limit"),
     ] {
-        let place = Place::new(|p| {
-            small(p);
+        let place = Place::small(|p| {
             set(p, "train.epochs", epochs);
             set(p, "train.optimizer.learning_rate", 0.01);
-            set(p, "train.stop", serde_yaml::from_str::<serde_yaml::Value>(stop).unwrap());
+            set(p, "train.stop", yaml(stop));
         });
         place.stages(&["fetch-data"]);
         let ran = place.stage("train");
-        assert_eq!(ran.code, 0, "{}", ran.said);
-        assert!(ran.said.contains(&format!("ended by {by} after epoch ")), "{}", ran.said);
+        ran.ended(0, &[&format!("ended by {by} after epoch ")]);
         let warned = ran.said.contains("train: all 4 epochs passed before the stop: the gradient norm is ");
         assert_eq!(warned, by == "limit", "{}", ran.said);
         place.stages(&STAGES[2..]);
@@ -150,8 +141,7 @@ fn training_ends_by_its_stop() {
 
 #[test]
 fn at_small_sigma_monte_carlo_is_the_second_order_model() {
-    let text = std::fs::read(FINISHED.artifact("bound/theory.json")).unwrap();
-    let theory: Value = serde_json::from_slice(&text).unwrap();
+    let theory = json(FINISHED.artifact("bound/theory.json"));
     let small = theory["settings"].as_array().unwrap().iter().find(|s| s["name"] == "small-sigma").unwrap();
     let second = small["theories"].as_array().unwrap().iter().find(|t| t["name"] == "second-order").unwrap();
     // Three standard errors hold 99.7 % of independent normal values; all k share the draws, so allow a few per cent.
@@ -168,8 +158,7 @@ fn the_report_is_whole() {
     for request in ["src=\"http", "href=\"http", "url(http", "<script src", "@import"] {
         assert!(!html.contains(request) && !index.contains(request), "{request}");
     }
-    let summary: Value =
-        serde_json::from_slice(&std::fs::read(report.join("summary.json")).unwrap()).unwrap();
+    let summary = json(report.join("summary.json"));
     for sentence in summary["answer"].as_array().unwrap() {
         let sentence = sentence.as_str().unwrap();
         assert!(html.contains(sentence), "{sentence}");
@@ -193,24 +182,8 @@ fn the_report_is_whole() {
         index.contains(&format!("<td><strong>{number}</strong>")) && index.contains("<svg class=\"spark\""),
         "{number}"
     );
-    let figures = [
-        "sufficient",
-        "training",
-        "figure-1",
-        "prefix-eigenvalues",
-        "figure-2",
-        "figure-3",
-        "figure-4",
-        "figure-5",
-        "figure-6",
-        "figure-7",
-        "figure-8",
-        "figure-9",
-        "landscape-filter-10",
-        "landscape-filter-1000",
-        "landscape-filter-1436",
-    ];
-    for figure in figures {
+    let others = "sufficient training prefix-eigenvalues landscape-filter-10 landscape-filter-1000 landscape-filter-1436";
+    for figure in (1..=9).map(|i| format!("figure-{i}")).chain(others.split(' ').map(str::to_owned)) {
         let file = |kind: &str| {
             std::fs::read(report.join(format!("figures/{figure}.{kind}")))
                 .unwrap_or_else(|e| panic!("{figure}.{kind}: {e}"))
@@ -232,19 +205,18 @@ fn the_report_is_whole() {
 #[test]
 fn everything_can_be_brought() {
     let array = |file: &str| FINISHED.artifact(file);
-    let place = Place::new(|p| {
-        small(p);
+    let place = Place::small(|p| {
         let files = "{train_x: x.npy, train_y: y.npy, test_x: test.npz, test_y: test.npz}";
         set(p, "fetch-data.dataset", "files");
-        set(p, "fetch-data.files", serde_yaml::from_str::<serde_yaml::Value>(files).unwrap());
+        set(p, "fetch-data.files", yaml(files));
         let of_digits = "{scale: 16, mean: 0, std: 1}";
-        set(p, "fetch-data.normalisation", serde_yaml::from_str::<serde_yaml::Value>(of_digits).unwrap());
+        set(p, "fetch-data.normalisation", yaml(of_digits));
         set(p, "fetch-data.order", "given");
         set(p, "fetch-data.order_file", "order.npy");
         set(p, "train.weights", "weights.npz");
         set(p, "eigen.basis", "basis.npy");
         let settings = "[{name: hessian-d10-s1, basis: hessian, dim: 3, sigma: 1.0, theta: theta.npy}]";
-        set(p, "montecarlo.settings", serde_yaml::from_str::<serde_yaml::Value>(settings).unwrap());
+        set(p, "montecarlo.settings", yaml(settings));
     });
     // The source in an order of its own: sample i of the run is row n − 1 − i of the file.
     let x = npy::read::<u8, Ix2>(&array("fetch-data/train_images.npy")).unwrap();
@@ -302,19 +274,13 @@ fn other_networks_go_through() {
         ("identity", "softmax-cross-entropy", "[]", "f64"),
     ];
     for (activation, loss, hidden, precision) in networks {
-        let place = Place::new(|p| {
-            small(p);
+        let place = Place::small(|p| {
             set(p, "train.activation", activation);
             set(p, "train.loss", loss);
-            set(p, "train.hidden", serde_yaml::from_str::<serde_yaml::Value>(hidden).unwrap());
-            set(
-                p,
-                "train.optimizer",
-                serde_yaml::from_str::<serde_yaml::Value>("{name: sgd, learning_rate: 0.05, momentum: 0.9}")
-                    .unwrap(),
-            );
+            set(p, "train.hidden", yaml(hidden));
+            set(p, "train.optimizer", yaml("{name: sgd, learning_rate: 0.05, momentum: 0.9}"));
             set(p, "train.precision", precision);
-            set(p, "train.checkpoint_epochs", serde_yaml::from_str::<serde_yaml::Value>("[1, 15]").unwrap());
+            set(p, "train.checkpoint_epochs", yaml("[1, 15]"));
             set(p, "montecarlo.step", 7);
             set(p, "eigen.step", 7);
             set(p, "montecarlo.grids", serde_yaml::Value::Sequence(vec![]));
@@ -352,19 +318,10 @@ fn rows_of(path: &std::path::Path) -> usize {
 
 #[test]
 fn regression_goes_through() {
-    let place = Place::new(|p| {
-        small(p);
+    let place = Place::small(|p| {
         set(p, "fetch-data.dataset", "files");
-        set(
-            p,
-            "fetch-data.files",
-            serde_yaml::from_str::<serde_yaml::Value>("{train_x: x.npy, train_y: y.npy}").unwrap(),
-        );
-        set(
-            p,
-            "fetch-data.normalisation",
-            serde_yaml::from_str::<serde_yaml::Value>("{scale: 1, mean: 0, std: 1}").unwrap(),
-        );
+        set(p, "fetch-data.files", yaml("{train_x: x.npy, train_y: y.npy}"));
+        set(p, "fetch-data.normalisation", yaml("{scale: 1, mean: 0, std: 1}"));
         set(p, "train.loss", "squared-error");
         set(p, "train.activation", "tanh");
     });
@@ -373,8 +330,7 @@ fn regression_goes_through() {
     rows::write(&place.path("x.npy"), &x).unwrap();
     rows::write(&place.path("y.npy"), &y).unwrap();
     place.stages(&STAGES);
-    let manifest: Value =
-        serde_json::from_slice(&std::fs::read(place.artifact("train/manifest.json")).unwrap()).unwrap();
+    let manifest = json(place.artifact("train/manifest.json"));
     assert_eq!(manifest["facts"]["train_accuracy"], Value::Null);
     let network = &manifest["facts"]["network"];
     assert_eq!(network["image"], serde_json::json!([3, 1, 1]));
@@ -386,25 +342,18 @@ fn regression_goes_through() {
 /// Samples that are all the same: V is 0, every K is the first prefix measured, and no theory can be compared.
 #[test]
 fn a_loss_that_never_changes_goes_through() {
-    let place = Place::new(|p| {
-        small(p);
-        let yaml = |text: &str| serde_yaml::from_str::<serde_yaml::Value>(text).unwrap();
+    let place = Place::small(|p| {
         set(p, "fetch-data.dataset", "files");
         set(p, "fetch-data.files", yaml("{train_x: x.npy, train_y: y.npy}"));
         set(p, "fetch-data.normalisation", yaml("{scale: 1, mean: 0, std: 1}"));
         set(p, "train.loss", "squared-error");
-        set(
-            p,
-            "montecarlo.grids",
-            yaml("[{name: random, basis: random, points: 5, extent: 1.0, prefix_sizes: [10]}]"),
-        );
+        let grids = "[{name: random, basis: random, points: 5, extent: 1.0, prefix_sizes: [10]}]";
+        set(p, "montecarlo.grids", yaml(grids));
     });
     rows::write(&place.path("x.npy"), &ndarray::Array2::from_elem((600, 3), 0.5)).unwrap();
     rows::write(&place.path("y.npy"), &ndarray::Array1::from_elem(600, 0.25)).unwrap();
     place.stages(&STAGES);
-    let json = |file: &str| -> Value {
-        serde_json::from_slice(&std::fs::read(place.artifact(file)).unwrap()).unwrap()
-    };
+    let json = |file: &str| json(place.artifact(file));
     let theory = json("bound/theory.json");
     for setting in theory["settings"].as_array().unwrap() {
         assert_eq!(setting["variance"], 0.0, "{setting}");
@@ -426,8 +375,7 @@ fn a_loss_that_never_changes_goes_through() {
 /// In f32 on real data, eigenvalues within 1e-4 of those in f64.
 #[test]
 fn eigenvalues_in_single_precision_are_those_in_double() {
-    let place = Place::new(|p| {
-        small(p);
+    let place = Place::small(|p| {
         set(p, "eigen.precision", "f32");
         // An eigenvalue is off by about the square of its residual, so this stops well below 1e-4.
         set(p, "eigen.residual_tolerance", 1e-4);
@@ -450,7 +398,6 @@ fn eigenvalues_in_single_precision_are_those_in_double() {
 /// times; of three samples most are 0.
 #[test]
 fn every_copy_of_a_repeated_eigenvalue_is_found() {
-    let yaml = |text| serde_yaml::from_str::<serde_yaml::Value>(text).unwrap();
     let solve = |n: Option<usize>, which: &str| {
         let place = Place::new(|p| {
             set(p, "train", yaml("{hidden: [], loss: squared-error, epochs: 3}"));
@@ -475,7 +422,6 @@ fn every_copy_of_a_repeated_eigenvalue_is_found() {
 /// There cannot be 20 orthonormal directions (TensorNetwork #771, hessian-eigenthings #18): 15 are written, and it is said.
 #[test]
 fn both_solvers_find_the_copies_of_a_small_network_and_random_directions_fit_into_it() {
-    let yaml = |text| serde_yaml::from_str::<serde_yaml::Value>(text).unwrap();
     let place = Place::new(|p| {
         let files = "{dataset: files, files: {train_x: x.npy, train_y: y.npy}, n_test: 0, normalisation: {scale: 1, mean: 0, std: 1}}";
         set(p, "fetch-data", yaml(files));
@@ -493,10 +439,8 @@ fn both_solvers_find_the_copies_of_a_small_network_and_random_directions_fit_int
     place.stages(&["fetch-data", "train"]);
     let solve = |solver: &str| {
         place.edit(|p| set(p, "eigen.solver", solver));
-        let ran = place.stage("eigen");
-        assert_eq!(ran.code, 0, "{}", ran.said);
         let said = "eigen.random_dim: 20 directions, but the network has 15 parameters: 15 are written";
-        assert!(ran.said.contains(said), "{}", ran.said);
+        place.stage("eigen").ended(0, &[said]);
         npy::read::<f64, Ix1>(&place.artifact("eigen/eigenvalues.npy")).unwrap()
     };
     let (lanczos, power) = (solve("lanczos"), solve("power"));

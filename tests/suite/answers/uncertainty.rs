@@ -1,18 +1,10 @@
 //! How sure V and K are: pilots, draws until V is known, and the control variate, through the real binaries.
 
 use ndarray::{Array1, Array2, Ix1, Ix2, s};
-use pipeline_tests::{FINISHED, Place, set, small};
+use pipeline_tests::{FINISHED, Place, json, set, yaml};
 use serde_json::Value;
 use serde_yaml::Value as Yaml;
 use store::npy;
-
-fn yaml(text: &str) -> Yaml {
-    serde_yaml::from_str(text).unwrap()
-}
-
-fn json(place: &Place, file: &str) -> Value {
-    serde_json::from_slice(&std::fs::read(place.path("artifacts").join(file)).unwrap()).unwrap()
-}
 
 fn vector(place: &Place, file: &str) -> Array1<f64> {
     npy::read::<f64, Ix1>(&place.path("artifacts").join(file)).unwrap()
@@ -24,7 +16,7 @@ fn matrix(place: &Place, file: &str) -> Array2<f64> {
 
 /// What `bound/theory.json` of the digits says of a setting.
 fn theory(place: &Place, setting: &str) -> Value {
-    let document = json(place, "digits/bound/theory.json");
+    let document = json(place.path("artifacts").join("digits/bound/theory.json"));
     document["settings"].as_array().unwrap().iter().find(|s| s["name"] == setting).unwrap().clone()
 }
 
@@ -35,8 +27,7 @@ fn standard_error(values: &Array1<f64>) -> f64 {
 
 /// The digits and a pilot of them on the first 400 samples, with the same settings.
 fn with_pilot() -> Place {
-    Place::new(|p| {
-        small(p);
+    Place::small(|p| {
         set(p, "montecarlo.grids", yaml("[]"));
         set(p, "montecarlo.sweep", Yaml::Null);
         set(p, "montecarlo.pilot_sizes", yaml("[400, 700]"));
@@ -52,9 +43,8 @@ fn with_pilot() -> Place {
 #[test]
 fn a_pilot_is_run_first_and_joined() {
     let place = with_pilot();
-    let made = place.make(&["digits/bound"]);
-    assert_eq!(made.code, 0, "{}", made.said);
-    let document = json(&place, "digits/bound/pilot.json");
+    place.make(&["digits/bound"]).ended(0, &[]);
+    let document = json(place.path("artifacts").join("digits/bound/pilot.json"));
     let rows = document["pilots"].as_array().unwrap();
     let of = |setting: &str, minimiser: &str, n: u64| {
         let found =
@@ -80,8 +70,7 @@ fn a_pilot_is_run_first_and_joined() {
     }
 
     // The first 400 samples alone, with w*, basis and draws of all brought as files, are the pilot `all-samples`.
-    let alone = Place::new(|p| {
-        small(p);
+    let alone = Place::small(|p| {
         set(p, "fetch-data.n_samples", 400);
         set(p, "train.weights", "w.npy");
         set(p, "eigen.basis", "basis.npy");
@@ -115,8 +104,7 @@ fn a_pilot_that_does_not_fit_is_refused() {
         let place = with_pilot();
         place.edit(edit);
         // Before any work: the first stage says it already.
-        let ran = place.stage("fetch-data");
-        assert!(ran.code == 2 && ran.said.contains(part), "{part:?}: {} {}", ran.code, ran.said);
+        place.stage("fetch-data").ended(2, &[part]);
     };
     let pilot_settings = |text: &'static str| {
         move |p: &mut Yaml| p["experiments"]["digits-pilot-400"]["montecarlo"]["settings"] = yaml(text)
@@ -133,13 +121,12 @@ fn a_pilot_that_does_not_fit_is_refused() {
     place.stages(&pilot);
     let ran = place.stage("bound");
     let part = "digits-pilot-400/montecarlo/manifest.json: missing";
-    assert!(ran.code == 3 && ran.said.contains(part), "{} {}", ran.code, ran.said);
+    ran.ended(3, &[part]);
 }
 
 /// One setting of the digits in the directions of FINISHED, with other draws.
 fn drawn(setting: &str, keys: &[(&str, Yaml)]) -> Place {
-    let place = Place::new(|p| {
-        small(p);
+    let place = Place::small(|p| {
         set(p, "montecarlo.settings", yaml(&format!("[{setting}]")));
         set(p, "montecarlo.grids", yaml("[]"));
         set(p, "montecarlo.sweep", Yaml::Null);
@@ -170,7 +157,8 @@ fn draws_end_when_v_is_known_or_at_the_cap() {
     // Rounds double the draws, so half of them were one look earlier, and not enough.
     assert!(t > 128, "{t} draws: the first look was enough");
     assert!(error(&variance.slice(s![..t / 2]).to_owned()) > wanted);
-    let fact = json(&until, "digits/montecarlo/manifest.json")["facts"]["settings"][0].clone();
+    let fact =
+        json(until.path("artifacts").join("digits/montecarlo/manifest.json"))["facts"]["settings"][0].clone();
     assert_eq!(fact["draws"], t);
     assert!((fact["relative_error"].as_f64().unwrap() / error(&variance) - 1.0).abs() <= 1e-9, "{fact}");
     // Looking on changes nothing: as many draws asked for at once give the same bytes.
@@ -182,10 +170,7 @@ fn draws_end_when_v_is_known_or_at_the_cap() {
 
     let capped = drawn(WIDE, &[("draws", 200.into()), ("relative_error", 1e-6.into())]);
     let ran = capped.stage("montecarlo");
-    assert_eq!(ran.code, 0, "{}", ran.said);
-    for part in ["wide: V has a standard error of", "after 200 draws", "raise montecarlo.draws"] {
-        assert!(ran.said.contains(part), "{part:?}: {}", ran.said);
-    }
+    ran.ended(0, &["wide: V has a standard error of", "after 200 draws", "raise montecarlo.draws"]);
     let variance = vector(&capped, "digits/montecarlo/wide/loss_variance.npy");
     assert!(variance.len() == 200 && error(&variance) > 1e-6);
 }

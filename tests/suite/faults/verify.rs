@@ -190,18 +190,14 @@ fn members_of_families_and_results_of_other_files_are_found() {
     std::fs::rename(place.path("artifacts"), place.path("full")).unwrap();
     std::fs::create_dir(place.path("artifacts")).unwrap();
     std::fs::rename(place.path("full"), place.path("artifacts/full")).unwrap();
-    let ran = ran(command(&place, &[]).output());
-    assert!(ran.code == 0 && ran.said.contains("results of another pipeline file"), "{}", ran.said);
+    ran(command(&place, &[]).output()).ended(0, &["results of another pipeline file"]);
 }
 
 #[test]
 fn what_is_not_there_is_said() {
     let place = Place::new(small);
-    let nowhere = ran(command(&place, &[]).output());
-    assert!(nowhere.code == 3 && nowhere.said.contains("artifacts: no such folder"), "{}", nowhere.said);
+    ran(command(&place, &[]).output()).ended(3, &["artifacts: no such folder"]);
     std::fs::create_dir(place.path("artifacts")).unwrap();
-    let unknown = ran(command(&place, &["digits"]).output());
-    assert!(unknown.code == 3 && unknown.said.contains("no results of digits"), "{}", unknown.said);
-    let up = ran(command(&place, &["../up"]).output());
-    assert_eq!(up.code, 3, "{}", up.said);
+    ran(command(&place, &["digits"]).output()).ended(3, &["no results of digits"]);
+    ran(command(&place, &["../up"]).output()).ended(3, &[]);
 }

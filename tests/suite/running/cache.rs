@@ -6,7 +6,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use pipeline_tests::web::{Manner, Web};
-use pipeline_tests::{FINISHED, Place, Ran, STAGES, binary, files, needed, ran, set, small, wait_until};
+use pipeline_tests::{
+    FINISHED, Place, Ran, STAGES, binary, files, json, needed, ran, set, small, wait_until,
+};
 use serde_json::Value;
 use store::hash;
 
@@ -34,7 +36,7 @@ impl Shared {
     /// The entry of a stage.
     fn entry(&self, stage: &str) -> PathBuf {
         let is = |path: &PathBuf| {
-            let entry: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+            let entry = json(path);
             entry["manifest"]["stage"] == stage
         };
         let mut found = std::fs::read_dir(self.0.path().join("ac")).unwrap().map(|e| e.unwrap().path());
@@ -71,8 +73,7 @@ const FIRST: [&str; 2] = ["fetch-data", "train"];
 
 /// The manifest of a stage without how its run went.
 fn manifest(place: &Place, stage: &str) -> Value {
-    let text = std::fs::read(place.artifact(&format!("{stage}/manifest.json"))).unwrap();
-    let mut manifest: Value = serde_json::from_slice(&text).unwrap();
+    let mut manifest = json(place.artifact(&format!("{stage}/manifest.json")));
     // The time and the threads of a run, and the hash that is also over them.
     let fields = manifest.as_object_mut().unwrap();
     fields.remove("run");
@@ -134,8 +135,7 @@ fn with_dry_run(place: &Place, address: &str, stage: &str) -> Value {
 #[test]
 fn experiments_with_the_same_parameters_share_all_but_the_report() {
     let shared = Shared::new();
-    let place = Place::new(|p| {
-        small(p);
+    let place = Place::small(|p| {
         p["experiments"]["other"] = p["experiments"]["digits"].clone();
     });
     run(&place, (&shared.address(), BOTH), &STAGES);
@@ -147,8 +147,7 @@ fn experiments_with_the_same_parameters_share_all_but_the_report() {
     let manifest = std::fs::read_to_string(place.path("artifacts/other/train/manifest.json")).unwrap();
     assert!(manifest.contains("\"experiment\": \"other\""), "{manifest}");
     // Without a cache they are the same too.
-    let alone = Place::new(|p| {
-        small(p);
+    let alone = Place::small(|p| {
         p["experiments"]["other"] = p["experiments"]["digits"].clone();
     });
     for stage in STAGES {
@@ -215,7 +214,7 @@ fn a_lying_entry_is_refused() {
         assert!(said.contains(complaint) && !said.contains("train: digits: from the cache"), "{said}");
         assert_eq!(files(&place.path("artifacts/digits")), files(&first.path("artifacts/digits")));
         assert!(!place.path("escaped.npy").exists());
-        let mended: Value = serde_json::from_slice(&std::fs::read(&entry).unwrap()).unwrap();
+        let mended = json(&entry);
         assert_eq!(mended["manifest"]["stage"], "train");
     }
 }
@@ -294,12 +293,10 @@ fn what_is_no_address_is_said_before_any_work() {
         ("file://shared", "three slashes"),
         ("s3://bucket", "--cache such an address"),
     ] {
-        let ran = with(&place, (address, BOTH), "fetch-data", "digits");
-        assert_eq!(ran.code, 2, "{address}: {}", ran.said);
-        assert!(ran.said.contains("is no cache") && ran.said.contains(advice), "{address}: {}", ran.said);
+        with(&place, (address, BOTH), "fetch-data", "digits").ended(2, &["is no cache", advice]);
     }
     let ran = with(&place, ("file:///shared", "append"), "fetch-data", "digits");
-    assert!(ran.code == 2 && ran.said.contains("[possible values: read-write, read, write]"), "{}", ran.said);
+    ran.ended(2, &["[possible values: read-write, read, write]"]);
     assert!(!place.path("artifacts").exists());
 }
 
@@ -312,8 +309,7 @@ fn files_of_the_cache_have_the_permissions_of_the_umask() {
         let stage = place.command("fetch-data", "digits");
         let mut command = Command::new("sh");
         command.args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"]).arg(stage.get_program());
-        let ran = ran(command.args(stage.get_args()).env("CACHE", shared.address()).output());
-        assert_eq!(ran.code, 0, "{}", ran.said);
+        ran(command.args(stage.get_args()).env("CACHE", shared.address()).output()).ended(0, &[]);
         let denied = u32::from_str_radix(umask, 8).unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
         assert!(shared.files().len() > 3);

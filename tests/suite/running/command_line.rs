@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use pipeline_tests::{FINISHED, Place, STAGES, as_typed, binary, python, ran, root, set, small};
+use pipeline_tests::{FINISHED, Place, STAGES, as_typed, binary, python, ran, root, set, small, yaml};
 use serde_json::Value;
 
 /// The one line of JSON on stdout, and the exit code.
@@ -51,7 +51,7 @@ fn misspelt_names_get_a_suggestion_with_the_line() {
         ("montecarol", "{}", "did you mean `montecarlo`?"),
     ];
     for (key, value, question) in cases {
-        let place = Place::new(|p| set(p, key, serde_yaml::from_str::<serde_yaml::Value>(value).unwrap()));
+        let place = Place::new(|p| set(p, key, yaml(value)));
         let said = ["train", "montecarlo"].map(|s| place.stage(s).said).concat();
         assert!(said.contains(question) && said.contains("pipeline.yaml:"), "{key}: {said}");
     }
@@ -110,8 +110,7 @@ fn status_says_what_is_stale_and_why() {
 
 #[test]
 fn a_removed_experiment_is_on_no_page() {
-    let place = Place::new(|p| {
-        small(p);
+    let place = Place::small(|p| {
         p["experiments"]["other"] = p["experiments"]["digits"].clone();
     });
     for experiment in ["digits", "other"] {
@@ -127,8 +126,7 @@ fn a_removed_experiment_is_on_no_page() {
     assert!(
         pages()[0].contains("href=\"digits/report/index.html\"") && pages()[1].contains("<td>digits</td>")
     );
-    let made = place.make(&["clean-digits"]);
-    assert_eq!(made.code, 0, "{}", made.said);
+    place.make(&["clean-digits"]).ended(0, &[]);
     let [index, compare] = pages();
     assert!(
         !index.contains("digits/report") && index.contains("href=\"other/report/index.html\""),
@@ -176,7 +174,7 @@ fn a_dry_run_tells_the_cost_and_runs_nothing() {
     assert_eq!(line["parts"][0]["flops"].as_f64(), Some(flops), "{line}");
     // Two members of 100 and 300 samples: 8 draws of the smaller one over 300, 3 directions beside the first layer's sums.
     place.edit(|p| {
-        let family = serde_yaml::from_str::<serde_yaml::Value>("{ladder: [100, 300], draws: 8}").unwrap();
+        let family = yaml("{ladder: [100, 300], draws: 8}");
         set(p, "family", family);
     });
     let (line, code) = json(place.command("family", "digits").args(["--dry-run", "--json"]));
@@ -216,11 +214,10 @@ fn help_completions_and_man_pages_come_from_one_definition() {
             assert!(help.said.contains(part), "{stage} --help lacks {part:?}");
         }
         for shell in ["bash", "zsh", "fish"] {
-            let completions = of(&["--completions", shell]);
-            assert!(completions.code == 0 && completions.said.contains("dry-run"), "{stage} {shell}");
+            of(&["--completions", shell]).ended(0, &["dry-run"]);
         }
         let man = of(&["--man"]);
-        assert!(man.code == 0 && man.said.contains(".SH NAME") && man.said.contains("experiment"), "{stage}");
+        man.ended(0, &[".SH NAME", "experiment"]);
     }
     assert_eq!(Place::new(small).make(&["man"]).code, 0);
     let pages = std::fs::read_dir(root().join("target/share/man/man1")).unwrap();
@@ -238,10 +235,7 @@ fn messages_have_no_colour_codes_where_there_is_no_terminal() {
 /// Weights that `train` wrote as safetensors, brought back, are the same network.
 #[test]
 fn safetensors_go_out_and_come_back() {
-    let place = Place::new(|p| {
-        small(p);
-        set(p, "train.weights", "w.safetensors");
-    });
+    let place = Place::small(|p| set(p, "train.weights", "w.safetensors"));
     std::fs::copy(FINISHED.artifact("train/weights.safetensors"), place.path("w.safetensors")).unwrap();
     place.stages(&["fetch-data", "train"]);
     let w = |p: &Place| std::fs::read(p.artifact("train/w_star.npy")).unwrap();
@@ -266,11 +260,9 @@ fn the_example_goes_from_a_trained_mlp_to_k() {
     }
     as_typed(&mut command);
     let ran = ran(command.output());
-    assert_eq!(ran.code, 0, "{}", ran.said);
-    assert!(ran.said.contains("Samples that are enough: "), "{}", ran.said);
+    ran.ended(0, &["Samples that are enough: "]);
     let results = dir.path("my/artifacts/my-mlp");
-    let summary: Value =
-        serde_json::from_slice(&std::fs::read(results.join("report/summary.json")).unwrap()).unwrap();
+    let summary = pipeline_tests::json(results.join("report/summary.json"));
     // NumPy's own forward pass over the same f32 weights, printed with eight decimals.
     let line = ran.said.lines().find_map(|l| l.strip_prefix("loss of the network: ")).unwrap();
     let losses = line.split(' ').filter_map(|word| word.parse::<f64>().ok()).collect::<Vec<_>>();
@@ -341,8 +333,7 @@ fn several_processes_of_a_build_without_mpi_are_refused_before_any_work() {
             refused.said
         );
     }
-    let refused = run(&[], &["--ranks", "2"]);
-    assert!(refused.code == 2 && refused.said.contains("2 processes were asked for"), "{}", refused.said);
+    run(&[], &["--ranks", "2"]).ended(2, &["2 processes were asked for"]);
     assert!(!place.path("artifacts").exists(), "nothing was written");
     // What only looks is one process, and a step of one task, in a batch script for four, is one.
     assert_eq!(run(&[("SLURM_STEP_NUM_TASKS", "4")], &["--check"]).code, 1);

@@ -1,6 +1,6 @@
 //! Stages that are stopped and go on: the bytes are those of a run without a stop.
 
-use pipeline_tests::{FINISHED, Place, Ran, files, ran, set, small, wait_until};
+use pipeline_tests::{FINISHED, Place, Ran, files, json, ran, set, small, wait_until, yaml};
 use serde_yaml::Value;
 use store::rows;
 
@@ -21,9 +21,13 @@ fn in_pieces(place: &Place, stage: &str) -> usize {
             assert!(!kept.exists(), "it is removed at the end");
             return stops;
         }
-        assert_eq!(ran.code, 75, "{}", ran.said);
-        assert!(ran.said.contains("after 0 s, as --stop-after says, at "), "{}", ran.said);
-        assert!(ran.said.contains("hint: run the same command again: it goes on from there"), "{}", ran.said);
+        ran.ended(
+            75,
+            &[
+                "after 0 s, as --stop-after says, at ",
+                "hint: run the same command again: it goes on from there",
+            ],
+        );
         assert!(kept.is_dir() && !place.artifact(stage).exists());
         assert!(!place.artifact(&format!(".{stage}.partial")).exists());
     }
@@ -58,13 +62,12 @@ fn a_stage_in_pieces_has_the_bytes_of_one_run() {
 fn other_optimizers_and_samplings_go_on_too() {
     for sampling in ["sobol", "antithetic", "plain"] {
         let [whole, pieces] = [(); 2].map(|()| {
-            Place::new(|p| {
-                small(p);
+            Place::small(|p| {
                 set(p, "train.epochs", 6);
                 set(p, "train.precision", "f32");
                 let optimizer = "{name: sgd, learning_rate: 0.05, momentum: 0.9}";
-                set(p, "train.optimizer", serde_yaml::from_str::<Value>(optimizer).unwrap());
-                set(p, "train.checkpoint_epochs", serde_yaml::from_str::<Value>("[2, 5]").unwrap());
+                set(p, "train.optimizer", yaml(optimizer));
+                set(p, "train.checkpoint_epochs", yaml("[2, 5]"));
                 set(p, "eigen.residual_tolerance", 1e-2);
                 set(p, "montecarlo.sweep", Value::Null);
                 set(p, "montecarlo.sampling", sampling);
@@ -89,8 +92,7 @@ fn other_optimizers_and_samplings_go_on_too() {
 fn losses_of_another_program_go_on_after_each_draw() {
     let losses = ndarray::Array2::from_shape_fn((6, 40), |(t, i)| ((7 * t + i * i) as f64 * 0.9).sin() + 1e3);
     let [whole, pieces] = [(); 2].map(|()| {
-        let place = Place::new(|p| {
-            small(p);
+        let place = Place::small(|p| {
             let settings = "[{name: given, dim: 2, sigma: 1.0, losses: losses.npy}]";
             set(p, "montecarlo.settings", serde_yaml::from_str::<Value>(settings).unwrap());
             set(p, "montecarlo.grids", Value::Sequence(vec![]));
@@ -109,18 +111,16 @@ fn losses_of_another_program_go_on_after_each_draw() {
 fn training_to_a_stop_goes_on_too() {
     for stop in ["{validation: 0.1, patience: 2}", "{validation: 0.2, patience: 40, gradient_norm: 0.2}"] {
         let [whole, pieces] = [(); 2].map(|()| {
-            Place::new(|p| {
-                small(p);
+            Place::small(|p| {
                 set(p, "train.epochs", 200);
                 set(p, "train.optimizer.learning_rate", 0.01);
-                set(p, "train.checkpoint_epochs", serde_yaml::from_str::<Value>("[2, 199]").unwrap());
-                set(p, "train.stop", serde_yaml::from_str::<Value>(stop).unwrap());
+                set(p, "train.checkpoint_epochs", yaml("[2, 199]"));
+                set(p, "train.stop", yaml(stop));
             })
         });
         whole.stages(&["fetch-data", "train"]);
         pieces.stages(&["fetch-data"]);
-        let manifest = std::fs::read(whole.artifact("train/manifest.json")).unwrap();
-        let facts = serde_json::from_slice::<serde_json::Value>(&manifest).unwrap()["facts"].clone();
+        let facts = json(whole.artifact("train/manifest.json"))["facts"].clone();
         let (epochs, by) = (facts["stop"]["epochs"].as_u64().unwrap(), &facts["stop"]["by"]);
         assert_eq!(by, if stop.contains("norm") { "gradient-norm" } else { "validation" }, "{facts}");
         assert!(
@@ -136,21 +136,20 @@ fn training_to_a_stop_goes_on_too() {
 #[test]
 fn solvers_go_on_without_knowing_it() {
     let [whole, pieces] = [(); 2].map(|()| {
-        Place::new(|p| {
-            small(p);
+        Place::small(|p| {
             set(p, "train.hidden", vec![4_u64]);
             let polish = "{gradient_norm: 1.0e-9, curvature: 1.0e-6, max_products: 40, eigen_products: 12, primal_cache_mib: 1}";
-            set(p, "train.polish", serde_yaml::from_str::<Value>(polish).unwrap());
+            set(p, "train.polish", yaml(polish));
             set(p, "eigen.solver", "power");
             set(p, "eigen.which", "largest-magnitude");
             set(p, "eigen.dim", 1);
             let setting = "[{name: one, basis: hessian, dim: 1, sigma: 1.0}]";
-            set(p, "montecarlo.settings", serde_yaml::from_str::<Value>(setting).unwrap());
+            set(p, "montecarlo.settings", yaml(setting));
             set(p, "montecarlo.grids", Value::Sequence(vec![]));
             set(p, "montecarlo.sweep", Value::Null);
             set(p, "eigen.residual_tolerance", 1e-2);
             let spectrum = "{probes: 1, steps: 5, trace_sketch: 2, trace_probes: 3, largest: 2, smallest: 1, prefix_count: 1, class_counts: [4]}";
-            set(p, "spectrum", serde_yaml::from_str::<Value>(spectrum).unwrap());
+            set(p, "spectrum", yaml(spectrum));
         })
     });
     whole.stages(&["fetch-data", "train", "eigen", "spectrum"]);
@@ -166,8 +165,7 @@ fn solvers_go_on_without_knowing_it() {
     let damaged = bytes.len() * 5 / 8;
     bytes[damaged] ^= 1;
     std::fs::write(&journal, &bytes).unwrap();
-    let next = stopped_at_once(&pieces, "eigen");
-    assert!(next.code == 75 && next.said.contains("evaluation 3 of solve"), "{}", next.said);
+    stopped_at_once(&pieces, "eigen").ended(75, &["evaluation 3 of solve"]);
     pieces.stages(&["eigen"]);
     are_same(&pieces, &whole, "eigen");
     assert!(in_pieces(&pieces, "spectrum") > 20);
@@ -176,10 +174,7 @@ fn solvers_go_on_without_knowing_it() {
 
 #[test]
 fn a_signal_stops_a_stage_where_it_can_go_on() {
-    let place = Place::new(|p| {
-        small(p);
-        set(p, "train.epochs", 100_000);
-    });
+    let place = Place::small(|p| set(p, "train.epochs", 100_000));
     place.stages(&["fetch-data"]);
     let epoch = |said: &str| {
         let after = said.split("at epoch ").nth(1).unwrap_or_else(|| panic!("{said}"));
@@ -218,8 +213,7 @@ fn another_kernel_goes_on_and_is_named() {
         ran(command.args(flags).env("OPENBLAS_CORETYPE", kernel).output())
     };
     let blas = || {
-        let manifest = std::fs::read(place.artifact("train/manifest.json")).unwrap();
-        let manifest = serde_json::from_slice::<serde_json::Value>(&manifest).unwrap();
+        let manifest = json(place.artifact("train/manifest.json"));
         manifest["run"]["blas"].as_str().unwrap().to_owned()
     };
     let kernels =
@@ -252,17 +246,13 @@ fn a_foreign_or_damaged_checkpoint_is_ignored_with_a_warning() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&checkpoint, bytes).unwrap();
-    let ran = place.stage("train");
-    assert_eq!(ran.code, 0, "{}", ran.said);
-    assert!(ran.said.contains("it is damaged (") && ran.said.contains("is ignored"), "{}", ran.said);
+    place.stage("train").ended(0, &["it is damaged (", "is ignored"]);
     are_same(&place, &FINISHED, "train");
 
     std::fs::remove_dir_all(place.artifact("train")).unwrap();
     stop();
     place.edit(seed);
-    let ran = place.stage("train");
-    assert_eq!(ran.code, 0, "{}", ran.said);
-    assert!(ran.said.contains("it is of other parameters, inputs or code; it is ignored"), "{}", ran.said);
+    place.stage("train").ended(0, &["it is of other parameters, inputs or code; it is ignored"]);
     assert!(!checkpoint.exists());
     let other = Place::new(seed);
     other.stages(&["fetch-data", "train"]);

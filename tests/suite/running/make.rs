@@ -79,8 +79,7 @@ fn edges_of_the_makefile_are_what_the_stages_read() {
 /// cases.md E5 (bash-git-prompt #345), E6 (teleport #54288), F9, F11: what a checkout and an old make do, and names with a slip.
 #[test]
 fn make_says_what_it_cannot_work_with() {
-    let old = ran(make().args([".FEATURES=", "help"]).output());
-    assert!(old.code == 2 && old.said.contains("GNU make 4.3 or newer is needed"), "{}", old.said);
+    ran(make().args([".FEATURES=", "help"]).output()).ended(2, &["GNU make 4.3 or newer is needed"]);
     let read = |name: &str| std::fs::read_to_string(root().join(name)).unwrap();
     assert!(read(".gitattributes").lines().any(|line| line == "* text=auto eol=lf"));
     assert!(
@@ -90,8 +89,7 @@ fn make_says_what_it_cannot_work_with() {
     );
     let place = Place::new(small);
     for (typed, meant) in [("digit", "digits"), ("digits/trian", "train")] {
-        let made = place.make(&[typed]);
-        assert!(made.code == 2 && made.said.contains(&format!("did you mean `{meant}`")), "{}", made.said);
+        place.make(&[typed]).ended(2, &[&format!("did you mean `{meant}`")]);
     }
 }
 
@@ -150,8 +148,7 @@ fn a_closed_pipe_ends_a_program_quietly_and_a_full_disk_with_an_error() {
 /// "No rule to make target".
 #[test]
 fn make_answers_what_was_asked() {
-    let place = Place::new(|p| {
-        small(p);
+    let place = Place::small(|p| {
         p["experiments"]["theirs"] = p["experiments"]["digits"].clone();
     });
     for run in ["computed", "cached"] {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use pipeline_tests::{PATIENCE, Place, Ran, files, ran, root, set, small, wait_until};
+use pipeline_tests::{PATIENCE, Place, Ran, files, ran, root, set, small, wait_until, yaml};
 use serde_yaml::Value;
 
 /// The binary of a stage that `make RANKS=...` builds.
@@ -48,10 +48,10 @@ fn stage(place: &Place, of: (usize, usize), stage: &str) -> Ran {
 fn shared(pipeline: &mut Value) {
     small(pipeline);
     let polish = "{gradient_norm: 1.0e-6, curvature: 1.0e-6, max_products: 60, eigen_products: 20, primal_cache_mib: 512}";
-    set(pipeline, "train.polish", serde_yaml::from_str::<Value>(polish).unwrap());
+    set(pipeline, "train.polish", yaml(polish));
     set(pipeline, "montecarlo.relative_error", 1e-9);
     set(pipeline, "montecarlo.draws", 256);
-    set(pipeline, "montecarlo.pilot_sizes", serde_yaml::from_str::<Value>("[50, 700, 1000]").unwrap());
+    set(pipeline, "montecarlo.pilot_sizes", yaml("[50, 700, 1000]"));
 }
 
 /// Stages that share their work.
@@ -86,8 +86,7 @@ fn ranks_and_threads_change_no_byte() {
             assert_eq!(found.code, 0, "{name}: {}", found.said);
         }
         // And the many have nothing to do.
-        let again = stage(&place, (ranks, threads), "eigen");
-        assert!(again.code == 0 && again.said.contains("up to date"), "{}", again.said);
+        stage(&place, (ranks, threads), "eigen").ended(0, &["up to date"]);
     }
 }
 
@@ -237,8 +236,7 @@ fn a_panic_in_one_ends_all() {
 #[test]
 #[ignore = "make test-mpi"]
 fn an_error_of_the_first_ends_all_with_its_code() {
-    let place = Place::new(|p| {
-        small(p);
+    let place = Place::small(|p| {
         set(p, "eigen.residual_tolerance", 1e-14);
         set(p, "eigen.max_products", 12);
     });
@@ -260,8 +258,7 @@ fn the_wrong_launcher_is_refused_before_any_work() {
         command.env("OMPI_ALLOW_RUN_AS_ROOT", "1").env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
         edit(&mut command);
         let ran = ran(command.output());
-        assert_eq!(ran.code, 2, "{}", ran.said);
-        assert!(ran.said.contains("hint: ") && ran.said.contains("mpirun -n"), "{}", ran.said);
+        ran.ended(2, &["hint: ", "mpirun -n"]);
         assert!(!place.artifact("train").exists() && !place.artifact(".train.partial").exists());
         ran.said
     };
@@ -308,9 +305,9 @@ fn what_was_stopped_goes_on_with_any_number_of_processes() {
         set(p, "train.epochs", 3);
         set(p, "montecarlo.sweep", Value::Null);
         let polish = "{gradient_norm: 1.0e-9, curvature: 1.0e-6, max_products: 8, eigen_products: 4, primal_cache_mib: 1}";
-        set(p, "train.polish", serde_yaml::from_str::<Value>(polish).unwrap());
+        set(p, "train.polish", yaml(polish));
         let spectrum = "{probes: 1, steps: 3, trace_sketch: 2, trace_probes: 2, largest: 2, smallest: 1, prefix_count: 1, class_counts: [4]}";
-        set(p, "spectrum", serde_yaml::from_str::<Value>(spectrum).unwrap());
+        set(p, "spectrum", yaml(spectrum));
     };
     let (whole, pieces) = (Place::new(edit), Place::new(edit));
     whole.stages(&["fetch-data", "train", "eigen", "montecarlo", "spectrum"]);
@@ -368,8 +365,7 @@ fn make_runs_an_experiment_with_ranks() {
     make.env("OMPI_MCA_rmaps_base_oversubscribe", "1").args(["RANKS=2", "digits/eigen"]);
     make.arg(format!("PIPELINE={}", together.path("pipeline.yaml").display()));
     make.arg(format!("A={}", together.path("artifacts").display()));
-    let made = ran(make.output());
-    assert_eq!(made.code, 0, "{}", made.said);
+    ran(make.output()).ended(0, &[]);
     for stage in ["train", "eigen"] {
         same(&files(&together.artifact(stage)), &files(&alone.artifact(stage)), stage);
     }

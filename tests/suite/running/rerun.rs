@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use pipeline_tests::{FINISHED, Place, Ran, STAGES, ran, root, set, small};
+use pipeline_tests::{FINISHED, Place, Ran, STAGES, json, ran, root, set, small};
 use serde_yaml::Value;
 use store::{hash, rows};
 
@@ -77,20 +77,17 @@ fn the_manifest_is_trusted_and_not_the_launcher() {
     // Runs the stage and reports failure all the same.
     let script = place.path("launch.sh");
     std::fs::write(&script, "\"$@\"\nexit 9\n").unwrap();
-    let done = place.make(&["digits/fetch-data", &format!("LAUNCH=bash {}", script.display())]);
-    assert_eq!(done.code, 0, "{}", done.said);
+    place.make(&["digits/fetch-data", &format!("LAUNCH=bash {}", script.display())]).ended(0, &[]);
     assert!(place.artifact("fetch-data/manifest.json").exists());
 }
 
 /// Runs stages on a number of threads: the hash of each file.
 fn run_on(threads: &str, stages: &[&str], edit: impl FnOnce(&mut Value)) -> BTreeMap<String, String> {
-    let place = Place::new(|p| {
-        small(p);
+    let place = Place::small(|p| {
         edit(p);
     });
     for stage in stages {
-        let ran = ran(place.command(stage, "digits").env("RAYON_NUM_THREADS", threads).output());
-        assert_eq!(ran.code, 0, "{}", ran.said);
+        ran(place.command(stage, "digits").env("RAYON_NUM_THREADS", threads).output()).ended(0, &[]);
     }
     all_files(&place)
 }
@@ -137,10 +134,7 @@ fn same_bytes_where_parameters_are_shared_among_threads() {
 #[test]
 fn make_sees_that_a_file_of_the_user_changed() {
     let weights = |value: f64| ndarray::Array1::from_shape_fn(2410, |i| value * (i as f64 * 0.7).sin());
-    let place = Place::new(|p| {
-        small(p);
-        set(p, "train.weights", "w.npy");
-    });
+    let place = Place::small(|p| set(p, "train.weights", "w.npy"));
     let path = place.path("w.npy");
     rows::write(&path, &weights(0.1)).unwrap();
     assert_eq!(made(&place, "digits/train"), ["fetch-data", "train"]);
@@ -164,10 +158,7 @@ fn make_sees_that_a_file_of_the_user_changed() {
 
 #[test]
 fn an_interrupted_stage_leaves_nothing_half_written() {
-    let place = Place::new(|p| {
-        small(p);
-        set(p, "train.epochs", 100_000);
-    });
+    let place = Place::small(|p| set(p, "train.epochs", 100_000));
     place.stages(&["fetch-data"]);
     // At ten moments each: what goes wrong in an exit below threads that work does so now and then.
     for moment in 0..10 {
@@ -188,16 +179,12 @@ fn an_interrupted_stage_leaves_nothing_half_written() {
 
 #[test]
 fn two_processes_of_one_stage_do_not_meet() {
-    let place = Place::new(|p| {
-        small(p);
-        set(p, "train.epochs", 100_000);
-    });
+    let place = Place::small(|p| set(p, "train.epochs", 100_000));
     place.stages(&["fetch-data"]);
     let first = place.begin("train");
     let second = place.stage("train");
     drop(first);
-    assert_eq!(second.code, 2, "{}", second.said);
-    assert!(second.said.contains("another process is running train"), "{}", second.said);
+    second.ended(2, &["another process is running train"]);
     // The first was killed without a chance to clean up: the next run is not in its way.
     place.edit(|p| set(p, "train.epochs", 2));
     place.stages(&["train"]);
@@ -207,8 +194,7 @@ fn two_processes_of_one_stage_do_not_meet() {
 #[test]
 fn the_code_in_a_manifest_is_that_of_the_sources() {
     for stage in STAGES {
-        let text = std::fs::read(FINISHED.artifact(&format!("{stage}/manifest.json"))).unwrap();
-        let manifest: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        let manifest = json(FINISHED.artifact(&format!("{stage}/manifest.json")));
         let mut found: identity::Parts = serde_json::from_value(manifest["code"]["parts"].clone()).unwrap();
         assert!(found.remove("compiler").is_some(), "{stage}");
         assert_eq!(found, identity::of_stage(root(), stage).0, "{stage}");

@@ -165,8 +165,7 @@ impl Drop for Slurm {
 
 /// What `make` lists of families.
 fn list(place: &Place) {
-    let made = place.make(&["status", "EXPERIMENTS=digits"]);
-    assert_eq!(made.code, 0, "{}", made.said);
+    place.make(&["status", "EXPERIMENTS=digits"]).ended(0, &[]);
 }
 
 #[track_caller]
@@ -262,16 +261,12 @@ fn lines_of_the_documentation_work_inside_an_allocation(slurm: &Slurm) {
 
 /// The signal before the limit: what is done is kept, and the job goes on from there.
 fn a_job_at_its_limit_goes_on(slurm: &Slurm) {
-    let place = Place::new(|p| {
-        small(p);
-        set(p, "train.epochs", 100_000);
-    });
+    let place = Place::small(|p| set(p, "train.epochs", 100_000));
     place.stages(&["fetch-data"]);
     let job = slurm.submit(&place, &["--nodes=2", "--cpus-per-task=1"], &["digits", "train"]);
     wait_until("it can stop", || place.artifact(".train.checkpoint").exists());
     // What Slurm does by --signal=B:USR1@60.
-    let told = slurm.run("scancel", &["--batch", "--signal=USR1", &job]);
-    assert_eq!(told.code, 0, "{}", told.said);
+    slurm.run("scancel", &["--batch", "--signal=USR1", &job]).ended(0, &[]);
     wait_until("the job is queued again", || slurm.restarts(&job) == 1);
     let log = Slurm::log(&place);
     assert!(log.contains("stopped by signal 10") && log.contains("the job is queued again"), "{log}");
@@ -285,10 +280,7 @@ fn a_job_at_its_limit_goes_on(slurm: &Slurm) {
 }
 
 fn a_node_that_dies_ends_the_step_and_the_job_is_queued_again(slurm: &Slurm) {
-    let place = Place::new(|p| {
-        small(p);
-        set(p, "montecarlo.draws", 2_000_000);
-    });
+    let place = Place::small(|p| set(p, "montecarlo.draws", 2_000_000));
     place.stages(&["fetch-data", "train", "eigen"]);
     let job = slurm.submit(&place, &["--nodes=2", "--cpus-per-task=1"], &["digits", "montecarlo"]);
     wait_until("it is at work", || place.artifact(".montecarlo.partial").exists());
