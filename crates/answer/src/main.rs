@@ -129,7 +129,7 @@ fn run<R: Real + Element>(params: &Answer, half_width: f64, ctx: &mut StageConte
         Failure::not_converged(message, "lower answer.sigma, or set answer.precision: f64")
     })?;
     drop(source);
-    let found = describe(params, half_width, dim, samples.len(), &measured)?;
+    let found = describe(ctx, params, half_width, dim, samples.len(), &measured);
     warn(ctx, params, &found);
     write(ctx, measured.run.finish(), measured.many.finish())?;
     let line = line(&found);
@@ -157,12 +157,13 @@ fn directions<R: Real>(params: &Answer, ctx: &StageContext, network: &Network) -
 
 /// What is written of V and K.
 fn describe(
+    ctx: &StageContext,
     params: &Answer,
     asked: f64,
     dim: usize,
     n_samples: usize,
     measured: &precision::Found,
-) -> Result<Found> {
+) -> Found {
     let (v, (ratio, mean_loss)) = (&measured.estimate, measured.ratio());
     let nominal = precision::nominal(params.confidence);
     let largest = (n_samples / params.step).saturating_sub(1) * params.step;
@@ -170,10 +171,11 @@ fn describe(
         let v = if tolerance.relative.is_none() { v } else { &ratio };
         let places = (params.step, largest);
         let row = SufficientRow::of_order_average("answer", "order-average", tolerance, v, places, nominal);
-        row.map_err(|e| Failure::config(format!("answer: tolerance {e}"), "raise it, or lower answer.sigma"))
+        row.uncounted(v).into_iter().for_each(|why| ctx.warn(why));
+        row
     };
     let tolerances = Tolerance::all(&params.tolerances, &params.relative_tolerances, mean_loss);
-    Ok(Found {
+    Found {
         n_samples,
         basis: params.basis,
         dim,
@@ -190,8 +192,8 @@ fn describe(
         scale: measured.proposal.scale,
         components: measured.components,
         rounds: measured.rounds.clone(),
-        rows: tolerances.map(row).collect::<Result<_, _>>()?,
-    })
+        rows: tolerances.map(row).collect(),
+    }
 }
 
 /// Says where the interval is longer than was asked for.
@@ -236,7 +238,8 @@ fn line(found: &Found) -> String {
             None => format!("K({:.0e})", row.tolerance),
             Some(relative) => format!("K({relative:.0e} of the loss)"),
         };
-        let [k, low, high] = [row.k, row.low, row.high].map(Option::unwrap_or_default);
+        let [k, low, high] =
+            [row.k, row.low, row.high].map(|k| k.map_or("none".to_owned(), |k| k.to_string()));
         format!("{tolerance} = {k} [{low}, {high}] ({})", name_of(row.status))
     };
     let sizes = found.rows.iter().map(size).collect::<Vec<_>>().join(", ");

@@ -5,7 +5,6 @@ mod curves;
 mod measured;
 mod pilot;
 mod sweep;
-mod uncountable;
 
 use std::process::ExitCode;
 
@@ -26,7 +25,6 @@ use records::{BasisName, Bound, name_of};
 use crate::curves::{Curve, Projections, Shared, curves_of, take_samples};
 use crate::measured::Measured;
 use crate::pilot::Question;
-use crate::uncountable::too_small;
 
 struct BoundStage;
 
@@ -70,8 +68,8 @@ fn run(params: &Bound, ctx: &mut StageContext) -> Result<String> {
         write_curves(ctx, &shared, &measured, &curves)?;
         let gap = fixed.as_ref().and_then(|f| gap(&measured, &f.curves));
         theories.push(describe(params, &shared, &measured, &curves, gap));
-        rows.extend(sufficient_rows(params, &shared, &measured, &curves, &laws)?);
-        pilots.extend(question.within(&measured, &montecarlo.pilot_sizes)?);
+        rows.extend(sufficient_rows(ctx, params, &shared, &measured, &curves, &laws));
+        pilots.extend(question.within(&measured, &montecarlo.pilot_sizes));
         for pilot in &params.pilots {
             pilots.push(question.retrained(ctx, pilot, &measured)?);
         }
@@ -203,12 +201,13 @@ fn theory(shared: &Shared, measured: &Measured, curve: &Curve) -> Option<Theory>
 
 /// K by every method at every tolerance.
 fn sufficient_rows(
+    ctx: &StageContext,
     params: &Bound,
     shared: &Shared,
     measured: &Measured,
     curves: &[Curve],
     laws: &[(String, Estimate)],
-) -> Result<Vec<SufficientRow>> {
+) -> Vec<SufficientRow> {
     let (variance, ratio) = (measured.variance(), measured.ratio());
     let name = &measured.setting.name;
     let places = (shared.step, shared.sizes[shared.sizes.len() - 1]);
@@ -216,24 +215,25 @@ fn sufficient_rows(
         let size = of_curve(sizes, values.as_slice().expect("one axis"), tolerance.value);
         SufficientRow::new(name, method, tolerance, size)
     };
-    let law = |method: &str, v: &Estimate, at: Tolerance, asked: Tolerance| {
-        let row = SufficientRow::of_order_average(name, method, at, v, places, params.confidence);
-        row.map(|row| SufficientRow { relative: asked.relative, ..row })
-            .map_err(|e| too_small(&e, name, method, asked))
+    let law = |method: &str, v: &Estimate, tolerance: Tolerance| {
+        SufficientRow::of_order_average(name, method, tolerance, v, places, params.confidence)
     };
     let mut rows = vec![];
     for tolerance in Tolerance::all(&params.tolerances, &params.relative_tolerances, measured.mean_loss()) {
         rows.push(curve("monte-carlo", &shared.sizes, &measured.delta, tolerance));
         // Relative to the mean loss, V and that loss err together: their ratio is what the interval is of.
         let v = if tolerance.relative.is_none() { &variance } else { &ratio };
-        rows.push(law("order-average", v, tolerance, tolerance)?);
+        let average = law("order-average", v, tolerance);
+        average.uncounted(v).into_iter().for_each(|why| ctx.warn(format!("bound: {why}")));
+        rows.push(average);
         rows.extend(curves.iter().map(|c| curve(c.name, &c.sizes, &c.values, tolerance)));
         for (method, v) in laws {
             // A theory has no mean loss of its own.
-            rows.push(law(method, v, Tolerance { relative: None, ..tolerance }, tolerance)?);
+            let row = law(method, v, Tolerance { relative: None, ..tolerance });
+            rows.push(SufficientRow { relative: tolerance.relative, ..row });
         }
     }
-    Ok(rows)
+    rows
 }
 
 /// K of one setting, per tolerance.

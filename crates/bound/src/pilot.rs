@@ -4,11 +4,10 @@ use landscape::change::interval::Estimate;
 use landscape::change::sufficient::order_average_size;
 use pipeline::shell::StageContext;
 use pipeline::{Failure, Result};
-use records::bound::{Pilot, PredictedSize, SizeInterval, Tolerance, Uncertain};
+use records::bound::{Pilot, PredictedSize, SizeInterval, Uncertain};
 use records::montecarlo::{Facts, SettingFact};
 
 use crate::measured::Measured;
-use crate::uncountable::too_small;
 
 /// Where the predictions of one setting go.
 pub struct Question<'a> {
@@ -18,24 +17,19 @@ pub struct Question<'a> {
 }
 
 impl Question<'_> {
-    fn pilot(&self, setting: &str, n: usize, minimiser: &str, v: &Estimate, full: f64) -> Result<Pilot> {
+    fn pilot(&self, setting: &str, n: usize, minimiser: &str, v: &Estimate, full: f64) -> Pilot {
         let v = Uncertain::of(v, self.confidence);
-        let sizes = self.tolerances.iter().map(|&tolerance| {
-            let size = |v: f64| {
-                order_average_size(v, self.step, tolerance).map_err(|e| {
-                    let method = format!("pilot of {n} samples ({minimiser})");
-                    too_small(&e, setting, &method, Tolerance { value: tolerance, relative: None })
-                })
-            };
-            Ok(PredictedSize {
+        let sizes = self.tolerances.iter().filter_map(|&tolerance| {
+            let size = |v: f64| order_average_size(v, self.step, tolerance);
+            Some(PredictedSize {
                 tolerance,
                 k: size(v.variance)?,
                 interval: SizeInterval { low: size(v.low)?, high: size(v.high)? },
                 full_k: size(full)?,
             })
         });
-        let sizes = sizes.collect::<Result<_>>()?;
-        Ok(Pilot {
+        let sizes = sizes.collect();
+        Pilot {
             setting: setting.to_owned(),
             n_samples: n,
             minimiser: minimiser.to_owned(),
@@ -43,11 +37,11 @@ impl Question<'_> {
             holds: (v.low..=v.high).contains(&full),
             sizes,
             v,
-        })
+        }
     }
 
     /// The pilots with w* and basis of all samples.
-    pub fn within(&self, measured: &Measured, pilot_sizes: &[usize]) -> Result<Vec<Pilot>> {
+    pub fn within(&self, measured: &Measured, pilot_sizes: &[usize]) -> Vec<Pilot> {
         let full = measured.variance().value;
         let one =
             |(row, &n)| self.pilot(&measured.setting.name, n, "all-samples", &measured.pilot(row, n), full);
@@ -71,6 +65,6 @@ impl Question<'_> {
             return refuse(format!("{name} of {experiment} has other directions or another sigma"));
         }
         let pilot = Measured::read(&inputs, setting)?;
-        self.pilot(name, facts.n_samples, experiment, &pilot.variance(), measured.variance().value)
+        Ok(self.pilot(name, facts.n_samples, experiment, &pilot.variance(), measured.variance().value))
     }
 }

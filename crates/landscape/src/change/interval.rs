@@ -36,8 +36,8 @@ struct Part {
     variance: f64,
     /// degrees of freedom of that
     freedom: f64,
-    /// third cumulant of the estimate
-    third: f64,
+    /// cube root of the third cumulant of the estimate, in its unit: the cumulant itself may be beyond what f64 can represent
+    third_root: f64,
 }
 
 impl Part {
@@ -46,31 +46,37 @@ impl Part {
         let n = values.len() as f64;
         let freedom = (n - 1.0 - spent).max(1.0);
         let mean = values.iter().sum::<f64>() / n;
-        let power = |k: i32| values.iter().map(|v| (v - mean).powi(k)).sum::<f64>();
-        Self { variance: power(2) / freedom / n, freedom, third: power(3) / freedom / (n * n) }
+        let scale = values.iter().map(|v| (v - mean).abs()).fold(f64::MIN_POSITIVE, f64::max);
+        let power = |k: i32| values.iter().map(|v| ((v - mean) / scale).powi(k)).sum::<f64>();
+        let third_root = scale * (power(3) / freedom / (n * n)).cbrt();
+        Self { variance: scale * (power(2) / freedom / n) * scale, freedom, third_root }
     }
 
     /// Of the sum of two independent estimates.
     fn and(self, other: Self) -> Self {
         let variance = self.variance + other.variance;
-        let spread = |p: Self| p.variance * p.variance / p.freedom.max(1.0);
+        // Shares of it: the square of a variance may be beyond what f64 can represent.
+        let spread = |p: Self| (p.variance / variance).powi(2) / p.freedom.max(1.0);
         Self {
             variance,
-            freedom: if variance > 0.0 { variance * variance / (spread(self) + spread(other)) } else { 1.0 },
-            third: self.third + other.third,
+            freedom: if variance > 0.0 { 1.0 / (spread(self) + spread(other)) } else { 1.0 },
+            third_root: {
+                let largest = self.third_root.abs().max(other.third_root.abs()).max(f64::MIN_POSITIVE);
+                largest * ((self.third_root / largest).powi(3) + (other.third_root / largest).powi(3)).cbrt()
+            },
         }
     }
 }
 
 impl Estimate {
     fn new(value: f64, draws: Part, samples: Part) -> Self {
-        let Part { variance, freedom, third } = draws.and(samples);
+        let Part { variance, freedom, third_root } = draws.and(samples);
         Self {
             value,
             draws_error: draws.variance.sqrt(),
             samples_error: samples.variance.sqrt(),
             freedom,
-            skewness: if variance > 0.0 { third / variance.powf(1.5) } else { 0.0 },
+            skewness: if variance > 0.0 { (third_root / variance.sqrt()).powi(3) } else { 0.0 },
         }
     }
 
@@ -297,6 +303,22 @@ mod tests {
         let skewed = of_variance(&[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 9.0], &[2.0; 7], &[0.0; 7], None);
         let (low, high) = skewed.interval(0.95);
         assert!(high - 2.0 > 2.0 * (2.0 - low) && low >= 0.0, "{low} {high}");
+    }
+
+    /// Losses in another unit: V and its error follow by the square, degrees of freedom and skewness stay.
+    #[test]
+    fn the_unit_of_the_loss_is_free() {
+        let losses = Array2::from_shape_fn((6, 11), |(t, i)| ((t * 9 + i * i) as f64 * 0.7).sin().exp());
+        let own = estimate(&losses);
+        for unit in [1e-70, 1e-40, 1e-10, 1e10, 1e40, 1e70] {
+            let found = estimate(&(&losses * unit));
+            let near = |a: f64, b: f64| assert!((a - b).abs() <= 1e-9 * b.abs(), "{unit} {a} {b}");
+            near(found.value, own.value * unit * unit);
+            near(found.error(), own.error() * unit * unit);
+            near(found.freedom, own.freedom);
+            near(found.skewness, own.skewness);
+            near(found.interval(0.95).1, own.interval(0.95).1 * unit * unit);
+        }
     }
 
     #[test]

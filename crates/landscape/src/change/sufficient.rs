@@ -9,7 +9,7 @@ pub enum SufficientSize {
     Reached(usize),
     /// K by the closed form, beyond what was measured
     Extrapolated(usize),
-    /// the last measured Δ is not below the tolerance
+    /// the last measured Δ is not below the tolerance; by the closed form, K is beyond what can be counted
     NotReached,
 }
 
@@ -28,59 +28,38 @@ pub fn of_curve(sizes: &[usize], curve: &[f64], tolerance: f64) -> SufficientSiz
 ///
 /// `k (k+s) > V s / tolerance`, so `k > (√(s² + 4 V s / tolerance) − s) / 2`; K is then stepped to the exact place.
 /// Beyond `largest_measured` it is [`SufficientSize::Extrapolated`].
-///
-/// # Errors
-/// As [`order_average_size`].
-pub fn of_order_average(
-    v: f64,
-    step: usize,
-    tolerance: f64,
-    largest_measured: usize,
-) -> Result<SufficientSize, Uncountable> {
-    let k = order_average_size(v, step, tolerance)?;
-    Ok(if k <= largest_measured { SufficientSize::Reached(k) } else { SufficientSize::Extrapolated(k) })
+pub fn of_order_average(v: f64, step: usize, tolerance: f64, largest_measured: usize) -> SufficientSize {
+    match order_average_size(v, step, tolerance) {
+        None => SufficientSize::NotReached,
+        Some(k) if k <= largest_measured => SufficientSize::Reached(k),
+        Some(k) => SufficientSize::Extrapolated(k),
+    }
 }
 
-/// K of the order average with its interval of this coverage: K grows with V, so the ends are those of the interval of V.
-///
-/// # Errors
-/// As [`order_average_size`], for V or an end of its interval.
+/// K of the order average with the ends of its interval of this coverage: K grows with V, so they are those of the interval of V.
 pub fn order_average_interval(
     v: &Estimate,
     step: usize,
     tolerance: f64,
     largest_measured: usize,
     confidence: f64,
-) -> Result<(SufficientSize, (usize, usize)), Uncountable> {
+) -> (SufficientSize, [Option<usize>; 2]) {
     let (low, high) = v.interval(confidence);
-    let end = |v: f64| order_average_size(v, step, tolerance);
-    Ok((of_order_average(v.value, step, tolerance, largest_measured)?, (end(low)?, end(high)?)))
-}
-
-/// K is beyond what f64 counts, or V is no finite number.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("{tolerance:e} needs 2^52 samples or more, as V is {v:.1e}: not representable")]
-pub struct Uncountable {
-    /// V, loss²
-    pub v: f64,
-    /// loss²
-    pub tolerance: f64,
+    let size = of_order_average(v.value, step, tolerance, largest_measured);
+    (size, [low, high].map(|v| order_average_size(v, step, tolerance)))
 }
 
 /// Sizes from here on are not told apart by f64, in which K is computed.
 const UNCOUNTABLE: f64 = 4_503_599_627_370_496.0; // 2^52
 
-/// The same without the question of what was measured: for the ends of an interval of V.
-///
-/// # Errors
-/// [`Uncountable`] where K is 2^52 or more, or V no finite number: no data set has that many samples, and f64 cannot tell
-/// neighbouring sizes apart.
+/// The same without the question of what was measured: for the ends of an interval of V. `None` where K is 2^52 or more, or V no
+/// finite number: no data set has that many samples, and f64 cannot tell neighbouring sizes apart.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // rounded down, not negative, below 2^52
-pub fn order_average_size(v: f64, step: usize, tolerance: f64) -> Result<usize, Uncountable> {
+pub fn order_average_size(v: f64, step: usize, tolerance: f64) -> Option<usize> {
     let s = step as f64;
     let root = ((s * s + 4.0 * v * s / tolerance).sqrt() - s) / 2.0;
     if root.is_nan() || root >= UNCOUNTABLE {
-        return Err(Uncountable { v, tolerance });
+        return None;
     }
     let mut k = ((root / s) as usize).max(1) * step;
     let below = |k: usize| v * crate::change::prefix::order_factor(k, step) < tolerance;
@@ -90,7 +69,7 @@ pub fn order_average_size(v: f64, step: usize, tolerance: f64) -> Result<usize, 
     while !below(k) {
         k += step;
     }
-    Ok(k)
+    Some(k)
 }
 
 #[cfg(test)]
@@ -121,13 +100,13 @@ mod tests {
         }
         // Ends, and says so, where K = √(V/tolerance) is beyond counting; just below it K is still found.
         for (v, tolerance) in [(1.0, 1e-40), (1e300, 1e-4), (f64::MAX, f64::MIN_POSITIVE), (f64::NAN, 1.0)] {
-            assert!(order_average_size(v, 1, tolerance).is_err(), "{v} {tolerance}");
-            assert!(of_order_average(v, 1, tolerance, 100).is_err(), "{v} {tolerance}");
+            assert_eq!(order_average_size(v, 1, tolerance), None, "{v} {tolerance}");
+            assert_eq!(of_order_average(v, 1, tolerance, 100), SufficientSize::NotReached, "{v} {tolerance}");
         }
         // √(1 / 1e-30) = 1e15; k(k+1) > 1e30 holds from 1e15 on, rounding of the root may move it by a few.
         assert!(order_average_size(1.0, 1, 1e-30).unwrap().abs_diff(1_000_000_000_000_000) <= 4);
         // V/(k(k+1)) with V = 6 equals 1 at k = 2: strictly below only from 3 on.
-        assert_eq!(of_order_average(6.0, 1, 1.0, 100), Ok(SufficientSize::Reached(3)));
-        assert_eq!(of_order_average(6.0, 1, 1.0, 2), Ok(SufficientSize::Extrapolated(3)));
+        assert_eq!(of_order_average(6.0, 1, 1.0, 100), SufficientSize::Reached(3));
+        assert_eq!(of_order_average(6.0, 1, 1.0, 2), SufficientSize::Extrapolated(3));
     }
 }

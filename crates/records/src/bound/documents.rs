@@ -155,11 +155,11 @@ pub struct SufficientRow {
     pub relative: Option<f64>,
     /// `reached`, `extrapolated` (beyond the samples at hand) or `not reached`
     pub status: Status,
-    /// samples; null where not reached
+    /// samples; null where not reached, or 2⁵² and more
     pub k: Option<Samples>,
     /// lower end of the interval of the closed form, samples
     pub low: Option<Samples>,
-    /// upper end, samples
+    /// upper end, samples; null where it is 2⁵² or more
     pub high: Option<Samples>,
 }
 
@@ -198,7 +198,7 @@ pub struct Pilot {
     pub sizes: Vec<PredictedSize>,
 }
 
-/// K at full size as a pilot predicts it.
+/// K at full size as a pilot predicts it; none where a number of it is 2⁵² or more.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct PredictedSize {
     /// loss²

@@ -1,7 +1,7 @@
 //! What the kernels return, as the documents have it: V with its interval, and rows of K.
 
 use landscape::change::interval::Estimate;
-use landscape::change::sufficient::{SufficientSize, Uncountable, order_average_interval};
+use landscape::change::sufficient::{SufficientSize, order_average_interval};
 
 use super::documents::{Status, SufficientRow, Uncertain};
 
@@ -63,9 +63,6 @@ impl SufficientRow {
     }
 
     /// K of the order average at `tolerance`, with its interval of this coverage. `v`: V, or V/L̄² where the tolerance is relative.
-    ///
-    /// # Errors
-    /// [`Uncountable`].
     pub fn of_order_average(
         setting: &str,
         method: &str,
@@ -73,9 +70,27 @@ impl SufficientRow {
         v: &Estimate,
         (step, largest): (usize, usize),
         confidence: f64,
-    ) -> Result<Self, Uncountable> {
+    ) -> Self {
         let at = tolerance.relative.map_or(tolerance.value, |r| r * r);
-        let (size, (low, high)) = order_average_interval(v, step, at, largest, confidence)?;
-        Ok(Self { low: Some(low), high: Some(high), ..Self::new(setting, method, tolerance, size) })
+        let (size, [low, high]) = order_average_interval(v, step, at, largest, confidence);
+        let row = Self::new(setting, method, tolerance, size);
+        if row.k.is_none() { row } else { Self { low, high, ..row } }
+    }
+
+    /// Why K of the order average is no number, and what to do; `None` where it is one. `v` as for [`Self::of_order_average`].
+    pub fn uncounted(&self, v: &Estimate) -> Option<String> {
+        let (name, v) = (&self.setting, v.value);
+        let why = match self.relative {
+            None => format!(
+                "K({:e}) is 2^52 samples or more, as V is {v:.1e}: raise the tolerance, lower sigma, or standardise targets of large \
+                 numbers: (y - y.mean()) / y.std()",
+                self.tolerance
+            ),
+            Some(r) => format!(
+                "K({r:e} of the loss) is 2^52 samples or more, as V is {v:.1e} times the square of the mean perturbed loss: where that \
+                 loss is near 0, give `tolerances` in its squared unit in place of `relative_tolerances`; else raise the tolerance"
+            ),
+        };
+        self.k.is_none().then(|| format!("{name}: {why}"))
     }
 }
