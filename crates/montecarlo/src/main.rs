@@ -344,7 +344,26 @@ fn own_draws(ctx: &StageContext, setting: &Setting) -> Result<Option<Array2<f64>
             format!("{name}: shape {shape:?}; (T, {dim}) with at least two rows of finite numbers is needed");
         return Err(Failure::input(message, "a row is one draw of theta, with sigma already in it").into());
     }
+    if let Sigma::Same(sigma) = setting.sigma
+        && let Some(why) = other_width(&name, &theta, sigma)
+    {
+        ctx.warn(format!("montecarlo: {why}"));
+    }
     Ok(Some(theta))
+}
+
+/// Draws of the user that are not as wide as the σ beside them: further apart than chance makes it, and by more than a quarter.
+fn other_width(name: &str, theta: &Array2<f64>, sigma: f64) -> Option<String> {
+    let n = theta.len() as f64;
+    let width = (theta.iter().map(|v| v * v).sum::<f64>() / n).sqrt();
+    let ratio = width / sigma;
+    let is_other = !(0.8..=1.25).contains(&ratio) && (ratio - 1.0).abs() > 5.0 / (2.0 * n).sqrt();
+    is_other.then(|| {
+        format!(
+            "{name}: the draws have a standard deviation of {width:.3e}, but sigma is {sigma}: the theories are computed at sigma; if \
+             the draws are right, set sigma: {width:.4e}"
+        )
+    })
 }
 
 fn refuse_infinite(found: &MonteCarlo, setting: &Setting) -> Result<()> {

@@ -300,6 +300,14 @@ impl Section for MonteCarlo {
             sweep.check()?;
         }
         unique_names("settings", self.settings.iter().map(|s| s.name.as_str()))?;
+        // They would be in the folders of the sweep and of the landscapes.
+        let taken = self.settings.iter().find(|s| s.name == "sweep" || s.name.starts_with("grid_"));
+        Unfit::unless(taken.is_none(), "settings", || {
+            let name = taken.map_or("", |s| &s.name);
+            format!(
+                "name {name:?}; `sweep` and names that begin with `grid_` are folders of other results: choose another"
+            )
+        })?;
         unique_names("grids", self.grids.iter().map(|g| g.name.as_str()))?;
         for (i, setting) in self.settings.iter().enumerate() {
             setting.check(&format!("settings[{i}]"))?;

@@ -13,9 +13,17 @@ pub fn unused(name: &str, arrays: &[String]) -> Option<String> {
     })
 }
 
-/// Outputs that are no better than the same answer for every sample, given mean loss and accuracy over `samples`.
+/// Usual causes of a brought network that is no better than chance.
+pub const OF_BROUGHT: &str = "a normalisation other than in training (fetch-data.normalisation), layers in another order \
+                              (train.weights_layers) and another activation (train.activation)";
+/// The same for one that was trained here.
+pub const OF_TRAINED: &str = "features of very different size (fetch-data.normalisation), targets in a large unit, \
+                              (y - y.mean()) / y.std(), a learning rate that does not suit, and too few epochs";
+
+/// Outputs that are no better than the same answer for every sample, given mean loss and accuracy over `samples`, and what usually
+/// causes it.
 pub fn chance(
-    name: &str,
+    (name, causes): (&str, &str),
     network: &Network,
     (loss, accuracy): (f64, Option<f64>),
     samples: &Samples,
@@ -40,8 +48,7 @@ pub fn chance(
     let found = [lost, missed].into_iter().flatten().collect::<Vec<_>>();
     (!found.is_empty()).then(|| {
         format!(
-            "{name}: {}: usual causes are a normalisation other than in training (fetch-data.normalisation), \
-             layers in another order (train.weights_layers) and another activation (train.activation)",
+            "{name}: {}: K says little of such a network; usual causes are {causes}",
             found.join(", and ")
         )
     })
@@ -83,15 +90,19 @@ mod tests {
     fn chance_is_named_with_its_usual_causes_and_a_trained_network_is_not() {
         let network = Network::new(&[2, 3], Activation::Relu, Loss::SoftmaxCrossEntropy);
         let classes = samples(Targets::Classes((0..2400).map(|i| i % 3).collect()));
-        let said = chance("w", &network, (1.776, Some(0.3379)), &classes).unwrap();
+        let said = chance(("w", OF_BROUGHT), &network, (1.776, Some(0.3379)), &classes).unwrap();
         for part in
             ["1.7760 nats", "give 1.0986 nats", "33.79 %", "33.33 %", "normalisation", "order", "activation"]
         {
             assert!(said.contains(part), "{part:?} is not in: {said}");
         }
-        assert_eq!(chance("w", &network, (0.384, Some(0.83)), &classes), None);
-        assert!(chance("w", &network, (1.05, Some(0.34)), &classes).unwrap().contains("accuracy"));
-        assert!(!chance("w", &network, (1.2, Some(0.6)), &classes).unwrap().contains("accuracy"));
+        assert_eq!(chance(("w", OF_BROUGHT), &network, (0.384, Some(0.83)), &classes), None);
+        assert!(
+            chance(("w", OF_BROUGHT), &network, (1.05, Some(0.34)), &classes).unwrap().contains("accuracy")
+        );
+        assert!(
+            !chance(("w", OF_BROUGHT), &network, (1.2, Some(0.6)), &classes).unwrap().contains("accuracy")
+        );
     }
 
     #[test]
@@ -100,8 +111,12 @@ mod tests {
         // Variance 4 about a mean of 10, so ½ · 4.
         let y = Array1::from(vec![8.0, 12.0, 8.0, 12.0]).insert_axis(Axis(1));
         let targets = samples(Targets::Values(y));
-        assert!(chance("w", &network, (2.01, None), &targets).unwrap().contains("gives 2.0000 target^2"));
-        assert_eq!(chance("w", &network, (1.99, None), &targets), None);
+        assert!(
+            chance(("w", OF_BROUGHT), &network, (2.01, None), &targets)
+                .unwrap()
+                .contains("gives 2.0000 target^2")
+        );
+        assert_eq!(chance(("w", OF_BROUGHT), &network, (1.99, None), &targets), None);
         // ½ · 0.5² off each target on average: R² = 1 − 0.25/4.
         let found = fit(&network, (0.125, &targets), None).unwrap();
         assert_eq!((found.train_rmse, found.train_r_squared, found.test_rmse), (0.5, Some(0.9375), None));

@@ -113,6 +113,12 @@ fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<Stri
             (facts(params, ctx, &network, &w, splits)?, Some(polished))
         }
     };
+    let quality = (at_w.train_loss, at_w.train_accuracy);
+    if params.weights.is_none()
+        && let Some(why) = judge::chance(("w*", judge::OF_TRAINED), &network, quality, &train)
+    {
+        ctx.warn(format!("train: {why}"));
+    }
     let checkpoint_epochs = fitted.checkpoints.iter().map(|c| c.0).collect();
     let watched = stop.iter().flat_map(|_| WATCHED_COLUMNS).map(str::to_owned);
     let history_columns = at_w.history_columns.iter().cloned().chain(watched).collect();
@@ -138,7 +144,7 @@ fn bring<R: Real>(
     let looks_wrong = [
         judge::unused(&name, &brought.unused),
         in_f64.and_then(|in_f64| resolution::of_weights(&name, loss.0, in_f64)),
-        judge::chance(&name, network, loss, train),
+        judge::chance((&name, judge::OF_BROUGHT), network, loss, train),
     ];
     say(&name, network, &brought.layers);
     for warning in brought.guesses.into_iter().chain(looks_wrong.into_iter().flatten()) {

@@ -211,3 +211,23 @@ fn what_is_wrong_with_given_losses_is_named() {
         assert!(said.contains(part), "{part:?} is not in: {said}");
     }
 }
+
+/// Draws of 0.1 beside `sigma: 1`: K of a theory was 30 times what it should be, without a word.
+#[test]
+fn draws_that_are_not_as_wide_as_sigma_are_a_warning() {
+    let place = Place::new(small);
+    let theta = Array2::from_shape_fn((200, 2), |(t, j)| if (t + j) % 2 == 0 { 0.1 } else { -0.1 });
+    rows::write(&place.path("theta.npy"), &theta).unwrap();
+    let losses = Array2::from_shape_fn((200, 50), |(t, i)| ((t + 3 * i) as f64).sin().abs());
+    rows::write(&place.path("losses.npy"), &losses).unwrap();
+    for (sigma, is_told) in [(1.0, true), (0.1, false)] {
+        let settings = format!("[{{name: a, losses: losses.npy, theta: theta.npy, dim: 2, sigma: {sigma}}}]");
+        let file = with_settings(&place, &settings);
+        let mut command = std::process::Command::new(pipeline_tests::binary("montecarlo"));
+        command.arg("--pipeline").arg(place.path(&file)).args(["--experiment", "mine"]);
+        let ran = ran(command.arg("--artifacts").arg(place.path("artifacts")).output());
+        ran.ended(0, &[]);
+        let told = "the draws have a standard deviation of 1.000e-1, but sigma is 1: ";
+        assert_eq!(ran.said.contains(told), is_told, "{}", ran.said);
+    }
+}

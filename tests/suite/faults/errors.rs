@@ -108,6 +108,12 @@ const WRONG: &[[&str; 4]] = &[
         "report.tolerance: 5e-1; one of bound.relative_tolerances is needed: 1e-3, 1e-5",
     ],
     ["report", "report.png_scale", "1.0e+6", "report.png_scale: 1000000; a number above 0 and at most 10"],
+    [
+        "fetch-data",
+        "montecarlo.settings",
+        "[{name: sweep, basis: hessian, dim: 2, sigma: 1.0}]",
+        "montecarlo.settings: name \"sweep\"; `sweep` and names that begin with `grid_` are folders of other results",
+    ],
     ["train", "train.batch_size", "0", "train.batch_size: 0; at least 1 is needed"],
     ["train", "train.steps", "0", "train.steps: 0; at least 1 is needed"],
     [
