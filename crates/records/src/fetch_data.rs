@@ -110,6 +110,35 @@ pub struct FetchData {
 }
 
 impl FetchData {
+    /// What decides which samples there are, and their order: not how many are kept, or where they are fetched.
+    pub(crate) fn source(&self) -> impl PartialEq + use<> {
+        let Self {
+            dataset,
+            files,
+            classes,
+            order,
+            order_file,
+            seed,
+            n_test,
+            normalisation,
+            image,
+            labels,
+            ..
+        } = self;
+        serde_json::json!([
+            dataset,
+            files,
+            classes,
+            order,
+            order_file,
+            seed,
+            n_test,
+            normalisation,
+            image,
+            labels
+        ])
+    }
+
     /// Shape of an image of the user's own records; `None` where X is an array.
     pub fn records(&self) -> Option<[usize; 3]> {
         let x = &self.files.as_ref()?.train_x;
@@ -119,15 +148,31 @@ impl FetchData {
 
     /// How many training samples there are at most, from the headers of files below `base`; `None` where it is not known.
     pub fn most_samples(&self, base: &Path) -> Option<Samples> {
+        let all = self.all_samples(base);
+        all.map_or(self.n_samples, |all| Some(self.n_samples.unwrap_or(all).min(all)))
+    }
+
+    /// The same without `n_samples`: how many there are to choose from.
+    pub(crate) fn all_samples(&self, base: &Path) -> Option<Samples> {
         // So few that nothing can be done are refused by `fetch-data` too, which names the file.
         let of_file = |x: &Path| arrays::peek(x, "x").ok()?.0.first().copied().filter(|&n| n >= 2);
-        let all = match self.dataset.entry() {
+        match self.dataset.entry() {
             // So many kept aside are refused by `fetch-data`, which says what is possible.
             Some(entry) if entry.n_test == 0 && self.n_test + 2 > entry.n_train => None,
             Some(entry) => Some(entry.sizes(self.n_test).0),
             None => of_file(&base.join(&self.files.as_ref()?.train_x)),
-        };
-        all.map_or(self.n_samples, |all| Some(self.n_samples.unwrap_or(all).min(all)))
+        }
+    }
+
+    /// Whether the labels are floats, by the header of the user's file below `base`; false where it cannot be read.
+    pub(crate) fn has_targets(&self, base: &Path) -> bool {
+        let y = self.files.as_ref().map(|files| base.join(&files.train_y));
+        y.is_some_and(|y| arrays::peek(&y, "y").is_ok_and(|(_, dtype)| dtype.contains('f')))
+    }
+
+    /// Outputs of the network, one for each class, where they are known before the labels are read.
+    pub(crate) fn n_outputs(&self) -> Option<usize> {
+        self.classes.or_else(|| self.dataset.entry().map(|entry| entry.classes))
     }
 
     /// Shape [C, H, W] of a sample, of the data set or from the header of X below `base`; [D, 1, 1] where it has none. `None`

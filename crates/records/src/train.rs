@@ -127,6 +127,11 @@ fn is_yes(value: &bool) -> bool {
 }
 
 impl Train {
+    /// What decides the losses at given weights.
+    pub(crate) fn function(&self) -> impl PartialEq + use<> {
+        serde_json::json!([self.hidden, self.layers, self.output_bias, self.activation, self.loss])
+    }
+
     /// The hidden layers, and the output layer with so many units.
     fn all_layers(&self, n_outputs: usize) -> Result<Vec<Layer>, Unfit> {
         let mut layers = match &self.layers {

@@ -33,7 +33,7 @@ impl Whole {
     /// If a stage would fail, after those before it have worked.
     pub fn check(&self, n: Option<usize>, image: Option<[usize; 3]>, base: &Path) -> Result<(), Fault> {
         if let Some(image) = image {
-            self.train.network(image, 1).map_err(|u| (Train::STAGE, u))?;
+            self.check_network(image)?;
         }
         self.check_labels(base).map_err(|u| (Train::STAGE, u))?;
         let own = self.rows_of_own_basis(base).map_err(|u| (Eigen::STAGE, u))?;
@@ -48,14 +48,26 @@ impl Whole {
         self.check_answer().map_err(|u| (Report::STAGE, u))
     }
 
+    /// The layers, and the directions asked for, of which there are no more than parameters.
+    fn check_network(&self, image: [usize; 3]) -> Result<(), Fault> {
+        let outputs = self.fetch_data.n_outputs();
+        let network = self.train.network(image, outputs.unwrap_or(1)).map_err(|u| (Train::STAGE, u))?;
+        let p = if outputs.is_some() { network.n_params() } else { usize::MAX };
+        let unless = |stage: &'static str, ok: bool, dim: usize| {
+            let reason = || format!("{dim} directions, but the network has {p} parameters");
+            Unfit::unless(ok || dim <= p, "dim", reason).map_err(|u| (stage, u))
+        };
+        unless(Eigen::STAGE, self.eigen.basis.is_some(), self.eigen.dim)?;
+        unless(Stream::STAGE, self.stream.seeds == 0, self.stream.dim)
+    }
+
     /// Labels of the user that the loss cannot take; a file that cannot be read is named by `fetch-data`.
     fn check_labels(&self, base: &Path) -> Result<(), Unfit> {
         let Some(files) = self.fetch_data.files.as_ref().filter(|_| self.train.loss.needs_classes()) else {
             return Ok(());
         };
         let y = base.join(&files.train_y);
-        let are_floats = arrays::peek(&y, "y").is_ok_and(|(_, dtype)| dtype.contains('f'));
-        let values = are_floats.then(|| arrays::read(&y, "y").ok()).flatten();
+        let values = self.fetch_data.has_targets(base).then(|| arrays::read(&y, "y").ok()).flatten();
         values.map_or(Ok(()), |values| {
             let long = values.shape().iter().filter(|&&length| length != 1).count();
             Err(not_classes(self.train.loss, long > 1, values.to_f64().iter().all(|v| v.fract() == 0.0)))
@@ -231,12 +243,23 @@ impl Whole {
         })
     }
 
-    /// A member of a family: weights trained elsewhere are one network, whatever the member's samples or seed are, and an answer
-    /// alone leaves nothing to compare.
+    /// A member of a family: weights trained elsewhere are one network, whatever the member's samples or seed are, an answer alone
+    /// leaves nothing to compare, and the ladder and the target must suit the data in `base`.
     ///
     /// # Errors
-    /// If the members could not differ as the family means it.
-    pub fn check_member(&self, family: &Family, member: &Member) -> Result<(), Fault> {
+    /// If the members could not differ as the family means it, or another member will fail.
+    pub fn check_member(&self, family: &Family, member: &Member, base: &Path) -> Result<(), Fault> {
+        let all = self.fetch_data.all_samples(base).unwrap_or(usize::MAX);
+        let beyond = family.ladder.iter().find(|&&k| k > all);
+        Unfit::unless(beyond.is_none(), "ladder", || {
+            format!("{} samples, but there are {all} in all", beyond.unwrap_or(&0))
+        })
+        .map_err(|u| (Family::STAGE, u))?;
+        let asks_accuracy = family.target.is_some_and(|target| target.accuracy.is_some());
+        Unfit::unless(!asks_accuracy || !self.fetch_data.has_targets(base), "target", || {
+            "accuracy, but the labels are floats: regression has none; give {test_loss: …}, in squared units of the target".into()
+        })
+        .map_err(|u| (Family::STAGE, u))?;
         Unfit::unless(!self.answer.alone, "alone", || {
             "true, but a family compares the curves of its members, which would have none; set it to false"
                 .into()
@@ -263,23 +286,29 @@ impl Whole {
         Ok(())
     }
 
-    /// Settings of `self` that a pilot must have, to predict V and K of them.
+    /// What a pilot must have to predict V and K: the first of the same samples, the same network, and all settings.
     ///
     /// # Errors
-    /// If one is missing or is another.
-    pub fn check_pilot(&self, place: usize, name: &str, pilot: &MonteCarlo) -> Result<(), Fault> {
+    /// If something is missing or is another.
+    pub fn check_pilot(&self, place: usize, name: &str, pilot: &Self) -> Result<(), Fault> {
+        let unless = |ok: bool, what: &dyn Fn() -> String| {
+            let reason =
+                || format!("{name} has {}: a pilot is this experiment on its first n samples", what());
+            Unfit::unless(ok, &format!("pilots[{place}]"), reason).map_err(|u| (Bound::STAGE, u))
+        };
+        if !self.montecarlo.is_given() && !pilot.montecarlo.is_given() {
+            let (own, other) = (&self.fetch_data, &pilot.fetch_data);
+            unless(own.source() == other.source(), &|| "other samples, or another order of them".into())?;
+            let is_part = other.n_samples.is_some_and(|n| own.n_samples.is_none_or(|all| n < all));
+            unless(is_part, &|| "no fewer samples; give it a smaller fetch-data.n_samples".into())?;
+            unless(self.train.function() == pilot.train.function(), &|| "another network or loss".into())?;
+        }
         let same = |a: &Setting, b: &Setting| (a.basis, a.dim, a.sigma) == (b.basis, b.dim, b.sigma);
         for own in &self.montecarlo.settings {
-            let found = pilot.settings.iter().find(|s| s.name == own.name);
-            let fault = |what: &str| {
-                let reason =
-                    format!("{name} has {what} {:?}; give it the settings of this experiment", own.name);
-                (Bound::STAGE, Unfit::new(format!("pilots[{place}]"), reason))
-            };
-            let found = found.ok_or_else(|| fault("no setting"))?;
-            if !same(own, found) {
-                return Err(fault("other directions or another sigma in its setting"));
-            }
+            let found = pilot.montecarlo.settings.iter().find(|s| s.name == own.name);
+            unless(found.is_some(), &|| format!("no setting {:?}", own.name))?;
+            let is_same = found.is_some_and(|found| same(own, found));
+            unless(is_same, &|| format!("other directions or another sigma in its setting {:?}", own.name))?;
         }
         Ok(())
     }

@@ -383,6 +383,9 @@ fn a_family_of_one_brought_network_is_refused() {
     said("{replicas: 2, reseed: [train]}", "w.npy").ended(2, &[part]);
     said("{replicas: 2, reseed: [fetch-data]}", "w.npy").ended(0, &[]);
     said("{ladder: [100, 200]}", "null").ended(0, &[]);
+    // Before the smaller members have run.
+    let part = "family.ladder: 99999 samples, but there are 1437 in all";
+    said("{ladder: [100, 99999]}", "null").ended(2, &[part]);
 }
 
 #[test]
@@ -396,7 +399,34 @@ fn configuration() {
         // Sobol sequences have not as many directions.
         set(p, "montecarlo.sweep", Value::Null);
     };
-    fails("eigen", many, 2, &["eigen.dim: 2411 pairs, but the network has 2410"]);
+    fails("fetch-data", many, 2, &["eigen.dim: 2411 directions, but the network has 2410 parameters"]);
+    let many = |p: &mut Value| set(p, "stream.dim", 2411);
+    fails("fetch-data", many, 2, &["stream.dim: 2411 directions, but the network has 2410 parameters"]);
+}
+
+/// Any experiment was taken for a pilot, and one on other data or of another network was compared all the same.
+#[test]
+fn what_is_no_pilot() {
+    for (key, value, part) in [
+        ("fetch-data.seed", "7", "other samples, or another order of them"),
+        ("fetch-data.n_samples", "null", "no fewer samples"),
+        ("train.hidden", "[9]", "another network or loss"),
+        (
+            "montecarlo.settings",
+            "[{name: wide, basis: random, dim: 2, sigma: 1.0}]",
+            "no setting \"hessian-d10-s1\"",
+        ),
+    ] {
+        let pilot = |p: &mut Value| {
+            let mut pilot = p["experiments"]["digits"].clone();
+            pilot["fetch-data"]["n_samples"] = 400.into();
+            let (section, key) = key.split_once('.').unwrap();
+            pilot[section][key] = yaml(value);
+            p["experiments"]["few"] = pilot;
+            p["experiments"]["digits"]["bound"]["pilots"] = yaml("[few]");
+        };
+        fails("fetch-data", pilot, 2, &["bound.pilots[0]: few has ", part]);
+    }
 }
 
 /// The other sizes are written all the same, and so is the page.

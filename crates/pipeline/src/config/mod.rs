@@ -193,11 +193,11 @@ impl Pipeline {
         if let Some((family, member)) = experiment.split_once('/') {
             let params = self.section::<Family>(family)?;
             if let Some(member) = params.members().iter().find(|m| m.name == member) {
-                whole.check_member(&params, member).map_err(fault)?;
+                whole.check_member(&params, member, base).map_err(fault)?;
             }
         }
         for (i, name) in whole.bound.pilots.iter().enumerate() {
-            if let Ok(pilot) = self.section::<MonteCarlo>(name) {
+            if let Ok(pilot) = self.whole(name) {
                 whole.check_pilot(i, name, &pilot).map_err(fault)?;
             }
         }
