@@ -212,11 +212,11 @@ $(VENV)/python-ready: python/requirements-test.txt $(VENV)/ready
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@
 # The wheel of PyTorch brings gigabytes for graphics cards: one that is installed is taken, or Debian's.
 $(TORCH_VENV)/ready:
-	@torch() { for python in python3 /usr/bin/python3; do $$python -c 'import torch, scipy' 2>/dev/null && return; done; false; }; \
-	{ torch || { $(call apt_install,python3-torch python3-scipy python3-venv) && torch; }; } && \
+	@torch() { for python in python3 /usr/bin/python3; do $$python -c 'import torch' 2>/dev/null && return; done; false; }; \
+	{ torch || { $(call apt_install,python3-torch python3-venv) && torch; }; } && \
 	$$python -m venv --system-site-packages $(TORCH_VENV) && \
 	$(TORCH_VENV)/bin/pip install --quiet --disable-pip-version-check pytest && \
-	touch $@ || $(call missing,PyTorch with SciPy,apt-get install python3-torch python3-scipy python3-venv)
+	touch $@ || $(call missing,PyTorch,apt-get install python3-torch python3-venv)
 
 ## make test-webdav    the cache on a real WebDAV server, rclone
 test-webdav: $(BINARIES)

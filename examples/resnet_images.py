@@ -4,7 +4,7 @@
 
 `my/images.npz` has x (N, channels, height, width), numbers of any scale, and y (N,), classes from 0; without it, the digits of this
 repository are taken. The network has batch normalisation: it is trained with it and looked at in evaluation mode, where the averages
-of training are constants. It needs `pip install ./python torch scipy`, and the programs of plateau (`make quick` builds them).
+of training are constants. It needs `pip install ./python torch`, and the programs of plateau (`make quick` builds them).
 """
 
 import argparse

@@ -3,7 +3,7 @@
     python examples/transformer_text.py [--text my.txt] [--steps 400] [--draws 256] [--report text-report]
 
 Without a text, the pages of this repository are read. A sample is a window of 33 characters: its loss is the mean cross-entropy, in
-nats, of each character given those before it. K counts windows. It needs `pip install ./python jax scipy`, and the programs of plateau
+nats, of each character given those before it. K counts windows. It needs `pip install ./python jax`, and the programs of plateau
 (`make quick` builds them).
 """
 

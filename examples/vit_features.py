@@ -11,7 +11,7 @@ features, and y (N,), classes from 0. Made with a pretrained model of the packag
     np.savez("my/features.npz", x=x.numpy(), y=labels)
 
 Without a file, a small transformer is trained on one half of the digits of this repository and frozen; the features are those of the other
-half. Only the head moves: K is about its weights. It needs `pip install ./python torch scipy`, and the programs of plateau.
+half. Only the head moves: K is about its weights. It needs `pip install ./python torch`, and the programs of plateau.
 """
 
 import argparse

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -56,3 +58,11 @@ def check_alone(evaluate: Callable[[Rows], npt.NDArray[np.floating]], n: int, ad
             "the loss of a sample depends on its place in the batch or on the samples beside it, as with batch normalisation "
             f"over the batch or one dropout mask for all: ℓ_i is not defined, and so are neither Δ_k nor K. {advice}"
         )
+
+
+def warn(text: str) -> None:
+    """A warning at the line that called the package."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("plateau."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, UserWarning, stacklevel=level)

@@ -8,11 +8,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from . import _eigen
+from ._checks import warn
 from ._progress import Progress
 from ._result import Floats
 
 _ORTHONORMAL = 1e-3
 """how far PᵀP may be from the identity: rounding of f32, many times"""
+
+_RESTARTS = 100
+"""Lanczos runs in products, after which a solve has failed"""
 
 
 @dataclass(frozen=True)
@@ -24,20 +29,23 @@ class Directions:
     eigenvalues: Floats
     """μ, (d,), loss per squared parameter unit"""
     residuals: Floats
-    """‖Hu − μu‖, (d,), computed with one more product each; it bounds the error of μ"""
+    """‖Hu − μu‖, (d,), from a product with each u; it bounds the error of μ"""
     n_products: int
     """Hessian-vector products that were taken"""
 
 
 def top(product: Callable[[Floats], Floats], p: int, dim: int, *, tolerance: float, seed: int, shown: bool) -> Directions:
-    """The `dim` largest eigenpairs of a symmetric (p, p) matrix that `product` applies to vectors (p,).
+    """The `dim` largest eigenpairs of a symmetric (p, p) matrix that `product` applies to vectors (p,), copies counted.
 
-    Lanczos with implicit restarts (ARPACK, by SciPy's `eigsh`). Up to max(4 dim, 20) rows the matrix is formed, which takes no
-    more products.
+    Lanczos with restarts and a search for missing copies (docs/method.md, 1.7). Up to max(4 dim, 20) rows the matrix is formed,
+    which takes no more products. Residuals end below tolerance |μ|, or where rounding of the products keeps them.
 
     Raises:
         ValueError: `dim` is not from 1 to p.
         RuntimeError: not converged to `tolerance`.
+
+    Warns:
+        UserWarning: a residual is above |μ|, so that the sign of μ is not known.
     """
     if not 1 <= dim <= p:
         raise ValueError(f"dim={dim}, but the model has {p} parameters that require a gradient; 1 to {p} directions are possible")
@@ -51,36 +59,45 @@ def top(product: Callable[[Floats], Floats], p: int, dim: int, *, tolerance: flo
             progress.step()
             return found
 
-        subspace = max(4 * dim, 20)
-        vectors = _dense(counted, p, dim) if p <= subspace else _lanczos(counted, p, dim, subspace, tolerance, seed)
-        images = np.stack([counted(u) for u in vectors.T], axis=1)
-        # Rayleigh quotients: their error is of second order in that of the vectors.
-        eigenvalues = np.einsum("pd,pd->d", vectors, images)
-        order = np.argsort(-eigenvalues)
-        residuals = np.linalg.norm(images - eigenvalues * vectors, axis=0)
-        return Directions(np.ascontiguousarray(vectors[:, order]), eigenvalues[order], residuals[order], taken)
+        small = p <= _eigen.subspace(dim)
+        pairs = _dense(counted, p, dim) if small else _lanczos(counted, p, dim, tolerance, seed)
+    _warn_of_zeros(pairs, dim)
+    return Directions(np.ascontiguousarray(pairs.vectors.T), pairs.values, pairs.residuals, taken)
 
 
-def _dense(product: Callable[[Floats], Floats], p: int, dim: int) -> Floats:
+def _dense(product: Callable[[Floats], Floats], p: int, dim: int) -> _eigen.Pairs:
     matrix = np.stack([product(e) for e in np.eye(p)], axis=1)
-    vectors: Floats = np.linalg.eigh((matrix + matrix.T) / 2)[1][:, ::-1][:, :dim]
-    return vectors
+    vectors = np.linalg.eigh((matrix + matrix.T) / 2)[1][:, ::-1][:, :dim].T
+    images = np.stack([product(u) for u in vectors])
+    # Rayleigh quotients: their error is of second order in that of the vectors.
+    values = np.einsum("dp,dp->d", vectors, images)
+    order = np.argsort(-values)
+    residuals = np.linalg.norm(images - values[:, None] * vectors, axis=1)
+    return _eigen.Pairs(values[order], vectors[order], images[order], residuals[order])
 
 
-def _lanczos(product: Callable[[Floats], Floats], p: int, dim: int, subspace: int, tolerance: float, seed: int) -> Floats:
-    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
-
-    operator = LinearOperator((p, p), matvec=product, dtype=np.float64)
-    first = np.random.default_rng(seed).standard_normal(p)
+def _lanczos(product: Callable[[Floats], Floats], p: int, dim: int, tolerance: float, seed: int) -> _eigen.Pairs:
+    allowed = _RESTARTS * _eigen.subspace(dim)
     try:
-        vectors: Floats = eigsh(operator, dim, which="LA", v0=first, ncv=min(subspace, p), tol=tolerance)[1]
-    except ArpackNoConvergence as error:
-        found = len(error.eigenvalues)
+        return _eigen.top_pairs(product, p, dim, tolerance=tolerance, seed=seed, max_products=allowed)
+    except _eigen.NotConvergedError as error:
         raise RuntimeError(
-            f"{found} of {dim} eigenpairs converged to tolerance={tolerance:g}; "
-            "raise it, ask for a smaller dim, or compute in f64 (products in f32 reach about 1e-4)"
+            f"the top {dim} eigenpairs did not converge to tolerance={tolerance:g} in {allowed} Hessian-vector products; "
+            "raise it, ask for a smaller dim, or compute in f64"
         ) from error
-    return vectors
+
+
+def _warn_of_zeros(pairs: _eigen.Pairs, dim: int) -> None:
+    """Eigenvalues that are 0 as far as the products say."""
+    unknown = np.flatnonzero(pairs.residuals > np.abs(pairs.values))
+    if not len(unknown):
+        return
+    i = int(unknown[0])
+    cure = f"; dim={i} leaves them out" if i and len(unknown) == dim - i else ""
+    warn(
+        f"{len(unknown)} of {dim} eigenvalues are smaller than their residuals, such as number {i + 1}: {pairs.values[i]:.3g} "
+        f"with residual {pairs.residuals[i]:.3g}. The loss is flat along these directions, or rounding hides its curvature{cure}"
+    )
 
 
 def random(p: int, dim: int, seed: int) -> Floats:

@@ -18,7 +18,7 @@ try:
     import jax.numpy as jnp
     from jax.flatten_util import ravel_pytree
 except ImportError as error:  # pragma: no cover
-    raise ImportError(f"plateau.jax needs JAX, which cannot be imported ({error}): pip install jax scipy") from error
+    raise ImportError(f"plateau.jax needs JAX, which cannot be imported ({error}): pip install jax") from error
 
 from . import _directions
 from ._checks import check_alone, check_shape
@@ -74,7 +74,7 @@ def losses(
         theta: draws of your own, (T, d), parameter units; `sigma` then only says how they were drawn.
         derivatives: also value, slope and curvature of each sample at w*, which the theories need.
         batch_size: samples at a time, where `data` is a pair.
-        tolerance: relative accuracy of the eigenvalues.
+        tolerance: of the eigenvectors, ‖Hu − μu‖ / |μ| of each; it bounds the relative error of μ.
         out: a `.npy` file for the losses, which are then a memory map; for more than fits in memory.
         progress: whether a bar is shown on stderr.
 
@@ -100,8 +100,8 @@ def directions(
 ) -> Directions:
     """The top `dim` eigenvectors of the Hessian of the mean loss at w*, for `losses(directions=…)`.
 
-    Hessian-vector products are forward over reverse; the eigen-solver is SciPy's `eigsh`. The arguments are those of `losses`.
-    Give the first samples alone where all would take too long.
+    Every copy of a repeated eigenvalue counts. Hessian-vector products are forward over reverse. The arguments are those of
+    `losses`. Give the first samples alone where all would take too long.
 
     Raises:
         ValueError: as in `losses`.

@@ -17,7 +17,7 @@ import numpy.typing as npt
 try:
     import torch
 except ImportError as error:  # pragma: no cover
-    raise ImportError(f"plateau.torch needs PyTorch, which cannot be imported ({error}): pip install torch scipy") from error
+    raise ImportError(f"plateau.torch needs PyTorch, which cannot be imported ({error}): pip install torch") from error
 from torch import Tensor, nn
 
 from . import _directions
@@ -72,7 +72,7 @@ def losses(
         theta: draws of your own, (T, d), parameter units; `sigma` then only says how they were drawn.
         derivatives: also value, slope and curvature of each sample at w*, which the theories need; d (d + 3) / 2 backward passes.
         batch_size: samples at a time, where `data` is a pair or a `Dataset`.
-        tolerance: relative accuracy of the eigenvalues.
+        tolerance: of the eigenvectors, ‖Hu − μu‖ / |μ| of each; it bounds the relative error of μ.
         out: a `.npy` file for the losses, which are then a memory map; for more than fits in memory.
         progress: whether a bar is shown on stderr.
 
@@ -100,8 +100,8 @@ def directions(
 ) -> Directions:
     """The top `dim` eigenvectors of the Hessian of the mean loss at w*, for `losses(directions=…)`.
 
-    Hessian-vector products are two backward passes over the samples each; the eigen-solver is SciPy's `eigsh`. The arguments are
-    those of `losses`. Give the first samples alone where all would take too long.
+    Every copy of a repeated eigenvalue counts. Hessian-vector products are two backward passes over the samples each. The arguments
+    are those of `losses`. Give the first samples alone where all would take too long.
 
     Raises:
         ValueError: as in `losses`.
