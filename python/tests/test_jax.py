@@ -208,6 +208,61 @@ def test_what_couples_or_blurs_samples_is_refused(params: dict, data: tuple[np.n
         plateau.jax.losses(mlp, {**params, "steps": jnp.arange(3)}, data, progress=False)
 
 
+def test_wrong_samples_and_weights_are_named(params: dict, data: tuple[np.ndarray, np.ndarray]) -> None:
+    x, y = data
+
+    def said(given: object = data, loss: Callable = mlp, weights: dict = params, **options: object) -> str:
+        with pytest.raises((ValueError, TypeError)) as caught:
+            plateau.jax.losses(loss, weights, given, dim=2, draws=4, progress=False, **options)
+        return str(caught.value)
+
+    broken = x.copy()
+    broken[[7, 149], 3] = np.nan
+    assert said((broken, y)).startswith("the loss of sample 7 at w* is nan (2 of 150 losses are not finite): look at x and y")
+    bad = {**params, "b1": params["b1"].at[2].set(np.inf)}
+    assert said(weights=bad).startswith("params['b1'][2] is inf (1 of 5 entries are not finite)")
+    assert said(batch_size=-3) == "batch_size=-3; at least 1 is needed"
+    assert said(batch_size=0) == "batch_size=0; at least 1 is needed"
+    assert said((x.tolist(), y.tolist())).endswith("All samples at once are a tuple of two arrays: (np.asarray(x), np.asarray(y))")
+    assert said([x, y]).startswith("a batch is ndarray; a pair (x, y) is needed. All samples at once are a tuple")
+    assert said((x[:0], y[:0])) == "x and y have no samples"
+    assert said((np.ma.masked_greater(x, 1), y)).startswith("x: ")
+
+    def squared(p: dict, x: jax.Array, y: jax.Array) -> jax.Array:
+        return (x @ p["W1"][0] - y) ** 2
+
+    assert "y has shape (150, 1)" in said((x, y[:, None]), squared)
+    # The norm has no second derivative at 0.
+    flat = {**params, "W2": jnp.zeros((3, 5))}
+    text = said(loss=lambda p, x, y: mlp(p, x, y) + jnp.linalg.norm(p["W2"]), weights=flat)
+    assert text.startswith("['W2'][0, 0] of a Hessian-vector product is nan, though the losses at w* are finite")
+    plateau.jax.losses(
+        mlp, params, data, dim=np.int64(2), draws=np.int64(4), batch_size=np.int64(64), seed=np.int64(1), progress=False
+    )
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_every_copy_of_a_repeated_eigenvalue_is_a_direction(dtype: type) -> None:
+    """Least squares with ten outputs: the Hessian is (XᵀX / N) ⊗ I, and losses have a closed form."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(800, 30)) * np.linspace(3, 1, 30), rng.normal(size=(800, 10))
+    w = np.linalg.lstsq(x, y, rcond=None)[0]
+
+    def loss(p: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
+        return 0.5 * ((x @ p - y) ** 2).sum(1)
+
+    data = (x.astype(dtype), y.astype(dtype))
+    found = plateau.jax.losses(loss, jnp.asarray(w, dtype), data, dim=10, sigma=0.1, draws=64, tolerance=1e-5, progress=False)
+    values, vectors = np.linalg.eigh(x.T @ x / 800)
+    np.testing.assert_allclose(found.eigenvalues, values[-1], rtol=1e-5)
+    # Each direction is u ⊗ a unit vector, with u the top eigenvector of XᵀX / N.
+    along = np.einsum("j,jkd->kd", vectors[:, -1], found.directions.reshape(30, 10, 10))
+    np.testing.assert_allclose(np.linalg.svd(along, compute_uv=False), 1, atol=1e-5)
+    moved = (x @ vectors[:, -1])[:, None] * (found.theta @ along.T)[:, None, :]
+    # A residual of 1e-5 over a gap of 0.1 of the eigenvalue: directions to 1e-4.
+    np.testing.assert_allclose(found.losses, 0.5 * ((x @ w - y + moved) ** 2).sum(2), rtol=1e-3)
+
+
 def test_all_ways_to_give_samples_agree(params: dict, data: tuple[np.ndarray, np.ndarray]) -> None:
     def of(given: object) -> np.ndarray:
         return plateau.jax.losses(mlp, params, given, dim=2, draws=6, directions="random", progress=False).losses

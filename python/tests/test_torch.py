@@ -192,6 +192,47 @@ def test_a_loss_that_is_not_one_number_per_sample_is_refused(data: tuple[torch.T
         plateau.torch.losses(mlp(), entropy, (data[0][:100], data[1]), progress=False)
 
 
+def test_wrong_samples_and_weights_are_named(data: tuple[torch.Tensor, torch.Tensor]) -> None:
+    x, y = data
+
+    def said(
+        given: object = data, loss: Callable[..., torch.Tensor] = entropy, model: nn.Module | None = None, **options: object
+    ) -> str:
+        with pytest.raises((ValueError, TypeError)) as caught:
+            plateau.torch.losses(mlp() if model is None else model, loss, given, dim=2, draws=4, progress=False, **options)
+        return str(caught.value)
+
+    broken = x.clone()
+    broken[[7, 149], 3] = np.nan
+    for batches in ((broken, y), [(broken[:90], y[:90]), (broken[90:], y[90:])]):
+        assert said(batches).startswith("the loss of sample 7 at w* is nan (2 of 150 losses are not finite): look at x and y")
+    bad = mlp()
+    bad[0].bias.data[2] = np.inf
+    assert said(model=bad).startswith("parameter 0.bias[2] is inf (1 of 5 entries are not finite)")
+    assert said(batch_size=-3) == "batch_size=-3; at least 1 is needed"
+    assert said((x.tolist(), y.tolist())).endswith("All samples at once are a tuple of two arrays: (np.asarray(x), np.asarray(y))")
+    assert said((x[:0], y[:0])) == "x and y have no samples"
+    assert said((np.ma.masked_greater(x.numpy(), 1), y)).startswith("x: ")
+
+    def squared(f: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return (f[:, 0] - y) ** 2
+
+    assert "y has shape (150, 1)" in said((x, y[:, None]), squared)
+    assert "flatten them, outputs.reshape(-1)" in said((x, y), lambda f, y: (f[:, :1] - y) ** 2)
+
+
+def test_every_copy_of_a_repeated_eigenvalue_is_a_direction() -> None:
+    """Least squares with ten outputs: the Hessian is (XᵀX / N) ⊗ I."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(800, 30)) * np.linspace(3, 1, 30)
+    data = (torch.from_numpy(x), torch.from_numpy(rng.normal(size=(800, 10))))
+    for dtype in (torch.float32, torch.float64):
+        model = nn.Linear(30, 10, bias=False).to(dtype)
+        given = tuple(part.to(dtype) for part in data)
+        found = plateau.torch.directions(model, lambda f, y: 0.5 * ((f - y) ** 2).sum(1), given, dim=10, progress=False)
+        np.testing.assert_allclose(found.eigenvalues, np.linalg.eigvalsh(x.T @ x / 800)[-1], rtol=1e-5)
+
+
 def test_all_ways_to_give_samples_agree(data: tuple[torch.Tensor, torch.Tensor], tmp_path: Path) -> None:
     def of(given: object, **more: object) -> plateau.Losses:
         return plateau.torch.losses(mlp(), entropy, given, dim=2, draws=6, directions="random", progress=False, **more)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _eigen
-from ._checks import warn
+from ._checks import array, finite, warn
 from ._progress import Progress
 from ._result import Floats
 
@@ -114,10 +114,11 @@ def given(directions: npt.ArrayLike, p: int) -> Floats:
     Raises:
         ValueError: another shape, or columns that are not orthonormal.
     """
-    vectors = np.asarray(directions, np.float64)
+    vectors = np.asarray(array("directions", directions), np.float64)
     if vectors.ndim != 2 or vectors.shape[0] != p:
         hint = "; transpose them" if vectors.ndim == 2 and vectors.shape[1] == p else ""
         raise ValueError(f"directions have shape {vectors.shape}; ({p}, d) is needed, a column for each{hint}")
+    finite("directions", vectors, "directions of length 1 are needed")
     off = float(np.abs(vectors.T @ vectors - np.eye(vectors.shape[1])).max())
     if not off <= _ORTHONORMAL:
         raise ValueError(f"directions are not orthonormal: PᵀP is off by {off:.2g}; np.linalg.qr(directions)[0] makes them so")

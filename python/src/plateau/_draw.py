@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,10 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _directions
+from ._checks import array, finite, integer, number
 from ._directions import Directions
 from ._losses import Losses
 from ._progress import Progress
 from ._result import Floats
+
+_NOT_SMOOTH = (
+    "the loss has no second derivative there, such as that of sqrt or norm at 0, or of a where() whose other branch is not "
+    'finite. Change the loss, or do without it: directions="random", derivatives=False'
+)
 
 DirectionsOption = Literal["hessian", "random"] | Directions | npt.ArrayLike
 
@@ -42,6 +49,15 @@ class Model:
     n_batches: int
     """of the samples"""
 
+    def place(self, i: int) -> str:
+        """Name and index of entry `i` of `weights`."""
+        for name, shape in self.parameters:
+            size = math.prod(shape)
+            if i < size:
+                return f"{name}[{', '.join(str(int(j)) for j in np.unravel_index(i, shape))}]" if shape else name
+            i -= size
+        raise IndexError(i)
+
 
 @dataclass(frozen=True)
 class Options:
@@ -58,14 +74,29 @@ class Options:
     out: str | os.PathLike[str] | None
     progress: bool
 
-    def check(self) -> None:
-        """Refuses values that no run could use, before any work."""
-        if not self.sigma > 0:
-            raise ValueError(f"sigma={self.sigma}; a standard deviation above 0 is needed, in parameter units")
-        if self.draws < 2:
-            raise ValueError(f"draws={self.draws}; at least two are needed, and some hundred for an interval")
+    def checked(self) -> Options:
+        """Refuses values that no run could use, before any work; numbers are those of Python, and θ is an array of its own."""
+        if not (sigma := number("sigma", self.sigma)) > 0:
+            raise ValueError(f"sigma={sigma}; a standard deviation above 0 is needed, in parameter units")
+        draws = integer("draws", self.draws, 0)
+        if draws < 2:
+            raise ValueError(f"draws={draws}; at least two are needed, and some hundred for an interval")
         if isinstance(self.directions, str) and self.directions not in ("hessian", "random"):
             raise ValueError(f'directions={self.directions!r}; "hessian", "random" or an array (p, d) is needed')
+        theta = None if self.theta is None else np.array(array("theta", self.theta), np.float64)  # a copy: the record keeps it
+        dim = integer("dim", self.dim, 1)
+        if theta is not None:
+            finite("theta", theta, "a draw is d finite numbers")
+            _check_theta(theta, dim if isinstance(self.directions, str) else None)
+        return replace(
+            self,
+            dim=dim,
+            draws=draws,
+            seed=integer("seed", self.seed, 0),
+            theta=theta,
+            sigma=sigma,
+            tolerance=number("tolerance", self.tolerance),
+        )
 
 
 def draw(model: Model, options: Options) -> Losses:
@@ -76,6 +107,8 @@ def draw(model: Model, options: Options) -> Losses:
     if options.derivatives:
         with Progress(model.n_batches, "derivatives: batches", options.progress) as progress:
             values, slopes, curvatures = model.derivatives(basis, progress)
+        for name, part in (("slopes", slopes), ("curvatures", curvatures)):
+            finite(name, part, _NOT_SMOOTH)
     with _room(options.out, (len(theta), model.n_samples), model.dtype) as matrix:
         at = model.at(basis)
         with Progress(len(theta), "losses: draws", options.progress) as progress:
@@ -101,9 +134,7 @@ def _find(model: Model, options: Options) -> tuple[Floats, Floats | None, Floats
     """P with eigenvalues and residuals, where these are known."""
     choice, p = options.directions, len(model.weights)
     if isinstance(choice, str) and choice == "hessian":
-        choice = _directions.top(
-            model.product, p, options.dim, tolerance=options.tolerance, seed=options.seed, shown=options.progress
-        )
+        choice = top(model, options.dim, tolerance=options.tolerance, seed=options.seed, shown=options.progress)
     if isinstance(choice, Directions):
         return _directions.given(choice.vectors, p), choice.eigenvalues, choice.residuals
     if isinstance(choice, str):
@@ -111,13 +142,34 @@ def _find(model: Model, options: Options) -> tuple[Floats, Floats | None, Floats
     return _directions.given(choice, p), None, None
 
 
+def top(model: Model, dim: int, *, tolerance: float, seed: int, shown: bool) -> Directions:
+    """The top `dim` eigenvectors of the Hessian of a model."""
+
+    def product(v: Floats) -> Floats:
+        image = model.product(v)
+        if len(wrong := np.flatnonzero(~np.isfinite(image))):
+            place = f"{model.place(int(wrong[0]))} of a Hessian-vector product"
+            raise ValueError(f"{place} is {image[wrong[0]]}, though the losses at w* are finite: {_NOT_SMOOTH}")
+        return image
+
+    return _directions.top(product, len(model.weights), dim, tolerance=tolerance, seed=seed, shown=shown)
+
+
 def _theta(options: Options, dim: int) -> Floats:
     if options.theta is None:
         return _directions.draws(options.draws, dim, options.sigma, options.seed)
-    theta = np.array(options.theta, np.float64)  # a copy: the record keeps it
-    if theta.ndim != 2 or theta.shape[1] != dim:
-        raise ValueError(f"theta has shape {theta.shape}; (T, {dim}) is needed: a row for each draw, a column for each direction")
+    theta = np.asarray(options.theta)
+    _check_theta(theta, dim)
     return theta
+
+
+def _check_theta(theta: Floats, dim: int | None) -> None:
+    """(T, d); None: d is not known yet."""
+    if theta.ndim != 2 or (dim is not None and theta.shape[1] != dim):
+        columns = "d" if dim is None else dim
+        raise ValueError(
+            f"theta has shape {theta.shape}; (T, {columns}) is needed: a row for each draw, a column for each direction"
+        )
 
 
 def _fill(row: npt.NDArray[np.floating], batches: Iterator[npt.NDArray[np.floating]]) -> None:

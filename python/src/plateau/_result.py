@@ -102,16 +102,17 @@ class Sufficient:
     """the page with figures and tables, if it was kept"""
 
     def at(self, tolerance: float) -> Size:
-        """The answer at that tolerance, which may be absolute (loss²) or relative.
+        """The answer at that tolerance, which may be absolute (loss²) or relative, to rounding of f32.
 
         Raises:
             KeyError: not one of the tolerances that were asked for.
         """
-        for size in self.sizes:
-            if tolerance == (size.tolerance if size.relative is None else size.relative):
-                return size
-        known = ", ".join(f"{s.tolerance if s.relative is None else s.relative:.3g}" for s in self.sizes)
-        raise KeyError(f"tolerance {tolerance:.3g}; asked for were: {known}")
+        asked = [size.tolerance if size.relative is None else size.relative for size in self.sizes]
+        apart = [abs(known - tolerance) / known for known in asked]
+        nearest = min(range(len(asked)), key=apart.__getitem__)
+        if apart[nearest] <= float(np.finfo(np.float32).eps):
+            return self.sizes[nearest]
+        raise KeyError(f"tolerance {tolerance:.8g}; asked for were: {', '.join(f'{known:.8g}' for known in asked)}")
 
     def __str__(self) -> str:
         """The answer in a few lines."""

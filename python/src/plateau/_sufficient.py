@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ._artifacts import load
 from ._binaries import binaries, run
+from ._checks import array, integer, number, numbers
 from ._losses import Losses
 from ._result import Sufficient
 
@@ -27,8 +28,8 @@ _EXPERIMENT, _SETTING = "losses", "given"
 def sufficient(
     losses: Source,
     *,
-    tolerances: Sequence[float] = (1e-4, 1e-7, 1e-10),
-    relative_tolerances: Sequence[float] = (),
+    tolerances: float | Iterable[float] = (1e-4, 1e-7, 1e-10),
+    relative_tolerances: float | Iterable[float] = (),
     step: int = 1,
     confidence: float = 0.95,
     sigma: float | None = None,
@@ -52,7 +53,7 @@ def sufficient(
             arrive. An array; a `Losses` of `plateau.torch` or `plateau.jax`, which brings `sigma`, `theta` and derivatives; or
             the path of a `.npy`, or of an array in an archive, `data.npz[name]`. A path, and a memory map of a whole `.npy`, is
             read where it is, row by row; any other array is written to the temporary folder.
-        tolerances: of Δ_k, each above 0, in the squared unit of the loss.
+        tolerances: of Δ_k, one or several, each above 0, in the squared unit of the loss.
         relative_tolerances: of √Δ_k as a fraction of the mean loss over the draws.
         step: s, samples: Δ_k compares L_k with L_{k+s}.
         confidence: coverage of every interval, as a fraction.
@@ -70,8 +71,8 @@ def sufficient(
     Raises:
         PlateauError: a program refused the input; the text is its own.
         BinariesNotFoundError: the programs are not found; the text says how to build them.
-        TypeError: losses of a type that cannot be written to a `.npy`.
-        ValueError: what a report or the theories need is missing.
+        TypeError: an argument that is no array or no number.
+        ValueError: what a report or the theories need is missing; an array has masked entries.
     """
     taken = losses if isinstance(losses, Losses) else None
     if taken is not None:
@@ -82,23 +83,24 @@ def sufficient(
         eigenvalues = taken.eigenvalues if eigenvalues is None else eigenvalues
         losses = taken.losses
     derivatives = {"values": values, "slopes": slopes, "curvatures": curvatures}
-    given = {name: array for name, array in derivatives.items() if array is not None}
+    given = {name: part for name, part in derivatives.items() if part is not None}
     _check_needs(sigma, theta, bool(given), report)
+    absolute, relative = numbers("tolerances", tolerances), numbers("relative_tolerances", relative_tolerances)
     page = None if report is None else _place_of_report(report)
     binaries()  # before the losses are written
     with tempfile.TemporaryDirectory(prefix="plateau-", dir=scratch) as name:
         folder = Path(name)
         setting: dict[str, Any] = {"name": _SETTING, "losses": _put(folder, "losses", losses)}
         beside = {"theta": theta, "eigenvalues": None if theta is None else eigenvalues}
-        arrays = {**given, **{key: array for key, array in beside.items() if array is not None}}
-        setting |= {key: _put(folder, key, array) for key, array in arrays.items()}
-        setting |= {"dim": _dim(theta), "sigma": 1.0 if sigma is None else float(sigma)}
+        arrays = {**given, **{key: part for key, part in beside.items() if part is not None}}
+        setting |= {key: _put(folder, key, part) for key, part in arrays.items()}
+        setting |= {"dim": _dim(theta), "sigma": 1.0 if sigma is None else number("sigma", sigma)}
         sections = {
-            "montecarlo": {**_MONTECARLO, **_draws(theta), "step": step, "settings": [setting]},
+            "montecarlo": {**_MONTECARLO, **_count(theta), "step": integer("step", step, 1), "settings": [setting]},
             "bound": {
-                "tolerances": [float(t) for t in tolerances],
-                "relative_tolerances": [float(t) for t in relative_tolerances],
-                "confidence": float(confidence),
+                "tolerances": absolute,
+                "relative_tolerances": relative,
+                "confidence": number("confidence", confidence),
                 "pilots": [],
             },
             "report": {"title": title, "alone": True, "compare_with_paper": False, "png_scale": 2.0},
@@ -137,7 +139,7 @@ def _check_needs(sigma: float | None, theta: object, derivatives: bool, report: 
         raise ValueError("the theories are computed for draws: give sigma (parameter units) and theta (T, d) too")
 
 
-def _draws(theta: npt.ArrayLike | None) -> dict[str, int]:
+def _count(theta: npt.ArrayLike | None) -> dict[str, int]:
     """T for the captions of the report, at least what the section allows; `montecarlo` counts the rows of the losses itself."""
     return {} if theta is None else {"draws": max(4, len(np.atleast_1d(np.asarray(theta))))}
 
@@ -154,8 +156,7 @@ def _put(folder: Path, name: str, source: Any) -> str:
         return _link(folder, name, os.fspath(source))
     if isinstance(source, np.memmap) and (file := _whole_file(source)) is not None:
         return _link(folder, name, str(file))
-    array = _writable(name, source)
-    np.save(folder / f"{name}.npy", array, allow_pickle=False)
+    np.save(folder / f"{name}.npy", _writable(name, source), allow_pickle=False)
     return f"{name}.npy"
 
 
@@ -174,36 +175,30 @@ def _link(folder: Path, name: str, path: str) -> str:
     return f"{name}/{target.name}{bracket}"
 
 
-def _whole_file(array: np.memmap[Any, Any]) -> Path | None:
+def _whole_file(part: np.memmap[Any, Any]) -> Path | None:
     """The `.npy` that this memory map is all of; None: a part of a file, a raw file, or changed in memory alone."""
-    if array.filename is None or array.mode == "c":
+    if part.filename is None or part.mode == "c":
         return None
-    path = Path(array.filename)
+    path = Path(part.filename)
     try:
         whole = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError):
         return None
     # Within a map of exactly these bytes, an array of the same shape and strides can begin only where the file's does.
-    same = (array.shape, array.strides, array.dtype) == (whole.shape, whole.strides, whole.dtype)
-    if not same or not array.flags.c_contiguous:
+    same = (part.shape, part.strides, part.dtype) == (whole.shape, whole.strides, whole.dtype)
+    if not same or not part.flags.c_contiguous:
         return None
-    array.flush()
+    part.flush()
     return path
 
 
 def _writable(name: str, source: Any) -> npt.NDArray[Any]:
     """An array that `.npy` can have, in C order; f32 and f64 stay what they are."""
-    try:
-        array = np.asarray(source)
-    except (TypeError, RuntimeError) as error:
-        raise TypeError(f"{name}: {type(source).__name__} is no array of NumPy: {error}") from error
-    # bfloat16 and its kin are "void" for NumPy: a file would keep their bytes and lose their meaning.
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: {array.dtype} cannot be read by plateau; convert it: np.asarray(…, np.float64)")
+    found = array(name, source)
     if name != "losses":
-        return np.ascontiguousarray(array, dtype=np.float64)
-    little = array.dtype.newbyteorder("<") if array.dtype.kind == "f" else array.dtype
-    return np.ascontiguousarray(array, dtype=little)
+        return np.ascontiguousarray(found, dtype=np.float64)
+    little = found.dtype.newbyteorder("<") if found.dtype.kind == "f" else found.dtype
+    return np.ascontiguousarray(found, dtype=little)
 
 
 def _place_of_report(report: str | os.PathLike[str]) -> Path:

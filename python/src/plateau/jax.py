@@ -20,10 +20,9 @@ try:
 except ImportError as error:  # pragma: no cover
     raise ImportError(f"plateau.jax needs JAX, which cannot be imported ({error}): pip install jax") from error
 
-from . import _directions
-from ._checks import check_alone, check_shape
+from ._checks import check_alone, check_pair, check_shape, finite, finite_losses, integer, refuse_masked
 from ._directions import Directions
-from ._draw import DirectionsOption, Model, Options, draw, loss_type
+from ._draw import DirectionsOption, Model, Options, draw, loss_type, top
 from ._losses import Losses
 from ._progress import Progress
 from ._result import Floats
@@ -79,11 +78,11 @@ def losses(
         progress: whether a bar is shown on stderr.
 
     Raises:
-        ValueError: the loss is not one number per sample, or depends on the batch or on chance; data that change from pass to pass.
+        ValueError: a weight, or a loss or derivative at w*, is not finite;
+            the loss is not one number per sample, or depends on the batch or on chance; data that change from pass to pass.
         RuntimeError: the eigenvectors did not converge.
     """
-    options = Options(dim, sigma, draws, seed, directions, theta, derivatives, tolerance, out, progress)
-    options.check()
+    options = Options(dim, sigma, draws, seed, directions, theta, derivatives, tolerance, out, progress).checked()
     return draw(_Function(loss, params, _batches(data, batch_size)).model(), options)
 
 
@@ -108,7 +107,7 @@ def directions(
         RuntimeError: the eigenvectors did not converge.
     """
     found = _Function(loss, params, _batches(data, batch_size)).model()
-    return _directions.top(found.product, len(found.weights), dim, tolerance=tolerance, seed=seed, shown=progress)
+    return top(found, integer("dim", dim, 1), tolerance=tolerance, seed=integer("seed", seed, 0), shown=progress)
 
 
 class _Function:
@@ -160,7 +159,7 @@ class _Function:
                 found = jax.eval_shape(self._at_weights, self._start, x, y)
                 if not hasattr(found, "shape"):
                     raise ValueError(f"the loss is {type(found).__name__}; an array (B,) is needed, one loss per sample")
-                check_shape(tuple(found.shape), n)
+                check_shape(tuple(found.shape), n, getattr(y, "shape", None))
                 if number == 0 and not passes[0]:
                     dtype = loss_type(str(found.dtype))
                     self._check(x, y, dtype)
@@ -170,6 +169,7 @@ class _Function:
                     f"the data have no batch at pass {number + 1}; a generator is used up after one: give a list or a pair"
                 )
         first, second = (np.concatenate(batches) for batches in passes)
+        finite_losses(first)
         rounding = float(np.sqrt(np.finfo(dtype).eps))
         if first.shape != second.shape or not np.allclose(first, second, rtol=rounding, atol=rounding, equal_nan=True):
             raise ValueError(
@@ -187,9 +187,8 @@ class _Function:
 
     def _pass(self) -> Iterator[tuple[Any, Any]]:
         for batch in self._batches:
-            if not isinstance(batch, (tuple, list)) or len(batch) != 2:
-                raise ValueError(f"a batch is {type(batch).__name__}; a pair (x, y) is needed")
-            yield batch[0], batch[1]
+            x, y = check_pair(batch)
+            yield x, y
 
     def _product(self, v: Floats, n: int) -> Floats:
         """H v, summed over samples and divided by their number: batches of any size count as they should."""
@@ -226,7 +225,7 @@ def _names(params: Any) -> tuple[tuple[str, tuple[int, ...]], ...]:
     """Name and shape of each array of the pytree.
 
     Raises:
-        ValueError: no array, or one that is not floating-point.
+        ValueError: no array, or one that is not floating-point, or not finite.
     """
     found = []
     for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0]:
@@ -234,6 +233,7 @@ def _names(params: Any) -> tuple[tuple[str, tuple[int, ...]], ...]:
         dtype = getattr(leaf, "dtype", np.asarray(leaf).dtype)
         if not jnp.issubdtype(dtype, jnp.floating):
             raise ValueError(f"params{name} is {dtype}; floating-point arrays are needed: close over what is not trained")
+        finite(f"params{name}", np.asarray(leaf, np.float64), "training has failed, or the weights are not those that were trained")
         found.append((name, tuple(np.shape(leaf))))
     if not found:
         raise ValueError("params has no array: there are no directions to look along")
@@ -241,6 +241,7 @@ def _names(params: Any) -> tuple[tuple[str, tuple[int, ...]], ...]:
 
 
 def _batches(data: Any, batch_size: int) -> Iterable[tuple[Any, Any]]:
+    batch_size = integer("batch_size", batch_size, 1)
     if isinstance(data, tuple) and len(data) == 2 and all(_is_whole(part) for part in data):
         return _pair(*data, batch_size)
     if not isinstance(data, Iterable):
@@ -250,11 +251,15 @@ def _batches(data: Any, batch_size: int) -> Iterable[tuple[Any, Any]]:
 
 def _pair(x: Any, y: Any, batch_size: int) -> list[tuple[Any, Any]]:
     """All samples in memory, as batches."""
+    for name, part in (("x", x), ("y", y)):
+        for leaf in jax.tree_util.tree_leaves(part):
+            refuse_masked(name, leaf)
     x, y = jax.tree_util.tree_map(jnp.asarray, (x, y))
     lengths = {len(leaf) for leaf in jax.tree_util.tree_leaves((x, y))}
     if len(lengths) != 1:
         raise ValueError(f"x and y have {' and '.join(map(str, sorted(lengths)))} samples along their first axes")
-    n = lengths.pop()
+    if not (n := lengths.pop()):
+        raise ValueError("x and y have no samples")
     parts = [slice(at, at + batch_size) for at in range(0, n, batch_size)]
     return [(_take(x, rows), _take(y, rows)) for rows in parts]
 

@@ -20,10 +20,9 @@ except ImportError as error:  # pragma: no cover
     raise ImportError(f"plateau.torch needs PyTorch, which cannot be imported ({error}): pip install torch") from error
 from torch import Tensor, nn
 
-from . import _directions
-from ._checks import check_alone, check_shape
+from ._checks import check_alone, check_pair, check_shape, finite, finite_losses, integer, refuse_masked
 from ._directions import Directions
-from ._draw import DirectionsOption, Model, Options, draw, loss_type
+from ._draw import DirectionsOption, Model, Options, draw, loss_type, top
 from ._losses import Losses
 from ._progress import Progress
 from ._result import Floats
@@ -77,12 +76,12 @@ def losses(
         progress: whether a bar is shown on stderr.
 
     Raises:
-        ValueError: the loss is not one number per sample; batch normalisation or dropout in training mode, or another loss that
+        ValueError: a weight, or a loss or derivative at w*, is not finite;
+            the loss is not one number per sample; batch normalisation or dropout in training mode, or another loss that
             depends on the batch or on chance; data that change from pass to pass.
         RuntimeError: the eigenvectors did not converge.
     """
-    options = Options(dim, sigma, draws, seed, directions, theta, derivatives, tolerance, out, progress)
-    options.check()
+    options = Options(dim, sigma, draws, seed, directions, theta, derivatives, tolerance, out, progress).checked()
     with _Network(model, loss, _batches(data, batch_size)) as network:
         return draw(network.model(), options)
 
@@ -109,7 +108,7 @@ def directions(
     """
     with _Network(model, loss, _batches(data, batch_size)) as network:
         found = network.model()
-        return _directions.top(found.product, len(found.weights), dim, tolerance=tolerance, seed=seed, shown=progress)
+        return top(found, integer("dim", dim, 1), tolerance=tolerance, seed=integer("seed", seed, 0), shown=progress)
 
 
 class _Network:
@@ -124,6 +123,8 @@ class _Network:
         for name, p in named:
             if not p.is_floating_point():
                 raise ValueError(f"parameter {name} is {p.dtype}; real floating-point parameters are needed")
+            values = _numpy(p, np.dtype(np.float64))
+            finite(f"parameter {name}", values, "training has failed, or the weights are not those that were trained")
         self._names, self._moved = [n for n, _ in named], [p for _, p in named]
         self._parameters = tuple((name, tuple(p.shape)) for name, p in named)
         self._device = self._moved[0].device
@@ -163,10 +164,11 @@ class _Network:
                 if len(sizes) == 1:
                     dtype = self._check(x, y)
                 found = self._of_batch(x, y)
-            check_shape(tuple(found.shape), sizes[-1])
+            check_shape(tuple(found.shape), sizes[-1], _shape(y))
             first.append(found)
         if not sizes:
             raise ValueError("the data have no batch; a generator is used up after one pass: give a list, a Dataset or a pair")
+        finite_losses(np.concatenate([_numpy(found, dtype) for found in first]))
         with torch.no_grad():
             second = [self._of_batch(x, y) for x, y in self._pass()]
         apart = f"{sum(sizes)} samples at the first pass over the data, {sum(map(len, second))} at the second"
@@ -186,7 +188,7 @@ class _Network:
         if not isinstance(found, Tensor):
             raise ValueError(f"the loss is {type(found).__name__}; a tensor (B,) is needed, one loss per sample")
         n = len(_first_tensor(x))
-        check_shape(tuple(found.shape), n)
+        check_shape(tuple(found.shape), n, _shape(y))
         dtype = loss_type(str(found.dtype))
 
         def evaluate(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.floating]:
@@ -199,9 +201,8 @@ class _Network:
     def _pass(self) -> Iterator[tuple[Any, Any]]:
         """The batches once, where the model is."""
         for batch in self._batches:
-            if not isinstance(batch, (tuple, list)) or len(batch) != 2:
-                raise ValueError(f"a batch is {type(batch).__name__}; a pair (x, y) is needed")
-            yield _to(batch[0], self._device), _to(batch[1], self._device)
+            x, y = check_pair(batch)
+            yield _to(x, self._device), _to(y, self._device)
 
     def _of_batch(self, x: Any, y: Any) -> Tensor:
         return self._loss(_call(self._net, x), y)
@@ -385,6 +386,7 @@ def _double_backward() -> Iterator[None]:
 
 
 def _batches(data: Any, batch_size: int) -> Iterable[Any]:
+    batch_size = integer("batch_size", batch_size, 1)
     loader: Iterable[Any]
     if isinstance(data, torch.utils.data.DataLoader):
         if isinstance(data.sampler, torch.utils.data.RandomSampler):
@@ -407,11 +409,16 @@ class _Pair(Sequence[tuple[Any, Any]]):
     """All samples in memory, as batches."""
 
     def __init__(self, x: Any, y: Any, batch_size: int) -> None:
+        for name, part in (("x", x), ("y", y)):
+            for leaf in _leaves(part):
+                refuse_masked(name, leaf)
         self._x, self._y, self._size = _tensors(x), _tensors(y), batch_size
         lengths = {len(t) for t in [*_leaves(self._x), *_leaves(self._y)]}
         if len(lengths) != 1:
             raise ValueError(f"x and y have {' and '.join(map(str, sorted(lengths)))} samples along their first axes")
         self._n = lengths.pop()
+        if not self._n:
+            raise ValueError("x and y have no samples")
 
     def __len__(self) -> int:
         return -(-self._n // self._size)
@@ -457,6 +464,10 @@ def _to(tree: Any, device: torch.device) -> Any:
 
 def _take(tree: Any, rows: Any) -> Any:
     return _map(tree, lambda leaf: leaf[rows] if isinstance(leaf, Tensor) else leaf)
+
+
+def _shape(y: Any) -> tuple[int, ...] | None:
+    return tuple(y.shape) if isinstance(y, Tensor) else None
 
 
 def _first_tensor(tree: Any) -> Tensor:
