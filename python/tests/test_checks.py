@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -113,6 +114,46 @@ def test_a_tolerance_of_f32_is_found_again() -> None:
     assert [close.at(size.tolerance) for size in close.sizes] == list(close.sizes)
 
 
+def test_sigma_is_that_of_the_draws() -> None:
+    """Per sample x: curvature xxᵀ, no slope. The theories are computed at σ, which is 0.1; they took 1."""
+    losses = 0.5 * (THETA @ X.T) ** 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        right = plateau.sufficient(losses, theta=THETA, sigma=0.1, **DERIVATIVES)
+        own = plateau.sufficient(losses, theta=THETA, **DERIVATIVES)
+        width = np.sqrt((THETA**2).mean())
+        same = plateau.sufficient(losses, theta=THETA, sigma=width, **DERIVATIVES)
+    with pytest.warns(UserWarning, match=r"theta has a standard deviation of 0\.09\d+, but sigma is 1,.*Leave out sigma") as caught:
+        wrong = plateau.sufficient(losses, theta=THETA, sigma=1.0, **DERIVATIVES)
+    assert caught[0].filename == __file__
+    assert all(np.array_equal(curve, same.curves[name]) for name, curve in own.curves.items())
+    # Theorem 1 for A = Λ_{k+1} − Λ_k: σ⁴/4 (2 Tr A² + (Tr A)²).
+    means = np.cumsum(DERIVATIVES["curvatures"], axis=0) / np.arange(1, 301)[:, None, None]
+    a = np.diff(means, axis=0)
+    shape = (2 * (a**2).sum((1, 2)) + np.trace(a, axis1=1, axis2=2) ** 2) / 4
+    for found, sigma in ((right, 0.1), (own, width), (wrong, 1.0)):
+        np.testing.assert_allclose(found.curves["quadratic"], sigma**4 * shape, rtol=1e-8)
+
+
+def test_only_widths_that_chance_does_not_make_are_warnings() -> None:
+    def warns(theta: np.ndarray, sigma: float) -> bool:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert _checks.sigma_of(theta, sigma) == sigma
+        return bool(caught)
+
+    draws = RNG.normal(size=(400, 100, 2))
+    assert not any(warns(theta, 1.0) for theta in draws)
+    assert all(warns(theta, 1.6) and warns(theta, 0.6) for theta in draws)
+    # 80,000 numbers say 1.1 of σ for sure, which changes little; four numbers say nothing of a factor of two.
+    assert not warns(draws.reshape(-1, 2), 1.1)
+    assert not warns(np.ones((2, 2)), 2.0)
+    assert _checks.sigma_of(None, None) == 1.0
+    assert "0 in every entry" in said(lambda: _checks.sigma_of(np.zeros((4, 2)), None))
+    assert said(lambda: _checks.sigma_of(None, -1)).startswith("sigma=-1.0; a standard deviation above 0")
+    assert said(lambda: _checks.sigma_of(None, np.inf)) == "sigma=inf; a finite number is needed"
+
+
 def test_the_shape_of_y_explains_a_loss_for_each_pair() -> None:
     x, y = RNG.normal(size=(7, 2)), RNG.normal(size=7)
     w = np.ones(2)
@@ -151,7 +192,7 @@ def quadratic(hessian: np.ndarray) -> Model:
 
 
 def options(**other: object) -> Options:
-    given = {"dim": 2, "sigma": 1.0, "draws": 8, "seed": 0, "directions": "hessian", "theta": None, "derivatives": True}
+    given = {"dim": 2, "sigma": None, "draws": 8, "seed": 0, "directions": "hessian", "theta": None, "derivatives": True}
     return Options(**{**given, "tolerance": 1e-3, "out": None, "progress": False, **other}).checked()
 
 
@@ -162,7 +203,9 @@ def test_options_are_numbers_of_python_and_are_looked_at_before_any_work() -> No
     assert found.losses.shape == (8, 4)
     np.testing.assert_allclose(found.losses[:, 0], found.theta**2 @ [2.5, 2], rtol=1e-12)
     assert type(found.sigma) is float
+    assert draw(quadratic(np.eye(5)), options()).sigma == 1.0
     theta = 0.1 * RNG.normal(size=(50, 2))
+    assert draw(quadratic(np.eye(5)), options(theta=theta)).sigma == np.sqrt((theta**2).mean())
     assert said(lambda: options(dim=2.5), TypeError) == "dim=2.5 is float; an integer is needed"
     assert said(lambda: options(theta=np.ones((9, 3)))).startswith("theta has shape (9, 3); (T, 2) is needed")
     assert said(lambda: options(theta=np.full((9, 2), np.nan))).startswith("theta[0, 0] is nan (18 of 18")

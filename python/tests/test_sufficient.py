@@ -136,7 +136,7 @@ def test_what_cannot_be_written_is_refused(losses: np.ndarray, tmp_path: Path) -
 
 def test_a_report_can_be_kept(losses: np.ndarray, tmp_path: Path) -> None:
     theta = np.random.default_rng(0).normal(size=(60, 2))
-    with pytest.raises(ValueError, match="give sigma"):
+    with pytest.raises(ValueError, match="give theta"):
         plateau.sufficient(losses, report=tmp_path / "page")
     own = tmp_path / "own"
     own.mkdir()

@@ -12,10 +12,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._result import Floats
+
 Rows = npt.NDArray[np.int64]
 
 PROBED = 32
 """samples that are looked at"""
+
+_WIDTHS = (0.8, 1.25)
+"""ratios of the width of draws to σ that are no warning"""
+
+_STANDARD_ERRORS = 5.0
+"""of that ratio, which are none either"""
 
 
 def integer(name: str, value: Any, least: int) -> int:
@@ -145,6 +153,34 @@ def finite_losses(losses: npt.NDArray[np.floating]) -> None:
             f"the loss of sample {i} at w* is {losses[i]} ({len(wrong):,} of {len(losses):,} losses are not finite): look at x and "
             "y of that sample (NaN, or a target outside the range of the loss), and correct it or leave it out"
         )
+
+
+def sigma_of(theta: Floats | None, sigma: Any) -> float:
+    """σ: as given, else the root mean square of the draws, else 1.
+
+    Raises:
+        TypeError: no number.
+        ValueError: not above 0, or all draws are 0.
+
+    Warns:
+        UserWarning: the draws are of another width than the σ that is given.
+    """
+    if sigma is not None and not (sigma := number("sigma", sigma)) > 0:
+        raise ValueError(f"sigma={sigma}; a standard deviation above 0 is needed, in parameter units")
+    if theta is None or theta.size == 0:
+        return 1.0 if sigma is None else float(sigma)
+    width = float(np.sqrt(np.mean(np.square(theta, dtype=np.float64))))
+    if sigma is None:
+        if width == 0:
+            raise ValueError("theta is 0 in every entry, and so is σ; draws around w* are needed, as N(0, σ² I)")
+        return width
+    ratio = width / sigma
+    if not _WIDTHS[0] <= ratio <= _WIDTHS[1] and abs(ratio - 1) > _STANDARD_ERRORS / math.sqrt(2 * theta.size):
+        warn(
+            f"theta has a standard deviation of {width:.4g}, but sigma is {sigma:.4g}, and the theories are computed for that. "
+            "Leave out sigma: it is then taken from theta; or give the draws with their σ in them"
+        )
+    return float(sigma)
 
 
 def check_pair(batch: Any) -> tuple[Any, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _directions
-from ._checks import array, finite, integer, number
+from ._checks import array, finite, integer, number, sigma_of
 from ._directions import Directions
 from ._losses import Losses
 from ._progress import Progress
@@ -64,7 +64,7 @@ class Options:
     """How the losses are drawn; see `plateau.torch.losses`."""
 
     dim: int
-    sigma: float
+    sigma: float | None
     draws: int
     seed: int
     directions: DirectionsOption
@@ -76,8 +76,6 @@ class Options:
 
     def checked(self) -> Options:
         """Refuses values that no run could use, before any work; numbers are those of Python, and θ is an array of its own."""
-        if not (sigma := number("sigma", self.sigma)) > 0:
-            raise ValueError(f"sigma={sigma}; a standard deviation above 0 is needed, in parameter units")
         draws = integer("draws", self.draws, 0)
         if draws < 2:
             raise ValueError(f"draws={draws}; at least two are needed, and some hundred for an interval")
@@ -94,7 +92,7 @@ class Options:
             draws=draws,
             seed=integer("seed", self.seed, 0),
             theta=theta,
-            sigma=sigma,
+            sigma=sigma_of(theta, self.sigma),
             tolerance=number("tolerance", self.tolerance),
         )
 
@@ -119,7 +117,7 @@ def draw(model: Model, options: Options) -> Losses:
         losses=matrix,
         theta=theta,
         directions=basis,
-        sigma=options.sigma,
+        sigma=sigma_of(None, options.sigma),
         weights=model.weights,
         parameters=model.parameters,
         eigenvalues=eigenvalues,
@@ -157,7 +155,7 @@ def top(model: Model, dim: int, *, tolerance: float, seed: int, shown: bool) -> 
 
 def _theta(options: Options, dim: int) -> Floats:
     if options.theta is None:
-        return _directions.draws(options.draws, dim, options.sigma, options.seed)
+        return _directions.draws(options.draws, dim, sigma_of(None, options.sigma), options.seed)
     theta = np.asarray(options.theta)
     _check_theta(theta, dim)
     return theta

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from ._artifacts import load
 from ._binaries import binaries, run
-from ._checks import array, integer, number, numbers
+from ._checks import array, finite, integer, number, numbers, sigma_of
 from ._losses import Losses
-from ._result import Sufficient
+from ._result import Floats, Sufficient
 
 Source = npt.ArrayLike | Losses | str | os.PathLike[str]
 
@@ -57,8 +57,8 @@ def sufficient(
         relative_tolerances: of √Δ_k as a fraction of the mean loss over the draws.
         step: s, samples: Δ_k compares L_k with L_{k+s}.
         confidence: coverage of every interval, as a fraction.
-        sigma: σ of the draws, parameter units. The theories need it, and the report shows it.
-        theta: the draws (T, d), parameter units.
+        sigma: σ of the draws, parameter units; None: the root mean square of `theta`. A σ of another width is a warning.
+        theta: the draws (T, d), parameter units. The theories need them, and the report shows them.
         values: ℓ_i(w*), (N,), for the theories, with `slopes`, `curvatures` and `theta`.
         slopes: Pᵀ∇ℓ_i(w*), (N, d).
         curvatures: Pᵀ∇²ℓ_i(w*)P, (N, d, d).
@@ -84,7 +84,8 @@ def sufficient(
         losses = taken.losses
     derivatives = {"values": values, "slopes": slopes, "curvatures": curvatures}
     given = {name: part for name, part in derivatives.items() if part is not None}
-    _check_needs(sigma, theta, bool(given), report)
+    _check_needs(theta, bool(given), report)
+    sigma = sigma_of(_draws(theta), sigma)
     absolute, relative = numbers("tolerances", tolerances), numbers("relative_tolerances", relative_tolerances)
     page = None if report is None else _place_of_report(report)
     binaries()  # before the losses are written
@@ -94,7 +95,7 @@ def sufficient(
         beside = {"theta": theta, "eigenvalues": None if theta is None else eigenvalues}
         arrays = {**given, **{key: part for key, part in beside.items() if part is not None}}
         setting |= {key: _put(folder, key, part) for key, part in arrays.items()}
-        setting |= {"dim": _dim(theta), "sigma": 1.0 if sigma is None else number("sigma", sigma)}
+        setting |= {"dim": _dim(theta), "sigma": sigma}
         sections = {
             "montecarlo": {**_MONTECARLO, **_count(theta), "step": integer("step", step, 1), "settings": [setting]},
             "bound": {
@@ -132,11 +133,19 @@ _MONTECARLO: dict[str, Any] = {
 }
 
 
-def _check_needs(sigma: float | None, theta: object, derivatives: bool, report: object) -> None:
-    if report is not None and (sigma is None or theta is None):
-        raise ValueError("a report shows the draws: give sigma (parameter units) and theta (T, d) too, or leave out report")
-    if derivatives and (sigma is None or theta is None):
-        raise ValueError("the theories are computed for draws: give sigma (parameter units) and theta (T, d) too")
+def _check_needs(theta: object, derivatives: bool, report: object) -> None:
+    if report is not None and theta is None:
+        raise ValueError("a report shows the draws: give theta (T, d) too, in parameter units, or leave out report")
+    if derivatives and theta is None:
+        raise ValueError("the theories are computed for draws: give theta (T, d) too, in parameter units")
+
+
+def _draws(theta: npt.ArrayLike | None) -> Floats | None:
+    if theta is None:
+        return None
+    draws = np.asarray(array("theta", theta), np.float64)
+    finite("theta", draws, "a draw is d finite numbers")
+    return draws
 
 
 def _count(theta: npt.ArrayLike | None) -> dict[str, int]:

@@ -40,7 +40,7 @@ def losses(
     data: Any,
     *,
     dim: int = 10,
-    sigma: float = 1.0,
+    sigma: float | None = None,
     draws: int = 1024,
     seed: int = 0,
     directions: DirectionsOption = "hessian",
@@ -63,12 +63,13 @@ def losses(
             arrive; or a `Dataset`; or batches (x, y) that come again in the same order, such as a `DataLoader` that does not
             shuffle. A tuple as x is given to the model as positional arguments, a dict by name.
         dim: d, the number of directions.
-        sigma: σ, standard deviation of each coordinate of θ, parameter units.
+        sigma: σ, standard deviation of each coordinate of θ, parameter units. None: 1, or that of `theta`.
         draws: T.
         seed: of draws and directions.
         directions: "hessian": the top eigenvectors at w*; "random": orthonormal; or P (p, d) with orthonormal columns, or
             `Directions`, of `plateau.torch.directions` or another library.
-        theta: draws of your own, (T, d), parameter units; `sigma` then only says how they were drawn.
+        theta: draws of your own, (T, d), parameter units, with σ in them. `sigma` is then their root mean square, unless you give
+            it; a `sigma` of another width is a warning, as the theories are computed for it.
         derivatives: also value, slope and curvature of each sample at w*, which the theories need; d (d + 3) / 2 backward passes.
         batch_size: samples at a time, where `data` is a pair or a `Dataset`.
         tolerance: of the eigenvectors, ‖Hu − μu‖ / |μ| of each; it bounds the relative error of μ.
