@@ -157,8 +157,10 @@ impl<R: Real> WithSimd for Correlate<'_, R> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        // Backwards: only the last panel writes beyond its filters, into those of the next position, which come after.
-        for (first, vectors) in self.of.panels(R::lanes::<S>(), S::REGISTER_COUNT).rev() {
+        // The last panel first: it alone writes beyond its filters, into those of the next position. Then upwards, as memory is
+        // read ahead.
+        let mut panels = self.of.panels(R::lanes::<S>(), S::REGISTER_COUNT);
+        for (first, vectors) in panels.next_back().into_iter().chain(panels) {
             match vectors {
                 1 => self.panel::<S, 1>(simd, first),
                 2 => self.panel::<S, 2>(simd, first),
