@@ -1,9 +1,10 @@
 //! The per-sample loss of the outputs f: its value, gradient and Hessian in f. A new loss function goes here.
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut3, Axis, Zip};
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut3, Axis, Zip};
 
 use crate::numeric::real::Real;
 use crate::numeric::samples::Targets;
+use crate::numeric::simd::vectorised;
 
 /// The per-sample loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,17 +76,15 @@ impl Loss {
 
     /// Value for every row of the outputs `f` (B, C), in the [`Loss::unit`].
     pub fn values<R: Real>(self, f: ArrayView2<R>, targets: &Targets) -> Vec<f64> {
-        let rows = f.outer_iter().enumerate();
         match self {
-            Self::SoftmaxCrossEntropy => rows
-                .map(|(i, f)| cross_entropy(f.to_slice().expect("C order"), class(targets, i)).wide())
-                .collect(),
-            Self::SquaredError => rows
-                .map(|(i, f)| {
+            Self::SoftmaxCrossEntropy => cross_entropies(f, targets),
+            Self::SquaredError => {
+                let of_row = |(i, f): (usize, ArrayView1<R>)| {
                     let square = |(c, &f): (usize, &R)| error(f, targets, i, c).powi(2);
                     0.5 * f.iter().enumerate().map(square).sum::<R>().wide()
-                })
-                .collect(),
+                };
+                f.outer_iter().enumerate().map(of_row).collect()
+            }
         }
     }
 
@@ -157,14 +156,55 @@ fn class(targets: &Targets, i: usize) -> usize {
     }
 }
 
-/// `log Σ_c exp f_c − f_y = m + log(e^{−m} + Σ_{c≠y} e^{f_c − f_y − m})`, `m = max(0, max_c f_c − f_y)`.
+/// Rows whose cross entropies are computed side by side.
+const ROWS: usize = 16;
+
+/// `log Σ_c exp f_c − f_y = (f_m − f_y) + log1p(Σ_{c≠m} exp(f_c − f_m))` of every row, f_m its maximum.
 ///
-/// For a well-classified sample m = 0 and the logarithm is `log1p` of a small sum: small losses keep their digits.
-fn cross_entropy<R: Real>(f: &[R], y: usize) -> R {
-    let fy = f[y];
-    let m = f.iter().fold(R::zero(), |m, &fc| m.max(fc - fy));
-    let others = f.iter().enumerate().filter(|&(c, _)| c != y).map(|(_, &fc)| (fc - fy - m).exp()).sum::<R>();
-    if m == R::zero() { others.ln_1p() } else { m + ((-m).exp() + others).ln() }
+/// For a well-classified sample m = y, and what remains is `log1p` of a small sum: small losses keep their digits.
+fn cross_entropies<R: Real>(f: ArrayView2<R>, targets: &Targets) -> Vec<f64> {
+    let mut losses = Vec::with_capacity(f.nrows());
+    let mut scores = vec![[R::zero(); ROWS]; f.ncols()];
+    for (block, f) in f.axis_chunks_iter(Axis(0), ROWS).enumerate() {
+        for (i, row) in f.outer_iter().enumerate() {
+            scores.iter_mut().zip(row).for_each(|(scores, &f)| scores[i] = f);
+        }
+        let (largest, others) = vectorised(
+            #[inline(always)]
+            || sums_beside_largest(&scores),
+        );
+        losses.extend((0..f.nrows()).map(|i| {
+            let y = class(targets, block * ROWS + i);
+            (largest[i] - scores[y][i] + others[i].ln_1p()).wide()
+        }));
+    }
+    losses
+}
+
+/// The largest score of each row, m, and `Σ exp(f_c − f_m)` over all classes but one that has it.
+#[inline(always)]
+#[allow(clippy::inline_always)] // or it would not be compiled for the vector unit
+fn sums_beside_largest<R: Real>(scores: &[[R; ROWS]]) -> ([R; ROWS], [R; ROWS]) {
+    let mut largest = [R::neg_infinity(); ROWS];
+    for scores in scores {
+        for i in 0..ROWS {
+            largest[i] = if scores[i] > largest[i] { scores[i] } else { largest[i] };
+        }
+    }
+    // Those that have it are counted: 1 would take the digits of a small sum.
+    let (mut sums, mut ties) = ([R::zero(); ROWS], [-R::one(); ROWS]);
+    for scores in scores {
+        for i in 0..ROWS {
+            let is_largest = scores[i] == largest[i];
+            let e = (scores[i] - largest[i]).exp_of_negative();
+            ties[i] += if is_largest { R::one() } else { R::zero() };
+            sums[i] += if is_largest { R::zero() } else { e };
+        }
+    }
+    for i in 0..ROWS {
+        sums[i] += ties[i];
+    }
+    (largest, sums)
 }
 
 /// Softmax of every row, shifted by the maximum of that row.
