@@ -121,11 +121,28 @@ impl Correlation {
 
     /// `out[y, x, o] = Σ_{a, j} image[y·s + a, x·s·c + j] w[o, a, j]`, or that added to it. (positions, o)
     pub fn correlate<R: Real>(&self, image: &[R], filters: &[R], out: &mut [R], add: bool) {
+        self.check(image, filters, out);
+        let finish = |_: &mut [R]| ();
+        pulp::Arch::new().dispatch(Correlate { of: self, image, filters, out, add, finish });
+    }
+
+    /// The outputs, each as `finish` leaves it, which sees some at a time while they are near.
+    pub fn correlate_and_finish<R: Real>(
+        &self,
+        image: &[R],
+        filters: &[R],
+        out: &mut [R],
+        finish: impl Fn(&mut [R]),
+    ) {
+        self.check(image, filters, out);
+        pulp::Arch::new().dispatch(Correlate { of: self, image, filters, out, add: false, finish });
+    }
+
+    fn check<R: Real>(&self, image: &[R], filters: &[R], out: &[R]) {
         let (rows, columns) = self.positions();
         assert_eq!(image.len(), self.height * self.width * self.channels, "image");
         assert_eq!(filters.len(), self.packed_len::<R>(), "packed filters");
         assert_eq!(out.len(), rows * columns * self.filters, "positions by filters");
-        pulp::Arch::new().dispatch(Correlate { of: self, image, filters, out, add });
     }
 
     /// `sums[o, a, j] += Σ_{y, x} delta[y, x, o] image[y·s + a, x·s·c + j]`. `delta`: (positions, o), and [`Self::slack`] more.
@@ -144,15 +161,17 @@ impl Correlation {
     }
 }
 
-struct Correlate<'a, R> {
+struct Correlate<'a, R, F> {
     of: &'a Correlation,
     image: &'a [R],
     filters: &'a [R],
     out: &'a mut [R],
     add: bool,
+    /// sees outputs once they are stored
+    finish: F,
 }
 
-impl<R: Real> WithSimd for Correlate<'_, R> {
+impl<R: Real, F: Fn(&mut [R])> WithSimd for Correlate<'_, R, F> {
     type Output = ();
 
     #[inline(always)]
@@ -170,7 +189,7 @@ impl<R: Real> WithSimd for Correlate<'_, R> {
     }
 }
 
-impl<R: Real> Correlate<'_, R> {
+impl<R: Real, F: Fn(&mut [R])> Correlate<'_, R, F> {
     #[inline(always)]
     fn panel<S: Simd, const V: usize>(&mut self, simd: S, first: usize) {
         if takes_eight::<S>(V) {
@@ -269,12 +288,14 @@ impl<R: Real> Correlate<'_, R> {
             let begin = begin + m * step;
             if let Some(values) = self.out.get_mut(begin..begin + width) {
                 R::vectors_mut::<S>(values).0.copy_from_slice(sums);
+                (self.finish)(values);
                 continue;
             }
             let mut values = [R::zero(); MOST];
             R::vectors_mut::<S>(&mut values[..width]).0.copy_from_slice(sums);
             let rest = &mut self.out[begin..];
             rest.copy_from_slice(&values[..rest.len()]);
+            (self.finish)(rest);
         }
     }
 }
@@ -417,6 +438,13 @@ mod tests {
                 near(*found, expected, k * k * c + 1, "outputs");
             }
         }
+        let (mut plain, mut finished) = (before.clone(), before.clone());
+        of.correlate(&image, &filters, &mut plain, false);
+        of.correlate_and_finish(&image, &filters, &mut finished, |z| z.iter_mut().for_each(|z| *z = *z + *z));
+        assert!(
+            plain.iter().zip(&finished).all(|(&plain, &finished)| finished == plain + plain),
+            "once each"
+        );
         let mut padded = delta.clone();
         padded.resize(delta.len() + of.slack::<R>(), R::nan());
         let mut sums = filters.clone();

@@ -12,6 +12,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Dim, 
 use rayon::prelude::ParallelSliceMut;
 use team::Team;
 
+use crate::network::activation::{Activation, activate};
 use crate::network::architecture::Network;
 use crate::network::layers::Kind;
 use crate::numeric::correlation::Correlation;
@@ -333,12 +334,18 @@ impl<R: Real> FirstLayer<R> {
         of.pack_transposed(parts.as_slice().expect("C order"), packed);
     }
 
-    /// `z_1 = [1 θ] parts` of some draws, (g, B·n_1), from their [1 θ], (g, d + 1).
-    fn at(&self, theta: &ArrayView2<R>, z: &mut [R]) {
+    /// `h_1 = φ_1([1 θ] parts)` of some draws, (g, B·n_1), from their [1 θ], (g, d + 1).
+    fn at(&self, theta: &ArrayView2<R>, activation: Activation, h: &mut [R]) {
         let theta = theta.to_slice().expect("C order");
         let (inner, columns) = self.parts.dim();
         let of = Correlation::product(theta.len() / inner, inner, columns);
-        of.correlate(theta, self.packed.values(), z, false);
+        of.correlate_and_finish(
+            theta,
+            self.packed.values(),
+            h,
+            #[inline(always)]
+            |z| activate(activation, z),
+        );
     }
 }
 
@@ -356,7 +363,7 @@ struct Group<'a, 'b, R> {
 /// What a group writes to.
 #[derive(Default)]
 struct Buffers<R> {
-    /// z_1 of every draw, (g, B·n_1)
+    /// h_1 of every draw, (g, B·n_1)
     first: Aligned<R>,
     /// h_l of one draw at some samples for l = 2..L, (b, n_l)
     layers: Vec<Aligned<R>>,
@@ -371,12 +378,12 @@ impl<R: Real> Group<'_, '_, R> {
         let Buffers { first, layers, outputs } = buffers;
         layers.resize_with(network.depth() - l_first, Aligned::default);
         let first = first.of_len(sinks.len() * self.first.parts.ncols());
-        self.first.at(&self.theta, first);
-        let of_draws = first.chunks_exact_mut(self.first.parts.ncols());
-        for (t, (sink, z)) in sinks.iter_mut().zip(of_draws).enumerate() {
+        self.first.at(&self.theta, network.layer(l_first).activation, first);
+        let of_draws = first.chunks_exact(self.first.parts.ncols());
+        for (t, (sink, h)) in sinks.iter_mut().zip(of_draws).enumerate() {
             outputs.clear();
-            for z in z.chunks_mut(STRIP * network.widths()[l_first]) {
-                outputs.extend_from_slice(self.upper_layers(t, z, layers));
+            for h in h.chunks(STRIP * network.widths()[l_first]) {
+                outputs.extend_from_slice(self.upper_layers(t, h, layers));
             }
             let shape = (targets.len(), network.n_outputs());
             let outputs = ArrayView2::from_shape(shape, outputs).expect("B·C values");
@@ -384,17 +391,11 @@ impl<R: Real> Group<'_, '_, R> {
         }
     }
 
-    /// The outputs of draw `t` at some samples, (b·C,), from their z_1, (b·n_1,).
-    fn upper_layers<'a>(&self, t: usize, z: &'a mut [R], layers: &'a mut [Aligned<R>]) -> &'a [R] {
+    /// The outputs of draw `t` at some samples, (b·C,), from their h_1, (b·n_1,).
+    fn upper_layers<'a>(&self, t: usize, mut h: &'a [R], layers: &'a mut [Aligned<R>]) -> &'a [R] {
         let (network, l_first) = (self.draws.network, self.draws.first());
-        let rows = z.len() / network.widths()[l_first];
+        let rows = h.len() / network.widths()[l_first];
         let shape = |l: usize| (rows, network.widths()[l]);
-        let finish = |l: usize, bias: ArrayView1<R>, z: &mut [R]| {
-            let z = ArrayViewMut2::from_shape(shape(l), z).expect("b·n values");
-            add_bias_and_activate(network, l, bias, z);
-        };
-        finish(l_first, ArrayView1::from(&[]), z);
-        let mut h = &*z;
         for (l, (buffer, (weights, bias))) in (l_first + 1..).zip(layers.iter_mut().zip(&self.upper.layers)) {
             let z = buffer.of_len(rows * network.widths()[l]);
             if network.layer(l).is_affine() {
@@ -405,7 +406,8 @@ impl<R: Real> Group<'_, '_, R> {
                 let mut z = ArrayViewMut2::from_shape(shape(l), &mut *z).expect("b·n values");
                 pool::forward(network, l, &h, &mut z, None);
             }
-            finish(l, self.perturbed.slice(s![t, bias.clone()]), z);
+            let of_layer = ArrayViewMut2::from_shape(shape(l), &mut *z).expect("b·n values");
+            add_bias_and_activate(network, l, self.perturbed.slice(s![t, bias.clone()]), of_layer);
             h = z;
         }
         h
