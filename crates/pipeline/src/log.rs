@@ -81,9 +81,22 @@ pub fn plain(text: &str) -> String {
     shown
 }
 
-/// A number of things in words: `1 setting`, `2 settings`; for a noun whose plural takes an s.
+/// A whole number with commas between thousands.
+pub fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number of things in words: `1 setting`, `2,000 settings`; for a noun whose plural takes an s.
 pub fn count(n: usize, noun: &str) -> String {
-    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+    format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
 /// One line on stdout, for programs.

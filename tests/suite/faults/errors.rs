@@ -679,7 +679,12 @@ fn own(edit: impl FnOnce(&mut Value), write: impl FnOnce(&Place)) -> Ran {
 
 #[test]
 fn arrays_of_the_user() {
-    let files = |text: &'static str| move |p: &mut Value| set(p, "fetch-data.files", yaml(text));
+    let files = |text: &'static str, loss: &'static str| {
+        move |p: &mut Value| {
+            set(p, "fetch-data.files", yaml(text));
+            set(p, "train.loss", loss);
+        }
+    };
     let order = |p: &mut Value| {
         set(p, "fetch-data.order", "given");
         set(p, "fetch-data.order_file", "order.npy");
@@ -699,11 +704,11 @@ fn arrays_of_the_user() {
             "narrow.npy: 2 features, but the training split has 3",
         ),
     ] {
-        own(files(text), nothing).ended(3, &[part]);
+        own(files(text, "squared-error"), nothing).ended(3, &[part]);
     }
     // Before any work: it is fetch-data that says so.
     let floats = "{train_x: x.npy, train_y: floats.npy}";
-    let ran = own(files(floats), nothing);
+    let ran = own(files(floats, "softmax-cross-entropy"), nothing);
     assert!(ran.said.starts_with("error: fetch-data: "), "{}", ran.said);
     ran.ended(2, &["softmax-cross-entropy needs classes, but the labels are floats"]);
 

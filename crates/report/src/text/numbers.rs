@@ -1,5 +1,7 @@
 //! Numbers as the page writes them.
 
+pub use pipeline::log::{count, grouped};
+
 /// A number in at most seven characters, with a minus sign where it is negative.
 pub fn short(value: f64) -> String {
     let magnitude = value.abs();
@@ -56,19 +58,6 @@ pub fn percent(fraction: f64) -> String {
     format!("{} %", format!("{value:.digits$}").trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// A whole number with commas between thousands.
-pub fn grouped(n: usize) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// A value that is rounded to a whole number, with commas between thousands.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // below 2^53
 pub fn whole(value: f64) -> String {
@@ -110,11 +99,6 @@ pub fn unknown() -> String {
 /// Numbers in a sentence.
 pub fn list(values: &[f64]) -> String {
     values.iter().map(|&v| short(v)).collect::<Vec<_>>().join(", ")
-}
-
-/// `1 direction`, `2 directions`.
-pub fn count(n: usize, one: &str) -> String {
-    if n == 1 { format!("1 {one}") } else { format!("{} {one}s", grouped(n)) }
 }
 
 /// Six digits: more than a picture shows, a third of the bytes.
