@@ -109,7 +109,7 @@ const WRONG: &[[&str; 4]] = &[
     ],
     ["report", "report.png_scale", "1.0e+6", "report.png_scale: 1000000; a number above 0 and at most 10"],
     [
-        "fetch-data",
+        "montecarlo",
         "montecarlo.settings",
         "[{name: sweep, basis: hessian, dim: 2, sigma: 1.0}]",
         "montecarlo.settings: name \"sweep\"; `sweep` and names that begin with `grid_` are folders of other results",
@@ -492,8 +492,8 @@ fn sizes_of_others_that_cannot_be_counted() {
         };
         assert_eq!(k("order-average"), Some(true));
         assert_eq!(k("diagonal-average"), (basis == "hessian").then_some(false));
-        let sizes = json("bound/pilot.json")["pilots"][0]["sizes"].as_array().unwrap().len();
-        assert_eq!(sizes, usize::from(basis == "hessian"), "{basis}");
+        let sizes = json("bound/pilot.json")["pilots"][0]["sizes"].clone();
+        assert!(basis == "hessian" || sizes == serde_json::json!([]), "{sizes}");
     }
 }
 
