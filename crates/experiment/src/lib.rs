@@ -136,9 +136,17 @@ pub fn check_params(file: &str, found: usize, network: &Network) -> Result<()> {
     if found == network.n_params() {
         return Ok(());
     }
-    Err(Failure::input(
-        format!("{file}: {found} parameters, but the network {} needs {}", Architecture::of(network), network.n_params()),
-        "layer by layer: W (out, in) row-major, then b; of a convolution (out, in, kh, kw); train.hidden or train.layers sets the layers between input and output",
+    Err(other_params(file, found, network, ""))
+}
+
+/// That error, with more advice than the order of the parameters.
+pub fn other_params(file: &str, found: usize, network: &Network, more: &str) -> pipeline::Error {
+    let (architecture, needed) = (Architecture::of(network), network.n_params());
+    let layout = "layer by layer: W (out, in) row-major, then b; of a convolution (out, in, kh, kw); train.hidden or train.layers \
+                  sets the layers between input and output";
+    Failure::input(
+        format!("{file}: {found} parameters, but the network {architecture} needs {needed}"),
+        [layout, more].join(if more.is_empty() { "" } else { "; " }),
     )
-    .into())
+    .into()
 }

@@ -1,5 +1,6 @@
 //! Weights trained elsewhere: from a file of the user to the flat vector w.
 
+mod advice;
 mod archive;
 mod order;
 mod unsupported;
@@ -35,7 +36,7 @@ pub fn read<R: Real>(path: &Path, network: &Network, given: Option<&[String]>) -
     let brought = if kind == Kind::Flat {
         refuse_names_of_flat(&name, given)?;
         let w = experiment::to_real::<R, Ix1>(npy::read_any(path)?, &name)?;
-        experiment::check_params(&name, w.len(), network)?;
+        check_flat(&name, w.len(), network)?;
         Brought { w, layers: vec![], unused: vec![], guesses: vec![] }
     } else {
         by_layer(&Archive::open(path, kind)?, network, given)?
@@ -57,6 +58,13 @@ fn refuse_names_of_flat(name: &str, given: Option<&[String]>) -> Result<()> {
     let message = format!("train.weights_layers: {name} is one flat array without names");
     Err(Failure::config(message, "set weights_layers: null; a flat array is in the order W1, b1, W2, ...")
         .into())
+}
+
+fn check_flat(name: &str, found: usize, network: &Network) -> Result<()> {
+    match advice::of_flat(network, found).filter(|_| found != network.n_params()) {
+        Some(hint) => Err(experiment::other_params(name, found, network, &hint)),
+        None => experiment::check_params(name, found, network),
+    }
 }
 
 fn by_layer<R: Real>(archive: &Archive, network: &Network, given: Option<&[String]>) -> Result<Brought<R>> {

@@ -6,7 +6,8 @@ use landscape::{Kind, Network};
 use pipeline::{Failure, Result};
 use records::Architecture;
 
-use super::archive::{Archive, Entry};
+use super::advice::{advice, other_bias, other_depth, other_widths, vector};
+use super::archive::Archive;
 use super::unsupported;
 
 /// The arrays of a layer.
@@ -80,17 +81,17 @@ fn refuse_convolutions(network: &Network, archive: &Archive) -> Result<()> {
 }
 
 /// How many layers have weights.
-fn depth(network: &Network) -> usize {
+pub(super) fn depth(network: &Network) -> usize {
     network.affine_layers().count()
 }
 
 fn own(network: &Network, archive: &Archive) -> Result<Vec<Pair>> {
-    let numbered = |e: &&Entry| e.name.strip_prefix('W').is_some_and(|n| n.parse::<usize>().is_ok());
-    let found = archive.entries.iter().filter(numbered).count();
+    let number = |name: &str| name.strip_prefix('W')?.parse::<usize>().ok();
+    let found = archive.entries.iter().filter_map(|e| number(&e.name)).map(Pair::own).collect::<Vec<_>>();
     let pairs = network.affine_layers().map(Pair::own).collect::<Vec<_>>();
-    if found != pairs.len() || pairs.iter().any(|p| archive.find(&p.weights).is_none()) {
+    if found.len() != pairs.len() || pairs.iter().any(|p| archive.find(&p.weights).is_none()) {
         let names = pairs.iter().map(|p| p.weights.as_str()).collect::<Vec<_>>().join(", ");
-        return Err(other_depth(network, archive, found, &format!("{names}, from the input on")));
+        return Err(other_depth(network, archive, &found, &format!("{names}, from the input on")));
     }
     Ok(pairs)
 }
@@ -136,7 +137,7 @@ fn by_shape(network: &Network, archive: &Archive) -> Result<(Vec<Pair>, Vec<Stri
     let found = candidates(archive);
     if found.len() != depth(network) {
         let names = "0.weight, 0.bias, 2.weight, ... as the state_dict of nn.Linear layers has";
-        return Err(other_depth(network, archive, found.len(), names));
+        return Err(other_depth(network, archive, &found, names));
     }
     let shape = |p: &Pair| archive.find(&p.weights).map(|e| e.shape.clone()).unwrap_or_default();
     // Layers of one shape, and the places that need it.
@@ -226,106 +227,6 @@ fn ambiguous(archive: &Archive, labels: &[String], places: &[usize], why: &str) 
     Failure::input(message, hint).into()
 }
 
-/// As many layers as there are not.
-fn other_depth(network: &Network, archive: &Archive, found: usize, names: &str) -> pipeline::Error {
-    let needed = depth(network);
-    let message = format!(
-        "{}: {found} layers among {}; {} needs {needed}",
-        archive.name,
-        archive.list(),
-        Architecture::of(network)
-    );
-    let chain = chain(network, archive, &shapes(archive, &candidates(archive)));
-    let hint = chain.unwrap_or_else(|| {
-        format!("a pair of arrays for each layer with weights and the output, named {names}; train.weights_layers names some of more")
-    });
-    Failure::input(message, hint).into()
-}
-
-/// Layers whose shapes do not fit.
-fn other_widths(network: &Network, archive: &Archive, found: &[Pair]) -> pipeline::Error {
-    let list = found.iter().filter_map(|p| archive.find(&p.weights)).map(ToString::to_string);
-    let needed = network
-        .affine_layers()
-        .map(|l| format!("{:?}", network.weight_axes(l)))
-        .collect::<Vec<_>>()
-        .join(", ");
-    let message = format!(
-        "{}: {}, but {} needs {needed}",
-        archive.name,
-        list.collect::<Vec<_>>().join(", "),
-        Architecture::of(network)
-    );
-    Failure::input(message, advice(network, archive, found)).into()
-}
-
-/// Shapes of the weights of linear layers; none where there are others.
-fn shapes(archive: &Archive, pairs: &[Pair]) -> Vec<[usize; 2]> {
-    let shape = |p: &Pair| archive.find(&p.weights).and_then(|e| e.shape.as_slice().try_into().ok());
-    pairs.iter().map(shape).collect::<Option<_>>().unwrap_or_default()
-}
-
-/// What to do about shapes that do not fit: other widths, or arrays with their axes in another order.
-fn advice(network: &Network, archive: &Archive, pairs: &[Pair]) -> String {
-    let found = pairs.iter().filter_map(|p| archive.find(&p.weights)).map(|e| &e.shape[..]);
-    let turned = found.map(|shape| match *shape {
-        [below, n] => vec![n, below],
-        [height, width, below, n] => vec![n, below, height, width],
-        _ => shape.to_vec(),
-    });
-    let mut turned = turned.collect::<Vec<_>>();
-    let mut wanted = network.affine_layers().map(|l| network.weight_axes(l)).collect::<Vec<_>>();
-    let has_conv = wanted.iter().any(|axes| axes.len() == 4);
-    turned.sort_unstable();
-    wanted.sort_unstable();
-    if turned == wanted && has_conv {
-        return "the axes are those of Keras and JAX; save W.transpose(3, 2, 0, 1) of a convolution, W.T of a linear layer, and of the \
-                linear layer over an image W.reshape(H, W, C, n).transpose(3, 2, 0, 1).reshape(n, -1): its inputs are in the order (C, H, W)"
-            .into();
-    }
-    if turned == wanted {
-        return "the weights are (in, out), as Keras and JAX keep them; save their transposes, array.T: (out, in) is needed".into();
-    }
-    let unlike = "weights are (out, in) and (out, in, kh, kw), as torch.nn.Linear and Conv2d keep them; train.hidden or train.layers \
-                  sets the layers between input and output";
-    chain(network, archive, &shapes(archive, pairs)).unwrap_or_else(|| unlike.into())
-}
-
-/// The widths with which the layers of the file follow one another from the samples to the classes, as advice.
-fn chain(network: &Network, archive: &Archive, shapes: &[[usize; 2]]) -> Option<String> {
-    fn follow(widths: &mut Vec<usize>, rest: &[[usize; 2]], last: usize) -> bool {
-        let from = widths[widths.len() - 1];
-        if rest.is_empty() {
-            return from == last;
-        }
-        let mut tried = vec![];
-        for (i, &[to, _]) in rest.iter().enumerate().filter(|(_, shape)| shape[1] == from) {
-            if tried.contains(&to) {
-                continue;
-            }
-            tried.push(to);
-            widths.push(to);
-            let others = [&rest[..i], &rest[i + 1..]].concat();
-            if follow(widths, &others, last) {
-                return true;
-            }
-            widths.pop();
-        }
-        false
-    }
-    let (first, last) = (network.widths()[0], network.n_outputs());
-    let mut widths = vec![first];
-    // More layers than these are no chain that a message would show.
-    if shapes.is_empty() || shapes.len() > 12 || !follow(&mut widths, shapes, last) {
-        return None;
-    }
-    let hidden = &widths[1..widths.len() - 1];
-    Some(format!(
-        "the layers of {} follow one another as {widths:?}: set train.hidden: {hidden:?}",
-        archive.name
-    ))
-}
-
 /// An error unless each layer has weights of its shape, and a bias of its shape or none.
 fn check_shapes(network: &Network, archive: &Archive, pairs: &[Pair]) -> Result<()> {
     for (l, pair) in network.affine_layers().zip(pairs) {
@@ -335,42 +236,22 @@ fn check_shapes(network: &Network, archive: &Archive, pairs: &[Pair]) -> Result<
             return Err(other_bias(network, archive, l, pair));
         }
         let weights = archive.find(&pair.weights).map(|e| e.shape.clone()).unwrap_or_default();
-        let bias = bias.map(|bias| (&pair.bias, &bias.shape, vec![filters]));
-        for (array, shape, needed) in
-            std::iter::once((&pair.weights, &weights, network.weight_axes(l))).chain(bias)
-        {
-            if *shape != needed {
-                let message = format!(
-                    "{}: {array} is {shape:?}, but layer {l} of {} needs {needed:?}",
-                    archive.name,
-                    Architecture::of(network)
-                );
-                return Err(Failure::input(message, advice(network, archive, pairs)).into());
-            }
+        let refuse = |array: &str, shape: &[usize], needed: &[usize], hint: String| {
+            let architecture = Architecture::of(network);
+            let message = format!(
+                "{}: {array} is {shape:?}, but layer {l} of {architecture} needs {needed:?}",
+                archive.name
+            );
+            Err(Failure::input(message, hint).into())
+        };
+        if weights != network.weight_axes(l) {
+            let hint = advice(network, archive, pairs);
+            return refuse(&pair.weights, &weights, &network.weight_axes(l), hint);
+        }
+        if let Some(bias) = bias.filter(|bias| vector(&bias.shape) != Some(filters)) {
+            let hint = format!("a bias has a number for each of the {filters} outputs of its layer");
+            return refuse(&bias.name, &bias.shape, &[filters], hint);
         }
     }
     Ok(())
-}
-
-/// A bias that the network has not, or one that it has and the file does not.
-fn other_bias(network: &Network, archive: &Archive, l: usize, pair: &Pair) -> pipeline::Error {
-    let Pair { weights, bias } = pair;
-    let has = archive.find(bias).is_some();
-    let message = if has {
-        format!("{}: {bias} beside {weights}, but layer {l} has no bias", archive.name)
-    } else {
-        format!("{}: no array {bias:?} beside {weights:?}, but layer {l} has a bias", archive.name)
-    };
-    let hint = if l == network.depth() {
-        format!("set train.output_bias: {has}")
-    } else {
-        let keys = |l: usize| format!("{{linear: {}, bias: {has}}}", network.widths()[l]);
-        let hidden = (1..network.depth()).map(keys).collect::<Vec<_>>().join(", ");
-        let all_linear = network.layers().iter().all(|layer| matches!(layer.kind, Kind::Linear { .. }));
-        let such = if all_linear { format!(", such as train.layers: [{hidden}]") } else { String::new() };
-        format!(
-            "give that layer `bias: {has}` in train.layers{such}; train.output_bias is that of the last layer"
-        )
-    };
-    Failure::input(message, hint).into()
 }

@@ -86,7 +86,7 @@ fn weights_come_back_from_each_kind_of_file() {
     refused(&at("w.safetensors"), &other, &[&["but 3-5-2 needs [5, 3], [2, 5]"], &widths[..]].concat());
     let deeper = self::network(&[3, 4, 4, 2]);
     refused(&at("state.npz"), &deeper, &["2 layers among 0.weight [4, 3], 0.bias [4]", "needs 3", widths[0]]);
-    refused(&at("own.npz"), &deeper, &["2 layers among W1 [4, 3]", "needs 3"]);
+    refused(&at("own.npz"), &deeper, &["2 layers among W1 [4, 3]", "needs 3", widths[0]]);
     refused(&at("w.npy"), &other, &["26 parameters, but the network 3-5-2 needs 32"]);
 }
 
@@ -328,6 +328,78 @@ fn own_names_are_counted_and_transposes_are_seen() {
         &network(&[3, 4, 2]),
         &["W1 is [3, 4]", "save their transposes, array.T"],
     );
+}
+
+/// Ravelled or not, a bias is one vector; one of another length is no fault of the widths.
+#[test]
+fn a_bias_may_be_a_row_or_a_column() {
+    let (network, folder) = (network(&[4, 5, 3]), Folder::new());
+    let (mut arrays, w) = named(&network, &["0", "2"]);
+    let bias = arrays[1].1.clone();
+    for shape in [&[5, 1][..], &[1, 5], &[1, 5, 1]] {
+        arrays[1].1 = bias.clone().into_shape_with_order(shape).unwrap();
+        assert_eq!(read::<f64>(&folder.npz(&arrays), &network, None).unwrap().w, w, "{shape:?}");
+    }
+    for shape in [&[4][..], &[5, 5], &[]] {
+        arrays[1].1 = ArrayD::zeros(shape);
+        let parts = ["0.bias is ", "needs [5]", "hint: a bias has a number for each of the 5 outputs"];
+        refused(&folder.npz(&arrays), &network, &parts);
+    }
+}
+
+/// A binary network has one output, a network of more classes than the data has too many: `train.hidden` cures neither.
+#[test]
+fn other_outputs_are_named_with_what_makes_them_fit() {
+    let folder = Folder::new();
+    let (binary, two) = (network(&[4, 5, 1]), network(&[4, 5, 2]));
+    let (mut arrays, w) = named(&binary, &["0", "2"]);
+    let lines =
+        "save W = 2.weight as numpy.concatenate([0 * W, W]), and b = 2.bias as numpy.concatenate([0 * b, b])";
+    refused(&folder.npz(&arrays), &two, &["2.weight [1, 5], but 4-5-2 needs", lines]);
+    refused(
+        &folder.npz(&arrays),
+        &network(&[4, 2]),
+        &["set train.hidden: [5]; one output for two classes", lines],
+    );
+    // What the lines make of it is taken, and is the same function: scores 0 and z.
+    for i in [2, 3] {
+        let one = arrays[i].1.clone();
+        arrays[i].1 = ndarray::concatenate(ndarray::Axis(0), &[(&one * 0.0).view(), one.view()]).unwrap();
+    }
+    let found = read::<f64>(&folder.npz(&arrays), &two, None).unwrap().w;
+    // The flat array in the same way.
+    let path = folder.0.path().join("w.npy");
+    rows::write(&path, &w).unwrap();
+    let line = "numpy.concatenate([w[:-6], 0 * w[-6:-1], w[-6:-1], 0 * w[-1:], w[-1:]])";
+    refused(&path, &two, &["31 parameters, but the network 4-5-2 needs 37", line]);
+    let (body, last, bias) = (w.slice(s![..-6]), w.slice(s![-6..-1]), w.slice(s![-1..]));
+    let (no_last, no_bias) = (&last * 0.0, &bias * 0.0);
+    let parts = [body, no_last.view(), last, no_bias.view(), bias];
+    assert_eq!(found, ndarray::concatenate(ndarray::Axis(0), &parts).unwrap());
+
+    let (arrays, w) = named(&network(&[4, 5, 10]), &["0", "2"]);
+    let three = network(&[4, 5, 3]);
+    let cure = "has 10 outputs, the data 3: set fetch-data.classes: 10";
+    refused(&folder.npz(&arrays), &three, &[cure]);
+    refused(&folder.npz(&arrays), &network(&[4, 3]), &["set train.hidden: [5]; ", cure]);
+    rows::write(&path, &w).unwrap();
+    refused(&path, &three, &["85 parameters", cure]);
+    let of_targets = Network::new(&[4, 5, 3], Activation::Relu, Loss::SquaredError);
+    refused(&folder.npz(&arrays), &of_targets, &[cure, "save those that the network gives, y (N, 10)"]);
+}
+
+/// What is at the place of another layer is not a matter of the widths.
+#[test]
+fn layers_in_another_order_are_named_in_theirs() {
+    let (network, folder) = (network(&[4, 5, 3]), Folder::new());
+    let (arrays, w) = named(&network, &["0", "2"]);
+    let own = ["W2", "b2", "W1", "b1"];
+    let swapped = arrays.iter().zip(own).map(|((_, a), name)| (name.to_owned(), a.clone())).collect();
+    let path = folder.npz(&swapped);
+    let cure = "as [4, 5, 3]: name them in that order: train.weights_layers: [\"W2\", \"W1\"]";
+    refused(&path, &network, &["W1 is [3, 5], but layer 1 of 4-5-3 needs [5, 4]", cure]);
+    let given = ["W2", "W1"].map(str::to_owned);
+    assert_eq!(read::<f64>(&path, &network, Some(&given)).unwrap().w, w);
 }
 
 /// bioimage-io #482, task_vectors #11, safetensors #146, Ckpt2Safetensors #3: a checkpoint is told from an array.
