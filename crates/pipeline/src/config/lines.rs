@@ -1,6 +1,6 @@
 //! Where each key of a pipeline file is, for errors.
 
-use marked_yaml::Node;
+use marked_yaml::{LoadError, LoaderOptions, Node};
 
 /// The keys of a file with their lines; empty where the parser that knows lines cannot read the file.
 pub(crate) struct Lines(Option<Node>);
@@ -34,4 +34,14 @@ impl Lines {
         }
         found
     }
+}
+
+/// A key that a mapping has twice, with the lines of both; `None` where the parser that knows lines finds none.
+pub(crate) fn twice(text: &str) -> Option<(String, usize, usize)> {
+    let options = LoaderOptions::default().error_on_duplicate_keys(true);
+    let Err(LoadError::DuplicateKey(found)) = marked_yaml::parse_yaml_with_options(0, text, options) else {
+        return None;
+    };
+    let (first, second) = (found.prev_key.span().start()?, found.key.span().start()?);
+    Some((found.key.as_str().to_owned(), first.line(), second.line()))
 }

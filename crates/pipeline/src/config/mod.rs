@@ -38,17 +38,14 @@ impl Pipeline {
     /// The same below the files `before`, each of which takes its defaults from the next.
     fn read_after(path: &Path, before: &mut Vec<PathBuf>) -> Result<Self> {
         let file = path.display().to_string();
-        let unreadable = |e: std::io::Error| {
-            let hint = "give the file with --pipeline; the repository has one named pipeline.yaml";
-            Failure::config(format!("{file}: {e}"), hint)
-        };
         before.extend(path.canonicalize()); // a pipe has no such path, and nothing leads back to it
-        let text = read_text(path).map_err(unreadable)?;
+        let text = read_text(path, &file)?;
         let mut pipeline = Self::parse(&file, &text)?;
         if let Some(named) = pipeline.defaults_from.take() {
             let shared = path.parent().unwrap_or(Path::new("")).join(&named);
-            if !shared.exists() {
-                let what = format!("{} does not exist", shared.display());
+            if shared.is_dir() || !shared.exists() {
+                let found = if shared.is_dir() { "is a folder" } else { "does not exist" };
+                let what = format!("{} {found}", shared.display());
                 let hint = "give the way from the folder of this file to the repository's pipeline.yaml";
                 return Err(pipeline.error(&["defaults_from"], &what, hint));
             }
@@ -78,8 +75,10 @@ impl Pipeline {
         };
         for (key, value) in root {
             let name = key.as_str().unwrap_or_default().to_owned();
-            if let ("defaults_from", Some(file)) = (name.as_str(), value.as_str()) {
-                pipeline.defaults_from = Some(file.into());
+            if name == "defaults_from" {
+                let hint = "give the path of a file whose defaults are shared, or leave this line out";
+                let path = value.as_str().ok_or_else(|| pipeline.error(&[&name], "is no path", hint))?;
+                pipeline.defaults_from = Some(path.into());
                 continue;
             }
             let target = match name.as_str() {
@@ -126,8 +125,12 @@ impl Pipeline {
         Ok(self.section::<Family>(experiment)?.members())
     }
 
-    /// An error if a section, of the defaults or of an experiment, is not one of `stages`.
+    /// An error if there is no experiment, or if a section, of the defaults or of an experiment, is not one of `stages`.
     pub fn check_sections(&self, stages: &[&str]) -> Result<()> {
+        if self.experiments.is_empty() {
+            let hint = "name one below `experiments:`; the repository's pipeline.yaml has many";
+            return Err(Failure::config(format!("{}: has no experiments", self.file), hint).into());
+        }
         let known = format!("sections are stages: {}", stages.join(", "));
         let is_stage = |key: &Value| key.as_str().is_some_and(|k| stages.contains(&k));
         let check = |path: &[&str], sections: &Mapping| {
@@ -410,6 +413,30 @@ experiments:
         assert_eq!((found.dim, found.grids.len()), (10, 0));
     }
 
+    /// Editors of Windows begin a file with a mark; what is no UTF-8 is named with the line that converts it.
+    #[test]
+    fn a_file_in_another_encoding_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p.yaml");
+        let read = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            Pipeline::read(&path).map(|p| p.experiments()).map_err(|e| format!("{e}\n{}", e.hint().unwrap()))
+        };
+        let said = |bytes: &[u8], what: &str, from: &str| {
+            let said = read(bytes).unwrap_err();
+            let line = format!("iconv -f {from} -t UTF-8 {}", path.display());
+            assert!(said.contains(what) && said.contains(&line), "{said}");
+        };
+        assert_eq!(read(format!("\u{feff}{GOOD}").as_bytes()).unwrap(), ["small", "big"]);
+        said(b"defaults: {}\n# \xe9\n", "p.yaml:2: not UTF-8", "LATIN1");
+        let wide =
+            |text: &str, bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<_>>();
+        said(&wide(&format!("\u{feff}{GOOD}"), u16::to_le_bytes), "p.yaml: UTF-16, not UTF-8", "UTF-16");
+        said(&wide(&format!("\u{feff}{GOOD}"), u16::to_be_bytes), "p.yaml: UTF-16, not UTF-8", "UTF-16");
+        said(&wide(GOOD, u16::to_le_bytes), "p.yaml: UTF-16LE, not UTF-8", "UTF-16LE");
+        said(&wide(GOOD, u16::to_be_bytes), "p.yaml: UTF-16BE, not UTF-8", "UTF-16BE");
+    }
+
     #[test]
     fn a_member_lies_over_its_family() {
         let text = "\
@@ -471,7 +498,26 @@ experiments:
                 "p.yaml:7: experiments.small.eigne: unknown section",
             ),
             (GOOD.replace("defaults:", "default:"), "p.yaml:1: default: unknown key"),
-            (GOOD.replace("dim: 2", "dim: 2\n      dim: 3"), "duplicate entry"),
+            (
+                GOOD.replace("dim: 2", "dim: 2\n      dim: 3"),
+                "p.yaml:9: dim: is there twice: line 8 has it too",
+            ),
+            (format!("{GOOD}  small: {{}}\n"), "p.yaml:10: small: is there twice: line 6 has it too"),
+            (format!("{GOOD}defaults: {{}}\n"), "p.yaml:10: defaults: is there twice: line 1 has it too"),
+            (
+                GOOD.replace("dim: 2", "dim: 18446744073709551616"),
+                "p.yaml:8: experiments.small.eigen.dim: 18446744073709551616; ",
+            ),
+            (
+                GOOD.replace("dim: 2", "dim: -9223372036854775809"),
+                "whole numbers go from -9223372036854775808 to 1844",
+            ),
+            (format!("{GOOD}---\ndefaults: {{}}\n"), "p.yaml: "),
+            (format!("defaults_from: null\n{GOOD}"), "p.yaml:1: defaults_from: is no path"),
+            (format!("defaults_from: [a]\n{GOOD}"), "p.yaml:1: defaults_from: is no path"),
+            (String::new(), "p.yaml: has no experiments"),
+            ("# nothing\n".to_owned(), "p.yaml: has no experiments"),
+            (GOOD.replace("  big:", &format!("  {}:", "x".repeat(201))), "x: its name has 201 bytes"),
             (GOOD.replace("      dim: 2", "\tdim: 2"), "p.yaml:8: not YAML: "),
             (GOOD.replace("      dim: 2", "       grids: []\n      dim: 2"), "p.yaml:9: not YAML: "),
             (

@@ -39,6 +39,9 @@ const TARGETS: [&str; 32] = [
     "FORCE",
 ];
 
+/// Bytes of a name: file systems allow 255, with what is written beside the folder.
+const LONGEST: usize = 200;
+
 /// What is wrong with a key below `experiments`, and what to do about it; `None`: nothing is.
 pub fn fault(key: &Value) -> Option<(String, String)> {
     let Some(name) = key.as_str() else {
@@ -51,6 +54,10 @@ pub fn fault(key: &Value) -> Option<(String, String)> {
         let hint =
             "letters, digits, `-`, `_` and `.` are allowed, a letter or digit first: it names a folder";
         return Some((format!("{name:?} cannot be the name of an experiment"), hint.to_owned()));
+    }
+    if name.len() > LONGEST {
+        let what = format!("its name has {} bytes", name.len());
+        return Some((what, format!("at most {LONGEST} are allowed: it names a folder")));
     }
     let taken = TARGETS.contains(&name) || stages::names().contains(&name);
     taken.then(|| {

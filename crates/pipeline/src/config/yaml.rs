@@ -7,37 +7,92 @@ use records::Unfit;
 use serde_yaml::{Mapping, Value};
 
 use crate::Failure;
+use crate::config::lines;
 
 /// Bytes of a pipeline file that are read.
 const LONGEST: u64 = 16 << 20;
 
-/// The text of a file, or of a pipe.
-pub(crate) fn read_text(path: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    std::fs::File::open(path)?.take(LONGEST + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LONGEST {
-        return Err(std::io::Error::other(format!("more than {LONGEST} bytes")));
+/// The text of a file, or of a pipe, without the mark that some editors begin it with.
+pub(crate) fn read_text(path: &Path, file: &str) -> Result<String, Failure> {
+    let unreadable = |e: std::io::Error| {
+        let hint = "give the file with --pipeline; the repository has one named pipeline.yaml";
+        Failure::config(format!("{file}: {e}"), hint)
+    };
+    let mut bytes = vec![];
+    let opened = std::fs::File::open(path).map_err(unreadable)?;
+    opened.take(LONGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(unreadable(std::io::Error::other(format!("more than {LONGEST} bytes"))));
     }
-    Ok(text)
+    let text = std::str::from_utf8(&bytes);
+    let end = text.err().map(|e| e.valid_up_to());
+    let (from, what) = match (&bytes[..], end) {
+        ([0xff, 0xfe, ..] | [0xfe, 0xff, ..], _) => ("UTF-16", ": UTF-16, not UTF-8".to_owned()),
+        ([0, _, ..], _) => ("UTF-16BE", ": UTF-16BE, not UTF-8".to_owned()),
+        ([_, 0, ..], _) => ("UTF-16LE", ": UTF-16LE, not UTF-8".to_owned()),
+        (_, Some(end)) => {
+            let line = bytes[..end].split(|&byte| byte == b'\n').count();
+            ("LATIN1", format!(":{line}: not UTF-8"))
+        }
+        (_, None) => {
+            let text = text.unwrap_or_default();
+            return Ok(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned());
+        }
+    };
+    let hint = format!(
+        "save it as UTF-8 in the editor, or convert it: iconv -f {from} -t UTF-8 {file} > new.yaml && mv new.yaml {file}"
+    );
+    Err(Failure::config(format!("{file}{what}"), hint))
 }
 
 /// An error that names the line, and what to do about it.
 pub(crate) fn not_yaml(file: &str, text: &str, error: &serde_yaml::Error) -> Failure {
+    let said = error.to_string();
+    if let Some((key, first, second)) = lines::twice(text).filter(|_| said.contains("duplicate entry")) {
+        let message = format!("{file}:{second}: {key}: is there twice: line {first} has it too");
+        return Failure::config(
+            message,
+            "leave one of the two out, or put what is below both under one of them",
+        );
+    }
     let tab = text.lines().position(|line| line.trim_start_matches(' ').starts_with('\t'));
     let place = tab.map(|i| i + 1).or_else(|| error.location().map(|l| l.line()));
     let Some(n) = place else {
-        let hint = "`defaults:` and `experiments:` are needed, each a mapping";
-        return Failure::config(format!("{file}: {error}"), hint);
+        let hint = match () {
+            () if said.contains("more than one document") => {
+                "one is read: leave out what follows the line `---`"
+            }
+            () if said.contains("duplicate entry") => "leave one of the two out",
+            () => "`defaults:` and `experiments:` are needed, each a mapping",
+        };
+        return Failure::config(format!("{file}: {said}"), hint);
     };
+    if let Some((key, number)) = too_large(&said) {
+        let message =
+            format!("{file}:{n}: {key}: {number}; whole numbers go from {} to {}", i64::MIN, u64::MAX);
+        return Failure::config(
+            message,
+            "give a number in this range; what is no count may have a point: 1.0e+20",
+        );
+    }
     let hint = if tab.is_some() {
         format!("YAML indents with spaces, and line {n} begins with a tab")
+    } else if said.contains("duplicate entry") {
+        "leave one of the two out".to_owned()
     } else {
         let line = text.lines().nth(n - 1).unwrap_or_default();
         format!(
             "look at line {n}, `{line}`, and the one before it: keys beside each other begin below each other, and each (, [, {{ and quote is closed"
         )
     };
-    Failure::config(format!("{file}:{n}: not YAML: {error}"), hint)
+    Failure::config(format!("{file}:{n}: not YAML: {said}"), hint)
+}
+
+/// The key and the number of an error about an integer of more than 64 bits.
+fn too_large(said: &str) -> Option<(&str, &str)> {
+    let (key, found) = said.split_once(": invalid type: integer `")?;
+    let (number, rest) = found.split_once('`')?;
+    rest.starts_with(" as ").then_some((key, number))
 }
 
 /// The file, with `<<: *anchor` merged in.
