@@ -142,7 +142,7 @@ impl Error {
                 "if you trust it, save it unpacked: numpy.save(\"x.npy\", array); its rows are then read some at a time"
             }
             Self::NoArray { .. } => {
-                "name the one that is meant: FILE.npz[NAME]; or save it under the name that is looked for: numpy.savez(path, name=array)"
+                "name the one that is meant: FILE.npz[NAME]; or save all of them again, this one under the name that is looked for"
             }
         })
     }

@@ -153,7 +153,7 @@ pub(crate) fn read_any_after(
         _ => {
             return Err(Error::Type {
                 name: name.to_owned(),
-                hint: conversion(&header.dtype).to_owned(),
+                hint: conversion(&header.dtype, name),
                 found: header.dtype.clone(),
                 needed: "bool, an integer up to 64 bits, f32 or f64",
             });
@@ -161,18 +161,38 @@ pub(crate) fn read_any_after(
     })
 }
 
-/// How an array of a type that is not read becomes one that is.
-fn conversion(dtype: &str) -> &'static str {
-    match dtype.trim_start_matches(['<', '>', '|']).as_bytes().first() {
-        Some(b'S' | b'U' | b'O') => {
-            "numbers: numpy.save(path, array.astype('<f8')); text as classes: numpy.unique(array, return_inverse=True)[1]"
+/// How an array of a type that is not read becomes one that is. Of an archive the other arrays are kept.
+fn conversion(dtype: &str, name: &str) -> String {
+    let member = name.strip_suffix(']').and_then(|name| name.split_once('['));
+    let array = member.map_or("array".to_owned(), |(_, member)| format!("a[{member:?}]"));
+    let kind = dtype.trim_start_matches(['<', '>', '|']).as_bytes().first();
+    let (what, converted) = match kind {
+        Some(b'S' | b'U' | b'O') => ("numbers", format!("{array}.astype('<f8')")),
+        Some(b'[') => (
+            "save the columns as one array; from numpy.lib.recfunctions import structured_to_unstructured",
+            format!("structured_to_unstructured({array}).astype('<f8')"),
+        ),
+        Some(b'V') => {
+            return "numbers of a type that NumPy does not know, such as bfloat16: save array.astype('<f4') where it has its type".into();
         }
-        Some(b'[' | b'V') => {
-            "save the columns as one array: numpy.save(path, numpy.stack([a['x'], a['y']], axis=1))"
+        Some(b'c') => ("save the real part, or the modulus", format!("{array}.real")),
+        _ => ("convert it in NumPy", format!("{array}.astype('<f8')")),
+    };
+    let saved = match member {
+        None => format!("numpy.save(path, {converted})"),
+        Some((archive, _)) => {
+            let pickled = if kind == Some(&b'O') { ", allow_pickle=True" } else { "" };
+            format!(
+                "a = dict(numpy.load({archive:?}{pickled})); {array} = {converted}; numpy.savez({archive:?}, **a)"
+            )
         }
-        Some(b'c') => "save the real part, or the modulus: numpy.save(path, array.real)",
-        _ => "convert it in NumPy: numpy.save(path, array.astype('<f8'))",
-    }
+    };
+    let text = if what == "numbers" {
+        format!("; text as classes: numpy.unique({array}, return_inverse=True)[1]")
+    } else {
+        String::new()
+    };
+    format!("{what}: {saved}{text}")
 }
 
 /// Unsigned integers of which none is beyond a signed one.
@@ -312,6 +332,11 @@ mod tests {
     /// cases.md F5: the hint `astype('<f4')` cannot be followed for text.
     #[test]
     fn the_hint_of_a_type_that_is_not_read_can_be_followed() {
+        assert!(
+            conversion("[('a', '<f8')]", "y.npy")
+                .contains("import structured_to_unstructured: numpy.save(path, ")
+        );
+        assert!(conversion("|V2", "y.npz[a]").contains("bfloat16"));
         for (descr, part) in [
             ("<U4", "numpy.unique"),
             ("|S3", "numpy.unique"),
@@ -325,6 +350,14 @@ mod tests {
             let error = read_any_from(&mut &bytes[..], "y.npy", 0).unwrap_err();
             assert!(error.to_string().contains(&format!("contains {descr}, but bool")), "{error}");
             assert!(error.hint().unwrap().contains(part), "{descr}: {error}");
+            // numpy.save(path, ...) would write over all arrays of an archive.
+            let error = read_any_from(&mut &bytes[..], "d/w.npz[a[0]]", 0).unwrap_err();
+            let hint = error.hint().unwrap();
+            assert!(
+                hint.contains("a[\"a[0]\"] = ") && hint.contains("numpy.savez(\"d/w.npz\", **a)"),
+                "{hint}"
+            );
+            assert!(!hint.contains("numpy.save("), "{hint}");
         }
     }
 

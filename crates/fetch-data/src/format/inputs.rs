@@ -24,6 +24,10 @@ const ROWS_AT_ONCE: usize = 4096;
 /// X of a file, which may be larger than memory if it is a `.npy`. Axes after the second are joined, and that is said.
 pub fn read(path: &Path) -> Result<Images, FetchError> {
     let (shape, dtype) = arrays::peek(path, "x")?;
+    // The columns of a table with names are no axis: to reshape it would not help.
+    if dtype.starts_with('[') {
+        return Err(wrong_type(path, dtype));
+    }
     if shape.len() < 2 {
         let (file, needed) = (path.display().to_string(), "(N, D)");
         let hint = "a row for each sample: X.reshape(len(X), -1)".to_owned();
@@ -72,8 +76,11 @@ fn wrong_type(path: &Path, found: String) -> FetchError {
         [b'c', ..] => {
             "give the real and the imaginary part a column each: numpy.concatenate([X.real, X.imag], axis=1)"
         }
-        [b'[' | b'V', ..] => {
-            "columns with names: numpy.lib.recfunctions.structured_to_unstructured(X).astype('<f8')"
+        [b'V', ..] => {
+            "numbers of a type that NumPy does not know, such as bfloat16: save X.astype('<f4') where it has its type"
+        }
+        [b'[', ..] => {
+            "columns with names: from numpy.lib.recfunctions import structured_to_unstructured; structured_to_unstructured(X).astype('<f8')"
         }
         // f4 has 24 bits: times, counts and identifiers need more.
         _ => "convert it in NumPy: X.astype('<f8')",
