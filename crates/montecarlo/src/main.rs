@@ -367,15 +367,23 @@ fn other_width(name: &str, theta: &Array2<f64>, sigma: f64) -> Option<String> {
 }
 
 fn refuse_infinite(found: &MonteCarlo, setting: &Setting) -> Result<()> {
-    // S² is a sum of other squares: it can overflow where every Δ_k is still finite.
-    let mut all =
-        found.delta.iter().chain(&found.standard_error).chain(&found.loss_variance).chain(&found.mean_loss);
-    if all.all(|d| d.is_finite()) {
+    // S² is a sum of other squares: it can overflow where every Δ_k is still finite. The freedom of an interval is of fourth powers.
+    let power = |v: &f64| (found.loss_variance.len() as f64 * v).powi(4);
+    let squares =
+        found.delta.iter().chain(&found.loss_variance).chain(&found.deviation).chain(&found.pilot_variance);
+    let mut all = squares.map(power).chain(found.mean_loss.iter().copied());
+    if all.all(f64::is_finite) {
         return Ok(());
     }
-    let Setting { name, sigma, .. } = setting;
-    let message = format!("{name}: losses or their variance are not finite at sigma {sigma}");
-    Err(Failure::not_converged(message, "lower sigma, or set montecarlo.precision: f64").into())
+    let Setting { name, sigma, losses, .. } = setting;
+    let message = format!("{name}: losses or powers of their variance are not finite at sigma {sigma}");
+    let hint = match losses {
+        Some(_) => {
+            "divide the losses by their largest, which divides a tolerance by its square; or lower sigma where they are computed"
+        }
+        None => "lower sigma, or set montecarlo.precision: f64",
+    };
+    Err(Failure::not_converged(message, hint).into())
 }
 
 /// One landscape.

@@ -158,6 +158,7 @@ fn what_is_wrong_with_given_losses_is_named() {
     write("nan.npy", &bad);
     bad[[2, 17]] = f64::NEG_INFINITY;
     write("inf.npy", &bad);
+    write("large.npy", &(&good * 1e150));
     write("one.npy", &good.slice(s![..1, ..]).to_owned());
     write("short.npy", &good.slice(s![.., ..40]).to_owned());
     rows::write(&place.path("flat.npy"), &Array1::<f64>::zeros(50)).unwrap();
@@ -182,6 +183,8 @@ fn what_is_wrong_with_given_losses_is_named() {
     for (settings, part) in [
         (of("nan.npy"), "nan.npy: row 2, column 17 is NaN"),
         (of("inf.npy"), "inf.npy: row 2, column 17 is -inf"),
+        (of("large.npy"), "a: losses or powers of their variance are not finite at sigma 1"),
+        (of("large.npy"), "hint: divide the losses by their largest"),
         (of("one.npy"), "one.npy: shape [1, 50]: 1 draws"),
         (of("flat.npy"), "flat.npy: shape [50]; (T, N) is needed"),
         (of("whole.npy"), "whole.npy: <i8; f32 or f64 is needed"),

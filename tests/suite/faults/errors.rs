@@ -603,7 +603,7 @@ fn not_converged() {
             "montecarlo",
             infinite,
             4,
-            &["far: losses or their variance are not finite at sigma 1", "lower sigma"],
+            &["far: losses or powers of their variance are not finite at sigma 1", "lower sigma"],
         );
     }
     fails("eigen", impossible, 4, &["Ritz pairs of the first", "raise eigen.prefix_residual_tolerance"]);
