@@ -11,6 +11,7 @@ use landscape::change::sampling::Proposal;
 use landscape::passes::draws::Draws;
 use landscape::{Network, Real, Samples};
 use ndarray::{Array1, Array2, s};
+use pipeline::log::number;
 use pipeline::progress::Progress;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext};
@@ -246,8 +247,8 @@ fn line(found: &Found) -> String {
     let plan = &found.rounds[found.rounds.len() - 1].plan;
     let all = if found.end == End::AllSamples { ", as precise as all samples allow," } else { "" };
     format!(
-        "{sizes}; V {:.4} +- {:.1} %{all} from {} of {} samples x {} draws and {} x {}, {:.1} million losses in all",
-        found.v.variance,
+        "{sizes}; V {} +- {:.1} %{all} from {} of {} samples x {} draws and {} x {}, {:.1} million losses in all",
+        number(found.v.variance, 4),
         100.0 * found.half_width,
         plan.many_samples,
         found.n_samples,

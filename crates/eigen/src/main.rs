@@ -15,6 +15,7 @@ use landscape::spectrum::ritz::{EigenRequest, MISS_PROBABILITY, RitzPairs};
 use landscape::spectrum::subspace::{filter_normalised_basis, orthonormality_error, random_basis};
 use landscape::{Network, Real};
 use ndarray::{Array1, Ix2};
+use pipeline::log::number;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext, TeamContext, until_stopped};
 use pipeline::{Failure, Result};
@@ -92,11 +93,11 @@ fn run<R: Real + Element>(params: &Eigen, ctx: &mut StageContext) -> Result<Stri
         n_prefix_products: prefix.n_products,
     })?;
     Ok(format!(
-        "{} {} from {:.4} to {:.4}, largest residual {:.1e} of the first, {} products; {} prefixes in {:.0} more",
+        "{} {} from {} to {}, largest residual {:.1e} of the first, {} products; {} prefixes in {:.0} more",
         pairs.values.len(),
         if params.basis.is_some() { "Rayleigh quotients of the given directions" } else { "eigenvalues" },
-        pairs.values[0],
-        pairs.values[pairs.values.len() - 1],
+        number(pairs.values[0], 4),
+        number(pairs.values[pairs.values.len() - 1], 4),
         pairs.largest_relative_residual(),
         pairs.n_products + pairs.n_check_products,
         prefix.values.nrows(),

@@ -2,6 +2,7 @@
 
 use landscape::change::learning_curve::{self, PowerLaw};
 use landscape::change::prefix::order_factor;
+use pipeline::log::number;
 use records::family::{Fit, Flattening, Ladder, Rung, Spread};
 use records::{Family, name_of};
 
@@ -101,12 +102,13 @@ fn fit(params: &Family, members: &[&Found], rungs: &[Rung]) -> Option<Fit> {
 pub fn line(ladder: &Ladder) -> String {
     let last = &ladder.rungs[ladder.rungs.len() - 1];
     let name = ladder.variant.as_ref().map_or(String::new(), |v| format!("{v}: "));
-    let test = last.test_loss.map_or(String::new(), |t| format!(", test loss {:.4}", t.mean));
+    let test = last.test_loss.map_or(String::new(), |t| format!(", test loss {}", number(t.mean, 4)));
     let fit = ladder.fit.as_ref().map_or(String::new(), |f| {
         let flat = f.flat_k.map_or_else(|| name_of(f.flattening), |k| format!("at {k:.0} samples"));
-        format!(", loss - {:.3} ~ k^-{:.2}, flat {flat}", f.floor, f.exponent)
+        format!(", loss - {} ~ k^-{:.2}, flat {flat}", number(f.floor, 3), f.exponent)
     });
-    format!("{name}{} sizes to {}, V {:.4}{test}{fit}", ladder.rungs.len(), last.k, last.variance.mean)
+    let v = number(last.variance.mean, 4);
+    format!("{name}{} sizes to {}, V {v}{test}{fit}", ladder.rungs.len(), last.k)
 }
 
 #[cfg(test)]

@@ -99,6 +99,15 @@ pub fn count(n: usize, noun: &str) -> String {
     format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
+/// A measured value with so many decimals; with four digits and an exponent where these would hide it, or be too many.
+pub fn number(value: f64, decimals: usize) -> String {
+    if value == 0.0 || (1e-3..1e6).contains(&value.abs()) || !value.is_finite() {
+        format!("{value:.decimals$}")
+    } else {
+        format!("{value:.3e}")
+    }
+}
+
 /// One line on stdout, for programs.
 pub(crate) fn print_json(value: &Value) {
     print_text(&value.to_string());
@@ -146,7 +155,7 @@ pub(crate) fn error_json(stage: &str, experiment: &str, error: &Error) -> Value 
 
 #[cfg(test)]
 mod tests {
-    use super::{is_able, plain};
+    use super::{is_able, number, plain};
     use std::ffi::OsStr;
 
     /// cases.md D14 (indicatif #763, zig #7931): a shell of an editor got colours, and no line of progress.
@@ -155,6 +164,14 @@ mod tests {
         let able = |term: Option<&str>| is_able(term.map(OsStr::new));
         assert!(able(Some("xterm-256color")));
         assert!(![None, Some(""), Some("dumb")].into_iter().any(able));
+    }
+
+    #[test]
+    fn a_number_is_neither_hidden_nor_too_long() {
+        let all = [0.0, 0.05, -12.345_678, 999_999.0, 3.217e-7, -2.126_652_959e20, f64::INFINITY]
+            .map(|v| number(v, 4));
+        assert_eq!(all, ["0.0000", "0.0500", "-12.3457", "999999.0000", "3.217e-7", "-2.127e20", "inf"]);
+        assert_eq!(number(0.512_345, 3), "0.512");
     }
 
     #[test]

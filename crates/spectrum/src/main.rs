@@ -18,6 +18,7 @@ use landscape::spectrum::trace::hutch_pp;
 use landscape::{Network, Real, Samples, Targets};
 use ndarray::{Array1, Array2, ArrayView1, s};
 use pipeline::Result;
+use pipeline::log::number;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Journal, Stage, StageContext, TeamContext, until_stopped};
 use rand::SeedableRng;
@@ -104,7 +105,7 @@ fn run<R: Real + Element>(params: &Spectrum, ctx: &mut StageContext) -> Result<S
     let density = density(&question, ctx)?;
     said.extend(density.as_ref().map(|d| format!("{} x {} density products", d.probes, d.steps)));
     let trace = trace(&question, ctx)?;
-    said.extend(trace.as_ref().map(|t| format!("trace {:.4} +- {:.1e}", t.value, t.standard_error)));
+    said.extend(trace.as_ref().map(|t| format!("trace {} +- {:.1e}", number(t.value, 4), t.standard_error)));
     said.extend(ends(&question, ctx)?);
     let gradient_batch_size = params.gradient_batch_size.min(all.len());
     said.push(gradient_share(&question, ctx, &all, &basis, gradient_batch_size)?);

@@ -1,6 +1,7 @@
 //! What looks wrong with weights trained elsewhere: they may be right, so it is said and not refused.
 
 use landscape::{Network, Samples};
+use pipeline::log::number;
 use records::Loss;
 use records::train::Fit;
 
@@ -37,7 +38,8 @@ pub fn chance(
         } else {
             "the mean of the targets as every answer gives"
         };
-        format!("the loss is {loss:.4} {unit}, where {which} {baseline:.4} {unit}")
+        let [loss, baseline] = [loss, baseline].map(|loss| number(loss, 4));
+        format!("the loss is {loss} {unit}, where {which} {baseline} {unit}")
     });
     // Two standard errors of a guess among so many classes.
     let guess = 1.0 / n_outputs as f64;

@@ -265,7 +265,7 @@ fn facts<R: Real>(
 /// What the user sees when the stage ends.
 fn line(facts: &Facts) -> String {
     let percent = |a: Option<f64>| a.map_or("-".to_owned(), |a| format!("{:.2} %", 100.0 * a));
-    let number = |v: Option<f64>| v.map_or("-".to_owned(), |v| format!("{v:.4}"));
+    let number = |v: Option<f64>| v.map_or("-".to_owned(), |v| pipeline::log::number(v, 4));
     let quality = match &facts.fit {
         Some(fit) if facts.train_accuracy.is_none() => format!(
             "RMSE {} train, {} test, R^2 {} train, {} test (the loss is half the mean squared error, in squared units of the target)",
