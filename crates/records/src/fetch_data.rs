@@ -179,7 +179,7 @@ impl FetchData {
     /// where it is not known.
     ///
     /// # Errors
-    /// If `image` has other values than a sample.
+    /// If `image` has other values than a sample, or X has them in another order.
     pub fn image(&self, base: &Path) -> Result<Option<[usize; 3]>, Unfit> {
         let own = self.files.as_ref().map(|files| &files.train_x);
         if let Some(image) = self.records() {
@@ -201,6 +201,7 @@ impl FetchData {
                     image.iter().product::<usize>()
                 )
             })
+            .and_then(|()| if own.is_some() { check_order(&axes, image) } else { Ok(()) })
             .map(|()| Some(image));
         }
         Ok(Some(match axes[..] {
@@ -245,6 +246,22 @@ impl FetchData {
             format!("{found} channels, but a sample has {} (image {image:?})", image[0])
         })
     }
+}
+
+/// An error where the axes of X, (H, W, C), contradict an image (C, H, W): its values would be scrambled without a word.
+fn check_order(axes: &[usize], image: [usize; 3]) -> Result<(), Unfit> {
+    let [first, second, last] = *axes else { return Ok(()) };
+    let turned = image == [second, last, first];
+    // One channel last has the same order as one channel first.
+    let is_last = last > 1 && (last == image[0] || has_channels_last([first, second, last]));
+    Unfit::unless(first == image[0] || !(turned || is_last), "image", || {
+        if turned {
+            return format!("{image:?} is [height, width, channels]; set it to [{first}, {second}, {last}]");
+        }
+        format!(
+            "{image:?}, but the channels of X (N, {first}, {second}, {last}) are last: save X.transpose(0, 3, 1, 2)"
+        )
+    })
 }
 
 /// Whether axes look like (H, W, C), as Keras and Pillow keep them.
@@ -343,4 +360,37 @@ impl Facts {
 
 impl store::manifest::Facts for Facts {
     const STAGE: &'static str = "fetch-data";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_order;
+
+    /// Values in the order (H, W, C) that were taken as (C, H, W): an accuracy at chance, and no warning.
+    #[test]
+    fn channels_that_are_last_are_refused() {
+        let said = |axes: [usize; 3], image| check_order(&axes, image).map_err(|unfit| unfit.reason);
+        for (axes, image) in [
+            ([6, 6, 3], [3, 6, 6]),
+            ([6, 6, 16], [16, 6, 6]),
+            ([28, 20, 4], [4, 28, 20]),
+            ([6, 6, 3], [1, 6, 18]),
+        ] {
+            let refused = said(axes, image).unwrap_err();
+            assert!(refused.contains("are last: save X.transpose(0, 3, 1, 2)"), "{refused}");
+            // What it advises is taken.
+            assert_eq!(said([axes[2], axes[0], axes[1]], [axes[2], axes[0], axes[1]]), Ok(()));
+        }
+        let turned = said([3, 32, 20], [32, 20, 3]).unwrap_err();
+        assert_eq!(turned, "[32, 20, 3] is [height, width, channels]; set it to [3, 32, 20]");
+        for (axes, image) in [
+            ([3, 3, 3], [3, 3, 3]),
+            ([28, 28, 1], [1, 28, 28]),
+            ([6, 6, 3], [6, 6, 3]),
+            ([16, 4, 4], [16, 4, 4]),
+        ] {
+            assert_eq!(said(axes, image), Ok(()), "{axes:?}");
+        }
+        assert!(check_order(&[108], [3, 6, 6]).is_ok(), "flat ones say nothing of their order");
+    }
 }

@@ -150,7 +150,7 @@ pub(crate) fn network(image: [usize; 3], layers: Vec<Layer>, loss: Loss) -> Resu
     let [channels, height, width] = image;
     Network::of_layers(Image { channels, height, width }, layers, loss).map_err(|unfit| {
         let missing = if height * width == 1 {
-            "; these samples have no image: set fetch-data.image: [channels, height, width], or bring X as (N, C, H, W)"
+            "; these samples have no image: set fetch-data.image: [channels, height, width], or bring X as (N, C, H, W): of (N, H, W, C) save X.transpose(0, 3, 1, 2)"
         } else {
             ""
         };
