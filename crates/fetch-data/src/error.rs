@@ -138,17 +138,19 @@ pub enum FetchError {
         /// what to do
         hint: &'static str,
     },
-    /// classes in one split and targets in the other
+    /// classes in one split and targets in the other, or bytes and floats
     #[error("{test}: contains {found}, but {train} contains {needed}")]
     Kinds {
-        /// path of y of the test split
+        /// path of y, or X, of the test split
         test: String,
         /// what it contains
         found: &'static str,
-        /// path of y of the training split
+        /// the same of the training split
         train: String,
         /// what it contains
         needed: &'static str,
+        /// what to do
+        hint: &'static str,
     },
     /// splits of unlike targets
     #[error("{file}: {found} targets a sample, but the training split has {needed}")]
@@ -194,6 +196,12 @@ pub enum FetchError {
         /// path of X
         file: String,
     },
+    /// a test split without samples
+    #[error("{file}: 0 samples")]
+    EmptyTest {
+        /// path of X
+        file: String,
+    },
     /// too few samples
     #[error("{file}: {found} samples")]
     TooFew {
@@ -221,7 +229,7 @@ impl FetchError {
             Self::OneHot { .. } => {
                 "save the class of each sample: y.argmax(1); with loss: squared-error its targets are the same"
             }
-            Self::Lengths { hint, .. } | Self::Records { hint, .. } => hint,
+            Self::Lengths { hint, .. } | Self::Records { hint, .. } | Self::Kinds { hint, .. } => hint,
             Self::Sparse { .. } => {
                 "number the classes without gaps: numpy.unique(y, return_inverse=True)[1]; for regression store the targets as floats: \
                  y.astype('<f8'); remove rows whose label means that there is none; or set fetch-data.classes to the number of classes"
@@ -238,11 +246,11 @@ impl FetchError {
             Self::Class { .. } => {
                 "number the classes: numpy.unique(y, return_inverse=True)[1]; for regression store the targets as floats: y.astype('<f8')"
             }
-            Self::Kinds { .. } => "store both alike: y.astype('<i8') for classes",
             Self::Targets { .. } => "both splits need the same targets",
             Self::Features { .. } => "both splits need the same features",
             Self::Image { .. } => "give [channels, height, width] of one sample, or leave it null",
             Self::NoFeatures { .. } => "X is (N, D) with at least one column",
+            Self::EmptyTest { .. } => "bring samples for testing, or leave test_x and test_y out",
             Self::TooFew { .. } => "at least two are needed",
             Self::Stored(_) => "",
         };

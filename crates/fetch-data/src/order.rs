@@ -1,6 +1,6 @@
 //! Which samples are kept, and the order in which they arrive. It is drawn once: it gives a prefix its meaning.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use rand::SeedableRng;
@@ -53,6 +53,8 @@ pub fn choose<'a>(params: &FetchData, splits: &'a Splits, base: &Path) -> Result
         Some((test, rows)) => Some((test, of_classes(test, rows, params.classes)?)),
         None => None,
     };
+    let no_test = test.as_ref().is_some_and(|(_, rows)| rows.is_empty());
+    let test = test.filter(|_| !no_test);
     // Of all samples, not of the prefix: a network has the same outputs at every n_samples.
     let present = classes_of(&splits.train, &train, test.as_ref());
     let n_classes = params.classes.unwrap_or(present.last().map_or(0, |last| last + 1));
@@ -60,7 +62,10 @@ pub fn choose<'a>(params: &FetchData, splits: &'a Splits, base: &Path) -> Result
         let file = params.files.as_ref().map_or("the labels".to_owned(), |f| f.train_y.display().to_string());
         return Err(FetchError::Sparse { file, largest: n_classes - 1, present: present.len() });
     }
-    let warnings = empty_classes(&present, n_classes).into_iter().collect::<Vec<_>>();
+    let no_test =
+        no_test.then(|| "no sample of the test split is of these classes: there is none".to_owned());
+    let strange = test.as_ref().and_then(|test| only_in_test(&splits.train, &train, test));
+    let warnings = empty_classes(&present, n_classes).into_iter().chain(no_test).chain(strange).collect();
     let wanted = params.n_samples.unwrap_or(train.len());
     if wanted > train.len() {
         return Err(FetchError::TooManySamples { wanted, found: train.len() });
@@ -89,6 +94,23 @@ fn apart<'a>(params: &FetchData, splits: &'a Splits) -> Result<(Vec<usize>, Test
 fn classes_of(train: &Split, rows: &[usize], test: Option<&(&Split, Vec<usize>)>) -> BTreeSet<usize> {
     let of_test = test.into_iter().flat_map(|(test, rows)| test.classes_of(rows));
     train.classes_of(rows).chain(of_test).collect()
+}
+
+/// Classes that samples for testing have and none for training, in words.
+fn only_in_test(train: &Split, rows: &[usize], (test, test_rows): &(&Split, Vec<usize>)) -> Option<String> {
+    let trained = train.classes_of(rows).collect::<BTreeSet<_>>();
+    let mut strange = BTreeMap::<usize, usize>::new();
+    for class in test.classes_of(test_rows).filter(|class| !trained.contains(class)) {
+        *strange.entry(class).or_default() += 1;
+    }
+    let named = strange.iter().take(GAPS_SAID);
+    let named = named.map(|(class, n)| {
+        format!("class {class} has 0 training samples and {}", pipeline::log::count(*n, "test sample"))
+    });
+    let named = named.collect::<Vec<_>>().join(", ");
+    let more = if strange.len() > GAPS_SAID { ", ..." } else { "" };
+    let asked = "labels of the test split may be numbered otherwise, and each class has an output";
+    (!strange.is_empty()).then(|| format!("{named}{more}; {asked}"))
 }
 
 /// Whether so many classes are empty that their numbers mean something else: years, identifiers, a mark for a missing label.
@@ -309,6 +331,33 @@ mod tests {
         );
         assert!(choose(vec![0, 1, i64::MAX], None).is_err());
         said(vec![0, 1, 999_999], Some(2), 2, "");
+    }
+
+    /// Labels from 0 for training and from 1 for testing made an output more, and wrong answers, without a word.
+    #[test]
+    fn classes_of_the_test_split_alone_are_said() {
+        let mut splits = labelled(array![0, 1, 2, 0]);
+        let mut warnings = |test: ndarray::Array1<i64>, classes| {
+            splits.test = Some(labelled(test).train);
+            let chosen = choose(&own(classes, None), &splits, Path::new("")).unwrap();
+            (chosen.n_test(), chosen.test.is_some(), chosen.warnings.join(""))
+        };
+        let none = String::new();
+        assert_eq!(warnings(array![0, 1, 1], None), (3, true, none.clone()));
+        let (_, _, said) = warnings(array![1, 3, 2, 3], None);
+        assert_eq!(
+            said,
+            "class 3 has 0 training samples and 2 test samples; labels of the test split may be numbered otherwise, and each class has an output"
+        );
+        assert!(
+            warnings(array![3, 4, 5, 6], None)
+                .2
+                .contains("class 5 has 0 training samples and 1 test sample, ...;")
+        );
+        // Without those of other classes it is as before; and a split of which nothing is left is none.
+        assert_eq!(warnings(array![1, 3, 2, 3], Some(3)), (2, true, none));
+        let said = "no sample of the test split is of these classes: there is none".to_owned();
+        assert_eq!(warnings(array![7, 8], Some(3)), (0, false, said));
     }
 
     #[test]

@@ -13,6 +13,16 @@ pub enum Images {
     F64(Rows<f64>),
 }
 
+impl Images {
+    /// What they are, in words.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::U8(_) => "bytes (integers or bool)",
+            Self::F32(_) | Self::F64(_) => "floats",
+        }
+    }
+}
+
 /// What the network should predict.
 pub enum Labels {
     /// classes from 0, (N,)
