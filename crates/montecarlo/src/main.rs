@@ -367,8 +367,8 @@ fn other_width(name: &str, theta: &Array2<f64>, sigma: f64) -> Option<String> {
 }
 
 fn refuse_infinite(found: &MonteCarlo, setting: &Setting) -> Result<()> {
-    // S² is a sum of other squares: it can overflow where every Δ_k is still finite. The freedom of an interval is of fourth powers.
-    let power = |v: &f64| (found.loss_variance.len() as f64 * v).powi(4);
+    // S² is a sum of other squares: it can overflow where every Δ_k is still finite. The error of V takes their squares.
+    let power = |v: &f64| (found.loss_variance.len() as f64 * v).powi(2);
     let squares =
         found.delta.iter().chain(&found.loss_variance).chain(&found.deviation).chain(&found.pilot_variance);
     let mut all = squares.map(power).chain(found.mean_loss.iter().copied());
