@@ -148,8 +148,7 @@ fn solve<R: Real>(
             pairs.largest_relative_residual(),
             params.residual_tolerance,
         );
-        let hint = "raise eigen.max_products or eigen.residual_tolerance, or set eigen.precision: f64; nothing was written";
-        return Err(Failure::not_converged(message, hint).into());
+        return Err(Failure::not_converged(message, advice(params, pairs.n_products)).into());
     }
     if params.solver == Solver::Lanczos && pairs.miss_probability > MISS_PROBABILITY {
         ctx.warn(format!(
@@ -158,6 +157,22 @@ fn solve<R: Real>(
         ));
     }
     Ok(pairs)
+}
+
+/// What to do where pairs did not converge: more products help only where all were spent, otherwise rounding is in the way.
+fn advice(params: &Eigen, n_products: usize) -> &'static str {
+    match (n_products >= params.max_products, params.precision) {
+        (true, Precision::F32) => {
+            "raise eigen.max_products or eigen.residual_tolerance, or set eigen.precision: f64; nothing was written"
+        }
+        (true, Precision::F64) => "raise eigen.max_products or eigen.residual_tolerance; nothing was written",
+        (false, Precision::F32) => {
+            "rounding of the products is in the way: set eigen.precision: f64, or raise eigen.residual_tolerance; nothing was written"
+        }
+        (false, Precision::F64) => {
+            "rounding of the products is in the way: raise eigen.residual_tolerance, or lower eigen.dim; nothing was written"
+        }
+    }
 }
 
 /// The user's basis, with Rayleigh quotients and residuals of its rows in their own order.

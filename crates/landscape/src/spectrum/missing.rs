@@ -13,7 +13,7 @@ use crate::numeric::real::Real;
 use crate::numeric::vectors::{add_combination, combine, gram, norm, orthonormalise, symmetric_eigen};
 use crate::spectrum::krylov::{Factorisation, Projected};
 use crate::spectrum::operator::SymmetricOperator;
-use crate::spectrum::ritz::{EigenRequest, RitzPairs, rounding, scale};
+use crate::spectrum::ritz::{self, EigenRequest, RitzPairs, rounding};
 
 /// Random streams of this seed from here on are starts of the search: beyond those of the directions.
 const FIRST_STREAM: usize = usize::MAX / 2;
@@ -80,7 +80,7 @@ fn refine<R: Real>(
         add_combination(&mut residuals, Array2::from_diag(&-&values).view(), pairs.vectors.view());
         pairs.residuals = residuals.outer_iter().map(|r| norm(r)).collect();
         pairs.values = values;
-        let limit = request.residual_tolerance * pairs.scale();
+        let limit = pairs.limit(request.residual_tolerance);
         let open = (0..request.dim).filter(|&i| pairs.residuals[i] > limit).collect::<Vec<_>>();
         if open.is_empty() || pairs.n_products >= request.max_products {
             return;
@@ -129,7 +129,7 @@ fn look<R: Real>(
         return Look::Nothing(0.0);
     }
     let which = request.which;
-    let limit = request.residual_tolerance * pairs.scale();
+    let limit = pairs.limit(request.residual_tolerance);
     let smallest = pairs.values.iter().fold(f64::INFINITY, |least, &v| least.min(which.rank(v)));
     let border = smallest + limit.max(rounding::<R>(pairs.norm));
     let mut polynomials = which.of_rank(border).into_iter().map(Polynomial::new).collect::<Vec<_>>();
@@ -149,7 +149,7 @@ fn look<R: Real>(
         let (complete, invariant) = (krylov.m == n, krylov.invariant(&found));
         if beyond > 0 {
             // Half, for what is not orthogonal to the residuals of the pairs in hand.
-            let own = request.residual_tolerance * scale::<R>(found.largest(beyond), pairs.norm);
+            let own = ritz::limit::<R>(request.residual_tolerance, found.largest(beyond), pairs.norm);
             let limit = limit.min(own) / 2.0;
             if complete || invariant || krylov.converged(&found, beyond, limit) {
                 let (values, vectors) = krylov.into_wanted(&found, beyond);
@@ -293,6 +293,27 @@ mod tests {
                 for dim in [1, 3, 10, values.len()] {
                     assert_finds::<f64>(&values, &request(dim, which, 1e-8, 1), 2);
                     assert_finds::<f32>(&values, &request(dim, which, 1e-4, 1), 2);
+                }
+            }
+        }
+    }
+
+    // A tolerance times a tiny |μ| may be below the rounding of a product with a large ‖A‖: no residual gets there.
+    #[test]
+    fn tiny_wanted_values_beside_large_ones_converge() {
+        for exponent in 0..16 {
+            let tiny = 10.0_f64.powi(-exponent);
+            let values = [[1.0, 0.9, 0.8], [3.0 * tiny, 2.0 * tiny, tiny], [tiny, 0.5 * tiny, 0.0], [0.0; 3]];
+            let values = values.concat().iter().map(|v| 1e5 * v).collect::<Vec<_>>();
+            let mirrored = values.iter().map(|v| -v).collect::<Vec<_>>();
+            for dim in [1, 4, 6, 11] {
+                for seed in 0..4 {
+                    for (values, which) in
+                        [(&values, Which::SmallestAlgebraic), (&mirrored, Which::LargestAlgebraic)]
+                    {
+                        assert_finds::<f64>(values, &request(dim, which, 1e-4, seed), 7);
+                        assert_finds::<f32>(values, &request(dim, which, 1e-4, seed), 7);
+                    }
                 }
             }
         }

@@ -79,6 +79,13 @@ pub(crate) fn scale<R: Real>(largest: f64, norm: f64) -> f64 {
     if largest > rounding::<R>(norm) { largest } else { norm }
 }
 
+/// The residual at which a pair counts as converged, among pairs with that largest |μ|: `tolerance` times their
+/// [scale](RitzPairs::scale). Beside a far larger ‖A‖ that may be below the rounding of a product, which no solver can reach.
+pub(crate) fn limit<R: Real>(tolerance: f64, largest: f64, norm: f64) -> f64 {
+    let reachable = rounding::<R>(norm).min(tolerance * norm);
+    (tolerance * scale::<R>(largest, norm)).max(reachable)
+}
+
 /// The size of rounding in a product with a matrix of that norm.
 pub(crate) fn rounding<R: Real>(norm: f64) -> f64 {
     ROUNDING * R::epsilon().wide() * norm
@@ -159,10 +166,15 @@ impl<R: Real> RitzPairs<R> {
         self.n_check_products += 1;
     }
 
+    /// Largest |μ|.
+    fn largest(&self) -> f64 {
+        self.values.iter().fold(0.0_f64, |s, v| s.max(v.abs()))
+    }
+
     /// What residuals are compared with: the largest |μ|, or the norm of A where that is rounding, as at the smallest end of
     /// a singular matrix.
     pub fn scale(&self) -> f64 {
-        scale::<R>(self.values.iter().fold(0.0_f64, |s, v| s.max(v.abs())), self.norm)
+        scale::<R>(self.largest(), self.norm)
     }
 
     /// Largest residual over the [scale](Self::scale); 0 for the zero matrix.
@@ -171,9 +183,14 @@ impl<R: Real> RitzPairs<R> {
         if worst > 0.0 { worst / scale } else { 0.0 }
     }
 
+    /// The residual at which a pair counts as converged.
+    pub(crate) fn limit(&self, residual_tolerance: f64) -> f64 {
+        limit::<R>(residual_tolerance, self.largest(), self.norm)
+    }
+
     /// How many pairs meet the tolerance.
     pub fn n_converged(&self, residual_tolerance: f64) -> usize {
-        let limit = residual_tolerance * self.scale();
+        let limit = self.limit(residual_tolerance);
         self.residuals.iter().filter(|&&r| r <= limit).count()
     }
 }
