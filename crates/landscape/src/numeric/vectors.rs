@@ -124,6 +124,11 @@ pub fn orthonormalise<R: Real>(mut rows: ArrayViewMut2<R>, mut done: usize, drop
     done
 }
 
+/// Largest |value|; NaN where one is NaN, which `f64::max` drops.
+pub fn largest_magnitude<'a>(values: impl IntoIterator<Item = &'a f64>) -> f64 {
+    values.into_iter().fold(0.0, |most: f64, v| if most >= v.abs() || most.is_nan() { most } else { v.abs() })
+}
+
 /// Eigenvalues (ascending) and eigenvectors (columns) of a small symmetric matrix, of which the lower half is read.
 pub fn symmetric_eigen(t: &Array2<f64>) -> (Array1<f64>, Array2<f64>) {
     if t.nrows() == 1 {

@@ -4,9 +4,9 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
 use crate::numeric::gaussian::gaussian_row;
 use crate::numeric::real::Real;
-use crate::numeric::vectors::{combine_in_place, norm, orthogonalise, symmetric_eigen};
+use crate::numeric::vectors::{combine_in_place, largest_magnitude, norm, orthogonalise, symmetric_eigen};
 use crate::spectrum::operator::SymmetricOperator;
-use crate::spectrum::ritz::{EigenRequest, RitzPairs, Which};
+use crate::spectrum::ritz::{EigenRequest, RitzPairs, Which, rounding};
 
 /// `A Vᵀ = Vᵀ T + r eₘᵀ` with orthonormal rows V, T = V A Vᵀ and r orthogonal to V; for A read P A P if rows are left out,
 /// with P the projector on their complement.
@@ -43,7 +43,7 @@ pub(crate) struct Projected {
 impl Projected {
     /// Largest |value| of the first `n`.
     pub(crate) fn largest(&self, n: usize) -> f64 {
-        self.order[..n].iter().map(|&i| self.values[i].abs()).fold(0.0, f64::max)
+        largest_magnitude(self.order[..n].iter().map(|&i| &self.values[i]))
     }
 }
 
@@ -84,7 +84,7 @@ impl<'a, R: Real> Factorisation<'a, R> {
     /// Eigenpairs of T.
     pub(crate) fn eigen(&mut self, which: Which) -> Projected {
         let (values, y) = symmetric_eigen(&self.projected.slice(s![..self.m, ..self.m]).to_owned());
-        self.norm = values.iter().fold(self.norm, |norm, v| norm.max(v.abs()));
+        self.norm = self.norm.max(largest_magnitude(&values));
         let order = which.order(&values);
         Projected { values, y, order }
     }
@@ -157,6 +157,7 @@ impl<'a, R: Real> Factorisation<'a, R> {
             n_products,
             n_check_products: 0,
             norm,
+            rounding: rounding::<R>(norm),
             miss_probability: 1.0,
         };
         pairs.confirm(a, residual.row(0), &coefficients, request.seed);

@@ -10,7 +10,7 @@ use crate::numeric::real::Real;
 use crate::spectrum::krylov::Factorisation;
 use crate::spectrum::missing::find_missing;
 use crate::spectrum::operator::SymmetricOperator;
-use crate::spectrum::ritz::{EigenRequest, RitzPairs, limit};
+use crate::spectrum::ritz::{EigenRequest, RitzPairs, limit, rounding};
 
 /// The d Ritz pairs that `request` asks for; `done` is told of every product made.
 ///
@@ -36,7 +36,8 @@ pub fn lanczos<R: Real>(
         n_products += 1;
         done(1);
         let found = krylov.eigen(request.which);
-        let limit = limit::<R>(request.residual_tolerance, found.largest(d.min(krylov.m)), krylov.norm);
+        let largest = found.largest(d.min(krylov.m));
+        let limit = limit::<R>(request.residual_tolerance, largest, krylov.norm, rounding::<R>(krylov.norm));
         let converged = krylov.converged(&found, d, limit);
         let complete = krylov.m == p;
         if converged || complete || n_products >= request.max_products {

@@ -10,7 +10,9 @@
 use ndarray::{Array1, Array2, Axis, concatenate, s};
 
 use crate::numeric::real::Real;
-use crate::numeric::vectors::{add_combination, combine, gram, norm, orthonormalise, symmetric_eigen};
+use crate::numeric::vectors::{
+    add_combination, combine, gram, largest_magnitude, norm, orthonormalise, symmetric_eigen,
+};
 use crate::spectrum::krylov::{Factorisation, Projected};
 use crate::spectrum::operator::SymmetricOperator;
 use crate::spectrum::ritz::{self, EigenRequest, RitzPairs, rounding};
@@ -27,13 +29,14 @@ enum Look<R> {
 }
 
 /// Puts what is missing among the converged `pairs` in the place of the least wanted, until nothing is missing but with
-/// the probability asked for, or the products are spent. Pairs that changed are refined, from d products of their own.
+/// the probability asked for, or the products are spent. Pairs that changed are refined, from d products of their own; whether
+/// any has.
 pub(crate) fn find_missing<R: Real>(
     a: &impl SymmetricOperator<R>,
     request: &EigenRequest,
     pairs: &mut RitzPairs<R>,
     done: &mut impl FnMut(usize),
-) {
+) -> bool {
     let mut changed = false;
     for round in 1_usize.. {
         // Over all rounds these add up to what is allowed.
@@ -54,6 +57,7 @@ pub(crate) fn find_missing<R: Real>(
     if changed {
         refine(a, request, pairs, done);
     }
+    changed
 }
 
 /// Rayleigh-Ritz on the span of the pairs, with true residuals; while one is above the tolerance, those join the span.
@@ -93,7 +97,9 @@ fn refine<R: Real>(
         basis = concatenate![Axis(0), basis, residuals.select(Axis(0), &open)];
         let all = orthonormalise(basis.view_mut(), known, 1e-3);
         if all == known {
-            return; // nothing but rounding is left
+            // The residuals lie in the span, where Rayleigh-Ritz leaves nothing but rounding.
+            pairs.rounding = pairs.rounding.max(largest_magnitude(&pairs.residuals));
+            return;
         }
         basis = basis.slice(s![..all, ..]).to_owned();
         products = concatenate![Axis(0), products, a.apply(basis.slice(s![known.., ..]))];
@@ -149,7 +155,12 @@ fn look<R: Real>(
         let (complete, invariant) = (krylov.m == n, krylov.invariant(&found));
         if beyond > 0 {
             // Half, for what is not orthogonal to the residuals of the pairs in hand.
-            let own = ritz::limit::<R>(request.residual_tolerance, found.largest(beyond), pairs.norm);
+            let own = ritz::limit::<R>(
+                request.residual_tolerance,
+                found.largest(beyond),
+                pairs.norm,
+                pairs.rounding,
+            );
             let limit = limit.min(own) / 2.0;
             if complete || invariant || krylov.converged(&found, beyond, limit) {
                 let (values, vectors) = krylov.into_wanted(&found, beyond);
@@ -314,6 +325,53 @@ mod tests {
                         assert_finds::<f64>(values, &request(dim, which, 1e-4, seed), 7);
                         assert_finds::<f32>(values, &request(dim, which, 1e-4, seed), 7);
                     }
+                }
+            }
+        }
+    }
+
+    /// A matrix whose products carry far more rounding than its norm accounts for.
+    struct Cancelling(Dense<f64>);
+
+    impl SymmetricOperator<f64> for Cancelling {
+        fn size(&self) -> usize {
+            self.0.size()
+        }
+
+        fn apply(&self, v: ndarray::ArrayView2<f64>) -> Array2<f64> {
+            let large = 1e6 * &v;
+            self.0.apply(v) + &large - &large
+        }
+    }
+
+    // The Hessian of a saturated softmax with inputs of 1,000: a norm of 0.4, and products wrong by 1e-12.
+    #[test]
+    fn tiny_wanted_values_converge_where_their_residuals_are_rounding() {
+        let large = [0.37, 1.4e-2, 7.8e-4, 2.5e-4, 1.4e-5, 3.7e-7, 2e-8, 3e-9, 1e-9, 4e-10, 1e-10, 1e-11];
+        let values = [&large[..], &[0.0; 6]].concat();
+        for seed in 0..20 {
+            for dim in [1, 4, 6, 8, 18] {
+                for which in ALL {
+                    let request = request(dim, which, 1e-4, seed);
+                    let found = lanczos(&Cancelling(dense(&values, 7)), &request, &mut |_| ());
+                    assert_eq!(
+                        found.n_converged(1e-4),
+                        dim,
+                        "{request:?} {} {}",
+                        found.values,
+                        found.residuals
+                    );
+                    let exact = Array1::from(values.clone());
+                    let order = which.order(&exact);
+                    // Rounding of 18 numbers of 1e6, a few times.
+                    let off =
+                        |(i, v): (usize, &f64)| (v - exact[order[i]]).abs() > 1e-4 * found.scale() + 1e-8;
+                    assert_eq!(
+                        found.values.iter().enumerate().position(off),
+                        None,
+                        "{request:?} {}",
+                        found.values
+                    );
                 }
             }
         }

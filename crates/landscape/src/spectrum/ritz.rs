@@ -6,7 +6,7 @@ use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 
 use crate::numeric::gaussian::gaussian_row;
 use crate::numeric::real::Real;
-use crate::numeric::vectors::{add_combination, combine, norm, project};
+use crate::numeric::vectors::{add_combination, combine, largest_magnitude, norm, project};
 use crate::spectrum::operator::SymmetricOperator;
 
 /// Which end of the spectrum.
@@ -80,10 +80,9 @@ pub(crate) fn scale<R: Real>(largest: f64, norm: f64) -> f64 {
 }
 
 /// The residual at which a pair counts as converged, among pairs with that largest |μ|: `tolerance` times their
-/// [scale](RitzPairs::scale). Beside a far larger ‖A‖ that may be below the rounding of a product, which no solver can reach.
-pub(crate) fn limit<R: Real>(tolerance: f64, largest: f64, norm: f64) -> f64 {
-    let reachable = rounding::<R>(norm).min(tolerance * norm);
-    (tolerance * scale::<R>(largest, norm)).max(reachable)
+/// [scale](RitzPairs::scale). Beside a far larger ‖A‖ that may be below the `rounding` of a product, which no solver can reach.
+pub(crate) fn limit<R: Real>(tolerance: f64, largest: f64, norm: f64, rounding: f64) -> f64 {
+    (tolerance * scale::<R>(largest, norm)).max(rounding.min(tolerance * norm))
 }
 
 /// The size of rounding in a product with a matrix of that norm.
@@ -106,6 +105,8 @@ pub struct RitzPairs<R> {
     pub n_check_products: usize,
     /// largest |Ritz value| met, at most ‖A‖
     pub norm: f64,
+    /// residuals that are rounding of products with A, as far as known
+    pub(crate) rounding: f64,
     /// most that the probability is of a wanted pair being missing; 1 where none was looked for
     pub miss_probability: f64,
 }
@@ -123,8 +124,17 @@ impl<R: Real> RitzPairs<R> {
             norm(r.view())
         });
         let residuals = residuals.collect();
-        let norm = values.iter().fold(0.0_f64, |largest, v| largest.max(v.abs()));
-        Self { values, vectors, residuals, n_products, n_check_products: n, norm, miss_probability: 1.0 }
+        let norm = largest_magnitude(&values);
+        Self {
+            values,
+            vectors,
+            residuals,
+            n_products,
+            n_check_products: n,
+            norm,
+            rounding: rounding::<R>(norm),
+            miss_probability: 1.0,
+        }
     }
 
     /// The same, the wanted first.
@@ -164,11 +174,13 @@ impl<R: Real> RitzPairs<R> {
         let deviation = norm(deviation.row(0));
         self.residuals.mapv_inplace(|r| r.hypot(deviation));
         self.n_check_products += 1;
+        // A mean square over the pairs.
+        self.rounding = self.rounding.max(deviation * (d as f64).sqrt());
     }
 
     /// Largest |μ|.
     fn largest(&self) -> f64 {
-        self.values.iter().fold(0.0_f64, |s, v| s.max(v.abs()))
+        largest_magnitude(&self.values)
     }
 
     /// What residuals are compared with: the largest |μ|, or the norm of A where that is rounding, as at the smallest end of
@@ -179,13 +191,18 @@ impl<R: Real> RitzPairs<R> {
 
     /// Largest residual over the [scale](Self::scale); 0 for the zero matrix.
     pub fn largest_relative_residual(&self) -> f64 {
-        let (scale, worst) = (self.scale(), self.residuals.iter().fold(0.0_f64, |worst, &r| worst.max(r)));
-        if worst > 0.0 { worst / scale } else { 0.0 }
+        let worst = largest_magnitude(&self.residuals);
+        if worst == 0.0 { 0.0 } else { worst / self.scale() }
     }
 
     /// The residual at which a pair counts as converged.
     pub(crate) fn limit(&self, residual_tolerance: f64) -> f64 {
-        limit::<R>(residual_tolerance, self.largest(), self.norm)
+        limit::<R>(residual_tolerance, self.largest(), self.norm, self.rounding)
+    }
+
+    /// Places of the pairs whose residual is above |μ|: the sign and the size of those eigenvalues are not known.
+    pub fn unresolved(&self) -> Vec<usize> {
+        (0..self.values.len()).filter(|&i| self.residuals[i] > self.values[i].abs()).collect()
     }
 
     /// How many pairs meet the tolerance.
@@ -200,7 +217,30 @@ mod tests {
     use ndarray::s;
 
     use super::*;
-    use crate::spectrum::operator::Dense;
+    use crate::spectrum::lanczos::lanczos;
+    use crate::spectrum::operator::{Dense, with_eigenvalues};
+
+    #[test]
+    fn eigenvalues_below_the_rounding_of_products_are_unresolved() {
+        let values = [vec![1e12; 3], vec![1.5; 9], vec![0.5; 6]].concat();
+        let a = with_eigenvalues(&values, 1);
+        let a = (&a + &a.t()) / 2.0;
+        let request = |residual_tolerance| EigenRequest {
+            dim: 6,
+            which: Which::LargestAlgebraic,
+            residual_tolerance,
+            miss_probability: MISS_PROBABILITY,
+            max_subspace: 20,
+            max_products: 1000,
+            seed: 1,
+        };
+        let rounded = lanczos(&Dense(a.mapv(f32::narrow)), &request(1e-4), &mut |_| ());
+        assert_eq!((rounded.n_converged(1e-4), rounded.unresolved()), (6, vec![3, 4, 5]));
+        // 1e12 has digits of 1e-4 in f64.
+        let found = lanczos(&Dense(a), &request(1e-14), &mut |_| ());
+        assert_eq!(found.unresolved(), [0; 0], "{} {}", found.values, found.residuals);
+        assert!(found.values.iter().skip(3).all(|v| (v - 1.5).abs() <= 1e-2), "{}", found.values);
+    }
 
     #[test]
     fn one_product_confirms_the_residuals_exactly_where_deviations_are_orthogonal() {
@@ -225,6 +265,7 @@ mod tests {
                 n_products: 0,
                 n_check_products: 0,
                 norm: 7.0,
+                rounding: 0.0,
                 miss_probability: 1.0,
             };
             pairs.confirm(&Dense(a.clone()), residual.view(), &y, seed);
