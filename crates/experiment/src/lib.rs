@@ -113,7 +113,14 @@ pub fn basis<R: Real>(inputs: &artifact::Inputs, file: &str, network: &Network) 
     Ok(basis)
 }
 
-/// An array of any floating type in the precision of the stage.
+/// A warning: `of` may lack wanted eigenvalues, as `max_products` of the stage ended the search for them.
+pub fn may_miss(stage: &str, of: &str, probability: f64) -> String {
+    format!(
+        "{stage}: {of}: the products are spent before all pairs have converged and no copy of a repeated eigenvalue can be missing (probability at most {probability:.1e}); raise {stage}.max_products"
+    )
+}
+
+/// An array of any floating type in the precision of the stage, all of it finite.
 pub fn to_real<R: Real, D: Dimension>(array: AnyArray, file: &str) -> Result<ndarray::Array<R, D>> {
     if !matches!(array, AnyArray::F32(_) | AnyArray::F64(_)) {
         let hint = "save it as '<f4' or '<f8'";
@@ -122,6 +129,10 @@ pub fn to_real<R: Real, D: Dimension>(array: AnyArray, file: &str) -> Result<nda
             hint,
         )
         .into());
+    }
+    if let Some(place) = array.first(|v| !R::narrow(v).wide().is_finite()) {
+        let hint = "finite numbers within the range of the stage's precision are needed";
+        return Err(Failure::input(format!("{file}: {place}"), hint).into());
     }
     let shape = array.shape().to_vec();
     let needed = D::NDIM.unwrap_or_default();

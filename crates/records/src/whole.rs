@@ -134,7 +134,10 @@ impl Whole {
             [p, d] if p > d => {
                 Err(unfit(format!("looks transposed: eigenvectors are its rows, (d, {p}); save V.T")))
             }
-            [d, _] => Ok(Some(d)),
+            [d, _] => match not_finite(base, file, "basis", &shape) {
+                Some(place) => Err(Unfit::new("basis", place)),
+                None => Ok(Some(d)),
+            },
             _ => Err(unfit("is not (d, p), a row for each direction".into())),
         }
     }
@@ -151,6 +154,9 @@ impl Whole {
                     s.dim
                 )
             })?;
+            if let Some(place) = not_finite(base, file, "theta", &shape) {
+                return Err(Unfit::new(format!("settings[{i}].theta"), place));
+            }
         }
         Ok(())
     }
@@ -326,6 +332,17 @@ fn not_classes(loss: Loss, are_columns: bool, are_whole: bool) -> Unfit {
     let reason =
         format!("{loss} needs classes, but the labels are floats: set `loss: squared-error`{otherwise}");
     Unfit::new("loss", reason)
+}
+
+/// Numbers of an array that are read in no time; the stage that takes a larger one looks at all of them too.
+const QUICK: usize = 1 << 22;
+
+/// Where an array of the user has the first number that is not finite.
+fn not_finite(base: &Path, file: &Path, array: &str, shape: &[usize]) -> Option<String> {
+    let is_quick = shape.iter().product::<usize>() <= QUICK;
+    let values = is_quick.then(|| arrays::read(&base.join(file), array).ok()).flatten()?;
+    let place = values.first(|v| !v.is_finite())?;
+    Some(format!("{}: {place}; finite numbers are needed", file.display()))
 }
 
 /// A file of the user and the shape of its array, where there is one that can be read.

@@ -66,6 +66,25 @@ impl AnyArray {
         }
     }
 
+    /// The first float that is wrong, in words: `row 3, column 0 is NaN`. Integers never are.
+    pub fn first(&self, is_wrong: impl Fn(f64) -> bool) -> Option<String> {
+        fn find<T: Copy + Into<f64>>(a: &ArrayD<T>, is_wrong: impl Fn(f64) -> bool) -> Option<String> {
+            let at = a.iter().position(|&v| is_wrong(v.into()))?;
+            let (place, &value) = a.indexed_iter().nth(at)?;
+            let place = match place.slice() {
+                [row] => format!("row {row}"),
+                [row, column] => format!("row {row}, column {column}"),
+                place => format!("index {place:?}"),
+            };
+            Some(format!("{place} is {}", value.into()))
+        }
+        match self {
+            Self::U8(_) | Self::I64(_) => None,
+            Self::F32(a) => find(a, is_wrong),
+            Self::F64(a) => find(a, is_wrong),
+        }
+    }
+
     /// Every value as `f64` (exact for all four types below 2⁵³).
     pub fn to_f64(&self) -> ArrayD<f64> {
         match self {

@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use crate::network::architecture::Network;
 use crate::numeric::gaussian::rounded_gaussian_rows;
 use crate::numeric::real::Real;
-use crate::numeric::vectors::{gram, orthonormalise};
+use crate::numeric::vectors::{gram, largest_magnitude, orthonormalise};
 
 /// Orthonormal rows (d, p) that span a uniformly random subspace; the first rows of a larger basis are a smaller one.
 pub fn random_basis<R: Real>(seed: u64, dim: usize, n_params: usize) -> Array2<R> {
@@ -41,10 +41,10 @@ pub fn filter_normalised_basis<R: Real>(
     rows
 }
 
-/// Largest entry of `|B Bᵀ − I|`: 0 for orthonormal rows.
+/// Largest entry of `|B Bᵀ − I|`: 0 for orthonormal rows, NaN where an entry is NaN.
 pub fn orthonormality_error<R: Real>(basis: ArrayView2<R>) -> f64 {
     let error = gram(basis, basis) - Array2::<f64>::eye(basis.nrows());
-    error.iter().fold(0.0, |worst: f64, e| worst.max(e.abs()))
+    largest_magnitude(&error)
 }
 
 #[cfg(test)]
@@ -61,6 +61,15 @@ mod tests {
         let basis = random_basis::<f64>(1, 6, 1001);
         assert!(orthonormality_error(basis.view()) <= 100.0 * f64::EPSILON);
         assert_eq!(random_basis::<f64>(1, 2, 1001), basis.slice(ndarray::s![..2, ..]));
+    }
+
+    #[test]
+    fn a_basis_with_a_nan_is_not_orthonormal() {
+        for place in [[0, 0], [3, 2], [5, 1000]] {
+            let mut basis = random_basis::<f64>(1, 6, 1001);
+            basis[place] = f64::NAN;
+            assert!(orthonormality_error(basis.view()).is_nan(), "{place:?}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use landscape::change::delta::{MonteCarlo, MonteCarloRun, monte_carlo};
 use landscape::change::sampling::Sampling;
 use landscape::numeric::blas::use_one_thread;
 use landscape::numeric::sums::BLOCK_ROWS;
-use landscape::numeric::vectors::symmetric_eigen;
+use landscape::numeric::vectors::{largest_magnitude, symmetric_eigen};
 use landscape::passes::curvature::{SampleDerivatives, sample_derivatives};
 use landscape::passes::draws::{Draws, LossSink};
 use landscape::passes::gradient::{full_gradient, sample_losses};
@@ -127,8 +127,8 @@ fn load_any(dir: &Path, name: &str) -> ArrayD<f64> {
 #[track_caller]
 fn assert_close<D: Dimension>(found: &Array<f64, D>, expected: &Array<f64, D>, relative: f64, what: &str) {
     assert_eq!(found.shape(), expected.shape(), "{what}");
-    let scale = expected.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
-    let worst = found.iter().zip(expected).fold(0.0_f64, |m, (a, b)| m.max((a - b).abs()));
+    let scale = largest_magnitude(expected);
+    let worst = largest_magnitude(&(found - expected));
     assert!(worst <= relative * scale, "{what}: off by {worst:.1e}, {relative:.0e} x {scale:.1e} allowed");
 }
 

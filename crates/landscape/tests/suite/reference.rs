@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use landscape::numeric::gaussian::gaussian_rows;
 use landscape::numeric::sums::BLOCK_ROWS;
+use landscape::numeric::vectors::largest_magnitude;
 use landscape::passes::curvature::sample_derivatives;
 use landscape::passes::draws::{Draws, LossSink};
 use landscape::passes::gradient::{full_gradient, sample_losses};
@@ -255,8 +256,8 @@ impl Subject {
     fn close(&self, found: impl IntoIterator<Item = f64>, expected: &[f64]) {
         let found = found.into_iter().collect::<Vec<_>>();
         assert_eq!(found.len(), expected.len());
-        let scale = expected.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
-        let off = found.iter().zip(expected).fold(0.0_f64, |m, (a, b)| m.max((a - b).abs()));
+        let scale = largest_magnitude(expected);
+        let off = largest_magnitude(&found.iter().zip(expected).map(|(a, b)| a - b).collect::<Vec<_>>());
         assert!(off <= 1e-12 * scale, "{:?}: off by {off:.1e} of {scale:.1e}", self.network);
     }
 }
