@@ -92,9 +92,11 @@ fn derivative_seconds<R: Real>(sum: &HessianSum<R>, dim: usize) -> f64 {
 }
 
 /// Vectors of p numbers in memory at once: directions, the newest product and the pairs in whose complement they lie; pairs
-/// and one random basis; or pairs, their basis with its products and residuals.
+/// and one random basis; or pairs, their basis with its products, and the pairs of a prefix
+/// with the directions and the newest product of the search beside them.
 fn most_vectors(params: &Eigen) -> f64 {
     let d = params.dim as f64;
     let kept = params.max_subspace.unwrap_or((4 * params.dim).max(20)) as f64;
-    (kept + 2.0 + d).max(d + params.random_dim as f64).max(d + 2.0 * (2.0 * d + 4.0) + 2.0 * d)
+    let room = 2.0 * d + 4.0;
+    (kept + 2.0 + d).max(d + params.random_dim as f64).max(d + 2.0 * room + d + room + 2.0)
 }

@@ -5,6 +5,7 @@ mod cost;
 use std::process::ExitCode;
 
 use experiment::recorded::Recorded;
+use landscape::numeric::vectors::largest_magnitude;
 use landscape::passes::curvature::sample_derivatives;
 use landscape::passes::hvp::{HessianSum, SecondOrder};
 use landscape::spectrum::lanczos::lanczos;
@@ -275,9 +276,17 @@ fn prefixes<R: Real>(
     let request = EigenRequest {
         dim: start.values.len(),
         residual_tolerance: params.prefix_residual_tolerance,
+        // As many as the basis that travels has: the search needs few steps.
+        max_subspace: 2 * start.values.len() + 4,
         ..*request
     };
     let spectrum = solve_prefixes(ctx, PrefixRun::new(sum, &sizes, &request, start), sizes.len())?;
+    let of = sizes.iter().zip(&spectrum.miss_probabilities).filter(|(_, miss)| **miss > MISS_PROBABILITY);
+    let of = of.map(|(k, _)| k.to_string()).collect::<Vec<_>>();
+    if !of.is_empty() {
+        let worst = largest_magnitude(&spectrum.miss_probabilities);
+        ctx.warn(experiment::may_miss("eigen", &format!("prefixes of {} samples", of.join(", ")), worst));
+    }
     let out = &mut ctx.outputs;
     let meaning = "prefix sizes with eigenvalues of their own: pairs k, k + s";
     out.write_sizes("prefix_sizes.npy", &sizes, "samples", meaning)?;

@@ -4,6 +4,9 @@
 //! new samples are multiplied; Rayleigh-Ritz on `Q Zᵀ/k` gives Ritz pairs with *exact* residuals, as `H_k Q` is at
 //! hand; where residuals are too large, as few combinations of them join Q as carry all but a fraction of the
 //! tolerance (block Davidson without preconditioner, of the rank that the new samples ask for).
+//!
+//! Where `H_k` decouples, as for one-hot inputs, Q may lie in an invariant subspace that lacks a wanted pair, and residuals
+//! never lead out of it. So each prefix ends with the same search for missing pairs as a solve.
 
 use std::ops::Range;
 
@@ -11,10 +14,13 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
 use crate::numeric::real::Real;
 use crate::numeric::vectors::{
-    add_combination, combine, combine_in_place, gram, norm, orthonormalise, symmetric_eigen,
+    add_combination, combine, combine_in_place, gram, largest_magnitude, norm, orthonormalise,
+    symmetric_eigen,
 };
 use crate::passes::hvp::{HessianSum, SecondOrder};
-use crate::spectrum::ritz::{EigenRequest, RitzPairs};
+use crate::spectrum::missing::find_missing;
+use crate::spectrum::operator::PrefixHessian;
+use crate::spectrum::ritz::{self, EigenRequest, RitzPairs};
 
 /// Eigenvalues of prefixes, with their residuals.
 #[derive(Clone, Debug)]
@@ -23,6 +29,8 @@ pub struct PrefixSpectrum {
     pub values: Array2<f64>,
     /// `‖H_k u − μu‖`, (n, d)
     pub residuals: Array2<f64>,
+    /// most that the probability is of a wanted pair being missing, at each prefix; 1 where none was looked for
+    pub miss_probabilities: Vec<f64>,
     /// products made, times the samples of each, over N: the cost in products with all samples
     pub n_products: f64,
 }
@@ -71,12 +79,18 @@ impl<'a, 'b, R: Real> PrefixRun<'a, 'b, R> {
             request,
             k: 0,
             size: start.vectors.nrows(),
+            norm: start.norm,
             basis: Array2::zeros((room, start.vectors.ncols())),
             products: Array2::zeros((room, start.vectors.ncols())),
             sample_products: 0,
         };
         state.basis.slice_mut(s![..state.size, ..]).assign(&start.vectors);
-        let spectrum = PrefixSpectrum { values: nothing.clone(), residuals: nothing, n_products: 0.0 };
+        let spectrum = PrefixSpectrum {
+            values: nothing.clone(),
+            residuals: nothing,
+            miss_probabilities: vec![],
+            n_products: 0.0,
+        };
         Self { sizes, state, spectrum }
     }
 
@@ -89,17 +103,18 @@ impl<'a, 'b, R: Real> PrefixRun<'a, 'b, R> {
     pub fn solve_next(&mut self) -> Result<bool, NotConverged> {
         let Some(&k) = self.sizes.get(self.n_ready()) else { return Ok(false) };
         self.state.extend_to(k);
-        let (values, residuals) = self.state.solve()?;
+        let pairs = self.state.solve()?;
         let spectrum = &mut self.spectrum;
-        spectrum.values.push_row(values.view()).expect("d values");
-        spectrum.residuals.push_row(residuals.view()).expect("d residuals");
+        spectrum.values.push_row(pairs.values.view()).expect("d values");
+        spectrum.residuals.push_row(pairs.residuals.view()).expect("d residuals");
+        spectrum.miss_probabilities.push(pairs.miss_probability);
         spectrum.n_products = self.state.sample_products as f64 / self.state.sum.samples.len() as f64;
         Ok(true)
     }
 
-    /// All that the next prefix depends on, by name: Q and Z, rows in use, (m, p) flat, and what was found, (n, d) flat; and the number of
-    /// products of a sample.
-    pub fn state(&self) -> ([(&'static str, Vec<f64>); 4], usize) {
+    /// All that the next prefix depends on, by name: Q and Z, rows in use, (m, p) flat, and what was found, (n, d) flat and (n,); and the
+    /// number of products of a sample.
+    pub fn state(&self) -> ([(&'static str, Vec<f64>); 5], usize) {
         let wide =
             |rows: &Array2<R>| rows.slice(s![..self.state.size, ..]).iter().map(|x| x.wide()).collect();
         let flat = |rows: &Array2<f64>| rows.iter().copied().collect();
@@ -108,6 +123,7 @@ impl<'a, 'b, R: Real> PrefixRun<'a, 'b, R> {
             ("products", wide(&self.state.products)),
             ("values", flat(&self.spectrum.values)),
             ("residuals", flat(&self.spectrum.residuals)),
+            ("miss_probabilities", self.spectrum.miss_probabilities.clone()),
         ];
         (arrays, self.state.sample_products)
     }
@@ -127,8 +143,12 @@ impl<'a, 'b, R: Real> PrefixRun<'a, 'b, R> {
         let (basis, products) = (rows("basis", p)?, rows("products", p)?);
         let d = self.state.request.dim;
         let (values, residuals) = (rows("values", d)?, rows("residuals", d)?);
+        let miss_probabilities = given("miss_probabilities")?.to_vec();
         let (size, n) = (basis.nrows(), values.nrows());
-        let fits = size <= room && products.nrows() == size && residuals.nrows() == n;
+        let fits = size <= room
+            && products.nrows() == size
+            && residuals.nrows() == n
+            && miss_probabilities.len() == n;
         let k = *self.sizes.get(n.checked_sub(1)?)?;
         fits.then(|| {
             let state = &mut self.state;
@@ -137,8 +157,8 @@ impl<'a, 'b, R: Real> PrefixRun<'a, 'b, R> {
             }
             (state.k, state.size, state.sample_products) = (k, size, sample_products);
             let n_products = sample_products as f64 / state.sum.samples.len() as f64;
-            self.spectrum =
-                PrefixSpectrum { values: values.to_owned(), residuals: residuals.to_owned(), n_products };
+            let (values, residuals) = (values.to_owned(), residuals.to_owned());
+            self.spectrum = PrefixSpectrum { values, residuals, miss_probabilities, n_products };
         })
     }
 
@@ -166,6 +186,8 @@ struct Travelling<'a, 'b, R> {
     k: usize,
     /// m, rows of Q and Z in use
     size: usize,
+    /// largest |eigenvalue| of some neighbour
+    norm: f64,
     /// Q (room, p), the first m rows orthonormal
     basis: Array2<R>,
     /// Z = Σ_{i≤k} ∇²ℓ_i Q, (room, p)
@@ -188,27 +210,58 @@ impl<R: Real> Travelling<'_, '_, R> {
         self.sum.add_product(samples, self.basis.slice(rows), SecondOrder::Hessian, &mut products);
     }
 
-    /// Ritz values and residuals of the d wanted pairs, once all residuals are small enough.
-    fn solve(&mut self) -> Result<(Array1<f64>, Array1<f64>), NotConverged> {
+    /// The d wanted pairs: what the search finds beside the basis joins it.
+    fn solve(&mut self) -> Result<RitzPairs<R>, NotConverged> {
+        let mut pairs = self.converge()?;
+        if self.request.miss_probability >= 1.0 {
+            return Ok(pairs);
+        }
+        let hessian = PrefixHessian { sum: self.sum, k: self.k, kind: SecondOrder::Hessian };
+        // Starts of its own: the basis may contain what those of another prefix led to, and nothing else of an eigenspace.
+        let request = EigenRequest { seed: self.request.seed.wrapping_add(self.k as u64), ..*self.request };
+        let changed = find_missing(&hessian, &request, &mut pairs, &mut |_| ());
+        self.sample_products += self.k * (pairs.n_products + pairs.n_check_products);
+        if !changed {
+            return Ok(pairs);
+        }
+        self.make_room(&self.rayleigh_ritz().1, pairs.vectors.nrows());
+        self.enlarge(pairs.vectors);
+        Ok(RitzPairs { miss_probability: pairs.miss_probability, ..self.converge()? })
+    }
+
+    /// The d most wanted Ritz pairs of the basis, once all residuals are small enough.
+    fn converge(&mut self) -> Result<RitzPairs<R>, NotConverged> {
         let mut failure = None;
         for rounds in 0..MAX_ROUNDS {
             let (values, y) = self.rayleigh_ritz();
             let d = self.request.dim.min(values.len());
-            let residuals =
-                self.residuals(&values.slice(s![..d]).to_owned(), &y.slice(s![.., ..d]).to_owned());
+            let wanted = (values.slice(s![..d]).to_owned(), y.slice(s![.., ..d]).to_owned());
+            let residuals = self.residuals(&wanted.0, &wanted.1);
             let norms = residuals.outer_iter().map(|r| norm(r)).collect::<Array1<f64>>();
-            let scale = values.slice(s![..d]).iter().fold(0.0_f64, |m, v| m.max(v.abs()));
-            let limit = self.request.residual_tolerance * scale;
+            let (largest, norm) = (largest_magnitude(&wanted.0), self.norm.max(largest_magnitude(&values)));
+            let rounding = ritz::rounding::<R>(norm);
+            let limit = ritz::limit::<R>(self.request.residual_tolerance, largest, norm, rounding);
             let open = (0..d).filter(|&i| norms[i] > limit).collect::<Vec<_>>();
             if open.is_empty() && d == self.request.dim {
-                return Ok((values.slice(s![..d]).to_owned(), norms));
+                drop(residuals);
+                let vectors = combine(wanted.1.view(), self.basis.slice(s![..self.size, ..]));
+                return Ok(RitzPairs {
+                    values: wanted.0,
+                    vectors,
+                    residuals: norms,
+                    n_products: 0,
+                    n_check_products: 0,
+                    norm,
+                    rounding,
+                    miss_probability: 1.0,
+                });
             }
             failure = Some(NotConverged {
                 k: self.k,
                 converged: d - open.len(),
                 wanted: self.request.dim,
                 rounds: rounds + 1,
-                worst: norms.iter().fold(0.0, |m: f64, r| m.max(*r)) / scale,
+                worst: largest_magnitude(&norms) / largest,
                 needed: self.request.residual_tolerance,
             });
             let directions = leading(residuals, &open, LEFT_OVER * limit);

@@ -2,5 +2,6 @@
 
 mod fixtures;
 mod minimisers;
+mod prefixes;
 mod reference;
 mod threads;
