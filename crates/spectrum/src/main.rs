@@ -5,7 +5,7 @@ mod cost;
 use std::process::ExitCode;
 
 use experiment::recorded::Recorded;
-use landscape::numeric::vectors::project;
+use landscape::numeric::vectors::{largest_magnitude, project};
 use landscape::passes::gradient::{batch_gradient, full_gradient};
 use landscape::passes::hvp::{HessianSum, SecondOrder};
 use landscape::spectrum::angles::{outliers, overlap, principal_cosines};
@@ -194,6 +194,26 @@ fn solve<R: Real>(
     until_stopped(|| lanczos(&hessian, &request, &mut |_| ()))
 }
 
+/// Solves whose products did not suffice for the search for missing pairs: over how many samples, and the probability.
+#[derive(Default)]
+struct MayMiss(Vec<(String, f64)>);
+
+impl MayMiss {
+    fn note<R: Real>(&mut self, of: impl Into<String>, pairs: &RitzPairs<R>) {
+        if pairs.miss_probability > MISS_PROBABILITY {
+            self.0.push((of.into(), pairs.miss_probability));
+        }
+    }
+
+    fn warn(&self, ctx: &StageContext) {
+        if !self.0.is_empty() {
+            let of = self.0.iter().map(|m| m.0.clone()).collect::<Vec<_>>().join(", ");
+            let worst = largest_magnitude(self.0.iter().map(|m| &m.1));
+            ctx.warn(experiment::may_miss("spectrum", &of, worst));
+        }
+    }
+}
+
 fn count<R: Real>(pairs: &RitzPairs<R>, samples: &Samples, k: usize, overlap: Option<f64>) -> OutlierCount {
     let gap =
         outliers(pairs.values.as_slice().expect("one axis"), pairs.residuals.as_slice().expect("one axis"));
@@ -217,18 +237,21 @@ fn count<R: Real>(pairs: &RitzPairs<R>, samples: &Samples, k: usize, overlap: Op
 fn ends<R: Real>(question: &Question<R>, ctx: &mut StageContext) -> Result<Option<String>> {
     let p = question.params;
     let asked = (p, question.journal);
-    let mut said = vec![];
+    let (mut said, mut may_miss) = (vec![], MayMiss::default());
     if p.smallest > 0 {
         let pairs = solve(asked, question.sum, question.n(), Which::SmallestAlgebraic, p.smallest)?;
+        may_miss.note("smallest", &pairs);
         let out = &mut ctx.outputs;
         out.write("smallest.npy", &pairs.values, CURVATURE, "smallest Ritz values, ascending")?;
         out.write("smallest_residuals.npy", &pairs.residuals, CURVATURE, "their residuals")?;
         said.push(format!("smallest {:.3e}", pairs.values[0]));
     }
     if p.largest == 0 {
+        may_miss.warn(ctx);
         return Ok((!said.is_empty()).then(|| said.join(", ")));
     }
     let top = solve(asked, question.sum, question.n(), Which::LargestAlgebraic, p.largest)?;
+    may_miss.note("largest", &top);
     let out = &mut ctx.outputs;
     out.write("largest.npy", &top.values, CURVATURE, "largest Ritz values, descending")?;
     out.write("largest_residuals.npy", &top.residuals, CURVATURE, "their residuals")?;
@@ -242,6 +265,7 @@ fn ends<R: Real>(question: &Question<R>, ctx: &mut StageContext) -> Result<Optio
     let (mut by_k, mut by_class) = (vec![], vec![]);
     for (k, _) in sizes.into_iter().filter(|(k, _)| *k < question.n()) {
         let pairs = solve(asked, question.sum, k, Which::LargestAlgebraic, p.largest)?;
+        may_miss.note(format!("largest over {k} samples"), &pairs);
         let cosines = principal_cosines(pairs.vectors.slice(s![..d, ..]), top.vectors.slice(s![..d, ..]));
         by_k.push(count(&pairs, question.sum.samples, k, Some(overlap(&cosines))));
         progress.add(1);
@@ -256,11 +280,13 @@ fn ends<R: Real>(question: &Question<R>, ctx: &mut StageContext) -> Result<Optio
             let some = experiment::gather::<R>(question.sum.samples, &rows);
             let sum = HessianSum::new(question.network, question.w.view(), &some, 0);
             let pairs = solve(asked, &sum, some.len(), Which::LargestAlgebraic, p.largest)?;
+            may_miss.note(format!("largest over {c} classes"), &pairs);
             by_class.push(count(&pairs, &some, some.len(), None));
             progress.add(1);
         }
     }
     drop(progress);
+    may_miss.warn(ctx);
     ctx.outputs.document(&Outliers { dim: d, by_prefix: by_k, by_class })?;
     Ok(Some(said.join(", ")))
 }

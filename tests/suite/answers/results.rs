@@ -85,6 +85,29 @@ fn draws_may_be_as_wide_as_the_posterior() {
     place.stage("montecarlo").ended(4, &["sigma: posterior, but eigenvalue 1 is -"]);
 }
 
+/// Without hidden layers and with squared error the largest eigenvalue is there ten times, once for each class.
+#[test]
+fn eigenvalues_that_may_be_missing_are_said() {
+    let place = Place::small(|p| {
+        set(p, "train.hidden", yaml("[]"));
+        set(p, "train.loss", "squared-error");
+        set(p, "eigen.prefix_count", 0);
+        for (key, value) in [("largest", 15), ("smallest", 0), ("prefix_count", 0), ("max_products", 20)] {
+            set(p, &format!("spectrum.{key}"), value);
+        }
+        set(p, "spectrum.class_counts", yaml("[]"));
+    });
+    place.stages(&["fetch-data", "train", "eigen", "spectrum"]);
+    let warnings = |place: &Place| json(place.artifact("spectrum/manifest.json"))["warnings"].to_string();
+    let said = warnings(&place);
+    assert!(said.contains("spectrum: largest: ") && said.contains("raise spectrum.max_products"), "{said}");
+    place.edit(|p| set(p, "spectrum.max_products", 300));
+    place.stages(&["spectrum"]);
+    assert!(!warnings(&place).contains("max_products"));
+    let found = json(place.artifact("spectrum/outliers.json"));
+    assert_eq!(found["by_prefix"][0]["outliers"], 10, "{found}");
+}
+
 /// The squared error of a linear network has no second-order part but the Gauss-Newton matrix, so both posteriors are one.
 #[test]
 fn both_posteriors_of_a_linear_network_are_the_same() {
