@@ -187,8 +187,7 @@ fn own_basis<R: Real>(path: &std::path::Path, sum: &HessianSum<R>) -> Result<Rit
         let message = format!(
             "{name}: rows are not orthonormal: B B^T differs from I by {error:.1e}, at most {allowed:.1e} is allowed"
         );
-        let hint =
-            "orthonormalise it: numpy.linalg.qr(B.T)[0].T; or set eigen.precision: f64 for one stored as f8";
+        let hint = "orthonormalise it in f8, whatever type it has: numpy.linalg.qr(B.T.astype('f8'))[0].T";
         return Err(Failure::input(message, hint).into());
     }
     let hessian = PrefixHessian { sum, k: sum.samples.len(), kind: SecondOrder::Hessian };
