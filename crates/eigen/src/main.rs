@@ -149,20 +149,34 @@ fn solve<R: Real>(
             pairs.largest_relative_residual(),
             params.residual_tolerance,
         );
-        return Err(Failure::not_converged(message, advice(params, pairs.n_products)).into());
+        let all_spent = pairs.n_products >= params.max_products;
+        return Err(Failure::not_converged(message, advice(all_spent, params.precision)).into());
     }
     if params.solver == Solver::Lanczos && pairs.miss_probability > MISS_PROBABILITY {
-        ctx.warn(format!(
-            "eigen: the products are spent before the search for further copies of repeated eigenvalues has ended: more wanted ones than those returned may be missing (probability at most {:.1e}); raise eigen.max_products or eigen.residual_tolerance",
-            pairs.miss_probability
-        ));
+        ctx.warn(experiment::may_miss("eigen", "over all samples", pairs.miss_probability));
     }
+    warn_unresolved(params, ctx, &pairs);
     Ok(pairs)
 }
 
+/// Names the pairs whose eigenvalue may be anything within the residual, 0 among it.
+fn warn_unresolved<R: Real>(params: &Eigen, ctx: &StageContext, pairs: &RitzPairs<R>) {
+    let unresolved = pairs.unresolved();
+    let Some(&first) = unresolved.first() else { return };
+    let numbers = unresolved.iter().map(|i| (i + 1).to_string()).collect::<Vec<_>>().join(", ");
+    let better = match params.precision {
+        Precision::F32 => "set eigen.precision: f64, or lower eigen.dim",
+        Precision::F64 => "lower eigen.dim",
+    };
+    ctx.warn(format!(
+        "eigen: the residual is above |mu| for pairs {numbers} (from 1), as {:.1e} beside {:.1e}: neither sign nor size of these eigenvalues is known; {better}; a lower eigen.residual_tolerance helps where they are not 0",
+        pairs.residuals[first], pairs.values[first]
+    ));
+}
+
 /// What to do where pairs did not converge: more products help only where all were spent, otherwise rounding is in the way.
-fn advice(params: &Eigen, n_products: usize) -> &'static str {
-    match (n_products >= params.max_products, params.precision) {
+fn advice(all_spent: bool, precision: Precision) -> &'static str {
+    match (all_spent, precision) {
         (true, Precision::F32) => {
             "raise eigen.max_products or eigen.residual_tolerance, or set eigen.precision: f64; nothing was written"
         }
@@ -320,4 +334,20 @@ fn solve_prefixes<R: Real>(
         ctx.may_stop(PREFIXES, far, || state(&run))?;
     }
     Ok(run.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_is_of_use_for_its_cause() {
+        for all_spent in [false, true] {
+            for precision in [Precision::F32, Precision::F64] {
+                let said = advice(all_spent, precision);
+                assert_eq!(said.contains("raise eigen.max_products"), all_spent, "{said}");
+                assert_eq!(said.contains("set eigen.precision: f64"), precision == Precision::F32, "{said}");
+            }
+        }
+    }
 }

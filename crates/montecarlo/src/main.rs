@@ -295,14 +295,23 @@ fn deviations<R: Real>(
     setting: &Setting,
     basis: &Array2<R>,
 ) -> Result<Vec<f64>> {
+    let first = |file: &str| -> Result<Vec<f64>> {
+        let all = ctx.inputs.read::<f64, Ix1>("eigen", file)?;
+        Ok(all.slice(s![..setting.dim]).to_vec())
+    };
     let (values, of) = match setting.sigma {
         Sigma::Same(_) => return Ok(vec![]),
-        Sigma::Of(Source::Posterior) => {
-            let all = ctx.inputs.read::<f64, Ix1>("eigen", "eigenvalues.npy")?;
-            (all.slice(s![..setting.dim]).to_vec(), "eigenvalue")
-        }
+        Sigma::Of(Source::Posterior) => (first("eigenvalues.npy")?, "eigenvalue"),
         Sigma::Of(Source::PosteriorGaussNewton) => (gauss_newton(trained, basis), "Gauss-Newton quotient"),
     };
+    // Curvature along a direction of the user is no eigenvalue, whatever its residual is.
+    let is_solved = ctx.inputs.params::<records::Eigen>("eigen")?.basis.is_none();
+    if is_solved && matches!(setting.sigma, Sigma::Of(Source::Posterior)) {
+        let residuals = first("residuals.npy")?;
+        if let Some(place) = (0..setting.dim).find(|&i| residuals[i] > values[i].abs()) {
+            return Err(unresolved(setting, place, values[place], residuals[place]).into());
+        }
+    }
     if let Some(place) = values.iter().position(|&value| value <= 0.0) {
         let message = format!(
             "montecarlo: {}: sigma: {}, but {of} {} is {:.2e}: along it the posterior has no width",
@@ -311,15 +320,31 @@ fn deviations<R: Real>(
             place + 1,
             values[place]
         );
-        let first = match place {
-            0 => "train longer".to_owned(),
-            dim => format!("lower dim of that setting to {dim}"),
-        };
-        let hint = format!("{first}, or set train.polish, or give sigma as a number");
+        let hint =
+            format!("{}, or set train.polish, or give sigma as a number", fewer(place, "train longer"));
         return Err(Failure::not_converged(message, hint).into());
     }
     let n_samples = trained.samples.len() as f64;
     Ok(values.iter().map(|value| 1.0 / (n_samples * value).sqrt()).collect())
+}
+
+/// Advice to leave out the directions from `place` on, where there are others.
+fn fewer(place: usize, otherwise: &str) -> String {
+    if place == 0 { otherwise.to_owned() } else { format!("lower dim of that setting to {place}") }
+}
+
+fn unresolved(setting: &Setting, place: usize, value: f64, residual: f64) -> Failure {
+    let message = format!(
+        "montecarlo: {}: sigma: {}, but eigenvalue {} is {value:.2e} with the residual {residual:.2e}: neither its sign nor its size is known",
+        setting.name,
+        setting.sigma,
+        place + 1,
+    );
+    let hint = format!(
+        "{}, or set eigen.precision: f64 and lower eigen.residual_tolerance, or give sigma as a number",
+        fewer(place, "train longer")
+    );
+    Failure::not_converged(message, hint)
 }
 
 /// `uᵢᵀ G uᵢ` for every row of `basis` (d, p), G the Gauss-Newton part of the Hessian over all samples: loss per squared parameter unit.
@@ -338,10 +363,9 @@ fn own_draws(ctx: &StageContext, setting: &Setting) -> Result<Option<Array2<f64>
     let Some(path) = setting.theta.as_ref().map(|path| ctx.resolve(path)) else { return Ok(None) };
     let (name, dim) = (path.display().to_string(), setting.dim);
     let theta = experiment::to_real::<f64, Ix2>(arrays::read(&path, "theta")?, &name)?;
-    if theta.ncols() != dim || theta.nrows() < 2 || !theta.iter().all(|v| v.is_finite()) {
+    if theta.ncols() != dim || theta.nrows() < 2 {
         let shape = theta.shape();
-        let message =
-            format!("{name}: shape {shape:?}; (T, {dim}) with at least two rows of finite numbers is needed");
+        let message = format!("{name}: shape {shape:?}; (T, {dim}) with at least two rows is needed");
         return Err(Failure::input(message, "a row is one draw of theta, with sigma already in it").into());
     }
     if let Sigma::Same(sigma) = setting.sigma
