@@ -138,19 +138,17 @@ pub enum FetchError {
         /// what to do
         hint: &'static str,
     },
-    /// classes in one split and targets in the other, or bytes and floats
+    /// classes in one split and targets in the other
     #[error("{test}: contains {found}, but {train} contains {needed}")]
     Kinds {
-        /// path of y, or X, of the test split
+        /// path of y of the test split
         test: String,
         /// what it contains
         found: &'static str,
-        /// the same of the training split
+        /// path of y of the training split
         train: String,
         /// what it contains
         needed: &'static str,
-        /// what to do
-        hint: &'static str,
     },
     /// splits of unlike targets
     #[error("{file}: {found} targets a sample, but the training split has {needed}")]
@@ -229,7 +227,7 @@ impl FetchError {
             Self::OneHot { .. } => {
                 "save the class of each sample: y.argmax(1); with loss: squared-error its targets are the same"
             }
-            Self::Lengths { hint, .. } | Self::Records { hint, .. } | Self::Kinds { hint, .. } => hint,
+            Self::Lengths { hint, .. } | Self::Records { hint, .. } => hint,
             Self::Sparse { .. } => {
                 "number the classes without gaps: numpy.unique(y, return_inverse=True)[1]; for regression store the targets as floats: \
                  y.astype('<f8'); remove rows whose label means that there is none; or set fetch-data.classes to the number of classes"
@@ -246,6 +244,7 @@ impl FetchError {
             Self::Class { .. } => {
                 "number the classes: numpy.unique(y, return_inverse=True)[1]; for regression store the targets as floats: y.astype('<f8')"
             }
+            Self::Kinds { .. } => "store both alike: y.astype('<i8') for classes",
             Self::Targets { .. } => "both splits need the same targets",
             Self::Features { .. } => "both splits need the same features",
             Self::Image { .. } => "give [channels, height, width] of one sample, or leave it null",

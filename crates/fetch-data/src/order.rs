@@ -65,7 +65,9 @@ pub fn choose<'a>(params: &FetchData, splits: &'a Splits, base: &Path) -> Result
     let no_test =
         no_test.then(|| "no sample of the test split is of these classes: there is none".to_owned());
     let strange = test.as_ref().and_then(|test| only_in_test(&splits.train, &train, test));
-    let warnings = empty_classes(&present, n_classes).into_iter().chain(no_test).chain(strange).collect();
+    let unlike = test.as_ref().and_then(|(test, _)| other_kind(&splits.train, test));
+    let warnings = empty_classes(&present, n_classes).into_iter().chain(no_test).chain(strange).chain(unlike);
+    let warnings = warnings.collect();
     let wanted = params.n_samples.unwrap_or(train.len());
     if wanted > train.len() {
         return Err(FetchError::TooManySamples { wanted, found: train.len() });
@@ -94,6 +96,17 @@ fn apart<'a>(params: &FetchData, splits: &'a Splits) -> Result<(Vec<usize>, Test
 fn classes_of(train: &Split, rows: &[usize], test: Option<&(&Split, Vec<usize>)>) -> BTreeSet<usize> {
     let of_test = test.into_iter().flat_map(|(test, rows)| test.classes_of(rows));
     train.classes_of(rows).chain(of_test).collect()
+}
+
+/// Bytes in one split and floats in the other, in words: bytes from 0 to 255 beside floats from 0 to 1 made 35 % of 95 % accuracy.
+fn other_kind(train: &Split, test: &Split) -> Option<String> {
+    let (own, other) = (train.images.kind(), test.images.kind());
+    (own != other).then(|| {
+        format!(
+            "the samples for training are {own}, those for testing {other}, and both go through one normalisation: if their scales \
+             differ, test loss and accuracy are wrong; store both alike, as X.astype('<f4'), divided by 255 in both or in none"
+        )
+    })
 }
 
 /// Classes that samples for testing have and none for training, in words.
@@ -211,7 +224,9 @@ fn read(path: &Path, candidates: &[usize]) -> Result<Vec<usize>, FetchError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::split::Images;
     use ndarray::array;
+    use store::rows::Rows;
 
     #[test]
     fn a_shuffle_is_a_permutation_that_the_seed_decides() {
@@ -255,7 +270,7 @@ mod tests {
 
     fn labelled(classes: ndarray::Array1<i64>) -> Splits {
         let x = ndarray::Array2::<u8>::zeros((classes.len(), 1));
-        let images = crate::split::Images::U8(store::rows::Rows::Memory(x));
+        let images = Images::U8(Rows::Memory(x));
         Splits { train: Split { images, labels: Labels::Classes(classes) }, test: None }
     }
 
@@ -358,6 +373,14 @@ mod tests {
         assert_eq!(warnings(array![1, 3, 2, 3], Some(3)), (2, true, none));
         let said = "no sample of the test split is of these classes: there is none".to_owned();
         assert_eq!(warnings(array![7, 8], Some(3)), (0, false, said));
+    }
+
+    #[test]
+    fn bytes_beside_floats_are_said() {
+        let bytes = || labelled(array![0, 1]).train;
+        let floats = Split { images: Images::F32(Rows::Memory(array![[0.5_f32], [1.0]])), ..bytes() };
+        assert!(other_kind(&bytes(), &floats).unwrap().contains("those for testing floats"));
+        assert!(other_kind(&floats, &bytes()).is_some() && other_kind(&bytes(), &bytes()).is_none());
     }
 
     #[test]
