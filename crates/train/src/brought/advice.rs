@@ -7,11 +7,11 @@ use pipeline::Failure;
 use records::Architecture;
 
 use super::archive::Archive;
-use super::order::{Pair, depth};
+use super::pair::Pair;
 
 /// As many layers as there are not.
 pub fn other_depth(network: &Network, archive: &Archive, found: &[Pair], names: &str) -> pipeline::Error {
-    let needed = depth(network);
+    let needed = network.affine_layers().count();
     let message = format!(
         "{}: {} layers among {}; {} needs {needed}",
         archive.name,
@@ -187,12 +187,6 @@ fn follow(shapes: &[[usize; 2]], order: &mut Vec<usize>, from: usize, last: Opti
         order.pop();
     }
     false
-}
-
-/// Length of an array with at most one axis that is longer than 1, such as (n,), (n, 1) or (1, n).
-pub fn vector(shape: &[usize]) -> Option<usize> {
-    let n = shape.iter().product();
-    (shape.iter().max() == Some(&n)).then_some(n)
 }
 
 /// A bias that the network has not, or one that it has and the file does not.

@@ -144,6 +144,12 @@ impl Archive {
     }
 }
 
+/// Length of an array with at most one axis that is longer than 1, such as (n,), (n, 1) or (1, n).
+pub fn vector(shape: &[usize]) -> Option<usize> {
+    let n = shape.iter().product();
+    (shape.iter().max() == Some(&n)).then_some(n)
+}
+
 fn entries_of_folder(path: &Path) -> Result<Vec<Entry>> {
     let mut entries = vec![];
     for (file, _) in pipeline::verify::entries(path)? {

@@ -3,6 +3,7 @@
 mod advice;
 mod archive;
 mod order;
+mod pair;
 mod unsupported;
 
 use std::path::Path;
@@ -13,7 +14,7 @@ use pipeline::{Failure, Result};
 use store::npy;
 
 use archive::{Archive, Kind};
-use order::Pair;
+use pair::Pair;
 
 /// Weights of the user, and how they were read.
 #[derive(Debug)]
@@ -33,22 +34,13 @@ pub struct Brought<R> {
 pub fn read<R: Real>(path: &Path, network: &Network, given: Option<&[String]>) -> Result<Brought<R>> {
     let name = path.display().to_string();
     let kind = Kind::of(path)?;
-    let brought = if kind == Kind::Flat {
-        refuse_names_of_flat(&name, given)?;
-        let w = experiment::to_real::<R, Ix1>(npy::read_any(path)?, &name)?;
-        check_flat(&name, w.len(), network)?;
-        Brought { w, layers: vec![], unused: vec![], guesses: vec![] }
-    } else {
-        by_layer(&Archive::open(path, kind)?, network, given)?
-    };
-    match brought.w.iter().position(|v| !v.is_finite()) {
-        None => Ok(brought),
-        Some(i) => Err(Failure::input(
-            format!("{name}: parameter {i} is {}", brought.w[i]),
-            "finite weights are needed",
-        )
-        .into()),
+    if kind != Kind::Flat {
+        return by_layer(&Archive::open(path, kind)?, network, given);
     }
+    refuse_names_of_flat(&name, given)?;
+    let w = experiment::to_real::<R, Ix1>(npy::read_any(path)?, &name)?;
+    check_flat(&name, w.len(), network)?;
+    Ok(Brought { w, layers: vec![], unused: vec![], guesses: vec![] })
 }
 
 fn refuse_names_of_flat(name: &str, given: Option<&[String]>) -> Result<()> {

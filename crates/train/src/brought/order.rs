@@ -6,36 +6,10 @@ use landscape::{Kind, Network};
 use pipeline::{Failure, Result};
 use records::Architecture;
 
-use super::advice::{advice, other_bias, other_depth, other_widths, vector};
-use super::archive::Archive;
+use super::advice::{advice, other_bias, other_depth, other_widths};
+use super::archive::{Archive, vector};
+use super::pair::Pair;
 use super::unsupported;
-
-/// The arrays of a layer.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Pair {
-    /// name of the weights, (out, in) or (out, in, kh, kw)
-    pub weights: String,
-    /// name of the bias, (out,), where there is one
-    pub bias: String,
-}
-
-impl Pair {
-    /// Those of `W1` and `b1`, for 1.
-    fn own(l: usize) -> Self {
-        Self { weights: format!("W{l}"), bias: format!("b{l}") }
-    }
-
-    /// Those of `0.weight` and `0.bias`, for `0.`.
-    fn of_prefix(prefix: &str) -> Self {
-        Self { weights: format!("{prefix}weight"), bias: format!("{prefix}bias") }
-    }
-
-    /// The name of the layer: `0` of `0.weight`; `W1` of itself.
-    pub fn label(&self) -> String {
-        let prefix = self.weights.strip_suffix("weight").unwrap_or(&self.weights);
-        prefix.trim_end_matches(['.', '_', '/']).to_owned()
-    }
-}
 
 /// The arrays of each layer, from input to output.
 ///
@@ -80,11 +54,6 @@ fn refuse_convolutions(network: &Network, archive: &Archive) -> Result<()> {
     Err(Failure::input(message, hint).into())
 }
 
-/// How many layers have weights.
-pub(super) fn depth(network: &Network) -> usize {
-    network.affine_layers().count()
-}
-
 fn own(network: &Network, archive: &Archive) -> Result<Vec<Pair>> {
     let number = |name: &str| name.strip_prefix('W')?.parse::<usize>().ok();
     let found = archive.entries.iter().filter_map(|e| number(&e.name)).map(Pair::own).collect::<Vec<_>>();
@@ -114,12 +83,12 @@ fn of_names(network: &Network, archive: &Archive, given: &[String]) -> Result<Ve
     };
     let pairs = given.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
     let once = given.iter().collect::<BTreeSet<_>>().len();
-    if once != depth(network) || pairs.len() != once {
+    if once != network.affine_layers().count() || pairs.len() != once {
         let message = format!(
             "train.weights_layers: {} names, {once} of them unlike, but {} needs {}",
             pairs.len(),
             Architecture::of(network),
-            depth(network)
+            network.affine_layers().count()
         );
         let hint = "name each layer once, from input to output; train.hidden sets the widths between them";
         return Err(Failure::config(message, hint).into());
@@ -135,7 +104,7 @@ fn candidates(archive: &Archive) -> Vec<Pair> {
 
 fn by_shape(network: &Network, archive: &Archive) -> Result<(Vec<Pair>, Vec<String>)> {
     let found = candidates(archive);
-    if found.len() != depth(network) {
+    if found.len() != network.affine_layers().count() {
         let names = "0.weight, 0.bias, 2.weight, ... as the state_dict of nn.Linear layers has";
         return Err(other_depth(network, archive, &found, names));
     }
@@ -145,7 +114,7 @@ fn by_shape(network: &Network, archive: &Archive) -> Result<(Vec<Pair>, Vec<Stri
     for (at, l) in network.affine_layers().enumerate() {
         places.entry(network.weight_axes(l)).or_default().push(at);
     }
-    let (mut pairs, mut guesses) = (vec![None; depth(network)], vec![]);
+    let (mut pairs, mut guesses) = (vec![None; network.affine_layers().count()], vec![]);
     for (needed, places) in places {
         let fitting = found.iter().filter(|p| shape(p) == needed).cloned().collect::<Vec<_>>();
         if fitting.len() != places.len() {
