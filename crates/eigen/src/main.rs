@@ -4,7 +4,7 @@ mod cost;
 
 use std::process::ExitCode;
 
-use experiment::recorded::Recorded;
+use experiment::recorded::{Recorded, solved};
 use landscape::numeric::vectors::largest_magnitude;
 use landscape::passes::curvature::sample_derivatives;
 use landscape::passes::hvp::{HessianSum, SecondOrder};
@@ -18,7 +18,7 @@ use landscape::{Network, Real};
 use ndarray::{Array1, Ix2};
 use pipeline::log::number;
 use pipeline::shell::cost::{Cost, PlanContext};
-use pipeline::shell::{Stage, StageContext, TeamContext, until_stopped};
+use pipeline::shell::{Stage, StageContext, TeamContext};
 use pipeline::{Failure, Result};
 use records::eigen::{Bases, Facts};
 use records::{Eigen, Precision, Solver, name_of};
@@ -134,7 +134,7 @@ fn solve<R: Real>(
     let mut step = |n| progress.add(n);
     let journal = ctx.journal("solve");
     let hessian = Recorded::new(hessian, &journal);
-    let pairs = until_stopped(|| match params.solver {
+    let pairs = solved(PRECISION, || match params.solver {
         Solver::Lanczos => lanczos(&hessian, request, &mut step),
         Solver::Power => power_iteration(&hessian, request, &mut step),
     })?;
@@ -205,8 +205,11 @@ fn own_basis<R: Real>(path: &std::path::Path, sum: &HessianSum<R>) -> Result<Rit
         return Err(Failure::input(message, hint).into());
     }
     let hessian = PrefixHessian { sum, k: sum.samples.len(), kind: SecondOrder::Hessian };
-    Ok(RitzPairs::in_order(&hessian, basis, 0))
+    solved(PRECISION, || RitzPairs::in_order(&hessian, basis, 0))
 }
+
+/// Its key for the number type of the products.
+const PRECISION: Option<&str> = Some("eigen.precision");
 
 /// Unit of an eigenvalue.
 const CURVATURE: &str = "loss / parameter unit^2";
@@ -328,7 +331,7 @@ fn solve_prefixes<R: Real>(
         let hint = "raise eigen.prefix_residual_tolerance or eigen.prefix_smallest, or set eigen.prefix_count: 0 to leave the prefixes out; nothing was written";
         Failure::not_converged(e.to_string(), hint)
     };
-    while run.solve_next().map_err(not_converged)? {
+    while solved(PRECISION, || run.solve_next())?.map_err(not_converged)? {
         progress.add(1);
         let far = format_args!("prefix {} of {n_prefixes}", run.n_ready());
         ctx.may_stop(PREFIXES, far, || state(&run))?;

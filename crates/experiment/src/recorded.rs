@@ -1,11 +1,31 @@
 //! Solvers that can stop and go on without knowing it: what they ask for is kept in a journal.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use landscape::Real;
+use landscape::passes::hvp::NotFinite;
 use landscape::spectrum::operator::SymmetricOperator;
 use landscape::training::polish::{Objective, Products};
 use ndarray::{Array1, Array2, ArrayView, ArrayView1, ArrayView2, Dimension};
-use pipeline::shell::Journal;
+use pipeline::shell::{Journal, until_stopped};
+use pipeline::{Error, Failure, Result};
 use store::hash;
+
+/// What a solver gives, or the error that ends it: a journal that stops it, or a product that is too large, for which
+/// `precision` is the key of pipeline.yaml that may help; `None` where all is f64.
+pub fn solved<T>(precision: Option<&str>, work: impl FnOnce() -> T) -> Result<T> {
+    until_stopped(|| {
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|thrown| match thrown.downcast::<NotFinite>() {
+            Ok(error) => {
+                let f64 = precision.map(|key| format!("set {key}: f64 if it is f32, or "));
+                let scale = "scale the samples down with fetch-data.normalisation; nothing was written";
+                let hint = f64.unwrap_or_default() + scale;
+                resume_unwind(Box::new(Error::from(Failure::not_converged(error.to_string(), hint))))
+            }
+            Err(other) => resume_unwind(other),
+        })
+    })
+}
 
 /// A matrix, or an objective, whose answers an earlier run may have found.
 pub struct Recorded<'a, A> {

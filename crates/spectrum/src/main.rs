@@ -4,7 +4,7 @@ mod cost;
 
 use std::process::ExitCode;
 
-use experiment::recorded::Recorded;
+use experiment::recorded::{Recorded, solved};
 use landscape::numeric::vectors::{largest_magnitude, project};
 use landscape::passes::gradient::{batch_gradient, full_gradient};
 use landscape::passes::hvp::{HessianSum, SecondOrder};
@@ -20,7 +20,7 @@ use ndarray::{Array1, Array2, ArrayView1, s};
 use pipeline::Result;
 use pipeline::log::number;
 use pipeline::shell::cost::{Cost, PlanContext};
-use pipeline::shell::{Journal, Stage, StageContext, TeamContext, until_stopped};
+use pipeline::shell::{Journal, Stage, StageContext, TeamContext};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
@@ -119,6 +119,9 @@ fn run<R: Real + Element>(params: &Spectrum, ctx: &mut StageContext) -> Result<S
     Ok(said.join("; "))
 }
 
+/// Its key for the number type of the products.
+const PRECISION: Option<&str> = Some("spectrum.precision");
+
 const CURVATURE: &str = "loss / parameter unit^2";
 
 /// The density by stochastic Lanczos quadrature.
@@ -129,7 +132,7 @@ fn density<R: Real>(question: &Question<R>, ctx: &mut StageContext) -> Result<Op
     }
     let progress = ctx.progress(p.probes * p.steps, "spectrum: density: products");
     let hessian = question.hessian();
-    let found = until_stopped(|| quadrature(&hessian, p.probes, p.steps, p.seed, &mut |n| progress.add(n)))?;
+    let found = solved(PRECISION, || quadrature(&hessian, p.probes, p.steps, p.seed, &mut |n| progress.add(n)))?;
     drop(progress);
     // Padding after the end of a Krylov space weighs nothing.
     let real = found.nodes.iter().zip(&found.weights).filter(|(_, w)| **w > 0.0).map(|(x, _)| *x);
@@ -167,7 +170,7 @@ fn trace<R: Real>(question: &Question<R>, ctx: &StageContext) -> Result<Option<T
     let seed = p.seed.wrapping_add(1);
     let hessian = question.hessian();
     let found =
-        until_stopped(|| hutch_pp(&hessian, p.trace_sketch, p.trace_probes, seed, &mut |n| progress.add(n)))?;
+        solved(PRECISION, || hutch_pp(&hessian, p.trace_sketch, p.trace_probes, seed, &mut |n| progress.add(n)))?;
     let (value, standard_error) = (found.value, found.standard_error);
     Ok(Some(TraceFact { value, standard_error, n_products: found.n_products }))
 }
@@ -191,7 +194,7 @@ fn solve<R: Real>(
         max_products: p.max_products,
         seed: p.seed.wrapping_add(2),
     };
-    until_stopped(|| lanczos(&hessian, &request, &mut |_| ()))
+    solved(PRECISION, || lanczos(&hessian, &request, &mut |_| ()))
 }
 
 /// Solves whose products did not suffice for the search for missing pairs: over how many samples, and the probability.
@@ -244,7 +247,7 @@ fn ends<R: Real>(question: &Question<R>, ctx: &mut StageContext) -> Result<Optio
         let out = &mut ctx.outputs;
         out.write("smallest.npy", &pairs.values, CURVATURE, "smallest Ritz values, ascending")?;
         out.write("smallest_residuals.npy", &pairs.residuals, CURVATURE, "their residuals")?;
-        said.push(format!("smallest {:.3e}", pairs.values[0]));
+        said.push(format!("smallest {:.3e} +- {:.1e}", pairs.values[0], pairs.residuals[0]));
     }
     if p.largest == 0 {
         may_miss.warn(ctx);

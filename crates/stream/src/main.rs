@@ -7,6 +7,7 @@ mod saved;
 
 use std::process::ExitCode;
 
+use experiment::recorded::solved;
 use landscape::Real;
 use landscape::change::prefix::Moments;
 use ndarray::{Array1, Array2, Array3};
@@ -75,7 +76,7 @@ fn run<R: Real + Element>(params: &Stream, ctx: &mut StageContext) -> Result<Str
     let test = experiment::split(&ctx.inputs, "test")?.filter(|test| !test.is_empty());
     let test = test.map(|test| experiment::gather::<R>(&test, &(0..test.len()).collect::<Vec<_>>()));
     let setup = Setup { params, train: &train, network: &network, samples: &samples, test: test.as_ref() };
-    let runs = all_runs::<R>(&setup, ctx)?;
+    let runs = solved(Some("stream.precision"), || all_runs::<R>(&setup, ctx))??;
     if let Some(i) = runs.iter().position(|run| !is_finite(run)) {
         let hint = "lower train.optimizer.learning_rate or stream.sigma";
         return Err(Failure::not_converged(format!("stream: run {i}: losses are not finite"), hint).into());

@@ -1,11 +1,11 @@
 //! After training: to a minimiser, with what that changed.
 
-use experiment::recorded::Recorded;
+use experiment::recorded::{Recorded, solved};
 use landscape::training::polish::{self, MeanLoss, PolishEnd, Request, polish};
 use landscape::{Network, Real, Samples};
 use ndarray::{Array1, Array2};
 use pipeline::Result;
-use pipeline::shell::{StageContext, until_stopped};
+use pipeline::shell::StageContext;
 use records::train::Polished;
 use records::{Polish, Train, name_of};
 use store::npy::Element;
@@ -33,7 +33,7 @@ pub fn polish_and_write<R: Real + Element>(
     };
     let journal = ctx.journal("polish");
     let recorded = Recorded::new(objective, &journal);
-    let found = until_stopped(|| polish(&recorded, w.mapv(R::wide), &asked, &mut |n| progress.add(n)))?;
+    let found = solved(None, || polish(&recorded, w.mapv(R::wide), &asked, &mut |n| progress.add(n)))?;
     journal.end();
     drop(progress);
 

@@ -5,6 +5,7 @@
 //! `Σ_i δ̇_l h_{l−1}ᵀ + δ_l ḣ_{l−1}ᵀ`. That is 4p₁ + 12p₂ flops per sample and direction; h, φ' and δ are shared.
 
 use std::ops::Range;
+use std::panic::resume_unwind;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, CowArray, Dim, Ix1, s};
 use rayon::prelude::*;
@@ -25,6 +26,11 @@ use crate::passes::primal::Primal;
 
 /// Directions that go through one pass together; more would leave the cache.
 const DIRECTIONS_AT_ONCE: usize = 2;
+
+/// A product that is too large for its number type.
+#[derive(Debug, thiserror::Error)]
+#[error("a Hessian-vector product is too large for its number type")]
+pub struct NotFinite;
 
 /// Which second derivative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -367,6 +373,9 @@ impl<'a, R: Real> HessianSum<'a, R> {
     }
 
     /// Adds the same to `result` (d, p).
+    ///
+    /// # Unwinds
+    /// With [`NotFinite`], and not as a panic, if the sum overflows: no solver can go on from there, and none has to know of it.
     pub fn add_product(
         &self,
         range: Range<usize>,
@@ -375,11 +384,25 @@ impl<'a, R: Real> HessianSum<'a, R> {
         result: &mut ArrayViewMut2<R>,
     ) {
         let team = self.samples.team();
-        if !team.is_alone() {
+        if team.is_alone() {
+            self.add_product_alone(range, v, kind, result);
+        } else {
             order::<R>(team, Task::Product, &[range.start, range.end, v.nrows(), kind as usize]);
             tell(team, &v);
-            return self.add_product_of_parts(range, v, kind, &mut Some(result));
+            self.add_product_of_parts(range, v, kind, &mut Some(result));
         }
+        if !result.iter().all(|x| x.is_finite()) {
+            resume_unwind(Box::new(NotFinite));
+        }
+    }
+
+    fn add_product_alone(
+        &self,
+        range: Range<usize>,
+        v: ArrayView2<R>,
+        kind: SecondOrder,
+        result: &mut ArrayViewMut2<R>,
+    ) {
         let blocks = self.blocks(range);
         let product = Product::new(self, &blocks, kind);
         // Threads take directions first, as one core's cache holds those of one pass, and share the samples of the last.
