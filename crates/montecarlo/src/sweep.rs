@@ -94,7 +94,7 @@ fn take<R: Real>(
     if found.loss_variance.iter().all(|v| v.is_finite()) {
         return Ok((found, taken.theta.expect("draws of our own are known")));
     }
-    let message = format!("montecarlo: sweep: losses are not finite at sigma {}", plan.sigma);
+    let message = format!("sweep: losses are not finite at sigma {}", plan.sigma);
     let hint = "take the largest from montecarlo.sweep.sigmas, or set montecarlo.precision: f64";
     Err(Failure::not_converged(message, hint).into())
 }

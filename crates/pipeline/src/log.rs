@@ -66,7 +66,20 @@ where
 
 /// The text without what a terminal would obey. A name in a file of the user may contain such: it is shown as `\u{1b}`. Lines
 /// that the program begins are indented; another line break is shown as `\n`, so that no name can begin a line of its own.
+/// The middle of a very long text is left out: a file may have a megabyte in one line.
 pub fn plain(text: &str) -> String {
+    const LONGEST: usize = 4000;
+    let n = text.chars().count();
+    if n > LONGEST {
+        let (first, last) = (LONGEST / 2, LONGEST / 4);
+        let part = |skip, take| plain(&text.chars().skip(skip).take(take).collect::<String>());
+        return format!(
+            "{} [{} characters] {}",
+            part(0, first),
+            grouped(n - first - last),
+            part(n - last, last)
+        );
+    }
     let mut shown = String::with_capacity(text.len());
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
@@ -180,5 +193,9 @@ mod tests {
         assert_eq!(plain(hostile), "\\u{1b}]0;title\\u{7}\\u{1b}[31mred\\u{9b}2J\\u{8}\\u{7f}\\r");
         assert_eq!(plain("x\nerror: it is fine\u{202e}"), "x\\nerror: it is fine\\u{202e}");
         assert_eq!(plain("größe Δ_k\tθ\n  a reason"), "größe Δ_k\tθ\n  a reason");
+        let long = plain(&format!("p.yaml: {}, expected a number", "1".repeat(1_000_000)));
+        assert!(
+            long.starts_with("p.yaml: 11") && long.ends_with("11, expected a number") && long.len() < 4000
+        );
     }
 }

@@ -132,7 +132,8 @@ fn density<R: Real>(question: &Question<R>, ctx: &mut StageContext) -> Result<Op
     }
     let progress = ctx.progress(p.probes * p.steps, "spectrum: density: products");
     let hessian = question.hessian();
-    let found = solved(PRECISION, || quadrature(&hessian, p.probes, p.steps, p.seed, &mut |n| progress.add(n)))?;
+    let found =
+        solved(PRECISION, || quadrature(&hessian, p.probes, p.steps, p.seed, &mut |n| progress.add(n)))?;
     drop(progress);
     // Padding after the end of a Krylov space weighs nothing.
     let real = found.nodes.iter().zip(&found.weights).filter(|(_, w)| **w > 0.0).map(|(x, _)| *x);
@@ -169,8 +170,9 @@ fn trace<R: Real>(question: &Question<R>, ctx: &StageContext) -> Result<Option<T
     let progress = ctx.progress(2 * p.trace_sketch + p.trace_probes, "spectrum: trace: products");
     let seed = p.seed.wrapping_add(1);
     let hessian = question.hessian();
-    let found =
-        solved(PRECISION, || hutch_pp(&hessian, p.trace_sketch, p.trace_probes, seed, &mut |n| progress.add(n)))?;
+    let found = solved(PRECISION, || {
+        hutch_pp(&hessian, p.trace_sketch, p.trace_probes, seed, &mut |n| progress.add(n))
+    })?;
     let (value, standard_error) = (found.value, found.standard_error);
     Ok(Some(TraceFact { value, standard_error, n_products: found.n_products }))
 }

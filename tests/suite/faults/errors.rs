@@ -607,6 +607,24 @@ fn not_converged() {
     fails("eigen", impossible, 4, &["Ritz pairs of the first", "raise eigen.prefix_residual_tolerance"]);
 }
 
+/// Inputs of 1e20, whose squares are in the Hessian: LAPACK was given what overflowed.
+#[test]
+fn a_product_that_overflows_is_an_error_with_advice_that_works() {
+    let place = Place::small(|p| {
+        set(p, "fetch-data.normalisation", yaml("{scale: 1.0e-19, mean: 0, std: 1}"));
+        set(p, "train.hidden", yaml("[]"));
+        set(p, "train.weights", "w.npy");
+        set(p, "eigen.precision", "f32");
+    });
+    rows::write(&place.path("w.npy"), &ndarray::Array1::<f64>::zeros(650)).unwrap();
+    place.stages(&["fetch-data", "train"]);
+    place
+        .stage("eigen")
+        .ended(4, &["a Hessian-vector product is too large for its number type", "set eigen.precision: f64"]);
+    place.edit(|p| set(p, "eigen.precision", "f64"));
+    place.stages(&["eigen"]);
+}
+
 #[test]
 fn files_of_the_user() {
     let place = Place::new(small);

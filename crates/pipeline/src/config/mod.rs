@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_yaml::{Mapping, Value};
 
 use crate::config::lines::Lines;
-use crate::config::yaml::{finite, not_yaml, overlay, read_text, read_yaml};
+use crate::config::yaml::{finite, not_yaml, overlay, plain, read_text, read_yaml};
 use crate::{Failure, Result};
 
 /// A `pipeline.yaml` that has been read.
@@ -170,7 +170,7 @@ impl Pipeline {
         let section: S = serde_path_to_error::deserialize(merged).map_err(|e| {
             let key = e.path().to_string();
             let key = if key == "." { String::new() } else { key };
-            self.unfit(experiment, S::STAGE, &key, &e.into_inner().to_string())
+            self.unfit(experiment, S::STAGE, &key, &plain(&e.into_inner().to_string()))
         })?;
         ranges::check(&section)
             .and_then(|()| section.check())
@@ -465,6 +465,22 @@ experiments:
     }
 
     #[test]
+    fn what_anchors_and_long_lines_hide_is_told_in_short() {
+        let level = |i: u8| {
+            format!(
+                "{0}: &{0} [{1}]\n",
+                char::from(b'a' + i),
+                format!("*{},", char::from(b'a' + i - 1)).repeat(10)
+            )
+        };
+        let laughs = format!("a: &a [x]\n{}{GOOD}", (1..10).map(level).collect::<String>());
+        let hint = |text: &str| Pipeline::parse("p.yaml", text).err().unwrap().hint().unwrap().to_owned();
+        assert!(hint(&laughs).contains("anchors within anchors"));
+        let long = hint(&GOOD.replace("dim: 2", &format!("dim: [{}}}", "1, ".repeat(9000))));
+        assert!(long.contains("look at line 8") && long.len() < 400, "{long}");
+    }
+
+    #[test]
     fn errors_name_line_and_key() {
         let cases = [
             (
@@ -473,7 +489,7 @@ experiments:
             ),
             (
                 GOOD.replace("dim: 2", "dim: many"),
-                "p.yaml:8: eigen.dim: invalid type: string \"many\", expected usize",
+                "p.yaml:8: eigen.dim: invalid type: string \"many\", expected a whole number in digits alone, such as 100",
             ),
             (GOOD.replace("dim: 2", "dim: 0"), "p.yaml:8: eigen.dim: 0 directions; at least 1 is needed"),
             (

@@ -63,6 +63,9 @@ pub(crate) fn not_yaml(file: &str, text: &str, error: &serde_yaml::Error) -> Fai
                 "one is read: leave out what follows the line `---`"
             }
             () if said.contains("duplicate entry") => "leave one of the two out",
+            () if said.contains("repetition limit") => {
+                "too many values come from anchors within anchors: write out what they stand for"
+            }
             () => "`defaults:` and `experiments:` are needed, each a mapping",
         };
         return Failure::config(format!("{file}: {said}"), hint);
@@ -81,6 +84,11 @@ pub(crate) fn not_yaml(file: &str, text: &str, error: &serde_yaml::Error) -> Fai
         "leave one of the two out".to_owned()
     } else {
         let line = text.lines().nth(n - 1).unwrap_or_default();
+        let line = if line.chars().nth(100).is_some() {
+            String::from_iter(line.chars().take(100).chain(['…']))
+        } else {
+            line.to_owned()
+        };
         format!(
             "look at line {n}, `{line}`, and the one before it: keys beside each other begin below each other, and each (, [, {{ and quote is closed"
         )
@@ -93,6 +101,19 @@ fn too_large(said: &str) -> Option<(&str, &str)> {
     let (key, found) = said.split_once(": invalid type: integer `")?;
     let (number, rest) = found.split_once('`')?;
     rest.starts_with(" as ").then_some((key, number))
+}
+
+/// An error of the deserialiser, without the names of Rust's types.
+pub(crate) fn plain(said: &str) -> String {
+    let types = [
+        ("usize u64 u32 u16 u8 i64", "a whole number in digits alone, such as 100"),
+        ("f64 f32", "a number, such as 1.0e-3"),
+    ];
+    let plain = types.iter().find_map(|(names, plain)| {
+        let stem = names.split(' ').find_map(|name| said.strip_suffix(name)?.strip_suffix("expected "))?;
+        Some(format!("{stem}expected {plain}"))
+    });
+    plain.unwrap_or_else(|| said.to_owned())
 }
 
 /// The file, with `<<: *anchor` merged in.
