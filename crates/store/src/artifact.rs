@@ -366,13 +366,29 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
         // As any new file, for those whom the umask allows.
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        remove_abandoned(dir);
         let mut file = tempfile::Builder::new().prefix(NEW).permissions(mode).tempfile_in(dir)?;
+        // Where files can be locked, one without a lock has lost its writer.
+        let _ = file.as_file().try_lock();
         file.write_all(bytes)?;
         // The name must not be there before the bytes are.
         file.as_file().sync_all()?;
         file.persist(path).map_err(|e| e.error)
     };
-    write().map(drop).map_err(Error::system("write", path))
+    // Before it has its lock, it may be taken for one that was left.
+    let again = |e: std::io::Error| if e.kind() == ErrorKind::NotFound { write() } else { Err(e) };
+    write().or_else(again).map(drop).map_err(Error::system("write", path))
+}
+
+/// Removes files in `dir` whose writer was killed on the way, where their locks tell.
+pub fn remove_abandoned(dir: &Path) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let is_new = entry.file_name().as_encoded_bytes().starts_with(NEW.as_bytes());
+        let is_left = || File::options().write(true).open(entry.path()).is_ok_and(|f| f.try_lock().is_ok());
+        if is_new && is_left() {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// An empty folder, such as `.train.partial`, whatever an earlier run left there. What another user left can be moved, though not removed.
@@ -405,4 +421,27 @@ pub fn fingerprint(
 fn json(what: &str) -> impl FnOnce(serde_json::Error) -> Error {
     let what = what.to_owned();
     move |source| Error::Json { what, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// make soak: a killed `report` left a file beside index.html for ever.
+    #[test]
+    fn what_a_killed_writer_leaves_is_removed_and_what_another_writes_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let of = |name: &str| dir.path().join(format!("{NEW}{name}"));
+        std::fs::write(of("left"), "half").unwrap();
+        let at_work = File::create(of("at-work")).unwrap();
+        at_work.try_lock().unwrap();
+        replace(&dir.path().join("index.html"), b"whole").unwrap();
+        let mut names =
+            std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect::<Vec<_>>();
+        names.sort();
+        assert_eq!(names, [".new-at-work", "index.html"]);
+        drop(at_work);
+        remove_abandoned(dir.path());
+        assert!(!of("at-work").exists());
+    }
 }

@@ -16,7 +16,7 @@ use pipeline::shell::command::Places;
 use pipeline::{Failure, Result};
 use records::stages::Kind;
 use records::{Answer, Section, stages};
-use store::artifact::replace;
+use store::artifact::{remove_abandoned, replace};
 use store::hash::stamp;
 use store::npz;
 
@@ -43,6 +43,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<()> {
     let places = &arguments.places;
     let pipeline = Pipeline::read(&places.pipeline)?;
+    remove_abandoned(&places.artifacts);
     pipeline.check_sections(&stages::names())?;
     if let Some(target) = &arguments.unknown {
         return Err(unknown(&pipeline, target)?.into());
