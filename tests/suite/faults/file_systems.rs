@@ -4,7 +4,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
-use pipeline_tests::{Place, Ran, binary, ran, set, shim, small};
+use pipeline_tests::{FINISHED, Place, Ran, binary, ran, set, shim, small};
 
 /// cases.md B3: ENOSYS, ENOLCK, EOPNOTSUPP, and EBADF as NFS for an exclusive lock on a file opened for reading.
 #[test]
@@ -94,6 +94,29 @@ fn results_that_may_not_be_written_are_up_to_date() {
     for folder in &folders {
         set_mode(folder, 0o755);
     }
+}
+
+/// cases.md B4, B7: every file of every stage is for whomever the umask allows. `weights.safetensors` was its owner's alone.
+#[test]
+fn results_have_the_permissions_of_the_umask() {
+    let own = Place::new(small);
+    let expected = own.path("pipeline.yaml").metadata().unwrap().mode() & 0o777;
+    let stages = std::fs::read_dir(FINISHED.artifact("")).unwrap().map(|e| e.unwrap().path());
+    let mut folders = stages.filter(|path| path.is_dir()).collect::<Vec<_>>();
+    let mut n_files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                n_files += 1;
+                let mode = path.metadata().unwrap().mode() & 0o777;
+                assert_eq!(mode, expected, "{}: {mode:o}, not {expected:o}", path.display());
+            }
+        }
+    }
+    assert!(n_files > 30, "{n_files}");
 }
 
 /// cases.md B4: where a group may write, it may run again what another has made, be the files as they are.
