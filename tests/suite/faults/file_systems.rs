@@ -275,6 +275,19 @@ fn results_that_appear_late_are_seen() {
         stage("train")
     );
     place.make(&["digits/eigen", "LATENCY=50", &launcher(&place, &hide)]).ended(0, &[]);
+    // An array that is seen later than the manifest beside it: found by trying a neighbour of B2.
+    let array = place.artifact("train/w_star.npy").display().to_string();
+    std::fs::remove_dir_all(place.artifact("eigen")).unwrap();
+    let hide = format!(
+        "mv {array} {array}.hidden; (sleep 1; mv {array}.hidden {array}) >/dev/null 2>&1 & exec \"$@\"\n"
+    );
+    place.make(&["digits/eigen", "LATENCY=50", &launcher(&place, &hide)]).ended(0, &[]);
+    let never =
+        format!("mv {array} {array}.hidden; \"$@\"; code=$?; mv {array}.hidden {array}; exit $code\n");
+    std::fs::remove_dir_all(place.artifact("eigen")).unwrap();
+    let made = place.make(&["digits/eigen", "LATENCY=1", &launcher(&place, &never)]);
+    made.ended(2, &["w_star.npy: is missing, but train wrote it", "run `make digits/train` again"]);
+    place.make(&["digits/eigen"]).ended(0, &[]);
     // What never comes is said, after a while.
     let made = place.make(&["digits/montecarlo", "LATENCY=1", "LAUNCH=true"]);
     assert!(made.code != 0 && made.said.contains("ended without a manifest"), "{}", made.said);
