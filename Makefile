@@ -220,10 +220,11 @@ $(TORCH_VENV)/ready:
 	$(TORCH_VENV)/bin/pip install --quiet --disable-pip-version-check pytest && \
 	touch $@ || $(call missing,PyTorch,apt-get install python3-torch python3-venv)
 
-## make test-webdav    the cache on a real WebDAV server, rclone
+## make test-webdav    the cache on real servers: rclone, nginx, and bazel-remote where it is installed
 test-webdav: $(BINARIES)
-	@command -v rclone >/dev/null || $(call apt_install,rclone) || $(call missing,rclone,apt-get install rclone)
-	@cargo test --release --locked --quiet -p pipeline-tests -- --ignored webdav
+	@export PATH=$$PATH:/usr/sbin; { command -v rclone && command -v nginx; } >/dev/null || $(call apt_install,rclone nginx-light) || \
+	  $(call missing,rclone or nginx,apt-get install rclone nginx-light)
+	@cargo test --release --locked --quiet -p pipeline-tests webdav:: -- --ignored
 
 ## make test-mpi       several processes that share a stage, with Open MPI: the bytes of one, and how they end
 test-mpi: $(BINARIES)
