@@ -182,6 +182,11 @@ impl Journal {
         Ok(file)
     }
 
+    /// Whether nothing is kept any more.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
     /// From now on nothing is kept: there is no room.
     pub fn close(&mut self) {
         (self.is_closed, self.is_on_disk) = (true, true);

@@ -114,7 +114,7 @@ impl Checkpoints {
         self.stop.armed.store(true, Ordering::SeqCst);
         let made = std::fs::create_dir_all(&self.dir).map_err(Error::from).and_then(|()| self.write_about());
         if let Err(error) = &made {
-            tracing::warn!("{error}; the stage cannot stop and go on");
+            tracing::warn!("{}: {error}; the stage cannot stop and go on", self.dir.display());
             self.stop.armed.store(false, Ordering::SeqCst);
         }
         made.is_ok()
@@ -308,6 +308,10 @@ impl Journal {
                 self.of
             );
             file.close();
+        }
+        // A run that stopped here would begin anew, for ever where a job is queued again.
+        if file.is_closed() {
+            return found;
         }
         let far = format!("evaluation {} of {}", file.answers(), self.of);
         let stopped = self.checkpoints.may_stop_by(far, || file.write());
