@@ -4,7 +4,7 @@
 #
 #   one experiment, on one node            sbatch examples/slurm.sh mnist
 #   one experiment, shared by four nodes   sbatch --nodes=4 examples/slurm.sh mnist
-#   a family, a job for each member        sbatch --array=0-9 examples/slurm.sh digits-ladder    (as many as it has)
+#   a family, a job for each member        sbatch --array=0-24 examples/slurm.sh digits-ladder   (it has 25)
 #   and its page, when these are done      sbatch --dependency=afterok:JOBID examples/slurm.sh digits-ladder
 #   one stage after another                sbatch --dependency=afterok:JOBID examples/slurm.sh mnist report
 #
@@ -28,23 +28,40 @@ nodes=${SLURM_JOB_NUM_NODES:-1}
 job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}}
 job=${job:-$SLURM_JOB_ID}
 
-# Members of a family, as `make` lists them.
+# What `make` lists of experiments: of which kind each is, members of families, and other experiments whose results it needs.
 list=${A:-artifacts}/experiments.mk
-members=($(sed -n "s|^MEMBERS_OF_$experiment *:*= *||p" "$list" 2>/dev/null))
+[ -e "$list" ] || { echo "error: $list is missing; run \`make binaries\` before" >&2; exit 2; }
+listed() { sed -n "s|^$1 *[:+]*= *||p" "$list"; }
+is_among() { grep -qxF "$1" <<<"$(listed "$2" | tr ' ' '\n')"; }
+
+members=($(listed "MEMBERS_OF_$experiment"))
 if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then
   experiment=${members[$SLURM_ARRAY_TASK_ID]:?"the family has ${#members[@]} members, see $list: sbatch --array=0-$((${#members[@]} - 1))"}
   stages=(fetch-data train eigen montecarlo bound)
 elif [ ${#members[@]} -gt 0 ]; then
   stages=(family report)
+elif is_among "$experiment" GIVEN; then
+  stages=(montecarlo bound report)
+elif is_among "$experiment" ALONE; then
+  stages=(fetch-data train eigen answer)
 else
   stages=(fetch-data train eigen montecarlo bound answer spectrum stream report)
 fi
-[ $# -eq 0 ] || stages=("$@")
+work=()
+if [ $# -eq 0 ]; then
+  for pilot in $(sed -n "s|^\$(A)/$experiment/bound/manifest.json: \$(A)/\(.*\)/montecarlo/manifest.json|\1|p" "$list"); do
+    for stage in fetch-data train eigen montecarlo; do work+=("$pilot $stage"); done
+  done
+else
+  stages=("$@")
+fi
+for stage in "${stages[@]}"; do work+=("$experiment $stage"); done
 
 # Slurm tells this script 60 s before the limit: the stage is told, and writes down how far it is. srun hands a signal on.
 step=
 trap '[ -z "$step" ] || kill -USR1 "$step"' USR1
-for stage in "${stages[@]}"; do
+for each in "${work[@]}"; do
+  read -r experiment stage <<<"$each"
   case $nodes,$stage in
     1,*) program=target/release/$stage; tasks=1; mpi=none ;;
     *,train | *,eigen | *,montecarlo | *,spectrum) program=target/mpi/release/$stage; tasks=$nodes; mpi=pmix ;;

@@ -12,10 +12,8 @@ pub enum Manner {
     Plain,
     /// as WebDAV: 409 for a file whose folder was not made
     WebDav,
-    /// 507 for what is put there
-    Full,
-    /// 403 for what is put there
-    ReadOnly,
+    /// this status for what is put there
+    Refuses(u16),
     /// 500 for everything
     Broken,
 }
@@ -79,8 +77,7 @@ fn answer(manner: Manner, request: &mut Request, kept: &mut BTreeMap<String, Vec
     match (manner, &method) {
         (Manner::Broken, _) => (500, vec![]),
         (_, Method::Get | Method::Head) => kept.get(&name).map_or((404, vec![]), |body| (200, body.clone())),
-        (Manner::Full, Method::Put) => (507, vec![]),
-        (Manner::ReadOnly, Method::Put) => (403, vec![]),
+        (Manner::Refuses(status), Method::Put) => (status, vec![]),
         (_, Method::Put) if in_no_folder => (409, vec![]),
         (_, Method::Put) => {
             let mut body = vec![];

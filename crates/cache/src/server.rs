@@ -22,6 +22,7 @@ pub(crate) struct Server {
     /// without a slash at its end
     url: String,
     name: String,
+    has_password: bool,
     agent: Agent,
     /// no longer for an answer, or for the next bytes
     patience: Duration,
@@ -33,7 +34,8 @@ impl Server {
         let uri: Uri = url.parse().ok()?;
         let authority = uri.authority()?;
         // What is before the @ is a name and a password, which belong into no log.
-        let host = authority.as_str().rsplit_once('@').map_or(authority.as_str(), |(_, host)| host);
+        let named = authority.as_str().rsplit_once('@');
+        let host = named.map_or(authority.as_str(), |(_, host)| host);
         let path = uri.path().trim_end_matches('/');
         let name = format!("{}://{host}{path}", uri.scheme_str()?);
         let url = format!("{}://{authority}{path}", uri.scheme_str()?);
@@ -49,7 +51,7 @@ impl Server {
             .timeout_per_write(Some(patience))
             .build()
             .into();
-        Some(Self { url, name, agent, patience })
+        Some(Self { url, name, has_password: named.is_some(), agent, patience })
     }
 
     /// Sends a request with as many `bytes` to come or to go; statuses are the caller's.
@@ -59,11 +61,13 @@ impl Server {
         let request = if method == "PUT" { request.header("Content-Length", bytes) } else { request };
         let request = request.body(body).map_err(|e| e.to_string())?;
         let configured = self.agent.configure_request(request);
-        let configured = configured.timeout_send_body(most).timeout_recv_body(most).build();
-        self.agent.run(configured).map_err(|e| format!("{method} {key}: {e}"))
+        let configured = configured.timeout_send_body(most).timeout_recv_body(most);
+        // A PUT that is sent to another address arrives there as a GET, and so would seem to have worked.
+        let configured = if method == "GET" { configured } else { configured.max_redirects(0) };
+        self.agent.run(configured.build()).map_err(|e| format!("{method} {key}: {e}"))
     }
 
-    fn put_once(&self, key: &str, content: Content, bytes: u64) -> Result<StatusCode, String> {
+    fn put_once(&self, key: &str, content: Content, bytes: u64) -> Result<Response<Body>, String> {
         let body = match content {
             Content::Bytes(bytes) => SendBody::from_owned_reader(std::io::Cursor::new(bytes.to_vec())),
             Content::File(path) => {
@@ -71,7 +75,30 @@ impl Server {
                 SendBody::from_owned_reader(file)
             }
         };
-        Ok(self.ask("PUT", key, body, bytes)?.status())
+        self.ask("PUT", key, body, bytes)
+    }
+
+    /// What a server that refuses means for the user.
+    fn refused(&self, method: &str, key: &str, answer: &Response<Body>) -> String {
+        let (status, is_put) = (answer.status(), method == "PUT");
+        let moved = answer.headers().get("location").and_then(|to| to.to_str().ok());
+        let advice = match status.as_u16() {
+            301 | 302 | 303 | 307 | 308 => moved.map_or_else(String::new, |to| match to.strip_suffix(&format!("/{key}")) {
+                Some(base) => format!(": give the address {base}"),
+                None => format!(": it sends to {to}"),
+            }),
+            400 if is_put && key.starts_with("ac/") => {
+                ": entries are JSON; bazel-remote takes them with --disable_http_ac_validation".to_owned()
+            }
+            401 if self.has_password => ": it knows no such name and password".to_owned(),
+            401 => ": give a name and a password, http://NAME:PASSWORD@HOST/".to_owned(),
+            403 | 405 if is_put => ": CACHE_MODE=read asks for results and puts none there; to share them, the server must allow PUT".to_owned(),
+            413 => ": the file is larger than it takes; for nginx: client_max_body_size 0".to_owned(),
+            500 if is_put => ": its log says why; its user must be able to write to its folder".to_owned(),
+            507 => ": the cache is full".to_owned(),
+            _ => String::new(),
+        };
+        format!("{method} {key}: the server answered {status}{advice}")
     }
 }
 
@@ -85,7 +112,7 @@ impl Place for Server {
         match answer.status() {
             StatusCode::OK => Ok(Some(Box::new(answer.into_body().into_reader()))),
             StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
-            status => Err(refused("GET", key, status)),
+            _ => Err(self.refused("GET", key, &answer)),
         }
     }
 
@@ -96,35 +123,22 @@ impl Place for Server {
     }
 
     fn put(&self, key: &str, content: Content, bytes: u64) -> Result<(), String> {
-        let mut status = self.put_once(key, content, bytes)?;
-        if matches!(status, StatusCode::CONFLICT | StatusCode::NOT_FOUND) {
-            // WebDAV: a folder must exist before a file is put into it.
+        let mut answer = self.put_once(key, content, bytes)?;
+        if matches!(answer.status().as_u16(), 404 | 409 | 500) {
+            // WebDAV: a folder must exist before a file is put into it. nginx answers 500 where it does not.
             let (folder, _) = key.split_once('/').expect("a key lies in a folder");
             for folder in ["", &format!("{folder}/")] {
                 // Whether it made one, or it was there, the next answer shows.
                 self.ask("MKCOL", folder, SendBody::none(), 0)?;
             }
-            status = self.put_once(key, content, bytes)?;
+            answer = self.put_once(key, content, bytes)?;
         }
-        if status.is_success() { Ok(()) } else { Err(refused("PUT", key, status)) }
+        if answer.status().is_success() { Ok(()) } else { Err(self.refused("PUT", key, &answer)) }
     }
 
     fn used(&self, _key: &str) {
         // The server saw the request.
     }
-}
-
-/// What a status means for the user.
-fn refused(method: &str, key: &str, status: StatusCode) -> String {
-    let advice = match status {
-        StatusCode::UNAUTHORIZED => ": give a name and a password, http://NAME:PASSWORD@HOST/",
-        StatusCode::FORBIDDEN | StatusCode::METHOD_NOT_ALLOWED if method == "PUT" => {
-            ": CACHE_MODE=read asks for results and puts none there"
-        }
-        StatusCode::INSUFFICIENT_STORAGE => ": the cache is full",
-        _ => "",
-    };
-    format!("{method} {key}: the server answered {status}{advice}")
 }
 
 #[cfg(test)]

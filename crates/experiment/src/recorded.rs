@@ -43,10 +43,8 @@ impl<'a, A> Recorded<'a, A> {
 /// Hash of what is asked for: its name, and the numbers at which.
 fn question<R: Real, D: Dimension>(name: &str, at: ArrayView<R, D>) -> String {
     let at = at.as_standard_layout();
-    let mut question = hash::Running::default();
-    question.update(name.as_bytes());
-    question.update(bytemuck::cast_slice(at.as_slice().expect("standard layout")));
-    question.finish()
+    let at = hash::of_parts(bytemuck::cast_slice(at.as_slice().expect("standard layout")));
+    hash::of_bytes(format!("{name} {at}").as_bytes())
 }
 
 impl<R: Real, A: SymmetricOperator<R>> SymmetricOperator<R> for Recorded<'_, A> {

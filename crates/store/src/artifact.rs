@@ -121,6 +121,12 @@ impl Inputs {
         if self.are_checked {
             return Ok(path);
         }
+        if !path.exists() {
+            return Err(Error::stage(
+                format!("{}: is missing, but {stage} wrote it", path.display()),
+                again(),
+            ));
+        }
         let found = hash::of_path(&path)?;
         if found != output.sha256 {
             return Err(Error::stage(

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
@@ -25,6 +26,12 @@ pub fn watch(watcher: Watcher) {
 /// SHA-256 in hexadecimal.
 pub fn of_bytes(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
+}
+
+/// A hash of many bytes, which all threads compute: the SHA-256 of those of parts of 64 KiB.
+pub fn of_parts(bytes: &[u8]) -> String {
+    let parts = bytes.par_chunks(1 << 16).map(Sha256::digest).collect::<Vec<_>>();
+    hex(&Sha256::digest(parts.concat()))
 }
 
 /// SHA-256 of bytes that come piece by piece.
@@ -103,4 +110,21 @@ fn hex(bytes: &[u8]) -> String {
         write!(s, "{b:02x}").expect("writing to a string");
         s
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_of_parts_is_that_of_their_hashes() {
+        let bytes = (0..200_000_u32).map(|i| u8::try_from(i % 251).unwrap()).collect::<Vec<_>>();
+        let parts = bytes.chunks(65_536).map(of_bytes).collect::<String>();
+        let parts = parts.as_bytes().as_chunks().0.iter().map(|[a, b]| {
+            let digits = [*a, *b];
+            u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap()
+        });
+        assert_eq!(of_parts(&bytes), of_bytes(&parts.collect::<Vec<_>>()));
+        assert_ne!(of_parts(&bytes), of_parts(&bytes[1..]));
+    }
 }

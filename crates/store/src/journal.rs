@@ -1,7 +1,7 @@
 //! Journals: what a computation found, in its order, so that a run that goes on takes it from there and finds the rest.
 //!
-//! A file is the hash of what it belongs to, and then records: the hash of the question, the number of values, the values, and a hash
-//! over all that with the number of the record. It ends where a record is not whole.
+//! A file is the hash of what it belongs to, and then records: the hash of the question, the number of values and how wide each is,
+//! the values, and a hash over all that with the number of the record. It ends where a record is not whole.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
@@ -12,6 +12,8 @@ use crate::hash;
 
 /// A hash as its hexadecimal digits.
 const HASH: usize = 64;
+/// The bit of the number of values which says that they are f32.
+const NARROW: u64 = 1 << 63;
 
 /// The journal of one computation.
 pub struct Journal {
@@ -25,6 +27,8 @@ pub struct Journal {
     good: u64,
     /// what follows them and is not written yet
     waiting: Vec<u8>,
+    /// what counts outlasts a power cut
+    is_on_disk: bool,
     is_foreign: bool,
     /// nothing is written any more
     is_closed: bool,
@@ -41,6 +45,7 @@ impl Journal {
             n: 0,
             good: 0,
             waiting: vec![],
+            is_on_disk: true,
             is_foreign: false,
             is_closed: false,
         };
@@ -89,7 +94,9 @@ impl Journal {
         let (mut asked, mut count, mut check) = ([0; HASH], [0; 8], [0; HASH]);
         reader.read_exact(&mut asked).ok()?;
         reader.read_exact(&mut count).ok()?;
-        let size = u64::from_le_bytes(count).checked_mul(8)?;
+        let count = u64::from_le_bytes(count);
+        let is_narrow = count & NARROW != 0;
+        let size = (count & !NARROW).checked_mul(if is_narrow { 4 } else { 8 })?;
         let end = self.good.checked_add(size)?.checked_add(2 * HASH as u64 + 8)?;
         if asked != question.as_bytes() || end > *length {
             return None;
@@ -97,19 +104,20 @@ impl Journal {
         let mut bytes = vec![0; usize::try_from(size).ok()?];
         reader.read_exact(&mut bytes).ok()?;
         reader.read_exact(&mut check).ok()?;
-        if check != self.check(question, &bytes).as_bytes() {
+        if check != self.check(question, count, &bytes).as_bytes() {
             return None;
         }
         (self.good, self.n) = (end, self.n + 1);
-        Some(bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect())
+        Some(match is_narrow {
+            true => bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b).into()).collect(),
+            false => bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect(),
+        })
     }
 
     /// Over the number of the record, the question and the values.
-    fn check(&self, question: &str, bytes: &[u8]) -> String {
-        let mut all = hash::Running::default();
-        all.update(format!("{} {question} {} ", self.n, bytes.len()).as_bytes());
-        all.update(bytes);
-        all.finish()
+    fn check(&self, question: &str, count: u64, bytes: &[u8]) -> String {
+        let bytes = hash::of_parts(bytes);
+        hash::of_bytes(format!("{} {question} {count} {bytes}", self.n).as_bytes())
     }
 
     /// An answer that an earlier run did not have.
@@ -118,10 +126,15 @@ impl Journal {
         if self.is_closed {
             return;
         }
-        let bytes: &[u8] = bytemuck::cast_slice(values);
-        let check = self.check(question, bytes);
+        let narrow = narrow(values);
+        let (width, bytes) = match &narrow {
+            Some(narrow) => (NARROW, bytemuck::cast_slice(narrow)),
+            None => (0, bytemuck::cast_slice(values)),
+        };
+        let count = values.len() as u64 | width;
+        let check = self.check(question, count, bytes);
         self.waiting.extend_from_slice(question.as_bytes());
-        self.waiting.extend_from_slice(&(values.len() as u64).to_le_bytes());
+        self.waiting.extend_from_slice(&count.to_le_bytes());
         self.waiting.extend_from_slice(bytes);
         self.waiting.extend_from_slice(check.as_bytes());
         self.n += 1;
@@ -132,21 +145,31 @@ impl Journal {
         self.waiting.len()
     }
 
-    /// Writes them. A file is open for no longer than that: other machines see what is closed.
+    /// Writes them, so that they outlast a power cut. A file is open for no longer than that: other machines see what is closed.
     pub fn write(&mut self) -> Result<()> {
-        if self.waiting.is_empty() {
+        self.put(true)
+    }
+
+    /// Writes them to have room: the disk is waited for by the next [`Self::write`].
+    pub fn spill(&mut self) -> Result<()> {
+        self.put(false)
+    }
+
+    fn put(&mut self, to_disk: bool) -> Result<()> {
+        if self.waiting.is_empty() && (self.is_on_disk || !to_disk) {
             return Ok(());
         }
         let written = self.file().and_then(|mut file| {
             file.seek(SeekFrom::End(0))?;
             file.write_all(&self.waiting)?;
-            file.sync_all()
+            if to_disk { file.sync_all() } else { Ok(()) }
         });
         if let Err(error) = written {
             // A part of it would fill a disk that has no room.
             let _ = self.file();
             return Err(Error::system("write", &self.path)(error));
         }
+        self.is_on_disk = to_disk;
         self.good += self.waiting.len() as u64;
         self.waiting.clear();
         Ok(())
@@ -159,11 +182,23 @@ impl Journal {
         Ok(file)
     }
 
+    /// Whether nothing is kept any more.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
     /// From now on nothing is kept: there is no room.
     pub fn close(&mut self) {
-        self.is_closed = true;
+        (self.is_closed, self.is_on_disk) = (true, true);
         self.waiting = vec![];
     }
+}
+
+/// The values as f32, where that loses nothing: a stage that computes in f32 has half as much to keep.
+#[allow(clippy::cast_possible_truncation, reason = "what is lost is seen")]
+fn narrow(values: &[f64]) -> Option<Vec<f32>> {
+    let is_exact = |&v: &f64| f64::from(v as f32).to_bits() == v.to_bits();
+    (values.len() > 1 && values.iter().all(is_exact)).then(|| values.iter().map(|&v| v as f32).collect())
 }
 
 #[cfg(test)]
@@ -174,8 +209,14 @@ mod tests {
         hash::of_bytes(&[u8::try_from(i).unwrap()])
     }
 
+    /// Every second one of numbers that f32 has too.
     fn answer(i: usize) -> Vec<f64> {
-        (0..i).map(|j| 0.1 * j as f64 - 0.2).collect()
+        let step = if i.is_multiple_of(2) { 0.25 } else { 0.1 };
+        (0..i).map(|j| step * j as f64 - 0.2 * step).collect()
+    }
+
+    fn bytes_of(answer: &[f64]) -> usize {
+        answer.len() * if narrow(answer).is_some() { 4 } else { 8 }
     }
 
     /// Answers until one is missing.
@@ -196,7 +237,9 @@ mod tests {
         assert_eq!(known(&path, "id"), 0);
         journal.write().unwrap();
         journal.push(&question(3), &answer(3));
+        journal.spill().unwrap();
         journal.write().unwrap();
+        assert_eq!(journal.waiting(), 0);
         assert_eq!((known(&path, "id"), known(&path, "other")), (4, 0));
 
         // A run that goes on, and then asks for something else.
@@ -214,7 +257,7 @@ mod tests {
         // Each byte counts: answers before the damage are there, and none after it.
         let whole = std::fs::read(&path).unwrap();
         let ends =
-            [0, 1, 2].map(|n| HASH + (0..n).map(|i| 2 * HASH + 8 + 8 * answer(i).len()).sum::<usize>());
+            [0, 1, 2].map(|n| HASH + (0..n).map(|i| 2 * HASH + 8 + bytes_of(&answer(i))).sum::<usize>());
         assert_eq!(ends[2], whole.len());
         for i in 0..whole.len() {
             let mut bytes = whole.clone();

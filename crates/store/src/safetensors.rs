@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use ::safetensors::tensor::{TensorView, serialize_to_file};
+use ::safetensors::tensor::{TensorView, serialize};
 use ::safetensors::{Dtype, SafeTensors};
 use ndarray::{ArrayD, IxDyn};
 
@@ -78,8 +78,10 @@ pub fn write<T: Element>(path: &Path, arrays: &[(String, ArrayD<T>)]) -> Result<
         (name.as_str(), view)
     });
     let nothing: Option<HashMap<String, String>> = None;
-    serialize_to_file(views, nothing, path)
-        .map_err(|e| Error::system("write", path)(std::io::Error::other(e)))
+    let bytes =
+        serialize(views, nothing).map_err(|e| Error::system("write", path)(std::io::Error::other(e)))?;
+    // Not by `serialize_to_file`, whose file only its owner may read, whatever the umask.
+    std::fs::write(path, bytes).map_err(Error::system("write", path))
 }
 
 #[cfg(test)]
@@ -95,7 +97,7 @@ mod tests {
         write(&path, &[("0.weight".into(), w.clone())]).unwrap();
         assert_eq!(read(&path).unwrap()["0.weight"].values.as_ref().unwrap().to_f64(), w.mapv(f64::from));
         let half = TensorView::new(Dtype::F16, vec![1], &[0, 60]).unwrap();
-        serialize_to_file([("a", half)], None, &path).unwrap();
+        std::fs::write(&path, serialize([("a", half)], None).unwrap()).unwrap();
         let error = read(&path).unwrap()["a"].values.as_ref().unwrap_err().to_string();
         assert!(error.contains("a: contains F16, but F32 or F64 is needed"), "{error}");
         // A hostile header: the product of its lengths is 0, one of them is beyond any memory.

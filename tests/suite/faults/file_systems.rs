@@ -4,7 +4,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
-use pipeline_tests::{Place, Ran, binary, ran, set, shim, small};
+use pipeline_tests::{FINISHED, Place, Ran, binary, ran, set, shim, small};
 
 /// cases.md B3: ENOSYS, ENOLCK, EOPNOTSUPP, and EBADF as NFS for an exclusive lock on a file opened for reading.
 #[test]
@@ -94,6 +94,29 @@ fn results_that_may_not_be_written_are_up_to_date() {
     for folder in &folders {
         set_mode(folder, 0o755);
     }
+}
+
+/// cases.md B4, B7: every file of every stage is for whomever the umask allows. `weights.safetensors` was its owner's alone.
+#[test]
+fn results_have_the_permissions_of_the_umask() {
+    let own = Place::new(small);
+    let expected = own.path("pipeline.yaml").metadata().unwrap().mode() & 0o777;
+    let stages = std::fs::read_dir(FINISHED.artifact("")).unwrap().map(|e| e.unwrap().path());
+    let mut folders = stages.filter(|path| path.is_dir()).collect::<Vec<_>>();
+    let mut n_files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                n_files += 1;
+                let mode = path.metadata().unwrap().mode() & 0o777;
+                assert_eq!(mode, expected, "{}: {mode:o}, not {expected:o}", path.display());
+            }
+        }
+    }
+    assert!(n_files > 30, "{n_files}");
 }
 
 /// cases.md B4: where a group may write, it may run again what another has made, be the files as they are.
@@ -252,6 +275,19 @@ fn results_that_appear_late_are_seen() {
         stage("train")
     );
     place.make(&["digits/eigen", "LATENCY=50", &launcher(&place, &hide)]).ended(0, &[]);
+    // An array that is seen later than the manifest beside it: found by trying a neighbour of B2.
+    let array = place.artifact("train/w_star.npy").display().to_string();
+    std::fs::remove_dir_all(place.artifact("eigen")).unwrap();
+    let hide = format!(
+        "mv {array} {array}.hidden; (sleep 1; mv {array}.hidden {array}) >/dev/null 2>&1 & exec \"$@\"\n"
+    );
+    place.make(&["digits/eigen", "LATENCY=50", &launcher(&place, &hide)]).ended(0, &[]);
+    let never =
+        format!("mv {array} {array}.hidden; \"$@\"; code=$?; mv {array}.hidden {array}; exit $code\n");
+    std::fs::remove_dir_all(place.artifact("eigen")).unwrap();
+    let made = place.make(&["digits/eigen", "LATENCY=1", &launcher(&place, &never)]);
+    made.ended(2, &["w_star.npy: is missing, but train wrote it", "run `make digits/train` again"]);
+    place.make(&["digits/eigen"]).ended(0, &[]);
     // What never comes is said, after a while.
     let made = place.make(&["digits/montecarlo", "LATENCY=1", "LAUNCH=true"]);
     assert!(made.code != 0 && made.said.contains("ended without a manifest"), "{}", made.said);

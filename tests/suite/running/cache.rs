@@ -2,13 +2,11 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use pipeline_tests::web::{Manner, Web};
-use pipeline_tests::{
-    FINISHED, Place, Ran, STAGES, binary, files, json, needed, ran, set, small, wait_until,
-};
+use pipeline_tests::{FINISHED, Place, Ran, STAGES, binary, files, json, ran, set, small};
 use serde_json::Value;
 use store::hash;
 
@@ -58,7 +56,7 @@ fn with(place: &Place, (address, mode): (&str, &str), stage: &str, experiment: &
 
 /// Runs stages of `digits`, which must succeed; what they said.
 #[track_caller]
-fn run(place: &Place, cache: (&str, &str), stages: &[&str]) -> String {
+pub(super) fn run(place: &Place, cache: (&str, &str), stages: &[&str]) -> String {
     let mut said = String::new();
     for stage in stages {
         let ran = with(place, cache, stage, "digits");
@@ -68,8 +66,8 @@ fn run(place: &Place, cache: (&str, &str), stages: &[&str]) -> String {
     said
 }
 
-const BOTH: &str = "read-write";
-const FIRST: [&str; 2] = ["fetch-data", "train"];
+pub(super) const BOTH: &str = "read-write";
+pub(super) const FIRST: [&str; 2] = ["fetch-data", "train"];
 
 /// The manifest of a stage without how its run went.
 fn manifest(place: &Place, stage: &str) -> Value {
@@ -82,7 +80,7 @@ fn manifest(place: &Place, stage: &str) -> Value {
 }
 
 #[track_caller]
-fn came_from_the_cache(said: &str, stages: &[&str]) {
+pub(super) fn came_from_the_cache(said: &str, stages: &[&str]) {
     for stage in stages {
         assert!(said.contains(&format!("{stage}: digits: from the cache")), "{stage}: {said}");
     }
@@ -222,7 +220,9 @@ fn a_lying_entry_is_refused() {
 /// Each says so once, ends well, and has its results.
 #[test]
 fn a_cache_that_is_away_or_full_is_a_warning() {
-    let [broken, full, read_only] = [Manner::Broken, Manner::Full, Manner::ReadOnly].map(Web::new);
+    let broken = Web::new(Manner::Broken);
+    let refusing = [301, 400, 403, 405, 413, 507].map(|status| Web::new(Manner::Refuses(status)));
+    let [moved, protobuf, forbidden, unknown, large, full] = &refusing;
     let in_the_way = Shared::new();
     std::fs::write(in_the_way.0.path().join("cas"), b"no folder").unwrap();
     let cases = [
@@ -230,8 +230,12 @@ fn a_cache_that_is_away_or_full_is_a_warning() {
         // The discard port refuses at once, without a network.
         ("http://127.0.0.1:9/cache".to_owned(), "; the stage is computed"),
         (broken.url(), "the server answered 500"),
+        (moved.url(), "the server answered 301 Moved Permanently; the results are here"),
+        (protobuf.url(), "the server answered 400 Bad Request"),
+        (forbidden.url(), "403 Forbidden: CACHE_MODE=read asks for results"),
+        (unknown.url(), "405 Method Not Allowed: CACHE_MODE=read asks for results"),
+        (large.url(), "413 Payload Too Large: the file is larger than it takes"),
         (full.url(), "the cache is full; the results are here, and not there"),
-        (read_only.url(), "CACHE_MODE=read asks for results"),
         (in_the_way.address(), "cannot write cas/"),
     ];
     for (address, complaint) in cases {
@@ -364,57 +368,4 @@ fn cleaning_removes_the_old_and_then_the_oldest() {
     used(&old, 2);
     assert!(clean("30", "0").contains(": 1 stage removed, "));
     assert_eq!(shared.files(), [new]);
-}
-
-/// `rclone serve webdav`, as on a group's own machine.
-struct Rclone(Child);
-
-impl Drop for Rclone {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// `make test-webdav` installs rclone and runs this.
-#[test]
-#[ignore = "needs rclone: make test-webdav"]
-fn a_webdav_server_serves_as_a_cache() {
-    let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
-        .map(|dir| dir.join("rclone"))
-        .find(|path| path.is_file());
-    let Some(rclone) = needed(found, "rclone", "run `make test-webdav`, which installs it") else { return };
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let dir = tempfile::tempdir().unwrap();
-    let mut command = Command::new(rclone);
-    command.args([
-        "serve",
-        "webdav",
-        "--user",
-        "me",
-        "--pass",
-        "secret",
-        "--addr",
-        &format!("127.0.0.1:{port}"),
-    ]);
-    command
-        .args(["--vfs-cache-mode", "writes"])
-        .arg(dir.path())
-        .env("XDG_CACHE_HOME", dir.path().join(".vfs"));
-    let server = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let server = Rclone(server);
-    wait_until("rclone answers", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-
-    let denied = format!("http://127.0.0.1:{port}/plateau");
-    let said = run(&Place::new(small), (&denied, BOTH), &["fetch-data"]);
-    assert!(said.contains("401") && said.contains("give a name and a password"), "{said}");
-    let address = format!("http://me:secret@127.0.0.1:{port}/plateau");
-    let said = run(&Place::new(small), (&address, BOTH), &STAGES);
-    assert!(!said.contains("cache"), "{said}");
-    let second = Place::new(small);
-    let said = run(&second, (&address, BOTH), &STAGES);
-    came_from_the_cache(&said, &STAGES);
-    assert!(!said.contains("secret"), "{said}");
-    assert_eq!(files(&second.path("artifacts/digits")), files(&FINISHED.path("artifacts/digits")));
-    drop(server);
 }

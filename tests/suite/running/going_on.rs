@@ -57,6 +57,16 @@ fn a_stage_in_pieces_has_the_bytes_of_one_run() {
     are_same(&place, &FINISHED, "stream");
 }
 
+/// Found with a file in the place of the folder: the solve stopped with 75, "what is done is kept", and had kept nothing, so that a job
+/// that is queued again would have begun anew for ever.
+#[test]
+fn a_solve_that_cannot_keep_what_is_done_does_not_stop() {
+    let place = Place::small(|p| set(p, "eigen.prefix_count", 0));
+    place.stages(&["fetch-data", "train"]);
+    std::fs::write(place.artifact(".eigen.checkpoint"), "no folder").unwrap();
+    stopped_at_once(&place, "eigen").ended(0, &[".eigen.checkpoint: ", "the stage cannot stop and go on"]);
+}
+
 /// The state of the other optimizer and the other precision, weights that are kept on the way, and draws in several rounds.
 #[test]
 fn other_optimizers_and_samplings_go_on_too() {

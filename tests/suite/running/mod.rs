@@ -7,3 +7,4 @@ mod make;
 mod mpi;
 mod rerun;
 mod slurm;
+mod webdav;

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use pipeline_tests::{Place, Ran, files, ran, root, set, small, wait_until};
+use ndarray::Array2;
+use pipeline_tests::{Place, Ran, files, ran, root, set, small, wait_until, yaml};
+use store::rows;
 
 /// Daemons in a folder of their own; they end where this is dropped.
 struct Slurm {
@@ -175,6 +177,77 @@ fn same(place: &Place, alone: &Place, stages: &[&str]) {
         let differ =
             expected.iter().filter(|(file, hash)| found.get(*file) != Some(*hash)).collect::<Vec<_>>();
         assert!(differ.is_empty() && found.len() == expected.len() && found.len() > 2, "{stage}: {differ:?}");
+    }
+}
+
+/// `srun` that starts the program here, as one process.
+const SRUN: &str = "#!/bin/bash
+while [ \"${1#-}\" != \"$1\" ]; do case $1 in -[Nnc]) shift 2;; *) shift;; esac; done
+exec \"$@\"
+";
+
+/// The script for an experiment of each kind, of which one needs another before. Found by trying docs/cluster.md: the job of `mnist`,
+/// which has pilots, failed after all its draws.
+#[test]
+fn the_script_runs_what_each_kind_of_experiment_needs() {
+    let place = Place::small(|p| {
+        set(p, "train.epochs", 3);
+        set(p, "montecarlo.grids", yaml("[]"));
+        set(p, "montecarlo.sweep", yaml("null"));
+        set(p, "montecarlo.pilot_sizes", yaml("[200, 700]"));
+        let few = yaml("{fetch-data: {dataset: digits, n_samples: 200}}");
+        let alone = yaml("{fetch-data: {dataset: digits, n_samples: 150}, answer: {alone: true}}");
+        let given = yaml("{montecarlo: {settings: [{name: own, losses: losses.npy, dim: 2, sigma: 0.5}]}}");
+        let experiments = p["experiments"].as_mapping_mut().unwrap();
+        experiments.retain(|name, _| name == "digits");
+        let digits = experiments["digits"].clone();
+        for (name, changes) in [("few", few), ("alone", alone)] {
+            let mut experiment = digits.clone();
+            for (section, keys) in changes.as_mapping().unwrap() {
+                for (key, value) in keys.as_mapping().unwrap() {
+                    experiment[section][key] = value.clone();
+                }
+            }
+            experiments.insert(name.into(), experiment);
+        }
+        experiments.insert("given".into(), given);
+        p["experiments"]["digits"]["bound"]["pilots"] = yaml("[few]");
+    });
+    let losses = Array2::from_shape_fn((8, 40), |(t, i)| 0.1 * (t as f64 + 1.0) + (i % 7) as f64);
+    rows::write(&place.path("losses.npy"), &losses).unwrap();
+    std::fs::write(place.path("srun"), SRUN).unwrap();
+    ran(Command::new("chmod").arg("755").arg(place.path("srun")).output()).ended(0, &[]);
+    let script = |experiment: &str| {
+        let mut command = Command::new("bash");
+        pipeline_tests::as_typed(&mut command);
+        let mut path = place.path("").into_os_string();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap());
+        command.arg(root().join("examples/slurm.sh")).arg(experiment).current_dir(root());
+        command.env("PIPELINE", place.path("pipeline.yaml")).env("A", place.path("artifacts"));
+        ran(command.env("PATH", path).env("SLURM_JOB_ID", "1").output())
+    };
+    script("digits").ended(2, &["experiments.mk is missing; run `make binaries`"]);
+    list(&place);
+    for (experiment, last) in [("digits", "report"), ("alone", "answer"), ("given", "report")] {
+        let ended = script(experiment);
+        let manifest = place.path("artifacts").join(experiment).join(last).join("manifest.json");
+        assert!(ended.code == 0 && manifest.exists(), "{experiment}: {} {}", ended.code, ended.said);
+        let made = place.make(&[experiment]).said;
+        assert!(made.lines().count() == 1 && made.starts_with(experiment), "nothing was left to do: {made}");
+    }
+}
+
+/// The page and the script name as many jobs as `digits-ladder` has members: with fewer, the job of its page fails.
+#[test]
+fn the_array_of_the_page_has_a_job_for_each_member() {
+    let place = Place::new(|_| ());
+    list(&place);
+    let listed = std::fs::read_to_string(place.path("artifacts/experiments.mk")).unwrap();
+    let members = listed.lines().find_map(|line| line.strip_prefix("MEMBERS_OF_digits-ladder := ")).unwrap();
+    let array = format!("--array=0-{} examples/slurm.sh digits-ladder", members.split(' ').count() - 1);
+    for file in ["docs/cluster.md", "examples/slurm.sh"] {
+        assert!(std::fs::read_to_string(root().join(file)).unwrap().contains(&array), "{file}: {array}");
     }
 }
 

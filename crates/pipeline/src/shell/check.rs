@@ -79,7 +79,23 @@ fn waits<S: Stage>(arguments: &Arguments, begins: &Begins, params: &S::Params) -
 
 /// Looks for the inputs of the stage for as long as `--latency` says.
 pub(crate) fn wait_for_inputs<S: Stage>(arguments: &Arguments, begins: &Begins, params: &S::Params) {
-    look(arguments, || waits::<S>(arguments, begins, params).is_empty());
+    look(arguments, || {
+        waits::<S>(arguments, begins, params).is_empty() && are_whole::<S>(arguments, begins, params)
+    });
+}
+
+/// Whether all files of the inputs are seen: a machine may see a manifest before an array beside it.
+fn are_whole<S: Stage>(arguments: &Arguments, begins: &Begins, params: &S::Params) -> bool {
+    let dir = arguments.artifacts.join(arguments.experiment());
+    let is_whole = |dir: &Path, stage: &str| {
+        let manifest = Manifest::find(dir, stage).ok().flatten();
+        manifest.is_none_or(|m| m.outputs.keys().all(|file| dir.join(stage).join(file).is_file()))
+    };
+    S::row().reads(begins.kind).iter().all(|stage| is_whole(&dir, stage))
+        && params.experiments().iter().all(|(other, stage)| is_whole(&arguments.artifacts.join(other), stage))
+        && begins.members.iter().all(|member| {
+            S::row().reads_of_members.iter().all(|stage| is_whole(&dir.join(&member.name), stage))
+        })
 }
 
 /// Looks until it is `seen`, or for as long as `--latency` says.

@@ -114,7 +114,7 @@ impl Checkpoints {
         self.stop.armed.store(true, Ordering::SeqCst);
         let made = std::fs::create_dir_all(&self.dir).map_err(Error::from).and_then(|()| self.write_about());
         if let Err(error) = &made {
-            tracing::warn!("{error}; the stage cannot stop and go on");
+            tracing::warn!("{}: {error}; the stage cannot stop and go on", self.dir.display());
             self.stop.armed.store(false, Ordering::SeqCst);
         }
         made.is_ok()
@@ -214,21 +214,16 @@ impl Checkpoints {
         far: impl Display,
         state: impl FnOnce() -> Checkpoint,
     ) -> Result<()> {
-        self.may_stop_by(far, false, || state().write(&self.path(of), &self.identity))
+        self.may_stop_by(far, || state().write(&self.path(of), &self.identity))
     }
 
-    /// The same, where `write` writes how far it is: when the stage stops, once in a minute, and when there is no room for more.
-    fn may_stop_by(
-        &self,
-        far: impl Display,
-        is_full: bool,
-        write: impl FnOnce() -> store::Result<()>,
-    ) -> Result<()> {
+    /// The same, where `write` writes how far it is: when the stage stops, and once in a minute.
+    fn may_stop_by(&self, far: impl Display, write: impl FnOnce() -> store::Result<()>) -> Result<()> {
         let reason = self.stop.reason();
         let mut waiting = self.waiting.lock().expect("nothing panics while it is held");
         // What takes seconds to write is written more seldom.
         let apart = AT_MOST_LOST.max(10 * waiting.took);
-        if reason.is_none() && !is_full && waiting.written.elapsed() < apart {
+        if reason.is_none() && waiting.written.elapsed() < apart {
             return Ok(());
         }
         let written = self.write(&mut waiting, write);
@@ -304,14 +299,24 @@ impl Journal {
         let found = answer();
         let mut file = self.file.borrow_mut();
         file.push(question, &found);
-        let (far, is_full) = (format!("evaluation {} of {}", file.answers(), self.of), file.waiting() > ROOM);
-        let stopped = self.checkpoints.may_stop_by(far, is_full, || file.write());
+        // Without waiting for the disk, which would cost more than a product.
+        if file.waiting() > ROOM
+            && let Err(error) = file.spill()
+        {
+            tracing::warn!(
+                "{error}; {}: no room for what is done: a run that goes on begins it anew",
+                self.of
+            );
+            file.close();
+        }
+        // A run that stopped here would begin anew, for ever where a job is queued again.
+        if file.is_closed() {
+            return found;
+        }
+        let far = format!("evaluation {} of {}", file.answers(), self.of);
+        let stopped = self.checkpoints.may_stop_by(far, || file.write());
         if let Err(stop) = stopped {
             resume_unwind(Box::new(stop));
-        }
-        if file.waiting() > ROOM {
-            tracing::warn!("{}: no room for what is done: a run that goes on begins it anew", self.of);
-            file.close();
         }
         found
     }
