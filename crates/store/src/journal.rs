@@ -108,9 +108,10 @@ impl Journal {
             return None;
         }
         (self.good, self.n) = (end, self.n + 1);
-        Some(match is_narrow {
-            true => bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b).into()).collect(),
-            false => bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect(),
+        Some(if is_narrow {
+            bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b).into()).collect()
+        } else {
+            bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect()
         })
     }
 

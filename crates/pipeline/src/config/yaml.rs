@@ -85,7 +85,7 @@ pub(crate) fn not_yaml(file: &str, text: &str, error: &serde_yaml::Error) -> Fai
     } else {
         let line = text.lines().nth(n - 1).unwrap_or_default();
         let line = if line.chars().nth(100).is_some() {
-            String::from_iter(line.chars().take(100).chain(['…']))
+            line.chars().take(100).chain(['…']).collect()
         } else {
             line.to_owned()
         };
