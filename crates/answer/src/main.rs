@@ -236,8 +236,8 @@ fn write(ctx: &mut StageContext, found: MonteCarlo, many: MonteCarlo) -> Result<
 fn line(found: &Found) -> String {
     let size = |row: &SufficientRow| {
         let tolerance = match row.relative {
-            None => format!("K({:.0e})", row.tolerance),
-            Some(relative) => format!("K({relative:.0e} of the loss)"),
+            None => format!("K({:e})", row.tolerance),
+            Some(relative) => format!("K({relative:e} of the loss)"),
         };
         let [k, low, high] =
             [row.k, row.low, row.high].map(|k| k.map_or("none".to_owned(), |k| k.to_string()));

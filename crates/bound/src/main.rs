@@ -243,8 +243,8 @@ fn line(setting: &str, rows: &[SufficientRow]) -> String {
         let status = name_of(r.status);
         let k = r.k.map_or_else(|| status.clone(), |k| format!("{k} ({status})"));
         match r.relative {
-            None => format!("K({:.0e}) = {k}", r.tolerance),
-            Some(relative) => format!("K({relative:.0e} of the loss) = {k}"),
+            None => format!("K({:e}) = {k}", r.tolerance),
+            Some(relative) => format!("K({relative:e} of the loss) = {k}"),
         }
     };
     format!("{setting}: {}", of_setting.map(one).collect::<Vec<_>>().join(", "))

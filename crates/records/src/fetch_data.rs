@@ -244,7 +244,7 @@ fn check_order(axes: &[usize], image: [usize; 3]) -> Result<(), Unfit> {
 }
 
 /// Whether axes look like (H, W, C), as Keras and Pillow keep them.
-pub fn has_channels_last([first, _, last]: [usize; 3]) -> bool {
+fn has_channels_last([first, _, last]: [usize; 3]) -> bool {
     matches!(last, 1 | 3 | 4) && !matches!(first, 1 | 3 | 4)
 }
 

@@ -146,16 +146,20 @@ impl Architecture {
 }
 
 /// The network of some layers over images of a shape.
+///
+/// # Errors
+/// If the layers do not fit on one another, or a convolution or pool is over samples that have no image: one of an order that is not
+/// known would be another network.
 pub(crate) fn network(image: [usize; 3], layers: Vec<Layer>, loss: Loss) -> Result<Network, Unfit> {
     let [channels, height, width] = image;
-    Network::of_layers(Image { channels, height, width }, layers, loss).map_err(|unfit| {
-        let missing = if height * width == 1 {
-            "; these samples have no image: set fetch-data.image: [channels, height, width], or bring X as (N, C, H, W): of (N, H, W, C) save X.transpose(0, 3, 1, 2)"
-        } else {
-            ""
-        };
-        Unfit::new("layers", format!("{unfit}{missing}"))
-    })
+    let over_samples = layers.iter().take_while(|layer| !matches!(layer.kind, Kind::Linear { .. })).count();
+    Unfit::unless(over_samples == 0 || height * width > 1, "layers", || {
+        "convolutions and pools are over images, and of these samples it is not known which: set fetch-data.image: [channels, height, \
+         width], as X has them; of (N, height, width, channels) save X.transpose(0, 3, 1, 2) first"
+            .to_owned()
+    })?;
+    Network::of_layers(Image { channels, height, width }, layers, loss)
+        .map_err(|unfit| Unfit::new("layers", unfit.to_string()))
 }
 
 /// `64-32-10`, or `1x28x28, conv 6 (3x3), max pool 2, linear 10`: what is as usual is left out.

@@ -3,20 +3,12 @@
 use std::path::Path;
 
 use pipeline::progress::Progress;
-use records::fetch_data;
 use store::arrays::{self, Kind};
 use store::npy::{AnyArray, Element};
 use store::rows::{self, Rows};
 
 use crate::error::FetchError;
 use crate::split::Images;
-
-/// What is said of (N, H, W, C).
-const CHANNELS_LAST: &str = "; its channels seem to be last: convolutions need X.transpose(0, 3, 1, 2)";
-
-fn has_channels_last(shape: &[usize]) -> bool {
-    matches!(*shape, [_, height, width, channels] if fetch_data::has_channels_last([height, width, channels]))
-}
 
 /// Rows that are looked through at once.
 const ROWS_AT_ONCE: usize = 4096;
@@ -43,10 +35,9 @@ pub fn read(path: &Path) -> Result<Images, FetchError> {
     if shape.len() > 2 {
         let features = shape[1..].iter().product::<usize>();
         tracing::info!(
-            "fetch-data: {}: shape {shape:?} is read as {:?}, the values of each sample as X.reshape(len(X), -1) orders them{}",
+            "fetch-data: {}: shape {shape:?} is read as {:?}, the values of each sample as X.reshape(len(X), -1) orders them",
             path.display(),
-            [shape[0], features],
-            if has_channels_last(&shape) { CHANNELS_LAST } else { "" }
+            [shape[0], features]
         );
     }
     match &images {

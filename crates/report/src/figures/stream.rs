@@ -7,10 +7,10 @@ use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, axes, line};
 use crate::read::stream::Stream;
 use crate::read::unit::Unit;
-use crate::text::numbers::{count, percent, short};
+use crate::text::numbers::{count, given, percent, short};
 
 fn tolerance(stops: &Stops) -> (f64, String) {
-    (stops.tolerance, format!("tolerance {}", short(stops.tolerance)))
+    (stops.tolerance, format!("tolerance {}", given(stops.tolerance)))
 }
 
 /// What the rules see in one run.

@@ -3,7 +3,7 @@
 use records::stream::{Lost, RuleStops, Stops};
 
 use crate::read::unit::Unit;
-use crate::text::numbers::{grouped, percent, short, unknown, whole, with_error};
+use crate::text::numbers::{given, grouped, percent, short, unknown, whole, with_error};
 use crate::text::table::Table;
 
 /// A row per rule: stops, false stops, samples used, Δ there, and the test loss that stopping costs.
@@ -24,7 +24,7 @@ pub fn rules(stops: &Stops, unit: &Unit) -> Table {
 pub fn meaning(stops: &Stops, unit: &Unit) -> String {
     format!(
         "A stop is false if Δ is not below {} {} where it happens; rates have 95 % intervals. Test loss lost: at the stop, less that of the same run once all samples have come.",
-        short(stops.tolerance),
+        given(stops.tolerance),
         unit.squared
     )
 }

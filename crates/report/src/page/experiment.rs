@@ -19,7 +19,7 @@ use crate::read::eigen::Basis;
 use crate::read::experiment::Experiment;
 use crate::read::unit::{Unit, meaning};
 use crate::text::directions;
-use crate::text::numbers::{self, grouped, interval, share, short};
+use crate::text::numbers::{self, given, grouped, interval, share, short};
 use crate::text::own::{Own, tolerance};
 use crate::text::table::Table;
 use crate::text::verdicts::orders;
@@ -224,7 +224,7 @@ impl Page<'_> {
         let first = pilots.first()?;
         let unit = &self.e.unit.squared;
         let head = ["first samples".to_owned(), "w* and basis of".to_owned(), format!("V ({unit})")];
-        let sizes = first.sizes.iter().map(|s| format!("K at {} {unit}", short(s.tolerance)));
+        let sizes = first.sizes.iter().map(|s| format!("K at {} {unit}", given(s.tolerance)));
         let head = head.into_iter().chain(sizes);
         let size = |s: &PredictedSize| {
             format!("{} [{}, {}]", grouped(s.k), grouped(s.interval.low), grouped(s.interval.high))

@@ -9,7 +9,7 @@ use crate::read::experiment::Experiment;
 use crate::read::family::{Family, ReadLadder};
 use crate::text::fact::{fact, spread};
 use crate::text::forecast::bought;
-use crate::text::numbers::{count, grouped, interval, percent, short, unknown};
+use crate::text::numbers::{count, given, grouped, interval, percent, short, unknown};
 use crate::text::own::Own;
 
 /// What the first screen shows.
@@ -119,7 +119,7 @@ pub fn family(family: &Family, own: Option<&Own>, tolerance: Option<OwnTolerance
     if let Some((tolerance, k)) = named.or(last.sufficient.first()) {
         let note = format!(
             "samples until the surface changes by less than {} {}; {at}",
-            short(*tolerance),
+            given(*tolerance),
             family.unit.squared
         );
         tiles.push(tile("K", fact("", k.mean.round(), "").text(), note));

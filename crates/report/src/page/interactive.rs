@@ -14,7 +14,7 @@ use crate::read::experiment::Experiment;
 use crate::read::montecarlo::Grid;
 use crate::read::unit::Unit;
 use crate::text::directions::plane;
-use crate::text::numbers::{grouped, rounded, short};
+use crate::text::numbers::{given, grouped, rounded};
 use crate::text::own::tolerance;
 use crate::text::verdicts::size;
 
@@ -42,7 +42,7 @@ fn reading(e: &Experiment, row: &SufficientRow) -> Reading {
     let one = e.rows_of(&row.setting, "monte-carlo").find(same).and_then(|r| r.k);
     let beyond = if row.status == Status::Extrapolated { " (beyond the samples at hand)" } else { "" };
     Reading {
-        tolerance: row.relative.map_or_else(|| short(row.tolerance), |_| tolerance(row, &e.unit)),
+        tolerance: row.relative.map_or_else(|| given(row.tolerance), |_| tolerance(row, &e.unit)),
         average: size(row).map_or_else(|| "no number".to_owned(), |k| k + beyond),
         one: one.map_or_else(|| "not reached".to_owned(), grouped),
     }

@@ -43,6 +43,19 @@ pub fn with_error(value: f64, error: f64) -> String {
     format!("{} ± {}", fixed(value), fixed(error)).replace('-', "−")
 }
 
+/// A number that a user gave, to its last digit: a tolerance that is rounded is another one.
+pub fn given(value: f64) -> String {
+    let plain = short(value);
+    if plain.replace(',', "").parse() == Ok(value) { plain } else { format!("{value:e}") }
+}
+
+/// The same of a fraction, in per cent.
+pub fn given_percent(fraction: f64) -> String {
+    // What the factor does to the last digits is not the user's.
+    let value: f64 = format!("{:.12e}", 100.0 * fraction).parse().expect("a number");
+    format!("{value} %")
+}
+
 /// A fraction in per cent, small ones too without an exponent.
 pub fn percent(fraction: f64) -> String {
     let value = 100.0 * fraction;
@@ -134,6 +147,15 @@ mod tests {
         for ((value, error), text) in cases {
             assert_eq!(with_error(value, error), text);
         }
+    }
+
+    /// 1.5e-4 was shown as 2e-4 in the log, and 1.25e-4 as 1.3e-4 on the page, beside K at what was given.
+    #[test]
+    fn what_a_user_gave_is_not_rounded() {
+        let all = [1e-4, 1.5e-4, 1.25e-4, 0.05, 0.0025, 12_345.0, 1000.0].map(given);
+        assert_eq!(all, ["1e-4", "1.5e-4", "1.25e-4", "0.05", "2.5e-3", "1.2345e4", "1,000"]);
+        let all = [0.001, 1.25e-5, 0.016, 1e-9, 0.98].map(given_percent);
+        assert_eq!(all, ["0.1 %", "0.00125 %", "1.6 %", "0.0000001 %", "98 %"]);
     }
 
     #[test]

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::read::experiment::Experiment;
 use crate::read::unit::Unit;
 use crate::text::forecast::{of_target, reason, target_name};
-use crate::text::numbers::{grouped, percent, short};
+use crate::text::numbers::{given, given_percent, grouped};
 
 /// A tolerance in the words it was given in.
 pub fn tolerance(row: &SufficientRow, unit: &Unit) -> String {
     match row.relative {
-        Some(r) => format!("{} of the mean perturbed loss", percent(r)),
-        None => format!("{} {}", short(row.tolerance), unit.squared),
+        Some(r) => format!("{} of the mean perturbed loss", given_percent(r)),
+        None => format!("{} {}", given(row.tolerance), unit.squared),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::read::bound::{Setting, law};
 use crate::read::experiment::Experiment;
 use crate::read::family::ReadLadder;
 use crate::read::unit::Unit;
-use crate::text::numbers::{grouped, percent, short, whole};
+use crate::text::numbers::{given_percent, grouped, short, whole};
 use crate::text::own::Own;
 
 /// Share of the measured prefixes below which K of one order is said to rest on few: of a hundred prefixes, the last.
@@ -73,7 +73,7 @@ fn enough(row: &SufficientRow, answer: &Setting, e: &Experiment) -> String {
     match (row.status, row.k) {
         (Status::Reached, Some(k)) => {
             let least = match row.relative {
-                Some(r) => format!("{} of the mean perturbed loss", percent(r)),
+                Some(r) => format!("{} of the mean perturbed loss", given_percent(r)),
                 None => format!("{} {}", short(row.tolerance.sqrt()), e.unit.loss),
             };
             format!(

@@ -5,7 +5,7 @@ use records::family::{AtSize, GainStatus, KBeside, LadderForecast, Place, Row, T
 use crate::read::unit::Unit;
 use crate::text::fact::{Ends, Fact, between, spread};
 use crate::text::forecast::{complement, of_mean, relative, rise};
-use crate::text::numbers::{grouped, percent, short};
+use crate::text::numbers::{given, grouped, percent};
 use crate::text::table::Table;
 
 /// The forecasts at K, and the tolerance where twice the samples buy little.
@@ -34,7 +34,7 @@ fn at_k(beside: &KBeside, unit: &Unit) -> Vec<Fact> {
         let k = format!(
             "K = {} ({} {}){}",
             grouped(at.n),
-            short(beside.tolerance),
+            given(beside.tolerance),
             unit.squared,
             reason(at.place)
         );
@@ -105,7 +105,7 @@ pub fn table(forecasts: &[LadderForecast], unit: &Unit) -> Table {
             let place = loss_at.or(error_at).map_or("", |at| reason(at.place));
             let k = format!("{}{place}", text(spread("", beside.k, "samples")));
             let cells = known.map(|(ends, unit)| ends.map_or(String::new(), |_| text(value("", ends, unit))));
-            [found.label(&short(beside.tolerance)), k].into_iter().chain(cells).collect::<Vec<_>>()
+            [found.label(&given(beside.tolerance)), k].into_iter().chain(cells).collect::<Vec<_>>()
         };
         let gain = |of_gain: &ToleranceOfGain| {
             let what = format!("{}, where {}", text(tolerance(of_gain, unit)), less_than(of_gain));

@@ -7,7 +7,7 @@ use crate::plot::panel::{Panel, Style, axes, geometric, line, ranked};
 use crate::read::family::ReadLadder;
 use crate::read::unit::Unit;
 use crate::text::fact::{Fact, fact, spread};
-use crate::text::numbers::{grouped, short, whole};
+use crate::text::numbers::{given, grouped, whole};
 use crate::text::verdicts::flat;
 
 fn over_samples(title: &str, y_label: &str) -> Panel {
@@ -121,7 +121,7 @@ pub fn sufficient(ladders: &[Ladder], unit: &Unit) -> Figure {
     for ladder in ladders {
         for (j, (tolerance, k)) in ladder.last().sufficient.iter().enumerate() {
             let of = |r: &Rung| r.sufficient.get(j).map(|s| s.1.mean);
-            let label = ladder.label(&format!("K at {}", short(*tolerance)));
+            let label = ladder.label(&format!("K at {}", given(*tolerance)));
             panel.lines.push(line(&label, ladder.line(of), Style::Solid, panel.lines.len()));
             facts.push(spread(format!("{label} {}", unit.squared), *k, "samples"));
         }
