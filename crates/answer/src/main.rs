@@ -175,6 +175,9 @@ fn describe(
         row.uncounted(v).into_iter().for_each(|why| ctx.warn(why));
         row
     };
+    if let Some(why) = SufficientRow::few_samples(n_samples) {
+        ctx.warn(format!("answer: {why}"));
+    }
     let tolerances = Tolerance::all(&params.tolerances, &params.relative_tolerances, mean_loss);
     Found {
         n_samples,

@@ -56,6 +56,9 @@ fn run(params: &Bound, ctx: &mut StageContext) -> Result<String> {
     let shared = Shared::read(ctx, &montecarlo)?;
     let question =
         Question { tolerances: &params.tolerances, confidence: params.confidence, step: shared.step };
+    if let Some(why) = SufficientRow::few_samples(shared.n_samples) {
+        ctx.warn(format!("bound: {why}"));
+    }
     let fixed = fixed_basis_theories(ctx, &shared, &montecarlo.settings)?;
     let (mut theories, mut rows, mut pilots) = (vec![], vec![], vec![]);
     for (setting, fixed) in montecarlo.settings.into_iter().zip(fixed) {
@@ -183,7 +186,7 @@ fn describe(
         control_variate: control_mean.is_some(),
         v: Uncertain::of(&measured.variance(), params.confidence),
         mean_loss: measured.mean_loss(),
-        exponent: decay::exponent(&shared.sizes, delta, params.confidence),
+        exponent: decay::exponent(&shared.sizes, delta, shared.step, params.confidence),
         gap,
         theories: curves.iter().filter_map(|curve| theory(shared, measured, curve)).collect(),
     }

@@ -11,9 +11,11 @@ use std::process::ExitCode;
 use landscape::change::delta::{MonteCarlo, MonteCarloRun};
 use landscape::change::prefix::prefix_sizes;
 use landscape::change::surface::{Landscape, landscape};
+use landscape::numeric::vectors::largest_magnitude;
 use landscape::passes::draws::Draws;
 use landscape::passes::hvp::{HessianSum, SecondOrder};
 use landscape::spectrum::operator::{PrefixHessian, SymmetricOperator};
+use landscape::spectrum::ritz::rounding;
 use landscape::{Network, Real, Samples};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Ix1, Ix2, concatenate, s};
 use pipeline::log::count;
@@ -306,10 +308,17 @@ fn deviations<R: Real>(
     };
     // Curvature along a direction of the user is no eigenvalue, whatever its residual is.
     let is_solved = ctx.inputs.params::<records::Eigen>("eigen")?.basis.is_none();
-    if is_solved && matches!(setting.sigma, Sigma::Of(Source::Posterior)) {
-        let residuals = first("residuals.npy")?;
-        if let Some(place) = (0..setting.dim).find(|&i| residuals[i] > values[i].abs()) {
-            return Err(unresolved(setting, place, values[place], residuals[place]).into());
+    if is_solved {
+        let (residuals, largest) = (first("residuals.npy")?, largest_magnitude(&values));
+        let error = |i: usize| match setting.sigma {
+            Sigma::Of(Source::PosteriorGaussNewton) => {
+                // Part r/μ of the direction may be along the largest, and enters squared.
+                rounding::<R>(largest).max(residuals[i].powi(2) / largest)
+            }
+            _ => residuals[i],
+        };
+        if let Some(i) = (0..setting.dim).find(|&i| error(i) > values[i].abs()) {
+            return Err(unresolved(setting, of, i, values[i], error(i)).into());
         }
     }
     if let Some(place) = values.iter().position(|&value| value <= 0.0) {
@@ -333,9 +342,9 @@ fn fewer(place: usize, otherwise: &str) -> String {
     if place == 0 { otherwise.to_owned() } else { format!("lower dim of that setting to {place}") }
 }
 
-fn unresolved(setting: &Setting, place: usize, value: f64, residual: f64) -> Failure {
+fn unresolved(setting: &Setting, of: &str, place: usize, value: f64, error: f64) -> Failure {
     let message = format!(
-        "montecarlo: {}: sigma: {}, but eigenvalue {} is {value:.2e} with the residual {residual:.2e}: neither its sign nor its size is known",
+        "montecarlo: {}: sigma: {}, but {of} {} is {value:.2e}, and may be wrong by {error:.2e}: neither its sign nor its size is known",
         setting.name,
         setting.sigma,
         place + 1,

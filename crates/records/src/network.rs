@@ -231,6 +231,26 @@ mod tests {
         }
     }
 
+    /// (N, 8, 8, 3), and the same flat, became [192, 1, 1] for a kernel with padding, and K that of another network.
+    #[test]
+    fn convolutions_over_samples_without_an_image_are_refused() {
+        let over = |image, keys: &[serde_json::Value]| {
+            let layers = keys.iter().cloned().chain([json!({"linear": 2, "activation": "none"})]);
+            let layers = layers.map(|keys| layer(keys).unwrap()).collect();
+            network(image, layers, Loss::SquaredError).map(drop).map_err(|e| e.to_string())
+        };
+        for keys in [
+            json!({"conv": 4, "kernel": 3, "padding": 1}),
+            json!({"conv": 4, "kernel": 1}),
+            json!({"max_pool": 1}),
+        ] {
+            let said = over([192, 1, 1], std::slice::from_ref(&keys)).unwrap_err();
+            assert!(said.contains("set fetch-data.image: [channels, height, width]"), "{said}");
+            assert_eq!(over([3, 8, 8], &[keys]), Ok(()));
+        }
+        assert_eq!(over([192, 1, 1], &[]), Ok(()));
+    }
+
     #[test]
     fn an_architecture_comes_back_and_reads_at_once() {
         let layers = [

@@ -86,7 +86,7 @@ pub(crate) fn limit<R: Real>(tolerance: f64, largest: f64, norm: f64, rounding: 
 }
 
 /// The size of rounding in a product with a matrix of that norm.
-pub(crate) fn rounding<R: Real>(norm: f64) -> f64 {
+pub fn rounding<R: Real>(norm: f64) -> f64 {
     ROUNDING * R::epsilon().wide() * norm
 }
 

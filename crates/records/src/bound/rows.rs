@@ -77,6 +77,19 @@ impl SufficientRow {
         if row.k.is_none() { row } else { Self { low, high, ..row } }
     }
 
+    /// What to say of an interval over so few samples: their skewness and spread are hardly known.
+    pub fn few_samples(n: usize) -> Option<String> {
+        match n {
+            0..=2 => Some(format!(
+                "the error of V over {n} samples is unknown: its intervals, and those of K, have the error of the draws alone"
+            )),
+            3..30 => Some(format!(
+                "with {n} samples the intervals of V and K are narrower than they should be; 30 or more are needed"
+            )),
+            _ => None,
+        }
+    }
+
     /// Why K of the order average is no number, and what to do; `None` where it is one. `v` as for [`Self::of_order_average`].
     pub fn uncounted(&self, v: &Estimate) -> Option<String> {
         let (name, v) = (&self.setting, v.value);

@@ -147,6 +147,9 @@ fn thin_tail(single: &SufficientRow, sizes: &[usize]) -> Option<String> {
 pub fn decay(exponent: Option<&Exponent>) -> &'static str {
     match exponent {
         None => "There are too few prefix sizes with a change to fit an exponent.",
+        Some(e) if (e.low..=e.high).contains(&-2.0) && (e.low..=e.high).contains(&-1.0) => {
+            "The interval of the exponent contains −2 and −1: it does not tell 1/k² from 1/k."
+        }
         Some(e) if (e.low..=e.high).contains(&-2.0) => {
             "Δ_k decays as 1/k²: the interval of its exponent contains −2."
         }
@@ -302,6 +305,7 @@ mod tests {
             |low, high| decay(Some(&Exponent { value: f64::midpoint(low, high), low, high, n_bins: 20 }));
         assert!(of(-2.1, -1.9).contains("decays as 1/k²") && of(-1.9, -1.7).contains("does not contain −2"));
         assert!(decay(None).contains("too few"));
+        assert!(of(-2.9, -0.9).contains("does not tell"));
     }
 
     #[test]
