@@ -283,7 +283,7 @@ fuzz: | setup
 ## make deny           licences, sources and bans of everything that is linked: deny.toml; needs cargo-deny
 deny:
 	@$(call cargo_tool,deny)
-	cargo deny --locked --offline check licenses sources bans
+	cargo deny --locked check licenses sources bans
 ## make audit          known vulnerabilities of the same, from a list that is fetched
 audit:
 	@$(call cargo_tool,deny)
