@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_yaml::{Mapping, Value};
 
 use crate::config::lines::Lines;
-use crate::config::yaml::{finite, not_yaml, overlay, read_text, read_yaml};
+use crate::config::yaml::{finite, not_yaml, overlay, read_text, read_yaml, shallow};
 use crate::{Failure, Result};
 
 /// A `pipeline.yaml` that has been read.
@@ -65,6 +65,7 @@ impl Pipeline {
 
     /// Parses `text`, which messages call `file`.
     pub fn parse(file: &str, text: &str) -> Result<Self> {
+        shallow(file, text)?;
         let root = read_yaml(text).map_err(|e| not_yaml(file, text, &e))?;
         let mut pipeline = Self {
             file: file.to_owned(),
@@ -462,6 +463,16 @@ experiments:
         let wrong = Pipeline::parse("p.yaml", &text.replace("dim: 4", "dim: 0")).unwrap();
         let error = wrong.section::<Eigen>("f/a-k5").unwrap_err().to_string();
         assert!(error.contains("p.yaml:7: eigen.dim: 0 directions"), "{error}");
+    }
+
+    #[test]
+    fn brackets_without_end_are_refused_before_they_are_parsed() {
+        // The parser would need hours.
+        let text = format!("# [0, 1)\nexperiments:\n  {}", "[".repeat(1 << 20));
+        let error = Pipeline::parse("p.yaml", &text).err().unwrap().to_string();
+        assert!(error.contains("p.yaml:3: more than 1000 brackets within each other"), "{error}");
+        let comments = "# [0, 1)\n".repeat(500);
+        assert!(Pipeline::parse("p.yaml", &format!("{comments}{GOOD}")).is_ok());
     }
 
     #[test]
