@@ -276,17 +276,20 @@ check: lint
 ##                     make test reads again; needs the nightly compiler and cargo-fuzz
 FUZZ_SECONDS ?= 60
 FUZZERS      := $(notdir $(basename $(wildcard fuzz/fuzz_targets/*.rs)))
-# Some formats are read from files, which are written fastest in memory.
+# Words of a format, where it has such.
+DICTIONARY   := $$([ ! -e fuzz/$$name.dict ] || echo -dict=fuzz/$$name.dict)
+# Inputs have up to 20 KB: 64 MiB are more than any of them may unpack to. Files are written fastest in memory.
 fuzz: export TMPDIR := $(or $(TMPDIR),$(wildcard /dev/shm),/tmp)
 fuzz: | setup
 	@$(call cargo_tool,fuzz)
 	@for name in $(FUZZERS); do mkdir -p target/fuzz/$$name && \
 	  nice cargo +nightly fuzz run --target-dir target/fuzz/build $$name target/fuzz/$$name fuzz/corpus/$$name -- \
-	  -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -malloc_limit_mb=1200 -timeout=20 -print_final_stats=1 || exit; done
+	  -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -malloc_limit_mb=64 -timeout=20 -print_final_stats=1 \
+	  $(DICTIONARY) || exit; done
 ## make deny           licences, sources and bans of everything that is linked: deny.toml; needs cargo-deny
 deny:
 	@$(call cargo_tool,deny)
-	cargo deny --locked --offline check licenses sources bans
+	cargo deny --locked check licenses sources bans
 ## make audit          known vulnerabilities of the same, from a list that is fetched
 audit:
 	@$(call cargo_tool,deny)

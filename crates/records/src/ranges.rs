@@ -1,6 +1,10 @@
 //! Range rules of single fields. They stand on the field as attributes, so that the schema, and with it an editor, knows
 //! them; here they are checked.
 
+use std::any::TypeId;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
@@ -26,9 +30,17 @@ fn number(schema: &mut Schema) -> &mut Map<String, Value> {
 
 /// An error that names the first value of `section` out of its range.
 pub fn check<S: Section>(section: &S) -> Result<(), Unfit> {
-    let root = SchemaSettings::draft07().into_generator().into_root_schema_for::<S>().to_value();
+    let root = schema_of::<S>();
     let value = serde_json::to_value(section).map_err(|e| Unfit::new("", e.to_string()))?;
     Rules { definitions: &root["definitions"] }.check("", &root, &value)
+}
+
+/// The schema of a section, which is made once: a member of a family asks for several sections, and a file has many members.
+fn schema_of<S: Section>() -> Arc<Value> {
+    static KNOWN: Mutex<BTreeMap<TypeId, Arc<Value>>> = Mutex::new(BTreeMap::new());
+    let make = || Arc::new(SchemaSettings::draft07().into_generator().into_root_schema_for::<S>().to_value());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known.entry(TypeId::of::<S>()).or_insert_with(make).clone()
 }
 
 struct Rules<'a> {

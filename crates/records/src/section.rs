@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// A section of `pipeline.yaml`: the parameters of one stage.
-pub trait Section: Clone + DeserializeOwned + JsonSchema + Serialize {
+pub trait Section: Clone + DeserializeOwned + JsonSchema + Serialize + 'static {
     /// Name of the section, of the stage, of its binary and of its folder.
     const STAGE: &'static str;
 

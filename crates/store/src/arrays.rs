@@ -8,8 +8,8 @@ use flate2::read::MultiGzDecoder;
 
 use crate::error::{Error, Result};
 use crate::header::Header;
-use crate::npy::{AnyArray, check_packed, length_of, open, read_any_after};
-use crate::{idx, npz};
+use crate::npy::{AnyArray, at_once, check_packed, length_of, open, read_any_after};
+use crate::{idx, npz, packed};
 
 /// Shape and type of an array, without its numbers. In an archive it is the one that the path names, as `data.npz[x_train]`;
 /// otherwise the one called `array`.
@@ -36,7 +36,7 @@ pub fn read(path: &Path, array: &str) -> Result<AnyArray> {
     let name = path.display().to_string();
     let header = bytes.header(&name)?;
     if let Some(packed) = bytes.packed {
-        check_packed(&header, &name, bytes.length, packed)?;
+        check_packed(&header, &name, u64::MAX, packed)?;
     }
     let found = read_any_after(&header, &mut bytes.reader, &name, bytes.length)?;
     if bytes.is_idx && !bytes.reader.fill_buf().map_err(Error::system("read", path))?.is_empty() {
@@ -84,7 +84,7 @@ enum Found<'a> {
 /// Unpacked bytes of a file that is no archive.
 struct Bytes {
     reader: Box<dyn BufRead>,
-    /// how many, where that is known before they are unpacked; otherwise the largest number
+    /// how many; of a packed file the most that they can be
     length: u64,
     /// bytes in the file, where it is packed
     packed: Option<u64>,
@@ -138,7 +138,8 @@ fn find<'a>(path: &'a Path, array: &'a str) -> Result<Found<'a>> {
     }
     let packed = first.starts_with(&[0x1f, 0x8b]).then_some(length);
     let (reader, length): (Box<dyn BufRead>, _) = if packed.is_some() {
-        (Box::new(BufReader::with_capacity(1 << 20, MultiGzDecoder::new(file))), u64::MAX)
+        let most = packed::reach(length);
+        (Box::new(BufReader::with_capacity(at_once(most), MultiGzDecoder::new(file))), most)
     } else {
         (Box::new(file), length)
     };

@@ -133,7 +133,13 @@ pub(crate) fn open(path: &Path) -> Result<BufReader<File>> {
     let hint = "check the path, or run the stage that writes it";
     let file =
         regular::open(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source, hint })?;
-    Ok(BufReader::with_capacity(1 << 20, file))
+    let capacity = at_once(file.metadata().map_or(u64::MAX, |found| found.len()));
+    Ok(BufReader::with_capacity(capacity, file))
+}
+
+/// How many of so many bytes are read or written at once.
+pub(crate) fn at_once(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX).clamp(1 << 9, 1 << 20)
 }
 
 /// Bytes of the file.

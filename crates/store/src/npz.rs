@@ -12,6 +12,7 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 use crate::error::{Error, Result};
 use crate::header::Header;
 use crate::npy::{AnyArray, Element, check_packed, length_of, open, read_any_after};
+use crate::packed;
 
 /// `archive.npz[array]` as the archive and the name of an array in it; any other path as it is, without a name.
 pub fn split(path: &Path) -> (&Path, Option<&str>) {
@@ -24,15 +25,14 @@ pub fn split(path: &Path) -> (&Path, Option<&str>) {
 
 /// Reads one array of an `.npz` archive.
 pub fn read(path: &Path, array: &str) -> Result<AnyArray> {
-    let packed = length_of(&open(path)?, path)?;
+    let bytes = length_of(&open(path)?, path)?;
     let mut archive = open_npz(path)?;
     let found = sorted_names(path, &archive)?.join(", ");
     let file = archive.by_name(&format!("{array}.npy"));
     let mut file = file.map_err(|_| no_array(path, array, found))?;
     let name = format!("{}[{array}]", path.display());
-    let compressed = file.compressed_size().min(packed);
-    // Deflate reaches 1032 to 1.
-    let length = file.size().min(compressed.saturating_mul(1032));
+    let compressed = file.compressed_size().min(bytes);
+    let length = file.size().min(packed::reach(compressed));
     let header = Header::read(&mut file, &name)?;
     check_packed(&header, &name, length, compressed)?;
     read_any_after(&header, &mut file, &name, length)

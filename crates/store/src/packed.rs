@@ -14,6 +14,11 @@ pub fn most(packed: u64) -> u64 {
     packed.saturating_mul(TIMES).max(ALWAYS)
 }
 
+/// The most bytes that so many packed ones can be: deflate reaches 1032 to 1.
+pub(crate) fn reach(packed: u64) -> u64 {
+    packed.saturating_mul(1032)
+}
+
 /// An error if an array of `bytes` is more than `packed` bytes may unpack to; before any memory is taken for it.
 pub(crate) fn check(name: &str, bytes: u64, packed: u64) -> Result<()> {
     if bytes <= most(packed) {

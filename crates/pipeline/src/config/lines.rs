@@ -1,19 +1,25 @@
 //! Where each key of a pipeline file is, for errors.
 
+use std::cell::OnceCell;
+
 use marked_yaml::{LoadError, LoaderOptions, Node};
 
 /// The keys of a file with their lines; empty where the parser that knows lines cannot read the file.
-pub(crate) struct Lines(Option<Node>);
+pub(crate) struct Lines {
+    text: String,
+    /// parsed for the first error, as most files have none
+    root: OnceCell<Option<Node>>,
+}
 
 impl Lines {
     /// Of a file with this text.
     pub(crate) fn of(text: &str) -> Self {
-        Self(marked_yaml::parse_yaml(0, text).ok())
+        Self { text: text.to_owned(), root: OnceCell::new() }
     }
 
     /// Line of the deepest key along `path` that the file has, and how deep that is.
     pub(crate) fn of_key(&self, path: &[&str]) -> Option<(usize, usize)> {
-        let mut node = self.0.as_ref()?;
+        let mut node = self.root.get_or_init(|| marked_yaml::parse_yaml(0, &self.text).ok()).as_ref()?;
         let mut found = None;
         for (depth, step) in path.iter().enumerate() {
             let below = match node {

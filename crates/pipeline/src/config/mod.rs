@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_yaml::{Mapping, Value};
 
 use crate::config::lines::Lines;
-use crate::config::yaml::{finite, not_yaml, overlay, plain, read_text, read_yaml};
+use crate::config::yaml::{finite, not_yaml, overlay, plain, read_text, read_yaml, shallow};
 use crate::{Failure, Result};
 
 /// A `pipeline.yaml` that has been read.
@@ -65,6 +65,7 @@ impl Pipeline {
 
     /// Parses `text`, which messages call `file`.
     pub fn parse(file: &str, text: &str) -> Result<Self> {
+        shallow(file, text)?;
         let root = read_yaml(text).map_err(|e| not_yaml(file, text, &e))?;
         let mut pipeline = Self {
             file: file.to_owned(),
@@ -478,6 +479,16 @@ experiments:
         assert!(hint(&laughs).contains("anchors within anchors"));
         let long = hint(&GOOD.replace("dim: 2", &format!("dim: [{}}}", "1, ".repeat(9000))));
         assert!(long.contains("look at line 8") && long.len() < 400, "{long}");
+    }
+
+    #[test]
+    fn brackets_without_end_are_refused_before_they_are_parsed() {
+        // The parser would need hours.
+        let text = format!("# [0, 1)\nexperiments:\n  {}", "[".repeat(1 << 20));
+        let error = Pipeline::parse("p.yaml", &text).err().unwrap().to_string();
+        assert!(error.contains("p.yaml:3: more than 1000 brackets within each other"), "{error}");
+        let comments = "# [0, 1)\n".repeat(500);
+        assert!(Pipeline::parse("p.yaml", &format!("{comments}{GOOD}")).is_ok());
     }
 
     #[test]

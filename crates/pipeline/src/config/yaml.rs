@@ -12,6 +12,9 @@ use crate::config::lines;
 /// Bytes of a pipeline file that are read.
 const LONGEST: u64 = 16 << 20;
 
+/// Brackets within each other that are parsed: with each symbol the parser looks at all that are open. No section nests more than ten.
+const DEEPEST: usize = 1000;
+
 /// The text of a file, or of a pipe, without the mark that some editors begin it with.
 pub(crate) fn read_text(path: &Path, file: &str) -> Result<String, Failure> {
     let unreadable = |e: std::io::Error| {
@@ -43,6 +46,22 @@ pub(crate) fn read_text(path: &Path, file: &str) -> Result<String, Failure> {
         "save it as UTF-8 in the editor, or convert it: iconv -f {from} -t UTF-8 {file} > new.yaml && mv new.yaml {file}"
     );
     Err(Failure::config(format!("{file}{what}"), hint))
+}
+
+/// An error that names the line of the first bracket within too many others.
+pub(crate) fn shallow(file: &str, text: &str) -> Result<(), Failure> {
+    let depth = |depth: &mut usize, byte: u8| {
+        match byte {
+            b'[' | b'{' => *depth += 1,
+            b']' | b'}' => *depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        Some(*depth)
+    };
+    let Some(at) = text.bytes().scan(0, depth).position(|depth| depth > DEEPEST) else { return Ok(()) };
+    let line = 1 + text[..at].matches('\n').count();
+    let what = format!("{file}:{line}: more than {DEEPEST} brackets within each other");
+    Err(Failure::config(what, "close each [ and {, also in comments"))
 }
 
 /// An error that names the line, and what to do about it.
