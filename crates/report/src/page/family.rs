@@ -55,7 +55,7 @@ fn text(s: Spread) -> String {
 /// What more data buy, where each learning curve is flat and how each polish ended; else V.
 pub fn answer(family: &Family) -> Vec<String> {
     let more = family.forecasts.iter().filter_map(|f| verdict(f, &family.unit));
-    let flat = family.ladders.iter().filter(|l| l.fit.is_some()).map(|l| l.label(&flat(l, &family.unit)));
+    let flat = family.flat().filter_map(|(l, found)| Some(l.label(&flat(l, Some(&found?), &family.unit))));
     let ended = |m: &MemberResult| Some(format!("{}: {}", m.member.name, polish(m.polish.as_ref()?.status)));
     let answer = more.chain(flat).chain(family.members.iter().filter_map(ended)).collect::<Vec<_>>();
     if !answer.is_empty() {

@@ -67,8 +67,7 @@ impl Own {
 
     /// Its interval: `[900, 1,300]`; one that the forecast does not reach has no upper end.
     pub fn interval(&self) -> Option<String> {
-        let high = self.high.map_or_else(|| "no upper end".to_owned(), grouped);
-        Some(format!("[{}, {high}]", grouped(self.low?)))
+        ends(self.low, self.high)
     }
 
     /// Whether the samples at hand are enough, in a few words.
@@ -90,6 +89,12 @@ impl Own {
             _ => "more",
         }
     }
+}
+
+/// An interval of samples: `[900, 1,300]`, or `[900, no upper end]`; `None` without a lower end.
+pub fn ends(low: Option<usize>, high: Option<usize>) -> Option<String> {
+    let high = high.map_or_else(|| "no upper end".to_owned(), grouped);
+    Some(format!("[{}, {high}]", grouped(low?)))
 }
 
 #[cfg(test)]
