@@ -114,9 +114,15 @@ fn target(found: &LadderForecast, unit: &Unit) -> Option<String> {
 fn needed(row: &TargetRow) -> String {
     let whom = whom(row);
     match row.n {
-        Some(n) => format!("{} samples {whom}", grouped(n)),
+        Some(n) => format!("{} samples {whom}", number(n, row.status)),
         None => format!("{whom} more than can be forecast"),
     }
+}
+
+/// So many samples, or fewer: `4,321`, `30 or fewer`.
+pub fn number(n: usize, status: TargetStatus) -> String {
+    let fewer = if status == TargetStatus::ReachedBySmallest { " or fewer" } else { "" };
+    grouped(n) + fewer
 }
 
 /// On average, or with a probability.
@@ -144,7 +150,7 @@ mod tests {
 
     #[test]
     fn the_verdict_has_doubling_and_target() {
-        use TargetStatus::{Extrapolated, Reached, UnreachableFloor, UnreachableLimit};
+        use TargetStatus::{Extrapolated, Reached, ReachedBySmallest, UnreachableFloor, UnreachableLimit};
         let said = |rows| {
             verdict(&of(Some(Target { accuracy: Some(0.95), test_loss: None }), rows), &nats()).unwrap()
         };
@@ -158,6 +164,9 @@ mod tests {
             said([(UnreachableFloor, None); 3])
                 .ends_with("95 % is out of reach: the fitted curve levels off before it.")
         );
+        let easy = said([(ReachedBySmallest, Some(30)), (ReachedBySmallest, Some(30)), (Reached, Some(44))]);
+        let end = "takes 30 or fewer samples on average, 30 or fewer samples with 80 % probability, 44 samples with 95 % probability.";
+        assert!(easy.ends_with(end), "{easy}");
         let limit = said([(UnreachableLimit, None); 3]);
         assert!(
             limit.ends_with("more than 100 times the largest size, beyond which nothing is forecast."),

@@ -28,7 +28,7 @@ pub fn size(row: &SufficientRow) -> Option<String> {
 
 /// The answer at the own tolerance, or target, in one sentence.
 pub fn headline(own: &Own) -> String {
-    let k = own.k.map_or_else(|| "no number".to_owned(), grouped);
+    let k = own.number().unwrap_or_else(|| "no number".to_owned());
     let interval = own.interval().map_or_else(String::new, |i| format!(" {i}"));
     let beyond = match own.status {
         Status::Reached => String::new(),
