@@ -11,7 +11,7 @@ use crate::read::bound::{Setting, law};
 use crate::read::experiment::Experiment;
 use crate::read::family::{Flat, ReadLadder};
 use crate::read::unit::Unit;
-use crate::text::numbers::{grouped, percent, short, whole};
+use crate::text::numbers::{count, grouped, percent, short, whole};
 use crate::text::own::{Own, ends};
 
 /// Share of the measured prefixes below which K of one order is said to rest on few: of a hundred prefixes, the last.
@@ -170,14 +170,36 @@ pub fn bound(theory: &Theory) -> String {
 }
 
 /// How a polish ended.
-pub fn polish(end: PolishEnd) -> &'static str {
+pub fn polish(end: PolishEnd) -> String {
+    format!("The polish {}.", did(end))
+}
+
+fn did(end: PolishEnd) -> &'static str {
     match end {
-        PolishEnd::Reached => "The polish reached the gradient norm that was asked for.",
+        PolishEnd::Reached => "reached the gradient norm that was asked for",
         PolishEnd::Spent => {
-            "The polish spent its Hessian-vector products before it reached the gradient norm that was asked for."
+            "spent its Hessian-vector products before it reached the gradient norm that was asked for"
         }
-        PolishEnd::Stalled => "The polish stalled before it reached the gradient norm that was asked for.",
+        PolishEnd::Stalled => "stalled before it reached the gradient norm that was asked for",
     }
+}
+
+/// How the polish of each network ended, counted: a family has dozens. `None` where none was polished.
+pub fn polishes(ends: &[PolishEnd]) -> Option<String> {
+    let of = |end: PolishEnd| {
+        let n = ends.iter().filter(|other| **other == end).count();
+        let which = if n == ends.len() {
+            count(n, "network")
+        } else {
+            format!("{n} of {}", count(ends.len(), "network"))
+        };
+        (n > 0).then(|| format!("The polish of {which} {}.", did(end)))
+    };
+    let all = [PolishEnd::Reached, PolishEnd::Spent, PolishEnd::Stalled]
+        .into_iter()
+        .filter_map(of)
+        .collect::<Vec<_>>();
+    (!all.is_empty()).then(|| all.join(" "))
 }
 
 /// Where the learning curve becomes flat, and whether a K marks that point.
@@ -274,6 +296,21 @@ mod tests {
             of(Some(30), Some(50)).contains(": smaller,") && of(Some(50), Some(50)).ends_with(": the same.")
         );
         assert!(of(None, Some(50)).contains("gives no number") && of(Some(50), None).ends_with("gives 50."));
+    }
+
+    #[test]
+    fn the_polish_of_a_family_is_counted() {
+        use PolishEnd::{Reached, Stalled};
+        assert_eq!(polishes(&[]), None);
+        assert_eq!(
+            polishes(&[Reached; 15]).unwrap(),
+            "The polish of 15 networks reached the gradient norm that was asked for."
+        );
+        assert_eq!(
+            polishes(&[Reached, Stalled, Reached]).unwrap(),
+            "The polish of 2 of 3 networks reached the gradient norm that was asked for. \
+             The polish of 1 of 3 networks stalled before it reached the gradient norm that was asked for."
+        );
     }
 
     #[test]
