@@ -122,15 +122,14 @@ fn target(found: &LadderForecast, unit: &Unit) -> Option<String> {
 fn needed(row: &TargetRow) -> String {
     let whom = whom(row);
     match row.n {
-        Some(n) => format!("{} samples {whom}", number(n, row.status)),
+        Some(n) => format!("{} samples {whom}", number(n, row.status == TargetStatus::ReachedBySmallest)),
         None => format!("{whom} more than can be forecast"),
     }
 }
 
 /// So many samples, or fewer: `4,321`, `30 or fewer`.
-pub fn number(n: usize, status: TargetStatus) -> String {
-    let fewer = if status == TargetStatus::ReachedBySmallest { " or fewer" } else { "" };
-    grouped(n) + fewer
+pub fn number(n: usize, or_fewer: bool) -> String {
+    grouped(n) + if or_fewer { " or fewer" } else { "" }
 }
 
 /// On average, or with a probability.

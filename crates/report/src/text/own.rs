@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::read::experiment::Experiment;
 use crate::read::unit::Unit;
-use crate::text::forecast::{of_target, reason, target_name};
+use crate::text::forecast::{number, of_target, reason, target_name};
 use crate::text::numbers::{grouped, percent, short};
 
 /// A tolerance in the words it was given in.
@@ -71,14 +71,13 @@ impl Own {
 
     /// The number: `4,321`, or `30 or fewer`.
     pub fn number(&self) -> Option<String> {
-        Some(grouped(self.k?) + if self.or_fewer { " or fewer" } else { "" })
+        Some(number(self.k?, self.or_fewer))
     }
 
     /// Its interval: `[900, 1,300]`; one that the forecast does not reach has no upper end.
     pub fn interval(&self) -> Option<String> {
         if self.or_fewer && self.high != self.k {
-            let high = self.high.map_or_else(|| "no upper end".to_owned(), grouped);
-            return Some(format!("[no lower end, {high}]"));
+            return Some(format!("[no lower end, {}]", upper(self.high)));
         }
         ends(self.low, self.high)
     }
@@ -106,8 +105,11 @@ impl Own {
 
 /// An interval of samples: `[900, 1,300]`, or `[900, no upper end]`; `None` without a lower end.
 pub fn ends(low: Option<usize>, high: Option<usize>) -> Option<String> {
-    let high = high.map_or_else(|| "no upper end".to_owned(), grouped);
-    Some(format!("[{}, {high}]", grouped(low?)))
+    Some(format!("[{}, {}]", grouped(low?), upper(high)))
+}
+
+fn upper(end: Option<usize>) -> String {
+    end.map_or_else(|| "no upper end".to_owned(), grouped)
 }
 
 #[cfg(test)]
