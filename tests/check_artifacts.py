@@ -1099,6 +1099,7 @@ def check_quantity(found, sizes, values, tests, same):
     for target in found["targets"]:
         assert (target["n"] is None) == target["status"].startswith("unreachable"), target
         assert target["n"] is None or target["n"] <= 100 * sizes[-1], target
+        assert (target["n"] == sizes[0]) == (target["status"] == "reached-by-smallest"), target
     needed = [math.inf if t["n"] is None else t["n"] for t in found["targets"]]
     assert needed[1:] == sorted(needed[1:]), found["targets"]
 

@@ -3,7 +3,7 @@
 use landscape::change::learning_curve::{self, PowerLaw};
 use landscape::change::prefix::order_factor;
 use pipeline::log::number;
-use records::family::{Fit, Flattening, Ladder, Rung, Spread};
+use records::family::{Fit, Flattening, Ladder, LittleGain, Rung, Spread};
 use records::{Family, name_of};
 
 use crate::members::{Found, Variant};
@@ -98,13 +98,15 @@ fn fit(params: &Family, members: &[&Found], rungs: &[Rung]) -> Option<Fit> {
     })
 }
 
-/// What the user sees of a ladder when the stage ends.
-pub fn line(ladder: &Ladder) -> String {
+/// What the user sees of a ladder when the stage ends; where its test loss is forecast, the forecast says where it is flat.
+pub fn line(ladder: &Ladder, gain: Option<LittleGain>) -> String {
     let last = &ladder.rungs[ladder.rungs.len() - 1];
     let name = ladder.variant.as_ref().map_or(String::new(), |v| format!("{v}: "));
     let test = last.test_loss.map_or(String::new(), |t| format!(", test loss {}", number(t.mean, 4)));
     let fit = ladder.fit.as_ref().map_or(String::new(), |f| {
-        let flat = f.flat_k.map_or_else(|| name_of(f.flattening), |k| format!("at {k:.0} samples"));
+        let by_law = (name_of(f.flattening), f.flat_k);
+        let (status, k) = gain.map_or(by_law, |g| (name_of(g.status), g.n.map(|n| n as f64)));
+        let flat = k.map_or(status, |k| format!("at {k:.0} samples"));
         format!(", loss - {} ~ k^-{:.2}, flat {flat}", number(f.floor, 3), f.exponent)
     });
     let v = number(last.variance.mean, 4);

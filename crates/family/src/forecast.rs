@@ -6,6 +6,7 @@ use landscape::change::forecast::{
 };
 use landscape::change::prefix::order_factor;
 use ndarray::Array2;
+use pipeline::log::count;
 use records::Family;
 use records::family::{Forecasts, Goal, KBeside, LadderForecast, Spread, Target, ToleranceOfGain};
 use records::train::StopEnd;
@@ -169,9 +170,16 @@ fn covariance(rows: &[&Vec<f64>]) -> Option<Array2<f64>> {
     Some(Array2::from_shape_fn((rows.len(), rows.len()), of))
 }
 
+/// Test samples below which bands are not to be trusted: they take the error of a mean over the test samples for normal, and its
+/// size from these samples alone.
+const LEAST_TESTED: usize = 30;
+
 /// What may make the forecast wrong.
 fn warnings(found: &LadderForecast, rungs: &[Vec<&Found>]) -> Vec<String> {
-    let mut said = found.faults().map(|(what, fault)| fault.warning(what)).collect::<Vec<_>>();
+    let any = found.loss.is_some() || found.error.is_some();
+    let few = found.n_test.filter(|&m| any && m < LEAST_TESTED).map(few_tested);
+    let faults = found.faults().map(|(what, fault)| fault.warning(what));
+    let mut said = few.into_iter().chain(faults).collect::<Vec<_>>();
     if found.loss.is_some() {
         let values = rungs.iter().map(|r| r.iter().map(|m| m.result.train_loss).collect::<Vec<_>>());
         let sizes = rungs.iter().map(|r| r[0].result.n_samples).collect::<Vec<_>>();
@@ -185,7 +193,12 @@ fn warnings(found: &LadderForecast, rungs: &[Vec<&Found>]) -> Vec<String> {
         Some(Goal::TestLoss(_)) => Some(("test_loss", &found.loss)),
         None => None,
     };
-    said.extend(asked.and_then(|(key, f)| unanswered(key, f.as_ref())));
+    let unanswered = asked.filter(|(_, f)| f.is_none()).map(|(key, _)| {
+        let replicas = rungs.iter().map(Vec::len).min().unwrap_or(0);
+        let missing = missing(key, rungs.len(), replicas, found.n_test);
+        format!("no forecast for family.target.{key}: {missing}")
+    });
+    said.extend(unanswered);
     said.into_iter().map(|text| found.label(&text)).collect()
 }
 
@@ -223,14 +236,30 @@ fn unstopped(rungs: &[Vec<&Found>]) -> Option<String> {
     })
 }
 
-/// Why a target has no answer.
-fn unanswered(key: &str, forecast: Option<&Forecast>) -> Option<String> {
-    forecast.is_none().then(|| {
-        format!(
-            "no forecast for family.target.{key}: it takes a test split, {LEAST_SIZES} sizes with replicas or {LEAST_WITHOUT_REPLICAS} without, and \
-             a value above 0 at each"
-        )
-    })
+/// Bands from a handful of test samples.
+fn few_tested(n_test: usize) -> String {
+    format!(
+        "only {n_test} test samples: the forecast is of these alone, and its bands cannot be trusted; test on {LEAST_TESTED} or more, better on hundreds"
+    )
+}
+
+/// What is missing of a forecast that a target needs, by the number of sizes, of replicas of each, and of test samples.
+fn missing(key: &str, sizes: usize, replicas: usize, n_test: Option<usize>) -> String {
+    let needed = if replicas > 1 { LEAST_SIZES } else { LEAST_WITHOUT_REPLICAS };
+    match n_test {
+        None => "there is no test split".to_owned(),
+        Some(m) if m < 2 => {
+            format!("{} in the test split; at least two are needed, and hundreds for a narrow band", count(m, "sample"))
+        }
+        _ if sizes < needed => format!(
+            "{} in family.ladder; {LEAST_SIZES} are needed with replicas, or {LEAST_WITHOUT_REPLICAS} without",
+            count(sizes, "size")
+        ),
+        _ if key == "accuracy" => {
+            "a test error above 0 is needed at each size, but at one all test samples are classified right; take more test samples".to_owned()
+        }
+        _ => "a test loss above 0 is needed at each size".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -265,6 +294,17 @@ mod tests {
             said[0].contains("fixed number of epochs") && said[1].contains(": its stop ends"),
             "{said:?}"
         );
-        assert!(unanswered("accuracy", None).unwrap().starts_with("no forecast for family.target.accuracy"));
+        assert!(few_tested(2).starts_with("only 2 test samples: "));
+    }
+
+    #[test]
+    fn what_a_target_lacks_is_named() {
+        let said = |sizes, replicas, n_test| missing("accuracy", sizes, replicas, n_test);
+        assert_eq!(said(4, 2, None), "there is no test split");
+        assert!(said(4, 2, Some(1)).starts_with("1 sample in the test split; at least two"));
+        assert!(said(2, 2, Some(300)).starts_with("2 sizes in family.ladder; 3 are needed with replicas"));
+        assert!(said(4, 1, Some(300)).starts_with("4 sizes in family.ladder;"));
+        assert!(said(3, 2, Some(300)).starts_with("a test error above 0 is needed at each size"));
+        assert_eq!(missing("test_loss", 5, 1, Some(2)), "a test loss above 0 is needed at each size");
     }
 }

@@ -38,9 +38,10 @@ impl Stage for FamilyStage {
         write_arrays(ctx, &members)?;
         let variants = Variant::each(&members);
         let curves = variants.iter().map(|v| curves::of(params, v)).collect::<Vec<_>>();
-        let line = curves.iter().map(curves::line).collect::<Vec<_>>().join("; ");
-        let line = format!("{} members: {line}", members.len());
         let forecasts = forecast::of(params, &variants);
+        let gains = forecasts.forecasts.iter().map(|f| f.tolerance_of_gain.map(|found| found.gain));
+        let lines = curves.iter().zip(gains).map(|(ladder, gain)| curves::line(ladder, gain));
+        let line = format!("{} members: {}", members.len(), lines.collect::<Vec<_>>().join("; "));
         for forecast in &forecasts.forecasts {
             forecast.warnings.iter().for_each(|warning| ctx.warn(warning.as_str()));
         }

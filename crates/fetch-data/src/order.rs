@@ -66,8 +66,9 @@ pub fn choose<'a>(params: &FetchData, splits: &'a Splits, base: &Path) -> Result
         no_test.then(|| "no sample of the test split is of these classes: there is none".to_owned());
     let strange = test.as_ref().and_then(|test| only_in_test(&splits.train, &train, test));
     let unlike = test.as_ref().and_then(|(test, _)| other_kind(&splits.train, test));
-    let warnings = empty_classes(&present, n_classes).into_iter().chain(no_test).chain(strange).chain(unlike);
-    let warnings = warnings.collect();
+    let one = test.as_ref().and_then(|test| one_class(&splits.train, &train, test));
+    let of_test = no_test.into_iter().chain(strange).chain(one).chain(unlike);
+    let warnings = empty_classes(&present, n_classes).into_iter().chain(of_test).collect();
     let wanted = params.n_samples.unwrap_or(train.len());
     if wanted > train.len() {
         return Err(FetchError::TooManySamples { wanted, found: train.len() });
@@ -124,6 +125,17 @@ fn only_in_test(train: &Split, rows: &[usize], (test, test_rows): &(&Split, Vec<
     let more = if strange.len() > GAPS_SAID { ", ..." } else { "" };
     let asked = "labels of the test split may be numbered otherwise, and each class has an output";
     (!strange.is_empty()).then(|| format!("{named}{more}; {asked}"))
+}
+
+/// A test split of one class where training has several, in words.
+fn one_class(train: &Split, rows: &[usize], (test, test_rows): &(&Split, Vec<usize>)) -> Option<String> {
+    let trained = train.classes_of(rows).collect::<BTreeSet<_>>();
+    let tested = test.classes_of(test_rows).collect::<BTreeSet<_>>();
+    let class = tested.first().filter(|_| tested.len() == 1 && trained.len() > 1)?;
+    let (all, classes) = (pipeline::log::count(test_rows.len(), "test sample"), trained.len());
+    Some(format!(
+        "class {class} has all {all}, of the {classes} classes in training: test loss and accuracy say nothing of the others"
+    ))
 }
 
 /// Whether so many classes are empty that their numbers mean something else: years, identifiers, a mark for a missing label.
@@ -359,6 +371,8 @@ mod tests {
         };
         let none = String::new();
         assert_eq!(warnings(array![0, 1, 1], None), (3, true, none.clone()));
+        let said = "class 1 has all 2 test samples, of the 3 classes in training: test loss and accuracy say nothing of the others";
+        assert_eq!(warnings(array![1, 1], None), (2, true, said.to_owned()));
         let (_, _, said) = warnings(array![1, 3, 2, 3], None);
         assert_eq!(
             said,

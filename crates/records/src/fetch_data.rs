@@ -118,6 +118,12 @@ impl FetchData {
         serde_json::to_value(own).expect("plain JSON")
     }
 
+    /// Whether anything is drawn from `seed`.
+    pub(crate) fn draws(&self) -> bool {
+        let splits = self.n_test > 0 && self.dataset.entry().is_some_and(|entry| entry.n_test == 0);
+        self.order == SampleOrder::Shuffled || splits
+    }
+
     /// Shape of an image of the user's own records; `None` where X is an array.
     pub fn records(&self) -> Option<[usize; 3]> {
         let x = &self.files.as_ref()?.train_x;

@@ -271,7 +271,11 @@ impl Whole {
                 .into()
         })
         .map_err(|u| (Answer::STAGE, u))?;
-        let Some(weights) = self.train.weights.as_deref() else { return Ok(()) };
+        let alike = family.replicas > 1 && !self.has_other_replicas(&family.reseed);
+        let Some(weights) = self.train.weights.as_deref() else {
+            return Unfit::unless(!alike, "reseed", || self.why_alike(family))
+                .map_err(|u| (Family::STAGE, u));
+        };
         let fault = |key: &str, what: &str| {
             let reason = format!(
                 "{what}, but train.weights is {}: every member would be that one network; set `weights: null`, so that each is trained, \
@@ -283,13 +287,35 @@ impl Whole {
         if let Some(k) = member.k {
             return fault("ladder", &format!("a member is trained on {k} samples"));
         }
-        if family.replicas > 1 && family.reseed.iter().all(|s| s == Train::STAGE) {
-            return fault(
-                "replicas",
-                &format!("{} members differ in the seed of training alone", family.replicas),
-            );
+        if alike {
+            let what = "replicas have the same samples in the same order";
+            return fault("replicas", &format!("{} {what}", family.replicas));
         }
         Ok(())
+    }
+
+    /// Whether other seeds in these sections make other networks, or other samples: what says how far a result is from another run's.
+    fn has_other_replicas(&self, reseed: &[String]) -> bool {
+        let has = |stage: &str| reseed.iter().any(|s| s == stage);
+        let trained = self.train.weights.is_none() && has(Train::STAGE);
+        trained || has(FetchData::STAGE) && self.fetch_data.draws()
+    }
+
+    /// Why the replicas of a family are one network.
+    fn why_alike(&self, family: &Family) -> String {
+        let Family { reseed, replicas, .. } = family;
+        let seedless = reseed.iter().any(|s| s == FetchData::STAGE);
+        let order = name_of(&self.fetch_data.order);
+        let why = if seedless {
+            format!(" (fetch-data.order is {order}, so its seed changes nothing)")
+        } else {
+            String::new()
+        };
+        format!(
+            "[{}], but then all {replicas} replicas are one network on the same samples{why}, and their spread says nothing; name `train`, so that \
+             each is trained from another seed, or set `replicas: 1`",
+            reseed.join(", ")
+        )
     }
 
     /// What a pilot must have to predict V and K: the first of the same samples, the same network, and all settings.

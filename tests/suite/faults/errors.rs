@@ -367,6 +367,30 @@ fn the_whole_experiment_is_checked_before_any_work() {
     own(short, |_| ()).ended(2, &["montecarlo.step: 31, but there are 60 samples"]);
 }
 
+/// Replicas of one network gave a spread of 1e-7, and probabilities for "one run".
+#[test]
+fn replicas_that_could_not_differ_are_refused() {
+    let said = |family: &str, n_test: usize| {
+        let place = Place::small(|p| {
+            set(p, "fetch-data.order", "file");
+            set(p, "fetch-data.n_test", n_test);
+            set(p, "family", yaml(family));
+        });
+        place.params()
+    };
+    let part =
+        "family.reseed: [], but then all 2 replicas are one network on the same samples, and their spread";
+    said("{replicas: 2, reseed: []}", 360).ended(2, &[part, "name `train`"]);
+    let part = "family.reseed: [eigen, montecarlo], but then all 2 replicas";
+    said("{replicas: 2, reseed: [eigen, montecarlo]}", 360).ended(2, &[part]);
+    let part = "family.reseed: [fetch-data], but then all 2 replicas are one network on the same samples (fetch-data.order is file";
+    said("{replicas: 2, reseed: [fetch-data]}", 0).ended(2, &[part]);
+    // The seed of `fetch-data` draws the test split, and with it what is left for training.
+    said("{replicas: 2, reseed: [fetch-data]}", 360).ended(0, &[]);
+    said("{replicas: 2, reseed: [train]}", 0).ended(0, &[]);
+    said("{replicas: 1, reseed: [], ladder: [100]}", 0).ended(0, &[]);
+}
+
 /// cases.md F3: members that could not differ: twelve times one network gave "k^-0.02, flat everywhere".
 #[test]
 fn a_family_of_one_brought_network_is_refused() {
@@ -379,8 +403,10 @@ fn a_family_of_one_brought_network_is_refused() {
     };
     let part = "family.ladder: a member is trained on 100 samples, but train.weights is w.npy: every member would be that one network";
     said("{ladder: [100, 200]}", "w.npy").ended(2, &[part, "set `weights: null`"]);
-    let part = "family.replicas: 2 members differ in the seed of training alone";
+    let part =
+        "family.replicas: 2 replicas have the same samples in the same order, but train.weights is w.npy";
     said("{replicas: 2, reseed: [train]}", "w.npy").ended(2, &[part]);
+    said("{replicas: 2, reseed: [train, montecarlo]}", "w.npy").ended(2, &[part]);
     said("{replicas: 2, reseed: [fetch-data]}", "w.npy").ended(0, &[]);
     said("{ladder: [100, 200]}", "null").ended(0, &[]);
     // Before the smaller members have run.

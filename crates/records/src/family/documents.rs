@@ -175,7 +175,8 @@ pub struct Rung {
     pub sufficient: Vec<(SquaredLoss, Spread)>,
 }
 
-/// Whether the learning curve becomes flat, by its power law.
+/// Whether the learning curve becomes flat, by its power law. Where the test loss is forecast, `tolerance_of_gain` of `forecast.json`
+/// says it, and the page with it: the two laws may differ.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Flattening {

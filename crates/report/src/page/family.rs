@@ -16,7 +16,7 @@ use crate::text::fact::spread;
 use crate::text::forecast::verdict;
 use crate::text::numbers::{count, grouped, percent, short};
 use crate::text::table::Table;
-use crate::text::verdicts::{flat, polish};
+use crate::text::verdicts::{flat, polishes};
 
 #[derive(Template)]
 #[template(path = "family.html")]
@@ -52,12 +52,12 @@ fn text(s: Spread) -> String {
     spread("", s, "").text()
 }
 
-/// What more data buy, where each learning curve is flat and how each polish ended; else V.
+/// What more data buy, where each learning curve is flat and how the polishes ended; else V.
 pub fn answer(family: &Family) -> Vec<String> {
     let more = family.forecasts.iter().filter_map(|f| verdict(f, &family.unit));
-    let flat = family.ladders.iter().filter(|l| l.fit.is_some()).map(|l| l.label(&flat(l, &family.unit)));
-    let ended = |m: &MemberResult| Some(format!("{}: {}", m.member.name, polish(m.polish.as_ref()?.status)));
-    let answer = more.chain(flat).chain(family.members.iter().filter_map(ended)).collect::<Vec<_>>();
+    let flat = family.flat().filter_map(|(l, found)| Some(l.label(&flat(l, Some(&found?), &family.unit))));
+    let ends = family.members.iter().filter_map(|m| Some(m.polish.as_ref()?.status)).collect::<Vec<_>>();
+    let answer = more.chain(flat).chain(polishes(&ends)).collect::<Vec<_>>();
     if !answer.is_empty() {
         return answer;
     }
@@ -197,7 +197,7 @@ mod tests {
         let ended = of(vec![unfitted()], vec![member("a/1", Some(polished(PolishEnd::Stalled)))]);
         assert_eq!(
             ended,
-            ["a/1: The polish stalled before it reached the gradient norm that was asked for."]
+            ["The polish of 1 network stalled before it reached the gradient norm that was asked for."]
         );
     }
 }

@@ -49,7 +49,7 @@ impl Number {
     /// Samples that are enough, with the coverage of their interval.
     fn of(own: &Own, confidence: f64) -> Self {
         Self {
-            value: own.k.map_or_else(|| "no number".to_owned(), grouped),
+            value: own.number().unwrap_or_else(|| "no number".to_owned()),
             unit: if own.k.is_some() { "samples".to_owned() } else { String::new() },
             interval: own.interval().map(|i| format!("{i}, {}", percent(confidence))),
             purpose: format!("for {}", own.purpose),

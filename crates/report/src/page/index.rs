@@ -59,7 +59,7 @@ impl Row {
             title: Some(s.title.clone()).filter(known).unwrap_or_default(),
             warnings: if s.warnings.is_empty() { String::new() } else { count(s.warnings.len(), "warning") },
             n_samples: grouped(s.n_samples),
-            value: s.own.as_ref().and_then(|own| own.k).map_or_else(unknown, grouped),
+            value: s.own.as_ref().and_then(Own::number).unwrap_or_else(unknown),
             interval: s.own.as_ref().and_then(Own::interval).unwrap_or_default(),
             purpose: s.own.as_ref().map_or_else(first, |own| own.purpose.clone()),
             status: s.own.as_ref().map_or_else(|| s.headline.clone(), Own::status),

@@ -13,12 +13,13 @@ pub fn bar(own: &Own) -> Option<String> {
     let (k, n) = (own.k? as f64, own.n_samples as f64);
     let (low, high) = (own.low.map_or(k, |l| l as f64), own.high.map_or(k, |h| h as f64));
     let scale = Scale::of([k, n, low, high]);
-    let (at_k, at_n, begin) = (scale.at(k), scale.at(n), scale.at(low));
+    let (at_k, at_n) = (scale.at(k), scale.at(n));
+    let begin = if own.or_fewer { 0.0 } else { scale.at(low) };
     // An interval without an upper end goes on beyond the bar.
-    let end = if own.low.is_some() && own.high.is_none() { 100.0 } else { scale.at(high) };
+    let end = if (own.low.is_some() || own.or_fewer) && own.high.is_none() { 100.0 } else { scale.at(high) };
     // A narrow interval is still seen.
     let width = (end - begin).max(0.4);
-    let (needed, hand) = (grouped(own.k?), grouped(own.n_samples));
+    let (needed, hand) = (own.number()?, grouped(own.n_samples));
     let name = escaped(&format!("{needed} samples are enough, {hand} are at hand"));
     let note = if scale.log {
         let first = whole(scale.first);
@@ -105,7 +106,16 @@ mod tests {
 
     fn own(k: Option<usize>, ends: Option<(usize, usize)>, n_samples: usize) -> Own {
         let (low, high) = ends.unzip();
-        Own { purpose: "p".into(), k, low, high, n_samples, status: Status::Reached, why: None }
+        Own {
+            purpose: "p".into(),
+            k,
+            or_fewer: false,
+            low,
+            high,
+            n_samples,
+            status: Status::Reached,
+            why: None,
+        }
     }
 
     #[test]
@@ -114,6 +124,11 @@ mod tests {
         // 1,000 of 1,100 are at hand.
         assert_has(&near, &["class=\"hand\" x=\"0\" y=\"30\" width=\"90.91%\"", "x1=\"50.00%\""]);
         assert_has(&near, &["x=\"40.00%\" y=\"24\" width=\"20.00%\"", ">550 are enough<"]);
+        let fewer = bar(&Own { or_fewer: true, ..own(Some(30), None, 240) }).unwrap();
+        assert!(
+            fewer.contains(">30 or fewer are enough<") && fewer.contains("class=\"range\" x=\"0.00%\""),
+            "{fewer}"
+        );
         let open = bar(&Own { low: Some(440), ..own(Some(1000), None, 1000) }).unwrap();
         assert_has(&open, &["x=\"40.00%\" y=\"24\" width=\"60.00%\""]);
         assert!(!near.contains("logarithmic") && bar(&own(None, None, 10)).is_none());

@@ -3,7 +3,10 @@
 use ndarray::{Array3, Ix3};
 use pipeline::Result;
 use pipeline::log::count;
-use records::family::{Curves, Forecasts, Ladder, LadderForecast, MemberResult, Members, Rung};
+use records::family::{
+    Curves, Flattening, Forecasts, GainStatus, Ladder, LadderForecast, LittleGain, MemberResult, Members,
+    Rung,
+};
 use store::artifact::Inputs;
 
 use crate::read::bound::law;
@@ -37,6 +40,41 @@ impl Family {
         let changes = inputs.read::<f64, Ix3>("family", "change_at_minimiser.npy")?;
         Ok(Self { ladders, members, forecasts, confidence, unit, warnings, changes })
     }
+
+    /// Each ladder, with where its learning curve is flat.
+    pub fn flat(&self) -> impl Iterator<Item = (&Ladder, Option<Flat>)> {
+        self.ladders.iter().zip(&self.forecasts).map(|(l, f)| (l, Flat::of(l, f)))
+    }
+}
+
+/// From where on twice the samples buy little: by the forecast of the test loss, and by its power law only where there is no
+/// forecast, so that a page has one law of it.
+pub struct Flat {
+    /// whether there is such a size
+    pub status: GainStatus,
+    /// samples, and V (1/n − 1/(n+s)) there, loss²
+    pub at: Option<(f64, f64)>,
+    /// what the forecast says; none by the power law
+    pub forecast: Option<LittleGain>,
+}
+
+impl Flat {
+    /// `None` where there is neither.
+    pub fn of(ladder: &Ladder, forecast: &LadderForecast) -> Option<Self> {
+        if let Some(found) = &forecast.tolerance_of_gain {
+            let at = found.gain.n.map(|n| n as f64).zip(found.tolerance);
+            return Some(Self { status: found.gain.status, at, forecast: Some(found.gain) });
+        }
+        let fit = ladder.fit.as_ref()?;
+        // A law that is flat from below the smallest size on is flat at every size that was measured.
+        let at = fit.flat_k.filter(|&k| k > ladder.rungs[0].k as f64).zip(fit.delta_at_flat);
+        let status = match (fit.flattening, at) {
+            (Flattening::Never, _) => GainStatus::Never,
+            (_, Some(_)) => GainStatus::At,
+            (_, None) => GainStatus::Everywhere,
+        };
+        Some(Self { status, at, forecast: None })
+    }
 }
 
 fn warnings(members: &[MemberResult]) -> Vec<String> {
@@ -58,8 +96,6 @@ fn warnings(members: &[MemberResult]) -> Vec<String> {
 pub trait ReadLadder {
     /// The largest size.
     fn last(&self) -> &Rung;
-    /// Samples from which the learning curve is flat; none where it is so at every size measured, or never.
-    fn flat_from(&self) -> Option<f64>;
     /// `text` with the variant before it.
     fn label(&self, text: &str) -> String;
     /// V (1/k − 1/(k+s)), V at the largest size, loss²
@@ -71,10 +107,6 @@ pub trait ReadLadder {
 impl ReadLadder for Ladder {
     fn last(&self) -> &Rung {
         &self.rungs[self.rungs.len() - 1]
-    }
-
-    fn flat_from(&self) -> Option<f64> {
-        self.fit.as_ref()?.flat_k.filter(|&k| k > self.rungs[0].k as f64)
     }
 
     fn label(&self, text: &str) -> String {

@@ -39,7 +39,7 @@ fn doubled(found: &LadderForecast, unit: &Unit) -> Option<String> {
     let samples = format!("Twice the {} samples", grouped(any.doubling.from));
     let loss = found.loss.as_ref().map(|f| format!("the test loss {}", bought(f, unit)));
     let accuracy = found.error.as_ref().map(|f| {
-        let now = percent(1.0 - f.rows[0].mean);
+        let now = now(f, |error| percent(1.0 - error));
         let [mean, low, high] = complement(of_mean(f.rows[1])).map(percent);
         format!("the test accuracy from {now} to {mean} [{low}, {high}]")
     });
@@ -49,9 +49,17 @@ fn doubled(found: &LadderForecast, unit: &Unit) -> Option<String> {
 
 /// What twice the samples do to a mean test loss: `from 0.1 to 0.08 nats [0.072, 0.088]`.
 pub fn bought(loss: &Forecast, unit: &Unit) -> String {
-    let (now, then) = (&loss.rows[0], &loss.rows[1]);
+    let then = &loss.rows[1];
     let ends = interval(then.mean_low, then.mean_high);
-    format!("from {} to {} {} {ends}", short(now.mean), short(then.mean), unit.loss)
+    format!("from {} to {} {} {ends}", now(loss, short), short(then.mean), unit.loss)
+}
+
+/// The fitted mean at the largest size, from which a change is told, with the measured one where that reads otherwise:
+/// `0.145 (measured: 0.151)`.
+fn now(forecast: &Forecast, text: impl Fn(f64) -> String) -> String {
+    let fitted = text(forecast.rows[0].mean);
+    let measured = forecast.points.last().map(|point| text(point.mean)).filter(|m| *m != fitted);
+    measured.map_or(fitted.clone(), |m| format!("{fitted} (measured: {m})"))
 }
 
 /// The mean over seeds with its band.
@@ -114,9 +122,14 @@ fn target(found: &LadderForecast, unit: &Unit) -> Option<String> {
 fn needed(row: &TargetRow) -> String {
     let whom = whom(row);
     match row.n {
-        Some(n) => format!("{} samples {whom}", grouped(n)),
+        Some(n) => format!("{} samples {whom}", number(n, row.status == TargetStatus::ReachedBySmallest)),
         None => format!("{whom} more than can be forecast"),
     }
+}
+
+/// So many samples, or fewer: `4,321`, `30 or fewer`.
+pub fn number(n: usize, or_fewer: bool) -> String {
+    grouped(n) + if or_fewer { " or fewer" } else { "" }
 }
 
 /// On average, or with a probability.
@@ -144,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_verdict_has_doubling_and_target() {
-        use TargetStatus::{Extrapolated, Reached, UnreachableFloor, UnreachableLimit};
+        use TargetStatus::{Extrapolated, Reached, ReachedBySmallest, UnreachableFloor, UnreachableLimit};
         let said = |rows| {
             verdict(&of(Some(Target { accuracy: Some(0.95), test_loss: None }), rows), &nats()).unwrap()
         };
@@ -158,11 +171,25 @@ mod tests {
             said([(UnreachableFloor, None); 3])
                 .ends_with("95 % is out of reach: the fitted curve levels off before it.")
         );
+        let easy = said([(ReachedBySmallest, Some(30)), (ReachedBySmallest, Some(30)), (Reached, Some(44))]);
+        let end = "takes 30 or fewer samples on average, 30 or fewer samples with 80 % probability, 44 samples with 95 % probability.";
+        assert!(easy.ends_with(end), "{easy}");
         let limit = said([(UnreachableLimit, None); 3]);
         assert!(
             limit.ends_with("more than 100 times the largest size, beyond which nothing is forecast."),
             "{limit}"
         );
+    }
+
+    /// "from 0.447" was the fit of a curve whose largest size has 0.548.
+    #[test]
+    fn a_fitted_mean_has_the_measured_one_beside_it() {
+        let mut found = of(None, [(TargetStatus::Reached, Some(1)); 3]);
+        found.loss.as_mut().unwrap().points[0].mean = 0.548;
+        found.error.as_mut().unwrap().points[0].mean = 0.25;
+        let said = verdict(&found, &nats()).unwrap();
+        assert!(said.contains("the test loss from 0.1 (measured: 0.548) to 0.08 nats"), "{said}");
+        assert!(said.contains("the test accuracy from 90 % (measured: 75 %) to 92 %"), "{said}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::read::experiment::Experiment;
 use crate::read::unit::Unit;
-use crate::text::forecast::{of_target, reason, target_name};
+use crate::text::forecast::{number, of_target, reason, target_name};
 use crate::text::numbers::{given, given_percent, grouped};
 
 /// A tolerance in the words it was given in.
@@ -25,7 +25,10 @@ pub struct Own {
     pub purpose: String,
     /// samples: K averaged over orders, or those that the target takes on average; null where there is no such number
     pub k: Option<usize>,
-    /// lower end of its interval
+    /// whether fewer may be enough: the smallest size of a family reaches its target
+    #[serde(default)]
+    pub or_fewer: bool,
+    /// lower end of its interval; null where fewer may be enough
     pub low: Option<usize>,
     /// upper end
     pub high: Option<usize>,
@@ -43,7 +46,7 @@ impl Own {
         let SufficientRow { k, low, high, status, .. } = *row;
         let why = (status == Status::NotReached).then(|| "the law gives no number".to_owned());
         let purpose = format!("a change below {}", tolerance(row, &e.unit));
-        Self { purpose, k, low, high, n_samples: e.n_samples, status, why }
+        Self { purpose, k, or_fewer: false, low, high, n_samples: e.n_samples, status, why }
     }
 
     /// Of the target of a family, on average over seeds; `None` without a target or a forecast of it.
@@ -51,7 +54,7 @@ impl Own {
         let (forecast, target) = of_target(found)?;
         let row = forecast.targets.iter().find(|t| t.assurance.is_none())?;
         let status = match row.status {
-            TargetStatus::Reached => Status::Reached,
+            TargetStatus::ReachedBySmallest | TargetStatus::Reached => Status::Reached,
             TargetStatus::Extrapolated => Status::Extrapolated,
             TargetStatus::UnreachableFloor | TargetStatus::UnreachableLimit => Status::NotReached,
         };
@@ -62,13 +65,21 @@ impl Own {
             distrusted.then(|| "the forecast is not to be trusted".to_owned())
         };
         let purpose = found.label(&format!("a {}", target_name(target, unit)));
-        Some(Self { purpose, k: row.n, low: row.low, high: row.high, n_samples, status, why })
+        let or_fewer = row.status == TargetStatus::ReachedBySmallest;
+        Some(Self { purpose, k: row.n, or_fewer, low: row.low, high: row.high, n_samples, status, why })
+    }
+
+    /// The number: `4,321`, or `30 or fewer`.
+    pub fn number(&self) -> Option<String> {
+        Some(number(self.k?, self.or_fewer))
     }
 
     /// Its interval: `[900, 1,300]`; one that the forecast does not reach has no upper end.
     pub fn interval(&self) -> Option<String> {
-        let high = self.high.map_or_else(|| "no upper end".to_owned(), grouped);
-        Some(format!("[{}, {high}]", grouped(self.low?)))
+        if self.or_fewer && self.high != self.k {
+            return Some(format!("[no lower end, {}]", upper(self.high)));
+        }
+        ends(self.low, self.high)
     }
 
     /// Whether the samples at hand are enough, in a few words.
@@ -90,6 +101,15 @@ impl Own {
             _ => "more",
         }
     }
+}
+
+/// An interval of samples: `[900, 1,300]`, or `[900, no upper end]`; `None` without a lower end.
+pub fn ends(low: Option<usize>, high: Option<usize>) -> Option<String> {
+    Some(format!("[{}, {}]", grouped(low?), upper(high)))
+}
+
+fn upper(end: Option<usize>) -> String {
+    end.map_or_else(|| "no upper end".to_owned(), grouped)
 }
 
 #[cfg(test)]
@@ -137,5 +157,24 @@ mod tests {
         let found = of([(TargetStatus::Reached, Some(900)); 3], true);
         assert_eq!((found.class(), found.status().ends_with("is not to be trusted")), ("more", true));
         assert!(Own::of_target(&unforecast(None), 10, &nats()).is_none());
+    }
+
+    #[test]
+    fn a_target_that_the_smallest_size_reaches_takes_so_many_or_fewer() {
+        let of = |high| {
+            let mut rows = targets([(TargetStatus::ReachedBySmallest, Some(30)); 3]);
+            rows[0].high = high;
+            let target = Some(Target { accuracy: Some(0.5), test_loss: None });
+            let found = LadderForecast { target, error: Some(forecast(rows)), ..unforecast(None) };
+            Own::of_target(&found, 240, &nats()).unwrap()
+        };
+        let sure = of(Some(30));
+        assert_eq!((sure.number().unwrap().as_str(), sure.interval()), ("30 or fewer", None));
+        assert_eq!(
+            (sure.or_fewer, sure.class(), sure.status().as_str()),
+            (true, "enough", "enough: 240 at hand")
+        );
+        assert_eq!(of(Some(74)).interval().unwrap(), "[no lower end, 74]");
+        assert_eq!(of(None).interval().unwrap(), "[no lower end, no upper end]");
     }
 }

@@ -3,16 +3,16 @@
 use std::cmp::Ordering;
 
 use records::bound::{Exponent, Status, SufficientRow, Theory};
-use records::family::{Flattening, Ladder};
+use records::family::{GainStatus, Ladder};
 use records::name_of;
 use records::train::PolishEnd;
 
 use crate::read::bound::{Setting, law};
 use crate::read::experiment::Experiment;
-use crate::read::family::ReadLadder;
+use crate::read::family::{Flat, ReadLadder};
 use crate::read::unit::Unit;
-use crate::text::numbers::{given_percent, grouped, short, whole};
-use crate::text::own::Own;
+use crate::text::numbers::{count, given_percent, grouped, short, whole};
+use crate::text::own::{Own, ends};
 
 /// Share of the measured prefixes below which K of one order is said to rest on few: of a hundred prefixes, the last.
 const THIN_TAIL: f64 = 0.01;
@@ -28,7 +28,7 @@ pub fn size(row: &SufficientRow) -> Option<String> {
 
 /// The answer at the own tolerance, or target, in one sentence.
 pub fn headline(own: &Own) -> String {
-    let k = own.k.map_or_else(|| "no number".to_owned(), grouped);
+    let k = own.number().unwrap_or_else(|| "no number".to_owned());
     let interval = own.interval().map_or_else(String::new, |i| format!(" {i}"));
     let beyond = match own.status {
         Status::Reached => String::new(),
@@ -173,43 +173,73 @@ pub fn bound(theory: &Theory) -> String {
 }
 
 /// How a polish ended.
-pub fn polish(end: PolishEnd) -> &'static str {
+pub fn polish(end: PolishEnd) -> String {
+    format!("The polish {}.", did(end))
+}
+
+fn did(end: PolishEnd) -> &'static str {
     match end {
-        PolishEnd::Reached => "The polish reached the gradient norm that was asked for.",
+        PolishEnd::Reached => "reached the gradient norm that was asked for",
         PolishEnd::Spent => {
-            "The polish spent its Hessian-vector products before it reached the gradient norm that was asked for."
+            "spent its Hessian-vector products before it reached the gradient norm that was asked for"
         }
-        PolishEnd::Stalled => "The polish stalled before it reached the gradient norm that was asked for.",
+        PolishEnd::Stalled => "stalled before it reached the gradient norm that was asked for",
     }
 }
 
+/// How the polish of each network ended, counted: a family has dozens. `None` where none was polished.
+pub fn polishes(ends: &[PolishEnd]) -> Option<String> {
+    let of = |end: PolishEnd| {
+        let n = ends.iter().filter(|other| **other == end).count();
+        let which = if n == ends.len() {
+            count(n, "network")
+        } else {
+            format!("{n} of {}", count(ends.len(), "network"))
+        };
+        (n > 0).then(|| format!("The polish of {which} {}.", did(end)))
+    };
+    let all = [PolishEnd::Reached, PolishEnd::Spent, PolishEnd::Stalled]
+        .into_iter()
+        .filter_map(of)
+        .collect::<Vec<_>>();
+    (!all.is_empty()).then(|| all.join(" "))
+}
+
 /// Where the learning curve becomes flat, and whether a K marks that point.
-pub fn flat(ladder: &Ladder, unit: &Unit) -> String {
-    let Some(fit) = &ladder.fit else {
+pub fn flat(ladder: &Ladder, found: Option<&Flat>, unit: &Unit) -> String {
+    let Some(found) = found else {
         return "There is no power law of the test loss: it needs three prefix sizes.".to_owned();
     };
-    let gain = short(100.0 * ladder.flat_gain);
-    match (ladder.flat_from(), fit.delta_at_flat) {
-        (Some(k), Some(delta)) => format!(
-            "A doubling of the samples takes less than {gain} % off the test loss from about {} samples on{}: K marks that point only for a tolerance near {} {}.",
+    let gain = format!("{} % off the test loss", short(100.0 * ladder.flat_gain));
+    let none = "so no K marks where it becomes flat.";
+    match (found.status, found.at) {
+        (GainStatus::At, Some((k, delta))) => format!(
+            "A doubling of the samples takes less than {gain} from about {} samples on{}{}: K marks that point only for a tolerance near {} {}.",
             whole(k),
+            found
+                .forecast
+                .and_then(|gain| ends(gain.low, gain.high))
+                .map_or(String::new(), |e| format!(" {e}")),
             if k > ladder.last().k as f64 { ", beyond those measured" } else { "" },
             short(delta),
             unit.squared
         ),
-        _ if fit.flattening == Flattening::Never => format!(
-            "The fitted floor is 0: by this law a doubling of the samples always takes more than {gain} % off the test loss, so no K marks where it becomes flat."
+        (GainStatus::Never, _) if found.forecast.is_some() => format!(
+            "Up to 50 times the largest size, beyond which no doubling is forecast, there is no number of samples from which on a doubling takes less than {gain}, {none}"
         ),
-        _ => format!(
-            "A doubling of the samples takes less than {gain} % off the test loss at every size measured, so no K marks where it becomes flat."
+        (GainStatus::Never, _) => format!(
+            "The fitted floor is 0: by this law a doubling of the samples always takes more than {gain}, {none}"
         ),
+        _ => format!("A doubling of the samples takes less than {gain} at every size measured, {none}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use records::family::{Flattening, LadderForecast, LittleGain, ToleranceOfGain};
+
     use super::*;
-    use crate::read::fixtures::{curve, experiment, nats, row, setting, theory, unfitted};
+    use crate::read::fixtures::{curve, experiment, nats, row, setting, theory, unfitted, unforecast};
 
     #[test]
     fn the_answer_follows_its_status() {
@@ -272,6 +302,21 @@ mod tests {
     }
 
     #[test]
+    fn the_polish_of_a_family_is_counted() {
+        use PolishEnd::{Reached, Stalled};
+        assert_eq!(polishes(&[]), None);
+        assert_eq!(
+            polishes(&[Reached; 15]).unwrap(),
+            "The polish of 15 networks reached the gradient norm that was asked for."
+        );
+        assert_eq!(
+            polishes(&[Reached, Stalled, Reached]).unwrap(),
+            "The polish of 2 of 3 networks reached the gradient norm that was asked for. \
+             The polish of 1 of 3 networks stalled before it reached the gradient norm that was asked for."
+        );
+    }
+
+    #[test]
     fn the_headline_has_one_number_with_its_status() {
         let e = experiment();
         let of = |status, k, ends| headline(&Own::of_row(&row(status, k, ends), &e));
@@ -317,16 +362,42 @@ mod tests {
 
     #[test]
     fn a_learning_curve_is_flat_where_its_law_says_so() {
-        assert!(flat(&unfitted(), &nats()).contains("no power law"));
-        assert!(flat(&curve(Flattening::Never, None), &nats()).starts_with("The fitted floor is 0"));
+        let said = |ladder: &Ladder, forecast: &LadderForecast| {
+            flat(ladder, Flat::of(ladder, forecast).as_ref(), &nats())
+        };
+        let fitted = |flattening, k| said(&curve(flattening, k), &unforecast(None));
+        assert!(said(&unfitted(), &unforecast(None)).contains("no power law"));
+        assert!(fitted(Flattening::Never, None).starts_with("The fitted floor is 0"));
         // A law that is flat from below the smallest size on is flat at every size that was measured.
-        for everywhere in [curve(Flattening::Everywhere, None), curve(Flattening::At, Some(0.3))] {
-            assert!(flat(&everywhere, &nats()).contains("at every size measured"));
+        for everywhere in [fitted(Flattening::Everywhere, None), fitted(Flattening::At, Some(0.3))] {
+            assert!(everywhere.contains("at every size measured"));
         }
         assert_eq!(
-            flat(&curve(Flattening::At, Some(22_725.0)), &nats()),
+            fitted(Flattening::At, Some(22_725.0)),
             "A doubling of the samples takes less than 5 % off the test loss from about 22,725 samples on, beyond those measured: K marks that point only for a tolerance near 1.9e-7 nats²."
         );
-        assert!(flat(&curve(Flattening::At, Some(700.0)), &nats()).contains("from about 700 samples on: K"));
+        assert!(fitted(Flattening::At, Some(700.0)).contains("from about 700 samples on: K"));
+    }
+
+    /// "takes less than 5 % off from about 179 samples on" stood beside a doubling of 240 that takes 7 % off: two laws.
+    #[test]
+    fn where_the_loss_is_forecast_the_forecast_alone_says_where_it_is_flat() {
+        let of = |status, n: Option<usize>, ladder: &Ladder| {
+            let gain = LittleGain { fraction: 0.05, status, n, low: Some(60), high: None };
+            let tolerance = n.map(|_| 2e-9);
+            let found = ToleranceOfGain { gain, tolerance, low: None, high: None };
+            let found = LadderForecast { tolerance_of_gain: Some(found), ..unforecast(None) };
+            flat(ladder, Flat::of(ladder, &found).as_ref(), &nats())
+        };
+        let law = curve(Flattening::At, Some(700.0));
+        assert_eq!(
+            of(GainStatus::At, Some(9690), &law),
+            "A doubling of the samples takes less than 5 % off the test loss from about 9,690 samples on [60, no upper end], beyond those measured: \
+             K marks that point only for a tolerance near 2e-9 nats²."
+        );
+        assert!(of(GainStatus::At, Some(9690), &unfitted()).contains("9,690"));
+        assert!(of(GainStatus::Never, None, &law).starts_with("Up to 50 times the largest size,"));
+        let never = curve(Flattening::Never, None);
+        assert!(of(GainStatus::Everywhere, None, &never).contains("at every size measured"));
     }
 }

@@ -407,6 +407,10 @@ mod tests {
         // 6 n^−1/2 = 0.2 at 900.
         assert!(reached.targets[0].n.unwrap().abs_diff(900) <= 50, "{:?}", reached.targets);
         assert_eq!(reached.targets[0].status, TargetStatus::Reached);
+        // It is 0.379 at the smallest size, 250.
+        let easy = of_draws(&exact(|n| 6.0 * n.powf(-0.5)), &ask(0.5), 100).unwrap();
+        assert_eq!(status(&easy), [(TargetStatus::ReachedBySmallest, Some(250)); 3]);
+        assert_eq!((easy.targets[0].low, easy.targets[0].high), (None, Some(250)));
     }
 
     /// The test loss of `digits-ladder`. The four smaller sizes leave one degree of freedom and miss the largest by 48 %: a factor of

@@ -13,7 +13,7 @@ pub struct TargetRow {
     pub status: TargetStatus,
     /// samples that are needed; null where it is unreachable
     pub n: Option<usize>,
-    /// lower end of its interval; null with an assurance, which contains the uncertainty
+    /// lower end of its interval; null with an assurance, which contains the uncertainty, and where fewer than n may do
     pub low: Option<usize>,
     /// upper end; null also where it is beyond the limit
     pub high: Option<usize>,
@@ -24,6 +24,8 @@ pub struct TargetRow {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum TargetStatus {
+    /// by the smallest size of the ladder: n is that size, and fewer may do
+    ReachedBySmallest,
     /// within the sizes of the ladder
     Reached,
     /// beyond the largest, within the limit
@@ -42,7 +44,8 @@ pub fn rows(predictor: &Predictor, target: f64) -> Vec<TargetRow> {
     let mean = |n: f64| predictor.mean(n) <= target;
     let [low, high] = [0, 1].map(|end| move |n: f64| predictor.mean_band(n)[end] <= target);
     let average = row(predictor, target, None, first(predictor, mean));
-    let average = TargetRow { low: first(predictor, low), high: first(predictor, high), ..average };
+    let low = if average.status == TargetStatus::ReachedBySmallest { None } else { first(predictor, low) };
+    let average = TargetRow { low, high: first(predictor, high), ..average };
     let sure = ASSURANCES.map(|p| {
         let found = first(predictor, |n| predictor.probability(n, target) >= p);
         row(predictor, target, Some(p), found)
@@ -52,6 +55,7 @@ pub fn rows(predictor: &Predictor, target: f64) -> Vec<TargetRow> {
 
 fn row(predictor: &Predictor, target: f64, assurance: Option<f64>, n: Option<usize>) -> TargetRow {
     let status = match n {
+        Some(n) if n as f64 <= predictor.smallest => TargetStatus::ReachedBySmallest,
         Some(n) if n as f64 <= predictor.largest => TargetStatus::Reached,
         Some(_) => TargetStatus::Extrapolated,
         None if predictor.floor() > target => TargetStatus::UnreachableFloor,

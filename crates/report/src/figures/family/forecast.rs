@@ -102,6 +102,7 @@ fn of_targets(found: &LadderForecast, unit: &Unit) -> Vec<Fact> {
         let why = match r.status {
             TargetStatus::UnreachableFloor => " (unreachable: the fitted curve levels off before it)",
             TargetStatus::UnreachableLimit => " (unreachable: beyond 100 times the largest size)",
+            TargetStatus::ReachedBySmallest => " (or fewer: the smallest size reaches it)",
             TargetStatus::Reached | TargetStatus::Extrapolated => "",
         };
         let ends = [r.n, r.low, r.high].map(|n| n.map_or(f64::NAN, |n| n as f64));
@@ -146,5 +147,11 @@ mod tests {
         assert_eq!(text("samples for a test accuracy of 95 %, on average").unwrap(), "4,321");
         let none = "samples for a test accuracy of 95 %, with 95 % probability (unreachable: the fitted curve levels off before it)";
         assert_eq!(text(none).unwrap(), "none");
+        let easy = forecast(targets([(TargetStatus::ReachedBySmallest, Some(30)); 3]));
+        family.forecasts[0].error = Some(easy);
+        let facts = all(&family).remove(0).facts;
+        let label =
+            "samples for a test accuracy of 95 %, on average (or fewer: the smallest size reaches it)";
+        assert_eq!(facts.iter().find(|f| f.label == label).map(Fact::text).unwrap(), "30");
     }
 }

@@ -4,7 +4,7 @@ use records::family::{Fit, Ladder, Rung};
 
 use crate::figures::figure::{Figure, Section};
 use crate::plot::panel::{Panel, Style, axes, geometric, line, ranked};
-use crate::read::family::ReadLadder;
+use crate::read::family::{Family, ReadLadder};
 use crate::read::unit::Unit;
 use crate::text::fact::{Fact, fact, spread};
 use crate::text::numbers::{given, grouped, whole};
@@ -15,7 +15,8 @@ fn over_samples(title: &str, y_label: &str) -> Panel {
 }
 
 /// Test loss with its power law, and test accuracy.
-pub fn learning_curve(ladders: &[Ladder], unit: &Unit) -> Figure {
+pub fn learning_curve(family: &Family) -> Figure {
+    let Family { ladders, unit, .. } = family;
     let mut loss = Panel { log_y: true, ..over_samples("Test loss", &format!("loss ({})", unit.loss)) };
     let mut accuracy = over_samples("Test accuracy", "fraction classified right");
     let band = |r: &Rung| {
@@ -40,26 +41,25 @@ pub fn learning_curve(ladders: &[Ladder], unit: &Unit) -> Figure {
     }
     let caption = "Learning curve: networks trained on k samples, tested on the same test split.";
     let mut figure = Figure::of("learning-curve", Section::Model, caption, &panels);
-    for ladder in ladders {
-        figure = figure.saying(ladder.label(&flat(ladder, unit)));
+    for (ladder, found) in family.flat() {
+        figure = figure.saying(ladder.label(&flat(ladder, found.as_ref(), unit)));
         figure = figure.with(ladder.fit.iter().flat_map(|fit| power_law(ladder, fit, unit)));
+        let from = found.and_then(|found| found.at).map(|(n, _)| n.round());
+        figure = figure.with(from.map(|n| fact(ladder.label("flat from"), n, "samples")));
     }
     figure
 }
 
-/// The test loss as a + b k^−c, and where it is flat.
+/// The test loss as a + b k^−c.
 fn power_law(ladder: &Ladder, fit: &Fit, unit: &Unit) -> Vec<Fact> {
     let of = |what: &str| ladder.label(what);
     let exponent = fact(of("exponent c"), fit.exponent, "");
-    let flat = ladder.flat_from().map(|k| fact(of("flat from"), k.round(), "samples"));
-    let mut facts = vec![
+    vec![
         fact(of("floor a of the test loss"), fit.floor, &unit.loss),
         fact(of("scale b"), fit.scale, &unit.loss),
         fit.exponent_deviation.map_or(exponent.clone(), |d| exponent.with_error(d)),
         fact(of("residual"), fit.relative_residual, "fraction"),
-    ];
-    facts.extend(flat);
-    facts
+    ]
 }
 
 /// Angles between the dominant subspaces of the retrained networks and those of the largest.
@@ -115,24 +115,21 @@ pub fn retrained(ladders: &[Ladder], unit: &Unit) -> Figure {
 }
 
 /// K as each size predicts it, beside where the learning curve is flat.
-pub fn sufficient(ladders: &[Ladder], unit: &Unit) -> Figure {
+pub fn sufficient(family: &Family) -> Figure {
+    let unit = &family.unit;
     let mut panel = Panel { log_y: true, ..over_samples("K as each size predicts it", "K (samples)") };
     let mut facts = vec![];
-    for ladder in ladders {
+    for (ladder, found) in family.flat() {
         for (j, (tolerance, k)) in ladder.last().sufficient.iter().enumerate() {
             let of = |r: &Rung| r.sufficient.get(j).map(|s| s.1.mean);
             let label = ladder.label(&format!("K at {}", given(*tolerance)));
             panel.lines.push(line(&label, ladder.line(of), Style::Solid, panel.lines.len()));
             facts.push(spread(format!("{label} {}", unit.squared), *k, "samples"));
         }
-        if let Some(k) = ladder.flat_from() {
-            panel.levels.push((k, ladder.label(&format!("learning curve flat: {}", whole(k)))));
+        if let Some((n, delta)) = found.and_then(|found| found.at) {
+            panel.levels.push((n, ladder.label(&format!("learning curve flat: {}", whole(n)))));
+            facts.push(fact(ladder.label("Δ_k where the learning curve is flat"), delta, &unit.squared));
         }
-        let delta =
-            ladder.fit.as_ref().and_then(|f| f.delta_at_flat).filter(|_| ladder.flat_from().is_some());
-        facts.extend(
-            delta.map(|d| fact(ladder.label("Δ_k where the learning curve is flat"), d, &unit.squared)),
-        );
     }
     let caption =
         "K by the closed form from the networks of each size, beside where the learning curve is flat.";
@@ -141,10 +138,14 @@ pub fn sufficient(ladders: &[Ladder], unit: &Unit) -> Figure {
 
 #[cfg(test)]
 mod tests {
-    use records::family::Flattening;
+    use records::family::{Flattening, GainStatus, LittleGain, ToleranceOfGain};
 
     use super::*;
-    use crate::read::fixtures::{curve, nats, one, rung, unfitted};
+    use crate::read::fixtures::{curve, family, nats, one, rung, unfitted};
+
+    fn of(ladders: Vec<Ladder>) -> Family {
+        family(ladders, vec![])
+    }
 
     fn known(figure: &Figure) -> Vec<String> {
         figure.facts.iter().map(Fact::text).collect()
@@ -153,24 +154,38 @@ mod tests {
     #[test]
     fn a_learning_curve_has_its_law_and_the_panels_it_was_measured_for() {
         let fitted = curve(Flattening::At, Some(22_725.3));
-        let figure = learning_curve(&[Ladder { variant: Some("wide".into()), ..fitted }], &nats());
+        let figure = learning_curve(&of(vec![Ladder { variant: Some("wide".into()), ..fitted }]));
         assert_eq!(known(&figure), ["0", "5.036", "0.3730 ± 0.0013", "3.18 %", "22,725"]);
         assert!(figure.verdict.starts_with("wide: A doubling of the samples"), "{}", figure.verdict);
         assert!(figure.alt.ends_with("(Test loss)"), "{}", figure.alt);
         let mut classified = unfitted();
         classified.rungs[0].test_accuracy = Some(one(0.9));
-        let both = learning_curve(&[classified], &nats());
+        let both = learning_curve(&of(vec![classified]));
         assert!(both.alt.ends_with("(Test loss; Test accuracy)") && both.facts.is_empty());
     }
 
     #[test]
     fn k_stands_beside_the_learning_curve() {
         let within = curve(Flattening::At, Some(700.0));
-        let figure = sufficient(&[within, Ladder { variant: Some("wide".into()), ..unfitted() }], &nats());
+        let figure = sufficient(&of(vec![within, Ladder { variant: Some("wide".into()), ..unfitted() }]));
         assert!(figure.svg.contains("learning curve flat: 700"), "{}", figure.svg);
         assert_eq!(known(&figure), ["3,870", "1.9e-7", "3,870"]);
-        let everywhere = sufficient(&[curve(Flattening::At, Some(0.3))], &nats());
+        let everywhere = sufficient(&of(vec![curve(Flattening::At, Some(0.3))]));
         assert!(!everywhere.svg.contains("learning curve flat") && everywhere.facts.len() == 1);
+    }
+
+    #[test]
+    fn a_forecast_says_where_the_curve_is_flat_in_every_figure() {
+        let mut forecast = of(vec![curve(Flattening::At, Some(700.0))]);
+        let gain =
+            LittleGain { fraction: 0.05, status: GainStatus::At, n: Some(9690), low: Some(60), high: None };
+        let found = ToleranceOfGain { gain, tolerance: Some(2e-9), low: None, high: None };
+        forecast.forecasts[0].tolerance_of_gain = Some(found);
+        let figures = [learning_curve(&forecast), sufficient(&forecast)];
+        assert!(figures[0].verdict.contains("from about 9,690 samples on"), "{}", figures[0].verdict);
+        assert_eq!(known(&figures[0]).last().unwrap(), "9,690");
+        assert!(figures[1].svg.contains("learning curve flat: 9,690"));
+        assert_eq!(known(&figures[1]), ["3,870", "2e-9"]);
     }
 
     #[test]

@@ -15,11 +15,11 @@ pub fn draw(family: &Family, compare: bool) -> Vec<Figure> {
     figures.push(members::spectrum(ladders, compare, unit));
     if ladders.iter().any(|l| l.rungs.len() > 1) {
         if ladders.iter().any(|l| l.last().test_loss.is_some()) {
-            figures.push(ladder::learning_curve(ladders, unit));
+            figures.push(ladder::learning_curve(family));
         }
         figures.push(ladder::angles(ladders));
         figures.push(ladder::retrained(ladders, unit));
-        figures.push(ladder::sufficient(ladders, unit).with(beside::facts(&family.forecasts, unit)));
+        figures.push(ladder::sufficient(family).with(beside::facts(&family.forecasts, unit)));
     }
     if members.iter().any(|m| m.n_classes != members[0].n_classes) {
         figures.push(members::classes(members));
