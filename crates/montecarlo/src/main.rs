@@ -16,7 +16,7 @@ use landscape::passes::hvp::{HessianSum, SecondOrder};
 use landscape::spectrum::operator::{PrefixHessian, SymmetricOperator};
 use landscape::{Network, Real, Samples};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Ix1, Ix2, concatenate, s};
-use pipeline::log::count;
+use pipeline::log::{count, percent};
 use pipeline::progress::Progress;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext, TeamContext};
@@ -240,11 +240,11 @@ fn run_setting<R: Real>(
     refuse_infinite(&found, setting)?;
     if let Some(wanted) = plan.relative_error.filter(|&wanted| taken.relative_error > wanted) {
         ctx.warn(format!(
-            "montecarlo: {}: V has a standard error of {:.2} % after {} draws, {:.2} % was asked for; raise montecarlo.draws",
+            "montecarlo: {}: V has a standard error of {:.2} % after {} draws, {} was asked for; raise montecarlo.draws",
             setting.name,
             100.0 * taken.relative_error,
             plan.draws,
-            100.0 * wanted
+            percent(wanted)
         ));
     }
     write_setting(ctx, &setting.name, &found, &taken)?;
