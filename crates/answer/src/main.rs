@@ -11,7 +11,7 @@ use landscape::change::sampling::Proposal;
 use landscape::passes::draws::Draws;
 use landscape::{Network, Real, Samples};
 use ndarray::{Array1, Array2, s};
-use pipeline::log::number;
+use pipeline::log::{number, percent};
 use pipeline::progress::Progress;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext};
@@ -213,9 +213,9 @@ fn warn(ctx: &StageContext, params: &Answer, found: &Found) {
         }
     };
     ctx.warn(format!(
-        "answer: V is known to {:.1} %, not to {:.1} %: {why}",
+        "answer: V is known to {:.1} %, not to {}: {why}",
         100.0 * found.half_width,
-        100.0 * found.asked
+        percent(found.asked)
     ));
 }
 

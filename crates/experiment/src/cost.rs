@@ -24,8 +24,6 @@ const SAMPLES: usize = 2048;
 const OPERATIONS: f64 = 2e10;
 /// Draws that a calibration evaluates: enough to keep some threads busy.
 const DRAWS: usize = 64;
-/// Products over all N samples for each eigenpair, when no earlier run tells: what the digits and MNIST took.
-pub const PRODUCTS_PER_PAIR: f64 = 4.0;
 
 /// N, D, C and the test samples of an experiment, before or after `fetch-data` has run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -251,6 +249,13 @@ pub fn product_seconds<R: Real>(sum: &HessianSum<R>) -> f64 {
         sum.product(0..count, one.view(), SecondOrder::Hessian);
     });
     once / count as f64
+}
+
+/// Products of a solve for `dim` pairs of p, when no earlier run tells, the search for missing pairs included.
+///
+/// Within a factor of two of what digits, MNIST, Fashion-MNIST and noise took for 1 to 40 pairs (23 to 74 for ten).
+pub fn products_of_solve(dim: usize, p: usize) -> f64 {
+    (14.0 + 3.0 * dim as f64).min(p as f64)
 }
 
 /// Bytes of activations that are kept for `n` samples.

@@ -18,7 +18,7 @@ use landscape::spectrum::operator::{PrefixHessian, SymmetricOperator};
 use landscape::spectrum::ritz::rounding;
 use landscape::{Network, Real, Samples};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Ix1, Ix2, concatenate, s};
-use pipeline::log::count;
+use pipeline::log::{count, percent};
 use pipeline::progress::Progress;
 use pipeline::shell::cost::{Cost, PlanContext};
 use pipeline::shell::{Stage, StageContext, TeamContext};
@@ -121,6 +121,12 @@ fn run<R: Real + Element>(params: &records::MonteCarlo, ctx: &mut StageContext) 
 
     let meaning = "prefix sizes k: Delta_k compares k with k + s";
     ctx.outputs.write_sizes("prefix_sizes.npy", &sizes, "samples", meaning)?;
+    let brought = own.iter().map(Option::is_some);
+    if params.control_variate
+        && let Some(why) = uncontrolled(&params.settings, brought)
+    {
+        ctx.warn(why);
+    }
     let (mut settings, mut grids) = (vec![], vec![]);
     for (setting, own) in params.settings.iter().zip(own) {
         settings.push(run_setting(params, ctx, &trained, setting, own)?);
@@ -205,6 +211,20 @@ fn pilot_sizes(params: &records::MonteCarlo, n_samples: usize) -> Vec<usize> {
     params.pilot_sizes.iter().copied().filter(|&n| n < n_samples).collect()
 }
 
+/// Whether the second-order model can be the control variate of a setting: where the directions are those of its slopes and
+/// curvatures, and the draws those of its σ.
+fn has_control(setting: &Setting, brings_draws: bool) -> bool {
+    setting.basis == BasisName::Hessian && !brings_draws
+}
+
+/// Names the settings for which `control_variate` does nothing; `brought`: whether each brings its draws.
+fn uncontrolled(settings: &[Setting], brought: impl Iterator<Item = bool>) -> Option<String> {
+    let without = settings.iter().zip(brought).filter(|&(s, brought)| !has_control(s, brought));
+    let names = without.map(|(s, _)| s.name.as_str()).collect::<Vec<_>>().join(", ");
+    let why = "is estimated without it, as it needs basis: hessian and draws of this stage";
+    (!names.is_empty()).then(|| format!("montecarlo.control_variate: V of {names} {why}"))
+}
+
 /// One Δ_k curve; returns what the manifest says of it.
 fn run_setting<R: Real>(
     params: &records::MonteCarlo,
@@ -215,7 +235,7 @@ fn run_setting<R: Real>(
 ) -> Result<SettingFact> {
     let basis = directions(ctx, &trained.network, setting.basis, setting.dim)?;
     let n_samples = trained.samples.len();
-    let controlled = params.control_variate && setting.basis == BasisName::Hessian && own.is_none();
+    let controlled = params.control_variate && has_control(setting, own.is_some());
     // Draws of a file count as independent.
     let sampling = if own.is_some() { records::Sampling::Plain } else { params.sampling };
     let deviations = deviations(ctx, trained, setting, &basis)?;
@@ -242,11 +262,11 @@ fn run_setting<R: Real>(
     refuse_infinite(&found, setting)?;
     if let Some(wanted) = plan.relative_error.filter(|&wanted| taken.relative_error > wanted) {
         ctx.warn(format!(
-            "montecarlo: {}: V has a standard error of {:.2} % after {} draws, {:.2} % was asked for; raise montecarlo.draws",
+            "montecarlo: {}: V has a standard error of {:.2} % after {} draws, {} was asked for; raise montecarlo.draws",
             setting.name,
             100.0 * taken.relative_error,
             plan.draws,
-            100.0 * wanted
+            percent(wanted)
         ));
     }
     write_setting(ctx, &setting.name, &found, &taken)?;
@@ -479,4 +499,30 @@ fn points<R: Real>(
     ctx.ended(&of, state(&found));
     let standard = |array: Array2<f64>| array.as_standard_layout().into_owned();
     Ok(Landscape { loss: standard(found.loss), change: standard(found.change) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It was ignored without a word on a random basis.
+    #[test]
+    fn settings_without_a_control_variate_are_named() {
+        let settings = [("a", BasisName::Hessian), ("b", BasisName::Random), ("c", BasisName::Hessian)];
+        let settings = settings.map(|(name, basis)| Setting {
+            name: name.to_owned(),
+            basis,
+            dim: 2,
+            sigma: Sigma::Same(1.0),
+            theta: None,
+            losses: None,
+            values: None,
+            slopes: None,
+            curvatures: None,
+            eigenvalues: None,
+        });
+        let said = |brought: [bool; 3]| uncontrolled(&settings, brought.into_iter());
+        assert!(said([false, false, true]).unwrap().contains("V of b, c is estimated without it"));
+        assert_eq!(uncontrolled(&settings[..1], [false].into_iter()), None);
+    }
 }

@@ -121,6 +121,13 @@ pub fn number(value: f64, decimals: usize) -> String {
     }
 }
 
+/// A fraction in percent, with all its digits but at most six: what a user asked for is never shown as 0.
+pub fn percent(fraction: f64) -> String {
+    let rounded: f64 = format!("{:.5e}", 100.0 * fraction).parse().unwrap_or(f64::NAN);
+    let plain = rounded == 0.0 || (1e-3..1e6).contains(&rounded.abs()) || !rounded.is_finite();
+    if plain { format!("{rounded} %") } else { format!("{rounded:e} %") }
+}
+
 /// One line on stdout, for programs.
 pub(crate) fn print_json(value: &Value) {
     print_text(&value.to_string());
@@ -168,7 +175,7 @@ pub(crate) fn error_json(stage: &str, experiment: &str, error: &Error) -> Value 
 
 #[cfg(test)]
 mod tests {
-    use super::{is_able, number, plain};
+    use super::{is_able, number, percent, plain};
     use std::ffi::OsStr;
 
     /// cases.md D14 (indicatif #763, zig #7931): a shell of an editor got colours, and no line of progress.
@@ -177,6 +184,14 @@ mod tests {
         let able = |term: Option<&str>| is_able(term.map(OsStr::new));
         assert!(able(Some("xterm-256color")));
         assert!(![None, Some(""), Some("dumb")].into_iter().any(able));
+    }
+
+    /// "0.0 % was asked for", of a half-width of 1e-9.
+    #[test]
+    fn a_fraction_that_was_asked_for_keeps_its_digits() {
+        let shown = [0.05, 0.07, 0.29, 0.005, 1e-4, 1e-9, 0.123_456_7, 0.0].map(percent);
+        let expected = ["5 %", "7 %", "29 %", "0.5 %", "0.01 %", "1e-7 %", "12.3457 %", "0 %"];
+        assert_eq!(shown, expected);
     }
 
     #[test]

@@ -256,7 +256,8 @@ pub struct MonteCarlo {
     pub draws: usize,
     /// How they are taken.
     pub sampling: Sampling,
-    /// Whether V is estimated with the second-order model as control variate, for settings on the Hessian basis.
+    /// Whether V is estimated with the second-order model as control variate, for settings on the Hessian basis; a warning names
+    /// the others.
     pub control_variate: bool,
     /// Standard error of V over the draws, as a fraction of V, at which no more are taken; null: take all.
     #[schemars(transform = positive)]

@@ -44,8 +44,8 @@ pub struct Stream {
     /// Draws of θ.
     #[schemars(range(min = 2))]
     pub draws: usize,
-    /// Draws of θ, others, for the truth at a stop.
-    #[schemars(range(min = 1))]
+    /// Draws of θ, others, for the truth at a stop: one alone says nothing of their mean.
+    #[schemars(range(min = 2))]
     pub truth_draws: usize,
     /// Δ below which the run may stop, loss².
     #[schemars(transform = positive)]
@@ -98,6 +98,24 @@ pub struct Gain {
     /// Arrivals before it looks, so that there is a curve.
     #[schemars(range(min = 3))]
     pub arrivals: usize,
+}
+
+impl Stream {
+    /// Samples of the arrivals that a run of `n` samples looks at.
+    pub fn n_arriving(&self, n: Samples) -> Samples {
+        n.saturating_sub(self.first) / self.batch * self.batch
+    }
+
+    /// Why `limit-fresh` cannot stop a run of `n` samples: its window is never full.
+    pub fn never_full(&self, n: Samples) -> Option<String> {
+        let arriving = self.n_arriving(n);
+        (self.window > arriving).then(|| {
+            format!(
+                "stream.window: {} samples, but only {arriving} arrive after the first {}, so the rule limit-fresh never stops; lower it",
+                self.window, self.first
+            )
+        })
+    }
 }
 
 impl Section for Stream {

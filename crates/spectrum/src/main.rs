@@ -296,7 +296,7 @@ fn ends<R: Real>(question: &Question<R>, ctx: &mut StageContext) -> Result<Optio
     Ok(Some(said.join(", ")))
 }
 
-/// `‖P g‖² / ‖g‖²` for the first 1, 2, …, d directions.
+/// `‖P g‖² / ‖g‖²` for the first 1, 2, …, d directions; NaN where the gradient is 0.
 fn shares<R: Real>(basis: &Array2<R>, gradient: ArrayView1<R>) -> Array1<f64> {
     let inside = project(basis.view(), gradient).mapv(|x| x * x);
     let whole = project(gradient.insert_axis(ndarray::Axis(0)), gradient)[0];
@@ -334,5 +334,9 @@ fn gradient_share<R: Real>(
     }
     ctx.outputs.write("batch_gradient_share.npy", &batches, "1", "of mini-batch gradients, (batches, d)")?;
     let d = basis.nrows();
-    Ok(format!("{:.1} % of the gradient in the {d} directions of eigen", 100.0 * full[d - 1]))
+    Ok(if full[d - 1].is_finite() {
+        format!("{:.1} % of the gradient in the {d} directions of eigen", 100.0 * full[d - 1])
+    } else {
+        "the gradient is 0, so no share of it lies in the directions of eigen".to_owned()
+    })
 }

@@ -72,6 +72,7 @@ fn run<R: Real + Element>(params: &Stream, ctx: &mut StageContext) -> Result<Str
         let message = format!("stream.dim: {dim} directions, but the network has {p} parameters");
         return Err(Failure::config(message, "lower stream.dim; eigen.dim is a usual choice").into());
     }
+    params.never_full(samples.len()).into_iter().for_each(|why| ctx.warn(why));
     let train: Train = ctx.inputs.params("train")?;
     let test = experiment::split(&ctx.inputs, "test")?.filter(|test| !test.is_empty());
     let test = test.map(|test| experiment::gather::<R>(&test, &(0..test.len()).collect::<Vec<_>>()));

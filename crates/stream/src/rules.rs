@@ -278,6 +278,15 @@ mod tests {
     use records::Precision;
     use records::stream::{Agreement, Gain, Plausible};
 
+    /// A window of more samples than arrive is never full: `limit-fresh` did not stop, and nothing said why.
+    #[test]
+    fn a_window_that_is_never_full_is_named() {
+        let p = params();
+        // Of 64 + 4 · 32 + 31 samples, 128 arrive in whole batches.
+        assert_eq!((p.n_arriving(223), p.never_full(223)), (128, None));
+        assert!(p.never_full(191).unwrap().contains("128 samples, but only 96 arrive after the first 64"));
+    }
+
     #[test]
     fn the_doubt_of_all_looks_is_that_of_one() {
         let doubt: f64 = (1..=100_000).map(|look| 1.0 - confidence_of_look(0.95, look)).sum();
@@ -299,7 +308,7 @@ mod tests {
             residual_tolerance: 0.1,
             sigma: 1.0,
             draws: 16,
-            truth_draws: 1,
+            truth_draws: 2,
             tolerance: 2e-3,
             confidence: 0.95,
             window: 128,

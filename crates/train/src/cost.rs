@@ -1,10 +1,11 @@
-//! What `train` would cost: its epochs, at most, with what a stop looks at, then one pass for the losses and the gradient at w*.
+//! What `train` would cost: its epochs, at most, with what a stop looks at, then the products of a polish, at most, and one pass
+//! for the losses and the gradient at w*.
 
-use experiment::cost::{Workload, part};
+use experiment::cost::{Workload, cached_bytes, part, product_seconds};
 use landscape::Real;
 use pipeline::Result;
-use pipeline::shell::cost::{Cost, PlanContext};
-use records::Train;
+use pipeline::shell::cost::{Cost, Part, PlanContext};
+use records::{Polish, Train};
 
 /// Cost of `train`.
 pub fn of<R: Real>(params: &Train, ctx: &PlanContext) -> Result<Cost> {
@@ -49,5 +50,30 @@ pub fn of<R: Real>(params: &Train, ctx: &PlanContext) -> Result<Cost> {
         };
         memory += Workload::<R>::bytes((gathered * work.network.widths()[0]) as f64);
     }
+    if let Some(request) = &params.polish {
+        let (loop_of_products, bytes) = polish(request, ctx)?;
+        parts.push(loop_of_products);
+        memory += bytes;
+    }
     Ok(work.finish(parts, memory))
+}
+
+/// Products of the polish, which is in f64 whatever the precision of training, with the bytes that it keeps.
+///
+/// Most polishes need two searches for the most negative eigenvalue, and a product takes longer than the steps around it.
+fn polish(request: &Polish, ctx: &PlanContext) -> Result<(Part, f64)> {
+    let work = Workload::<f64>::new(ctx)?;
+    let n = work.shape.n as f64;
+    let sum = work.hessian(request.primal_cache_mib);
+    let each = product_seconds(&sum);
+    let cached = cached_bytes(&sum, n, request.primal_cache_mib);
+    drop(sum);
+    let count = (request.max_products + 2 * request.eigen_products) as f64;
+    let what = format!("polish: at most {count} Hessian-vector products over {n} samples");
+    // Directions of a search, beside the vectors of a step.
+    let vectors = (request.eigen_products.max(20) + 8) * work.network.n_params();
+    Ok((
+        part(what, count * n * work.flops_of_product(), count * n * each),
+        cached + Workload::<f64>::bytes(vectors as f64),
+    ))
 }

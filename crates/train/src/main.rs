@@ -91,6 +91,9 @@ fn run<R: Real + Element>(params: &Train, ctx: &mut StageContext) -> Result<Stri
     for warning in resolution::warnings::<R>(&train).into_iter().chain(of_labels) {
         ctx.warn(format!("train: {warning}"));
     }
+    if let Some(why) = weights::no_sequential(&network) {
+        ctx.warn(format!("train: {why}"));
+    }
     let (fitted, brought_layers) = match &params.weights {
         Some(path) => bring(path, params, ctx, (&network, &train))?,
         None => (fit::fit::<R>(params, ctx, &network, &train, test.as_ref())?, vec![]),

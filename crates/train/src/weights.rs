@@ -57,6 +57,16 @@ fn modules(network: &Network) -> Vec<usize> {
     (1..=network.depth()).map(place).collect()
 }
 
+/// Why `state_dict` is that of no `torch.nn.Sequential`: one needs a module between a linear layer and a layer of images.
+pub fn no_sequential(network: &Network) -> Option<String> {
+    let is_linear = |l: usize| matches!(network.layer(l).kind, Kind::Linear { .. });
+    let l = (2..=network.depth()).find(|&l| is_linear(l - 1) && !is_linear(l))?;
+    Some(format!(
+        "layer {l} takes images after a linear layer, which gives each feature as an image of 1 x 1: weights.safetensors fits a \
+         torch.nn.Sequential only if an Unflatten stands there, with the places of the layers from it on one higher"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,5 +103,22 @@ mod tests {
             shown(by_layer(&network, &w)),
             "W1 [3, 2, 2, 2] b1 [3] W3 [2, 3, 2, 2] b3 [2] W4 [4, 8] W5 [3, 4] b5 [3]"
         );
+    }
+
+    /// A state_dict of Sequential(Linear, Conv2d, ...) was written, which no Sequential runs.
+    #[test]
+    fn a_layer_of_images_after_a_linear_one_has_no_sequential() {
+        let conv = |kernel| Layer {
+            kind: Kind::Conv { filters: 2, kernel, padding: 0, stride: 1 },
+            activation: Activation::Relu,
+            bias: true,
+        };
+        let said = |layers: Vec<Layer>| {
+            let input = Image { channels: 1, height: 3, width: 3 };
+            no_sequential(&Network::of_layers(input, layers, Loss::SoftmaxCrossEntropy).unwrap())
+        };
+        let linear = |units| Layer::linear(units, Activation::Identity);
+        assert_eq!(said(vec![conv(2), linear(4), linear(3)]), None);
+        assert!(said(vec![linear(4), conv(1), linear(3)]).unwrap().starts_with("layer 2 takes images"));
     }
 }

@@ -311,7 +311,7 @@ const IMPOSSIBLE: &[[&str; 3]] = &[
     ["stream.residual_tolerance", "0", "0; a number above 0"],
     ["stream.sigma", "0", "0; a number above 0"],
     ["stream.draws", "1", "1; at least 2 is needed"],
-    ["stream.truth_draws", "0", "0; at least 1 is needed"],
+    ["stream.truth_draws", "1", "1; at least 2 is needed"],
     ["stream.tolerance", "0", "0; a number above 0"],
     ["stream.confidence", "0.5", "0.5; a number above 0.5 and below 1"],
     ["stream.confidence", "1.0", "1; a number above 0.5 and below 1"],

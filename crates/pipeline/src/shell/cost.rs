@@ -74,6 +74,12 @@ impl PlanContext<'_> {
         Manifest::find(&self.experiment_dir, stage).ok().flatten()
     }
 
+    /// The manifest of a stage that has finished, where it was told the same as in `params` by these keys.
+    pub fn manifest_told<S: Section>(&self, params: &S, keys: &[&str]) -> Option<Manifest> {
+        let told = serde_json::to_value(params).ok()?;
+        self.manifest(S::STAGE).filter(|m| keys.iter().all(|&key| m.params[key] == told[key]))
+    }
+
     /// A path of `pipeline.yaml`, which is relative to that file.
     pub fn resolve(&self, path: &Path) -> PathBuf {
         self.base.join(path)

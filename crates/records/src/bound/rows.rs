@@ -99,11 +99,42 @@ impl SufficientRow {
                  numbers: (y - y.mean()) / y.std()",
                 self.tolerance
             ),
+            // 0/0 or V/0: nothing is known of K.
+            Some(r) if self.tolerance == 0.0 => format!(
+                "K({r:e} of the loss) has no meaning, as the mean perturbed loss is 0: give `tolerances` in its squared unit in place of \
+                 `relative_tolerances`"
+            ),
             Some(r) => format!(
                 "K({r:e} of the loss) is 2^52 samples or more, as V is {v:.1e} times the square of the mean perturbed loss: where that \
                  loss is near 0, give `tolerances` in its squared unit in place of `relative_tolerances`; else raise the tolerance"
             ),
         };
         self.k.is_none().then(|| format!("{name}: {why}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landscape::change::interval::of_theory;
+
+    use super::*;
+
+    /// The reason for a row without number, of losses with this V and mean.
+    fn why(v: f64, mean_loss: f64, relative: f64) -> Option<String> {
+        let tolerance = Tolerance::all(&[], &[relative], mean_loss).next().unwrap();
+        let ratio = of_theory(v / (mean_loss * mean_loss), &[1.0, 2.0]);
+        let row = SufficientRow::of_order_average("s", "order-average", tolerance, &ratio, (1, 79), 0.95);
+        row.uncounted(&ratio)
+    }
+
+    /// 0/0 was taken for 2^52 samples or more.
+    #[test]
+    fn a_tolerance_relative_to_a_loss_of_0_has_no_meaning() {
+        for v in [0.0, 1.0] {
+            let said = why(v, 0.0, 1e-3).unwrap();
+            assert!(said.contains("has no meaning, as the mean perturbed loss is 0"), "{said}");
+        }
+        assert!(why(1.0, 1e-14, 1e-3).unwrap().contains("2^52 samples or more"));
+        assert_eq!(why(1.0, 1.0, 1e-3), None);
     }
 }
