@@ -85,6 +85,35 @@ fn draws_may_be_as_wide_as_the_posterior() {
     place.stage("montecarlo").ended(4, &["sigma: posterior, but eigenvalue 1 is -"]);
 }
 
+/// With all weights 0 only the ten biases of the outputs curve the loss, in nine directions: a Gauss-Newton quotient of 1e-18 in the
+/// tenth gave draws 1e8 wide.
+#[test]
+fn quotients_that_are_rounding_have_no_posterior() {
+    let place = Place::small(|p| {
+        set(p, "train.weights", "w.npy");
+        set(p, "eigen.dim", 10);
+        set(p, "eigen.prefix_count", 0);
+        set(
+            p,
+            "montecarlo.settings",
+            yaml("[{name: gn, basis: hessian, dim: 10, sigma: posterior-gauss-newton}]"),
+        );
+        set(p, "report.answer", "gn");
+    });
+    rows::write(&place.path("w.npy"), &ndarray::Array1::<f64>::zeros(2410)).unwrap();
+    place.stages(&["fetch-data", "train", "eigen"]);
+    let said = "gn: sigma: posterior-gauss-newton, but Gauss-Newton quotient 10 is ";
+    place.stage("montecarlo").ended(4, &[said, "lower dim of that setting to 9"]);
+    place.edit(|p| {
+        set(
+            p,
+            "montecarlo.settings",
+            yaml("[{name: gn, basis: hessian, dim: 9, sigma: posterior-gauss-newton}]"),
+        );
+    });
+    place.stages(&["montecarlo"]);
+}
+
 /// Without hidden layers and with squared error the largest eigenvalue is there ten times, once for each class.
 #[test]
 fn eigenvalues_that_may_be_missing_are_said() {
