@@ -131,7 +131,7 @@ fn only_in_test(train: &Split, rows: &[usize], (test, test_rows): &(&Split, Vec<
 fn one_class(train: &Split, rows: &[usize], (test, test_rows): &(&Split, Vec<usize>)) -> Option<String> {
     let trained = train.classes_of(rows).collect::<BTreeSet<_>>();
     let tested = test.classes_of(test_rows).collect::<BTreeSet<_>>();
-    let class = tested.first().filter(|_| tested.len() == 1 && trained.len() > 1)?;
+    let class = tested.first().filter(|_| test_rows.len() > 1 && tested.len() == 1 && trained.len() > 1)?;
     let (all, classes) = (pipeline::log::count(test_rows.len(), "test sample"), trained.len());
     Some(format!(
         "class {class} has all {all}, of the {classes} classes in training: test loss and accuracy say nothing of the others"
@@ -373,6 +373,7 @@ mod tests {
         assert_eq!(warnings(array![0, 1, 1], None), (3, true, none.clone()));
         let said = "class 1 has all 2 test samples, of the 3 classes in training: test loss and accuracy say nothing of the others";
         assert_eq!(warnings(array![1, 1], None), (2, true, said.to_owned()));
+        assert_eq!(warnings(array![1], None), (1, true, none.clone()), "one sample has one class");
         let (_, _, said) = warnings(array![1, 3, 2, 3], None);
         assert_eq!(
             said,
