@@ -48,7 +48,7 @@ fn a_precision_that_cannot_be_reached_is_said() {
         set(p, "answer.max_losses", 1.5e5);
     });
     place.stages(&STAGES[..3]);
-    place.stage("answer").ended(0, &["not to 6.0 %: the next round would pass answer.max_losses"]);
+    place.stage("answer").ended(0, &["not to 6 %: the next round would pass answer.max_losses"]);
     let few = found(&place);
     assert_eq!(few["end"], "losses");
     assert!(few["losses"].as_f64().unwrap() <= 1.03 * 1.5e5, "{few}");
