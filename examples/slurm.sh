@@ -22,7 +22,7 @@
 set -uo pipefail
 experiment=${1:?usage: sbatch [options of sbatch] examples/slurm.sh EXPERIMENT [STAGE ...]}
 shift
-places=(--pipeline "${PIPELINE:-pipeline.yaml}" --artifacts "${A:-artifacts}" --latency 10)
+places=(--pipeline "${PIPELINE:-pipeline.yaml}" --artifacts "${A:-artifacts}")
 nodes=${SLURM_JOB_NUM_NODES:-1}
 # The job of an array may be restarted by itself.
 job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}}
@@ -30,7 +30,11 @@ job=${job:-$SLURM_JOB_ID}
 
 # What `make` lists of experiments: of which kind each is, members of families, and other experiments whose results it needs.
 list=${A:-artifacts}/experiments.mk
-[ -e "$list" ] || { echo "error: $list is missing; run \`make binaries\` before" >&2; exit 2; }
+params=target/release/params
+[ "$nodes" = 1 ] || params=target/mpi/release/params
+[ -x "$params" ] || { echo "error: $params is missing; run \`make binaries\` before, or \`make RANKS=2 binaries\` for several nodes" >&2; exit 2; }
+"$params" "${places[@]}" || exit
+places+=(--latency 10)
 listed() { sed -n "s|^$1 *[:+]*= *||p" "$list"; }
 is_among() { grep -qxF "$1" <<<"$(listed "$2" | tr ' ' '\n')"; }
 

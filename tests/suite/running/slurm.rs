@@ -165,11 +165,6 @@ impl Drop for Slurm {
     }
 }
 
-/// What `make` lists of families.
-fn list(place: &Place) {
-    place.make(&["status", "EXPERIMENTS=digits"]).ended(0, &[]);
-}
-
 #[track_caller]
 fn same(place: &Place, alone: &Place, stages: &[&str]) {
     for stage in stages {
@@ -227,8 +222,6 @@ fn the_script_runs_what_each_kind_of_experiment_needs() {
         command.env("PIPELINE", place.path("pipeline.yaml")).env("A", place.path("artifacts"));
         ran(command.env("PATH", path).env("SLURM_JOB_ID", "1").output())
     };
-    script("digits").ended(2, &["experiments.mk is missing; run `make binaries`"]);
-    list(&place);
     for (experiment, last) in [("digits", "report"), ("alone", "answer"), ("given", "report")] {
         let ended = script(experiment);
         let manifest = place.path("artifacts").join(experiment).join(last).join("manifest.json");
@@ -242,7 +235,7 @@ fn the_script_runs_what_each_kind_of_experiment_needs() {
 #[test]
 fn the_array_of_the_page_has_a_job_for_each_member() {
     let place = Place::new(|_| ());
-    list(&place);
+    place.make(&["status", "EXPERIMENTS=digits"]).ended(0, &[]);
     let listed = std::fs::read_to_string(place.path("artifacts/experiments.mk")).unwrap();
     let members = listed.lines().find_map(|line| line.strip_prefix("MEMBERS_OF_digits-ladder := ")).unwrap();
     let array = format!("--array=0-{} examples/slurm.sh digits-ladder", members.split(' ').count() - 1);
@@ -276,7 +269,6 @@ report: {title: Ladder}
         let experiments = p["experiments"].as_mapping_mut().unwrap();
         experiments.insert("ladder".into(), serde_yaml::from_str(text).unwrap());
     });
-    list(&place);
     let array = slurm.submit(&place, &["--array=0-3"], &["ladder"]);
     // The page waits for all members.
     let page = slurm.submit(&place, &[&format!("--dependency=afterok:{array}")], &["ladder"]);
