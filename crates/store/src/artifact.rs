@@ -1,14 +1,16 @@
 //! Reading the results of earlier stages, and writing one's own so that nothing half-written is ever seen.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, Permissions, TryLockError};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array, Array1, ArrayBase, ArrayD, Data, Dimension, Ix1};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
 use crate::manifest::{Facts, Manifest, Output, make};
@@ -369,29 +371,41 @@ pub const NEW: &str = ".new-";
 /// Writes a file whole or not at all, whoever may own the one that is there.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || {
-        // As any new file, for those whom the umask allows.
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         remove_abandoned(dir);
-        let mut file = tempfile::Builder::new().prefix(NEW).permissions(mode).tempfile_in(dir)?;
-        // Where files can be locked, one without a lock has lost its writer.
-        let _ = file.as_file().try_lock();
+        let mut file = begin(dir)?;
         file.write_all(bytes)?;
         // The name must not be there before the bytes are.
         file.as_file().sync_all()?;
         file.persist(path).map_err(|e| e.error)
     };
-    // Before it has its lock, it may be taken for one that was left.
-    let again = |e: std::io::Error| if e.kind() == ErrorKind::NotFound { write() } else { Err(e) };
-    write().or_else(again).map(drop).map_err(Error::system("write", path))
+    write().map(drop).map_err(Error::system("write", path))
+}
+
+/// A new file in `dir`, locked where files can be: one without a lock has lost its writer.
+fn begin(dir: &Path) -> std::io::Result<NamedTempFile> {
+    // As any new file, for those whom the umask allows.
+    let mode = Permissions::from_mode(0o666);
+    loop {
+        let file = tempfile::Builder::new().prefix(NEW).permissions(mode.clone()).tempfile_in(dir)?;
+        match file.as_file().try_lock() {
+            // Before it had its lock, another may have taken it for one that was left, and removed it.
+            Ok(()) if file.as_file().metadata()?.nlink() == 0 => {}
+            Err(TryLockError::WouldBlock) => {}
+            _ => return Ok(file),
+        }
+    }
 }
 
 /// Removes files in `dir` whose writer was killed on the way, where their locks tell.
 pub fn remove_abandoned(dir: &Path) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        let is_new = entry.file_name().as_encoded_bytes().starts_with(NEW.as_bytes());
-        let is_left = || File::options().write(true).open(entry.path()).is_ok_and(|f| f.try_lock().is_ok());
-        if is_new && is_left() {
+        if !entry.file_name().as_encoded_bytes().starts_with(NEW.as_bytes()) {
+            continue;
+        }
+        let Ok(file) = File::options().write(true).open(entry.path()) else { continue };
+        // The lock lasts until it is gone: a writer that comes in between sees that.
+        if file.try_lock().is_ok() {
             let _ = std::fs::remove_file(entry.path());
         }
     }
@@ -449,5 +463,18 @@ mod tests {
         drop(at_work);
         remove_abandoned(dir.path());
         assert!(!of("at-work").exists());
+    }
+
+    /// A job of an array failed: another had taken its new file, not locked yet, for one that was left.
+    #[test]
+    fn many_may_write_in_one_folder_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for i in 0..8 {
+                let path = dir.path().join(format!("{}.yaml", i % 2));
+                scope.spawn(move || (0..100).for_each(|_| replace(&path, b"whole").unwrap()));
+            }
+        });
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "and nothing is left");
     }
 }
