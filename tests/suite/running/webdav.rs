@@ -57,7 +57,10 @@ fn serves(server: Server, address: &str, kept: &Path) {
     assert_eq!(files(&second.path("artifacts/digits")), files(&FINISHED.path("artifacts/digits")));
 
     let sha256 = store::hash::of_path(&first.artifact("train/w_star.npy")).unwrap();
-    let blob = below(kept).into_iter().find(|file| file.to_string_lossy().contains(&sha256)).unwrap();
+    let find = || below(kept).into_iter().find(|file| file.to_string_lossy().contains(&sha256));
+    // rclone writes seconds after it has answered.
+    wait_until("the server has written", || find().is_some());
+    let blob = find().unwrap();
     let whole = std::fs::read(&blob).unwrap();
     let mut damaged = whole.clone();
     damaged[whole.len() / 2] ^= 1;
