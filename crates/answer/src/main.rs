@@ -238,13 +238,9 @@ fn write(ctx: &mut StageContext, found: MonteCarlo, many: MonteCarlo) -> Result<
 /// The answer in one line.
 fn line(found: &Found) -> String {
     let size = |row: &SufficientRow| {
-        let tolerance = match row.relative {
-            None => format!("K({:e})", row.tolerance),
-            Some(relative) => format!("K({relative:e} of the loss)"),
-        };
         let [k, low, high] =
             [row.k, row.low, row.high].map(|k| k.map_or("none".to_owned(), |k| k.to_string()));
-        format!("{tolerance} = {k} [{low}, {high}] ({})", name_of(row.status))
+        format!("{} = {k} [{low}, {high}] ({})", row.name(), name_of(row.status))
     };
     let sizes = found.rows.iter().map(size).collect::<Vec<_>>().join(", ");
     let plan = &found.rounds[found.rounds.len() - 1].plan;

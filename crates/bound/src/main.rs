@@ -245,10 +245,7 @@ fn line(setting: &str, rows: &[SufficientRow]) -> String {
     let one = |r: &SufficientRow| {
         let status = name_of(r.status);
         let k = r.k.map_or_else(|| status.clone(), |k| format!("{k} ({status})"));
-        match r.relative {
-            None => format!("K({:e}) = {k}", r.tolerance),
-            Some(relative) => format!("K({relative:e} of the loss) = {k}"),
-        }
+        format!("{} = {k}", r.name())
     };
     format!("{setting}: {}", of_setting.map(one).collect::<Vec<_>>().join(", "))
 }

@@ -77,6 +77,14 @@ impl SufficientRow {
         if row.k.is_none() { row } else { Self { low, high, ..row } }
     }
 
+    /// `K(1e-4)`, or `K(1e-3 of the loss)`: the tolerance as it was given, as K at a rounded one is another.
+    pub fn name(&self) -> String {
+        match self.relative {
+            None => format!("K({:e})", self.tolerance),
+            Some(relative) => format!("K({relative:e} of the loss)"),
+        }
+    }
+
     /// What to say of an interval over so few samples: their skewness and spread are hardly known.
     pub fn few_samples(n: usize) -> Option<String> {
         match n {
@@ -92,24 +100,23 @@ impl SufficientRow {
 
     /// Why K of the order average is no number, and what to do; `None` where it is one. `v` as for [`Self::of_order_average`].
     pub fn uncounted(&self, v: &Estimate) -> Option<String> {
-        let (name, v) = (&self.setting, v.value);
+        let (setting, name, v) = (&self.setting, self.name(), v.value);
         let why = match self.relative {
             None => format!(
-                "K({:e}) is 2^52 samples or more, as V is {v:.1e}: raise the tolerance, lower sigma, or standardise targets of large \
-                 numbers: (y - y.mean()) / y.std()",
-                self.tolerance
+                "{name} is 2^52 samples or more, as V is {v:.1e}: raise the tolerance, lower sigma, or standardise targets of large \
+                 numbers: (y - y.mean()) / y.std()"
             ),
             // 0/0 or V/0: nothing is known of K.
-            Some(r) if self.tolerance == 0.0 => format!(
-                "K({r:e} of the loss) has no meaning, as the mean perturbed loss is 0: give `tolerances` in its squared unit in place of \
+            Some(_) if self.tolerance == 0.0 => format!(
+                "{name} has no meaning, as the mean perturbed loss is 0: give `tolerances` in its squared unit in place of \
                  `relative_tolerances`"
             ),
-            Some(r) => format!(
-                "K({r:e} of the loss) is 2^52 samples or more, as V is {v:.1e} times the square of the mean perturbed loss: where that \
+            Some(_) => format!(
+                "{name} is 2^52 samples or more, as V is {v:.1e} times the square of the mean perturbed loss: where that \
                  loss is near 0, give `tolerances` in its squared unit in place of `relative_tolerances`; else raise the tolerance"
             ),
         };
-        self.k.is_none().then(|| format!("{name}: {why}"))
+        self.k.is_none().then(|| format!("{setting}: {why}"))
     }
 }
 
@@ -125,6 +132,14 @@ mod tests {
         let ratio = of_theory(v / (mean_loss * mean_loss), &[1.0, 2.0]);
         let row = SufficientRow::of_order_average("s", "order-average", tolerance, &ratio, (1, 79), 0.95);
         row.uncounted(&ratio)
+    }
+
+    #[test]
+    fn few_samples_are_said() {
+        let said = |n| SufficientRow::few_samples(n);
+        assert!(said(2).unwrap().contains("the error of V over 2 samples is unknown"));
+        assert!(said(3).unwrap().contains("narrower") && said(29).unwrap().contains("with 29 samples"));
+        assert_eq!(said(30), None);
     }
 
     /// 0/0 was taken for 2^52 samples or more.
