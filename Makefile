@@ -144,14 +144,9 @@ FORCE:
 # OpenBLAS, with its headers' pkg-config file: installed where that is possible, else the command is told.
 APT := libopenblas-dev pkg-config
 setup:
-	@pkg-config --exists openblas 2>/dev/null && exit 0; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "setup: apt-get install $(APT)"; \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(APT) >/dev/null; \
-	else \
+	@pkg-config --exists openblas 2>/dev/null || $(call apt_install,$(APT)) || { \
 	  echo "error: OpenBLAS is missing; install it: sudo apt-get install $(APT)" >&2; \
-	  echo "       (Fedora: dnf install openblas-devel pkgconf; macOS: brew install openblas pkg-config)" >&2; exit 3; \
-	fi
+	  echo "       (Fedora: dnf install openblas-devel pkgconf; macOS: brew install openblas pkg-config)" >&2; exit 3; }
 
 # An MPI with its compiler wrapper, only for RANKS: that of the cluster, or Debian's Open MPI.
 setup-mpi:
@@ -189,8 +184,10 @@ VENV := target/test-venv
 # Last in a recipe that could not install $(1).
 missing = { echo "error: $(1) is missing and cannot be installed here; install it: $(2)" >&2; \
 	  echo "       or skip the tests that need it: make test PLATEAU_ALLOW_SKIPS=1" >&2; [ "$$PLATEAU_ALLOW_SKIPS" = 1 ]; }
-apt_install = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "test: apt-get install $(1)" && \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1) >/dev/null; }
+# What is missing, from Debian as root. Another apt at work is waited for: of the lists, apt itself does not.
+apt_get     := DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600
+apt_install = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "setup: apt-get install $(1)" && \
+	  { $(apt_get) update || { sleep 30 && $(apt_get) update; }; } && $(apt_get) install -y --no-install-recommends $(1) >/dev/null; }
 # The tests have a temporary folder of their own, which they must leave empty; what removes it may come a little later.
 test: $(VENV)/ready browser $(BINARIES)
 	@export TMPDIR=$$(mktemp -d); cargo test --release --workspace --locked --quiet; code=$$?; \

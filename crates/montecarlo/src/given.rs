@@ -13,8 +13,9 @@ use records::{MonteCarlo, Sampling, Setting};
 use store::arrays::{self, Kind};
 use store::rows::Rows;
 
+use crate::pilot_sizes;
 use crate::rounds::{Stops, Taken, relative_error};
-use crate::{own_draws, pilot_sizes, refuse_infinite, write_setting};
+use crate::setting::{own_draws, refuse_infinite, write_setting};
 
 /// How far the two halves of a curvature may be apart, as a fraction of its largest entry: rounding of f32, many times.
 const ASYMMETRY: f64 = 1e-3;
