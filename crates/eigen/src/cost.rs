@@ -11,6 +11,8 @@ use pipeline::shell::cost::{Cost, PlanContext};
 use records::Eigen;
 use records::eigen::Facts;
 
+use crate::check_dim;
+
 /// Products over a prefix when no earlier run tells, the search for missing pairs included; at most p, for a basis of all.
 ///
 /// Within a factor of two of what digits, MNIST, Fashion-MNIST and noise took for 1 to 20 pairs (12 to 35 on digits).
@@ -21,6 +23,7 @@ fn products_of_prefix(dim: usize, p: usize) -> f64 {
 /// Cost of `eigen`.
 pub fn of<R: Real>(params: &Eigen, ctx: &PlanContext) -> Result<Cost> {
     let work = Workload::<R>::new(ctx)?;
+    check_dim(params, &work.network)?;
     let (first, rest) = work.weights();
     let (n, d) = (work.shape.n as f64, params.dim as f64);
     let count = Products::of(params, ctx, work.shape.n, work.network.n_params())?;

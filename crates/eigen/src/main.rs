@@ -106,12 +106,18 @@ fn run<R: Real + Element>(params: &Eigen, ctx: &mut StageContext) -> Result<Stri
     ))
 }
 
-fn request(params: &Eigen, network: &Network) -> Result<EigenRequest> {
-    if params.dim > network.n_params() {
-        let (dim, p) = (params.dim, network.n_params());
+/// An error where the network has fewer parameters than pairs are asked for.
+fn check_dim(params: &Eigen, network: &Network) -> Result<()> {
+    let (dim, p) = (params.dim, network.n_params());
+    if dim > p {
         let message = format!("eigen.dim: {dim} pairs, but the network has {p} parameters");
         return Err(Failure::config(message, "lower eigen.dim").into());
     }
+    Ok(())
+}
+
+fn request(params: &Eigen, network: &Network) -> Result<EigenRequest> {
+    check_dim(params, network)?;
     Ok(EigenRequest {
         dim: params.dim,
         which: params.which,

@@ -5,6 +5,7 @@ use landscape::change::fresh::SeenAndFresh;
 use landscape::change::prefix::{geometric_sizes, order_factor};
 use landscape::change::sampling::spread;
 use landscape::numeric::gaussian::gaussian_rows;
+use landscape::numeric::vectors::largest_magnitude;
 use landscape::passes::draws::Draws;
 use landscape::spectrum::angles::{outliers, overlap, principal_cosines};
 use ndarray::{Array2, Ix1, s};
@@ -93,6 +94,13 @@ fn largest_of(ctx: &StageContext, sizes: &[usize], member: &Member) -> usize {
     (0..sizes.len()).filter(alike).max_by_key(|&i| sizes[i]).expect("the member itself")
 }
 
+/// Above which `eigen` found every eigenvalue.
+fn border(inputs: &Inputs, eigenvalues: &[f64]) -> Result<f64> {
+    let smallest = eigenvalues.iter().copied().fold(f64::INFINITY, f64::min);
+    let tolerance = inputs.params::<records::Eigen>("eigen")?.residual_tolerance;
+    Ok(smallest + tolerance * largest_magnitude(eigenvalues))
+}
+
 fn read(params: &Family, member: &Member, inputs: &Inputs, largest: Option<&Inputs>) -> Result<Found> {
     let data: fetch_data::Facts = inputs.facts()?;
     let model: train::Facts = inputs.facts()?;
@@ -117,7 +125,8 @@ fn read(params: &Family, member: &Member, inputs: &Inputs, largest: Option<&Inpu
         member: member.clone(),
         n_samples,
         n_classes: data.n_classes,
-        outliers: outliers(&eigenvalues, &residuals).map(|o| (o.count, o.ratio)),
+        outliers: outliers(&eigenvalues, &residuals, border(inputs, &eigenvalues)?)
+            .map(|o| (o.count, o.ratio)),
         train_loss: model.train_loss,
         train_accuracy: model.train_accuracy,
         test_loss: model.test_loss,

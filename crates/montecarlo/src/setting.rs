@@ -147,7 +147,25 @@ fn other_width(name: &str, theta: &Array2<f64>, sigma: f64) -> Option<String> {
     })
 }
 
+/// The error of V is of the order of V, and its square is summed.
+fn refuse_vanishing(found: &MonteCarlo, setting: &Setting) -> Result<()> {
+    let v = found.loss_variance.mean().unwrap_or(0.0);
+    if v == 0.0 || (v * f64::EPSILON).powi(2) >= f64::MIN_POSITIVE {
+        return Ok(());
+    }
+    let message = format!(
+        "{}: the losses have a variance of {v:.1e}, whose square is 0 in f64: V would have no error",
+        setting.name
+    );
+    let hint = match setting.losses {
+        Some(_) => "multiply the losses by a power of ten, which multiplies a tolerance by its square",
+        None => "raise sigma: at these weights and this sigma, all losses are 0 for practical purposes",
+    };
+    Err(Failure::not_converged(message, hint).into())
+}
+
 pub fn refuse_infinite(found: &MonteCarlo, setting: &Setting) -> Result<()> {
+    refuse_vanishing(found, setting)?;
     // S² is a sum of other squares: it can overflow where every Δ_k is still finite. The error of V takes their squares.
     let power = |v: &f64| (found.loss_variance.len() as f64 * v).powi(2);
     let squares =

@@ -158,8 +158,16 @@ pub(crate) fn network(image: [usize; 3], layers: Vec<Layer>, loss: Loss) -> Resu
          width], as X has them; of (N, height, width, channels) save X.transpose(0, 3, 1, 2) first"
             .to_owned()
     })?;
-    Network::of_layers(Image { channels, height, width }, layers, loss)
-        .map_err(|unfit| Unfit::new("layers", unfit.to_string()))
+    Network::of_layers(Image { channels, height, width }, layers, loss).map_err(|unfit| {
+        // As many columns as a picture has colours, and fewer than rows: the axes are in another order.
+        let is_last = width <= 4 && width < height.min(channels);
+        let cure = if is_last {
+            "; of images (N, height, width, channels) save X.transpose(0, 3, 1, 2)"
+        } else {
+            ""
+        };
+        Unfit::new("layers", format!("{unfit}{cure}"))
+    })
 }
 
 /// `64-32-10`, or `1x28x28, conv 6 (3x3), max pool 2, linear 10`: what is as usual is left out.
@@ -249,6 +257,8 @@ mod tests {
             assert_eq!(over([3, 8, 8], &[keys]), Ok(()));
         }
         assert_eq!(over([192, 1, 1], &[]), Ok(()));
+        let said = over([8, 8, 3], &[json!({"conv": 4, "kernel": 3}), json!({"conv": 4, "kernel": 3})]);
+        assert!(said.unwrap_err().ends_with("does not fit an image of 6 x 1 with 0 rows and columns of zeros on each side; of images (N, height, width, channels) save X.transpose(0, 3, 1, 2)"));
     }
 
     #[test]

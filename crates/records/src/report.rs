@@ -4,7 +4,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bound::SufficientRow;
-use crate::ranges::positive;
 use crate::section::Section;
 use crate::units::SquaredLoss;
 
@@ -60,7 +59,7 @@ pub struct Report {
     /// Whether the page sets its numbers beside those that the paper printed.
     pub compare_with_paper: bool,
     /// Pixels of the PNG per unit of the SVG.
-    #[schemars(transform = positive, range(max = 10))]
+    #[schemars(range(min = 0.1, max = 10))]
     pub png_scale: f64,
 }
 

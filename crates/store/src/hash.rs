@@ -55,7 +55,7 @@ pub fn of_path(path: &Path) -> Result<String> {
     let missing = |source: std::io::Error| Error::Unreadable {
         path: path.to_owned(),
         source,
-        hint: "check the path in pipeline.yaml; a file of the repository comes back with git checkout FILE",
+        hint: "check the path: one in a pipeline file is relative to the folder of that file",
     };
     if path.is_dir() {
         let entries = std::fs::read_dir(path).map_err(missing)?.collect::<std::io::Result<Vec<_>>>();

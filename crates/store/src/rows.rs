@@ -55,7 +55,7 @@ impl<T: Element> RowFile<T> {
         let needed = begin + (header.count() * size_of::<T>()) as u64;
         let (shape, file) = (header.shape, reader.into_inner());
         if found < needed {
-            return Err(cut_short(&name, &shape, &format!("{found} bytes of {needed}")));
+            return Err(cut_short(&name, &shape, &format!("{needed} bytes; the file has {found}")));
         }
         Ok(Some(Self { file, name, begin, shape, element: PhantomData }))
     }

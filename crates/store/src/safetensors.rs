@@ -23,7 +23,7 @@ pub struct Tensor {
 /// Every array of the file, by name.
 pub fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let name = path.display().to_string();
-    let hint = "check the path in pipeline.yaml";
+    let hint = "check the path: one in a pipeline file is relative to the folder of that file";
     let bytes = regular::read(path, u64::MAX).map_err(|source| Error::Unreadable {
         path: path.to_owned(),
         source,

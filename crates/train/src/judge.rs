@@ -16,7 +16,7 @@ pub fn unused(name: &str, arrays: &[String]) -> Option<String> {
 
 /// Usual causes of a brought network that is no better than chance.
 pub const OF_BROUGHT: &str = "a normalisation other than in training (fetch-data.normalisation), layers in another order \
-                              (train.weights_layers) and another activation (train.activation)";
+                              (train.weights_layers), another activation (train.activation) and labels that are one off";
 /// The same for one that was trained here.
 pub const OF_TRAINED: &str = "features of very different size (fetch-data.normalisation), targets in a large unit, \
                               (y - y.mean()) / y.std(), a learning rate that does not suit, and too few epochs";

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use ndarray::{Ix1, Ix2};
+use ndarray::{Array2, Ix1, Ix2};
 use pipeline_tests::{
     FINISHED, Place, STAGES, check_with_numpy, json, python, ran, readme_block, set, small, yaml,
 };
@@ -135,6 +135,46 @@ fn eigenvalues_that_may_be_missing_are_said() {
     assert!(!warnings(&place).contains("max_products"));
     let found = json(place.artifact("spectrum/outliers.json"));
     assert_eq!(found["by_prefix"][0]["outliers"], 10, "{found}");
+}
+
+/// A network that is sure of every sample: f32 knows 1 - p to a few digits or none, and took the largest eigenvalue for 20 % less.
+#[test]
+fn rounding_near_a_loss_of_zero_is_said() {
+    let place = Place::small(|p| {
+        let text = "{train_x: x.npy, train_y: y.npy}";
+        p["experiments"]["digits"]["fetch-data"] = yaml(&format!(
+            "{{dataset: files, files: {text}, normalisation: {{scale: 1, mean: 0, std: 1}}, order: file}}"
+        ));
+        set(p, "train.hidden", yaml("[]"));
+        set(p, "train.weights", "w.npz");
+        for (key, value) in [("dim", "3"), ("random_dim", "0"), ("prefix_count", "0"), ("precision", "f64")] {
+            set(p, &format!("eigen.{key}"), yaml(value));
+        }
+        for (key, value) in
+            [("largest", "4"), ("smallest", "0"), ("prefix_count", "0"), ("class_counts", "[]")]
+        {
+            set(p, &format!("spectrum.{key}"), yaml(value));
+        }
+    });
+    let x = Array2::from_shape_fn((60, 4), |(i, j)| ((i * 7 + j * 5) % 13) as f64 / 13.0 + 1.0);
+    // The score of a class is 18 more where the sample is of it.
+    let w = Array2::from_shape_fn((3, 4), |(c, j)| if c == 0 { 18.0 / 4.0 } else { -0.3 * (c + j) as f64 });
+    rows::write(&place.path("x.npy"), &x).unwrap();
+    rows::write(&place.path("y.npy"), &ndarray::Array1::<i64>::zeros(60)).unwrap();
+    let arrays = [("W1", w.into_dyn()), ("b1", ndarray::arr1(&[0.0, 0.0, -1.0]).into_dyn())];
+    npz::write(&place.path("w.npz"), &arrays.map(|(name, a)| (name.to_owned(), a))).unwrap();
+    place.edit(|p| set(p, "fetch-data.classes", 3));
+    place.stages(&["fetch-data", "train", "eigen", "spectrum"]);
+    let warnings = |place: &Place| json(place.artifact("spectrum/manifest.json"))["warnings"].to_string();
+    let share =
+        |place: &Place| npy::read::<f64, Ix1>(&place.artifact("spectrum/gradient_share.npy")).unwrap();
+    let (said, of_f32) = (warnings(&place), share(&place));
+    assert!(said.contains("of a Hessian-vector product is rounding in f32"), "{said}");
+    place.edit(|p| set(p, "spectrum.precision", "f64"));
+    place.stages(&["spectrum"]);
+    assert!(!warnings(&place).contains("rounding"), "{}", warnings(&place));
+    // The gradient is in f64 whatever the precision of the products.
+    assert_eq!(share(&place), of_f32);
 }
 
 /// The squared error of a linear network has no second-order part but the Gauss-Newton matrix, so both posteriors are one.

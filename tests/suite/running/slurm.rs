@@ -146,6 +146,15 @@ impl Slurm {
         logs.map(|path| std::fs::read_to_string(path).unwrap()).collect()
     }
 
+    /// What works in the folder of this Slurm yet: the step of a node that died waits for ever.
+    fn left_over(&self) -> Vec<String> {
+        let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten().map(|e| e.path());
+        let here = |process: &PathBuf| {
+            std::fs::read_link(process.join("cwd")).is_ok_and(|folder| folder.starts_with(self.dir.path()))
+        };
+        processes.filter(here).map(|process| process.file_name().unwrap().display().to_string()).collect()
+    }
+
     /// Ends a daemon by its file.
     fn end(&self, daemon: &str, signal: &str) {
         if let Ok(id) = std::fs::read_to_string(self.path(&format!("{daemon}.pid"))) {
@@ -162,6 +171,9 @@ impl Drop for Slurm {
             self.end(daemon, "TERM");
         }
         std::thread::sleep(Duration::from_secs(1));
+        for step in self.left_over() {
+            let _ = Command::new("kill").args(["-9", &step]).status();
+        }
     }
 }
 

@@ -32,12 +32,13 @@ pub struct Outliers {
 
 /// The eigenvalues above the largest relative gap of the positive Ritz `values`, which descend.
 ///
-/// An eigenvalue lies within the residual ‖Hu − μu‖ of each value, so the gap behind value j is at least
-/// (μ_j − r_j) / (μ_{j+1} + r_{j+1}): small values that are not resolved make no gap. A count is worth what its `ratio` is: near 1
-/// or below there is no gap. `None` without two positive values of which the larger is known to be positive.
-pub fn outliers(values: &[f64], residuals: &[f64]) -> Option<Outliers> {
+/// An eigenvalue lies within the residual ‖Hu − μu‖ of each value, and no other is above `border`, up to where the search for
+/// missing pairs has looked ([`RitzPairs::border`](super::ritz::RitzPairs::border)). So the gap behind value j is at least
+/// (μ_j − r_j) / max(μ_{j+1} + r_{j+1}, border): small values that are not resolved make no gap. A count is worth what its `ratio`
+/// is: near 1 or below there is no gap. `None` without two positive values of which the larger is known to be positive.
+pub fn outliers(values: &[f64], residuals: &[f64], border: f64) -> Option<Outliers> {
     let least = values.iter().zip(residuals).map(|(v, r)| v - r);
-    let most = values.iter().zip(residuals).map(|(v, r)| v + r).skip(1);
+    let most = values.iter().zip(residuals).map(|(v, r)| (v + r).max(border)).skip(1);
     let positive = least
         .zip(most)
         .zip(values.iter().skip(1))
@@ -87,17 +88,20 @@ mod tests {
     fn the_largest_ratio_parts_outliers_from_bulk() {
         let exact = [0.0; 6];
         let values = [9.0, 6.0, 5.0, 0.5, 0.4, -1.0];
-        assert_eq!(outliers(&values, &exact), Some(Outliers { count: 3, ratio: 10.0 }));
-        assert_eq!(outliers(&[9.0, -6.0], &exact), None);
-        assert_eq!(outliers(&[1.0], &exact), None);
+        assert_eq!(outliers(&values, &exact, 0.0), Some(Outliers { count: 3, ratio: 10.0 }));
+        assert_eq!(outliers(&[9.0, -6.0], &exact, 0.0), None);
+        assert_eq!(outliers(&[1.0], &exact, 0.0), None);
     }
 
     #[test]
     fn a_value_below_its_residual_makes_no_gap() {
         // 1e-4 may be anything up to 0.5: a hundred thousand times below 10, but known as twenty.
-        let found = outliers(&[40.0, 10.0, 1e-4], &[0.0, 0.0, 0.5]).expect("positive values");
+        let found = outliers(&[40.0, 10.0, 1e-4], &[0.0, 0.0, 0.5], 0.0).expect("positive values");
         assert_eq!(found.count, 2);
         assert!((found.ratio - 10.0 / 0.5001).abs() <= 1e-14 * found.ratio, "{found:?}");
-        assert_eq!(outliers(&[1.0, 0.5], &[2.0, 0.0]), None);
+        assert_eq!(outliers(&[1.0, 0.5], &[2.0, 0.0], 0.0), None);
+        // What the search for missing pairs left out may be as large as its border: 4, not ten thousand.
+        let found = outliers(&[40.0, 10.0, 1e-3], &[0.0; 3], 2.5).expect("positive values");
+        assert_eq!((found.count, found.ratio), (1, 4.0));
     }
 }

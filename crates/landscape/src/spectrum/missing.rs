@@ -15,7 +15,7 @@ use crate::numeric::vectors::{
 };
 use crate::spectrum::krylov::{Factorisation, Projected};
 use crate::spectrum::operator::SymmetricOperator;
-use crate::spectrum::ritz::{self, EigenRequest, RitzPairs, rounding};
+use crate::spectrum::ritz::{self, EigenRequest, RitzPairs};
 
 /// Random streams of this seed from here on are starts of the search: beyond those of the directions.
 const FIRST_STREAM: usize = usize::MAX / 2;
@@ -136,8 +136,7 @@ fn look<R: Real>(
     }
     let which = request.which;
     let limit = pairs.limit(request.residual_tolerance);
-    let smallest = pairs.values.iter().fold(f64::INFINITY, |least, &v| least.min(which.rank(v)));
-    let border = smallest + limit.max(rounding::<R>(pairs.norm));
+    let border = pairs.border(which, request.residual_tolerance);
     let mut polynomials = which.of_rank(border).into_iter().map(Polynomial::new).collect::<Vec<_>>();
     let m_max = request.max_subspace.max(request.dim + 2).min(n);
     let mut krylov = Factorisation::new(pairs.vectors.view(), m_max, request.seed, stream);

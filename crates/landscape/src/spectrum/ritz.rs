@@ -195,6 +195,16 @@ impl<R: Real> RitzPairs<R> {
         if worst == 0.0 { 0.0 } else { worst / self.scale() }
     }
 
+    /// The [rank](Which) above which no eigenvalue is missing, as far as the search for such goes: that of the least wanted
+    /// pair, and what residuals and rounding leave open. None is missing at all where the pairs are all there are.
+    pub fn border(&self, which: Which, residual_tolerance: f64) -> f64 {
+        if self.vectors.nrows() == self.vectors.ncols() {
+            return f64::NEG_INFINITY;
+        }
+        let smallest = self.values.iter().fold(f64::INFINITY, |least, &v| least.min(which.rank(v)));
+        smallest + self.limit(residual_tolerance).max(rounding::<R>(self.norm))
+    }
+
     /// The residual at which a pair counts as converged.
     pub(crate) fn limit(&self, residual_tolerance: f64) -> f64 {
         limit::<R>(residual_tolerance, self.largest(), self.norm, self.rounding)

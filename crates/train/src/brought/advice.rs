@@ -112,8 +112,13 @@ fn of_other_classes(network: &Network, found: usize, needed: usize) -> String {
             format!("; of float targets, save those that the network gives, y (N, {found})")
         }
     };
+    let from_one = if network.loss == Loss::SoftmaxCrossEntropy && needed == found + 1 {
+        "where no sample is of class 0, as of labels that begin at 1, save y - 1; else "
+    } else {
+        ""
+    };
     format!(
-        "the network of the file has {found} outputs, the data {needed}: set fetch-data.classes: {}{targets}",
+        "the network of the file has {found} outputs, the data {needed}: {from_one}set fetch-data.classes: {}{targets}",
         found.max(2)
     )
 }

@@ -25,7 +25,7 @@ pub fn layers(
 ) -> Result<(Vec<Pair>, Vec<String>)> {
     let (pairs, guesses) = match given {
         Some(given) => (of_names(network, archive, given)?, vec![]),
-        None if archive.find("W1").is_some() => (own(network, archive)?, vec![]),
+        None if own_numbers(archive).next().is_some() => (own(network, archive)?, vec![]),
         None => {
             unsupported::refuse(archive)?;
             refuse_convolutions(network, archive)?;
@@ -54,9 +54,13 @@ fn refuse_convolutions(network: &Network, archive: &Archive) -> Result<()> {
     Err(Failure::input(message, hint).into())
 }
 
+/// The layers whose weights have names as `W3`: layers without weights, such as pools, count too.
+fn own_numbers(archive: &Archive) -> impl Iterator<Item = usize> {
+    archive.entries.iter().filter_map(|e| e.name.strip_prefix('W')?.parse().ok())
+}
+
 fn own(network: &Network, archive: &Archive) -> Result<Vec<Pair>> {
-    let number = |name: &str| name.strip_prefix('W')?.parse::<usize>().ok();
-    let found = archive.entries.iter().filter_map(|e| number(&e.name)).map(Pair::own).collect::<Vec<_>>();
+    let found = own_numbers(archive).map(Pair::own).collect::<Vec<_>>();
     let pairs = network.affine_layers().map(Pair::own).collect::<Vec<_>>();
     if found.len() != pairs.len() || pairs.iter().any(|p| archive.find(&p.weights).is_none()) {
         let names = pairs.iter().map(|p| p.weights.as_str()).collect::<Vec<_>>().join(", ");
@@ -66,20 +70,22 @@ fn own(network: &Network, archive: &Archive) -> Result<Vec<Pair>> {
 }
 
 fn of_names(network: &Network, archive: &Archive, given: &[String]) -> Result<Vec<Pair>> {
-    let known = candidates(archive);
+    let known =
+        candidates(archive).into_iter().chain(own_numbers(archive).map(Pair::own)).collect::<Vec<_>>();
     let pair = |name: &String| {
-        let mut own =
-            (1..=archive.entries.len()).map(Pair::own).filter(|p| archive.find(&p.weights).is_some());
-        known
-            .iter()
-            .find(|p| p.label() == *name)
-            .cloned()
-            .or_else(|| own.find(|p| p.label() == *name))
-            .ok_or_else(|| {
-                let labels = known.iter().map(Pair::label).collect::<Vec<_>>().join(", ");
-                let message = format!("train.weights_layers: {} has no layer {name:?}", archive.name);
-                Failure::config(message, format!("it has the layers: {labels}"))
-            })
+        known.iter().find(|p| p.label() == *name).cloned().ok_or_else(|| {
+            let message = format!("train.weights_layers: {} has no layer {name:?}", archive.name);
+            let labels = known.iter().map(Pair::label).collect::<Vec<_>>().join(", ");
+            let hint = if known.is_empty() {
+                format!(
+                    "no array of it is named as the weights of a layer, <layer>.weight or W1; it has {}",
+                    archive.list()
+                )
+            } else {
+                format!("it has the layers: {labels}")
+            };
+            Failure::config(message, hint)
+        })
     };
     let pairs = given.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
     let once = given.iter().collect::<BTreeSet<_>>().len();

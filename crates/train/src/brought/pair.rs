@@ -20,9 +20,9 @@ impl Pair {
         Self { weights: format!("{prefix}weight"), bias: format!("{prefix}bias") }
     }
 
-    /// The name of the layer: `0` of `0.weight`; `W1` of itself.
+    /// The name of the layer: `0` of `0.weight`; `W1` and `weight` of themselves.
     pub fn label(&self) -> String {
-        let prefix = self.weights.strip_suffix("weight").unwrap_or(&self.weights);
-        prefix.trim_end_matches(['.', '_', '/']).to_owned()
+        let prefix = self.weights.strip_suffix("weight").filter(|prefix| !prefix.is_empty());
+        prefix.unwrap_or(&self.weights).trim_end_matches(['.', '_', '/']).to_owned()
     }
 }

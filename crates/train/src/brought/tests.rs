@@ -313,6 +313,26 @@ fn a_convolutional_network_comes_back_from_its_state_dict() {
     refused(&folder.npz(&turned), &network, &["W.transpose(3, 2, 0, 1)"]);
 }
 
+/// Pools count, so that the first array may be W3; it was refused, and with its own names too.
+#[test]
+fn a_network_that_begins_with_pools_comes_back_from_its_own_file() {
+    let layer = |kind, bias| Layer { kind, activation: Activation::Identity, bias };
+    let pool = layer(landscape::Kind::AveragePool { size: 2 }, false);
+    let layers = vec![pool, pool, layer(landscape::Kind::Linear { units: 3 }, true)];
+    let input = Image { channels: 2, height: 8, width: 8 };
+    let network = Network::of_layers(input, layers, Loss::SoftmaxCrossEntropy).unwrap();
+    let (w, folder) = (Array1::from_iter((0..network.n_params()).map(|i| i as f64)), Folder::new());
+    let path = folder.npz(&weights::by_layer(&network, &w));
+    for given in [None, Some(&["W3".to_owned()][..])] {
+        assert_eq!(read::<f64>(&path, &network, given).unwrap().w, w);
+    }
+    let said = read::<f64>(&path, &network, Some(&["W1".to_owned()])).unwrap_err();
+    assert_eq!(said.hint().unwrap(), "it has the layers: W3");
+    let none = [("a".to_owned(), ArrayD::zeros(IxDyn(&[3, 8])))];
+    let said = read::<f64>(&folder.npz(&none.to_vec()), &network, Some(&["a".to_owned()])).unwrap_err();
+    assert!(said.hint().unwrap().contains("named as the weights of a layer"), "{said:?}");
+}
+
 #[test]
 fn own_names_are_counted_and_transposes_are_seen() {
     let folder = Folder::new();
@@ -384,6 +404,11 @@ fn other_outputs_are_named_with_what_makes_them_fit() {
     refused(&folder.npz(&arrays), &network(&[4, 3]), &["set train.hidden: [5]; ", cure]);
     rows::write(&path, &w).unwrap();
     refused(&path, &three, &["85 parameters", cure]);
+    let of_one_more = [
+        "has 10 outputs, the data 11: where no sample is of class 0",
+        "save y - 1; else set fetch-data.classes: 10",
+    ];
+    refused(&folder.npz(&arrays), &network(&[4, 5, 11]), &of_one_more);
     let of_targets = Network::new(&[4, 5, 3], Activation::Relu, Loss::SquaredError);
     refused(&folder.npz(&arrays), &of_targets, &[cure, "save those that the network gives, y (N, 10)"]);
 }
