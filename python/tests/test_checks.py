@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import plateau
 from plateau import _checks, _directions
-from plateau._draw import Model, Options, draw
+from plateau._draw import Model, Options, draw, rounding
 
 RNG = np.random.default_rng(0)
 LOSSES = RNG.exponential(size=(64, 300))
@@ -76,6 +78,30 @@ def test_what_is_no_array_of_numbers_gets_advice_that_works() -> None:
     objects[2, 3] = "high"
     assert said(lambda: plateau.sufficient(objects), TypeError).endswith("entry (2, 3) is 'high', which is no number")
     assert said(lambda: plateau.sufficient([[1.0, 2.0], [3.0]]), TypeError).startswith("losses: list is no array")
+
+
+def test_only_losses_may_be_a_path(tmp_path: Path) -> None:
+    file = tmp_path / "theta.npy"
+    np.save(file, THETA)
+    for name in ("theta", "eigenvalues", *DERIVATIVES):
+        for path in (str(file), file):
+            given = {"theta": THETA, **DERIVATIVES, name: path}
+            assert said(lambda given=given: plateau.sufficient(LOSSES, sigma=0.1, **given), TypeError) == (
+                f"{name}={path!r} is a path; give the array, such as np.load of it"
+            )
+    assert said(lambda: plateau.sufficient(LOSSES, eigenvalues=[1.0, 2.0])) == (
+        "eigenvalues are those of the directions of draws: give theta (T, d) too, in parameter units"
+    )
+
+
+def test_a_confidence_is_one_that_f64_tells_from_1() -> None:
+    for wrong in (0, 1, -0.5, 2, 1 - 1e-16):
+        assert said(lambda wrong=wrong: plateau.sufficient(LOSSES, confidence=wrong)).startswith(
+            f"confidence={float(wrong)}; a number above 0 and at most 1 - 1e-15 is needed"
+        )
+    found = plateau.sufficient(LOSSES, confidence=1 - 1e-15)
+    assert found.interval.high < np.inf
+    assert "V = " in str(found)
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
@@ -180,6 +206,8 @@ def quadratic(hessian: np.ndarray) -> Model:
         parameters=(("a", (2, 2)), ("b", ())),
         n_samples=4,
         dtype=np.dtype(np.float64),
+        rounding=0.0,
+        types="float64",
         product=lambda v: hessian @ v,
         at=lambda basis: lambda theta: iter([np.full(4, 0.5 * theta @ basis.T @ hessian @ basis @ theta)]),
         derivatives=lambda basis, progress: (
@@ -189,6 +217,34 @@ def quadratic(hessian: np.ndarray) -> Model:
         ),
         n_batches=1,
     )
+
+
+def test_derivatives_that_disagree_are_refused() -> None:
+    right = quadratic(np.diag([5.0, 4, 3, 2, 1]))
+
+    def moved(size: float, value: float = 1.0) -> Callable[..., tuple[np.ndarray, ...]]:
+        return lambda basis, progress: (np.full(4, value), np.zeros((4, 2)), right.derivatives(basis, progress)[2] * (1 + size))
+
+    wrong = replace(right, derivatives=moved(1e-5))
+    text = said(lambda: draw(wrong, options()), RuntimeError)
+    assert text.startswith("the derivatives of the framework disagree for this model: mean curvatures (largest 5) and a Hessian")
+    assert text.endswith("leave out the theories, derivatives=False")
+    draw(wrong, options(derivatives=False))
+    # What rounding makes is none: of the type of the losses, of products in a shorter one, or where losses are about 0.
+    draw(replace(wrong, dtype=np.dtype(np.float32)), options())
+    short = replace(right, product=lambda v: right.product(v.astype(np.float16).astype(float)), derivatives=moved(5e-4))
+    draw(short, options(directions="random"))
+    draw(replace(right, derivatives=moved(1e-3, value=1e-13)), options())
+
+
+def test_rounding_of_the_weights_is_a_warning_where_draws_are_as_short() -> None:
+    model = replace(quadratic(np.eye(5)), rounding=0.05, types="bfloat16 and float32")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        draw(model, options(sigma=0.2))
+    with pytest.warns(UserWarning, match=r"the weights are bfloat16 and float32: rounding moves them by 0\.05 .*σ = 0\.05"):
+        draw(model, options(sigma=0.05))
+    assert rounding([(np.full((2, 3), 2.0), 0.5), (np.zeros(4), 1.0)]) == pytest.approx(0.5)
 
 
 def options(**other: object) -> Options:

@@ -94,16 +94,38 @@ def test_without_copies_the_search_costs_a_few_products() -> None:
 def test_flat_directions_are_a_warning() -> None:
     values = np.append([3.0, 2.0, 1.0], np.zeros(97))
     a = matrix(values, seed=6)
-    with pytest.warns(UserWarning, match=r"5 of 8 eigenvalues are smaller .*flat.*; dim=3 leaves them out") as said:
+    with pytest.warns(UserWarning, match=r"5 of 8 eigenvalues are not above .*flat.*; dim=3 leaves them out") as said:
         found = top(a, 8, np.float32)
     assert said[0].filename == _caller()
     assert_is_the_top(found, a, np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         top(a, 3, np.float32)
+    with pytest.warns(UserWarning, match="4 of 4 eigenvalues are not above their residuals, such as number 1: 0 with residual 0"):
         zero = top(np.zeros((90, 90)), 4)
     np.testing.assert_array_equal(zero.eigenvalues, 0)
     np.testing.assert_allclose(top(np.eye(90), 4).eigenvalues, 1, rtol=1e-14)
+
+
+@pytest.mark.parametrize("p", [12, 90])
+def test_residuals_far_from_the_tolerance_are_one_warning(p: int) -> None:
+    values = np.append([3.0, 2.0, 1.0], np.zeros(p - 3))
+    a = matrix(values, seed=8)
+    skew = np.triu(np.full((p, p), 1e-3), 1)
+    with pytest.warns(UserWarning, match=r"[123] of 3 eigenpairs are far from tolerance=1e-06, .*not symmetric.*raise tol") as said:
+        top(a + skew - skew.T, 3, tolerance=1e-6)
+    assert len(said) == 1
+    with pytest.warns(UserWarning, match=r"far from tolerance=1e-10, .*single precision.*Compute in f64") as said:
+        top(a, 3, np.float32, tolerance=1e-10)
+    assert len(said) == 1
+
+
+def test_the_largest_entry_of_a_vector_is_positive() -> None:
+    a = matrix(np.append([5.0, 4.0, 3.0, 2.0], np.linspace(0, 1, 86)), seed=9)
+    for seed in range(4):
+        u = top(a, 4, seed=seed, tolerance=1e-8).vectors
+        largest = u[np.abs(u).argmax(axis=0), range(4)]
+        np.testing.assert_array_equal(largest, np.abs(u).max(axis=0))
 
 
 def _caller() -> str:

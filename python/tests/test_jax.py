@@ -273,6 +273,16 @@ def test_all_ways_to_give_samples_agree(params: dict, data: tuple[np.ndarray, np
         of((x[:100], y))
 
 
+def test_arrays_of_any_order_in_memory_are_samples(params: dict, data: tuple[np.ndarray, np.ndarray]) -> None:
+    def of(given: object) -> np.ndarray:
+        return plateau.jax.losses(mlp, params, given, dim=2, draws=6, directions="random", progress=False).losses
+
+    x, y = data
+    other = (np.ascontiguousarray(x[::-1, ::-1])[::-1, ::-1].astype(">f8"), y.astype(">i8"))
+    np.testing.assert_allclose(of(other), of(data), rtol=1e-12)
+    np.testing.assert_allclose(of([other]), of(data), rtol=1e-12)
+
+
 def test_short_floats_come_out_as_f32(params: dict, data: tuple[np.ndarray, np.ndarray]) -> None:
     short = jax.tree_util.tree_map(lambda w: w.astype(jnp.bfloat16), params)
     x, y = data
@@ -280,5 +290,9 @@ def test_short_floats_come_out_as_f32(params: dict, data: tuple[np.ndarray, np.n
     found = plateau.jax.losses(mlp, short, given, dim=2, draws=6, directions="random", progress=False)
     assert found.losses.dtype == np.float32
     assert plateau.sufficient(found).n_samples == 150
+    with pytest.warns(UserWarning, match=r"the weights are bfloat16: rounding moves them"):
+        plateau.jax.losses(mlp, short, given, dim=2, draws=6, sigma=0.002, directions="random", progress=False)
+    # Products and curvatures in bf16 agree within their rounding.
+    plateau.jax.losses(mlp, short, given, dim=2, draws=6, derivatives=True, directions="random", progress=False)
     with pytest.raises(TypeError, match="bfloat16 cannot be read by plateau; convert it"):
         plateau.sufficient(jnp.ones((2, 50), jnp.bfloat16))

@@ -11,6 +11,7 @@ import pytest
 
 import plateau
 from conftest import STAGES
+from plateau import _artifacts
 
 
 def test_arrays_are_maps_and_facts_are_values(native: plateau.Experiment) -> None:
@@ -43,6 +44,13 @@ def test_the_answer_is_that_of_the_report(native: plateau.Experiment) -> None:
     np.testing.assert_allclose(found.order_average, found.variance * (1 / k - 1 / (k + s)), rtol=1e-12)
 
 
+def test_an_interval_without_an_end_is_infinite() -> None:
+    row = {"tolerance": 1e-3, "relative": None, "method": "order-average", "status": "reached", "k": 7, "low": 1, "high": None}
+    size = _artifacts._size(row)
+    assert size.interval == (1, np.inf)
+    assert str(size) == "K(0.001) = 7 [1, inf] (reached)"
+
+
 def test_nothing_is_read_before_it_is_asked_for(native: plateau.Experiment, tmp_path: Path) -> None:
     copy = tmp_path / "mlp"
     shutil.copytree(native.path, copy)
@@ -73,6 +81,16 @@ def test_what_is_missing_or_another_version_is_named(native: plateau.Experiment,
     (copy / "train" / "manifest.json").write_text(json.dumps({**manifest, "format": 3}))
     with pytest.raises(plateau.ArtifactError, match="format 3, but this package reads 2"):
         plateau.load(copy)["train"]
+    for damaged in ("{", "[]", "\xff"):
+        (copy / "train" / "manifest.json").write_bytes(damaged.encode("latin-1"))
+        with pytest.raises(plateau.ArtifactError, match=r"manifest\.json: "):
+            plateau.load(copy)["train"]
+    (copy / "train" / "manifest.json").write_text('{"format": 2')
+    with pytest.raises(plateau.ArtifactError, match=r"manifest\.json: .*run `make mlp/train` again"):
+        plateau.load(copy).facts  # noqa: B018
+    (copy / "report" / "summary.json").write_text("")
+    with pytest.raises(plateau.ArtifactError, match=r"summary\.json: .*run `make mlp/report` again"):
+        plateau.load(copy).summary  # noqa: B018
     np.save(copy / "eigen" / "basis.npy", np.zeros((4, 7)))
     with pytest.raises(plateau.ArtifactError, match=r"float64 \[4, 7\], but its manifest says"):
         plateau.load(copy)["eigen"]["basis"]

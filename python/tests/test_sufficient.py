@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,12 @@ def test_paths_maps_and_archives_are_read_where_they_are(
     changed = np.load(file, mmap_mode="c")
     changed[0, 0] += 1
     assert not same(plateau.sufficient(changed, tolerances=TOLERANCES), memory)
+    # Of a file that was replaced since, the map has what it had.
+    os.replace(shutil.copy(file, tmp_path / "copy.npy"), file)
+    assert same(plateau.sufficient(from_map, tolerances=TOLERANCES), memory)
+    np.save(tmp_path / "other.npy", 2 * losses)
+    os.replace(tmp_path / "other.npy", file)
+    assert same(plateau.sufficient(from_map, tolerances=TOLERANCES), memory)
     # In another order in memory, and of the other byte order, an array is the same array.
     assert same(plateau.sufficient(np.asfortranarray(losses), tolerances=TOLERANCES), memory)
     assert same(plateau.sufficient(losses.astype(">f8"), tolerances=TOLERANCES), memory)
@@ -144,6 +151,9 @@ def test_a_report_can_be_kept(losses: np.ndarray, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="something else is there"):
         plateau.sufficient(losses, sigma=1.0, theta=theta, report=own)
     assert (own / "thesis.txt").read_text() == "mine"
+    (own / "manifest.json").write_text("{")
+    with pytest.raises(ValueError, match="something else is there"):
+        plateau.sufficient(losses, sigma=1.0, theta=theta, report=own)
     for title in ("First", "Second"):
         found = plateau.sufficient(
             losses, tolerances=TOLERANCES, sigma=1.0, theta=theta, eigenvalues=[4.0, -0.5], report=tmp_path / "page", title=title

@@ -180,6 +180,12 @@ def test_what_couples_or_blurs_samples_is_refused(data: tuple[torch.Tensor, torc
             return data[0][i] + 0.1 * torch.randn(6), data[1][i]
 
     assert "shuffled or augmented at random" in said(mlp(), given=Augmented())
+    for normed in (nn.utils.spectral_norm, nn.utils.parametrizations.spectral_norm):
+        kept = nn.Sequential(normed(nn.Linear(6, 5)), nn.Tanh(), nn.Linear(5, 3)).double()
+        for _ in range(300):
+            kept(data[0])  # u has converged: two passes at w* are the same
+        assert "the model keeps something of each pass, such as spectral_norm in training mode" in said(kept)
+        plateau.torch.losses(kept.eval(), entropy, data, dim=2, draws=4, directions="random", progress=False)
     assert "not a generator" in said(mlp(), given=iter([data]))
 
 
@@ -190,6 +196,49 @@ def test_a_loss_that_is_not_one_number_per_sample_is_refused(data: tuple[torch.T
         plateau.torch.losses(mlp(), lambda f, y: f**2, data, progress=False)
     with pytest.raises(ValueError, match="x and y have 100 and 150 samples"):
         plateau.torch.losses(mlp(), entropy, (data[0][:100], data[1]), progress=False)
+
+
+def test_a_loss_without_a_gradient_has_no_derivatives(data: tuple[torch.Tensor, torch.Tensor]) -> None:
+    def losses(**options: object) -> plateau.Losses:
+        return plateau.torch.losses(mlp(), lambda f, y: entropy(f.detach(), y), data, dim=2, draws=4, progress=False, **options)
+
+    for options in ({}, {"directions": "random", "derivatives": True}):
+        with pytest.raises(ValueError, match=r"does not depend on the parameters through differentiable .*derivatives=False"):
+            losses(**options)
+    assert losses(directions="random").losses.shape == (4, 150)
+
+
+def test_arrays_of_any_order_in_memory_are_samples(data: tuple[torch.Tensor, torch.Tensor]) -> None:
+    def of(*given: object) -> np.ndarray:
+        return plateau.torch.losses(mlp(), entropy, given, dim=2, draws=4, directions="random", progress=False).losses
+
+    x, y = (part.numpy() for part in data)
+    backwards = np.ascontiguousarray(x[::-1, ::-1])[::-1, ::-1]
+    for given in ((x.astype(">f8"), y.astype(">i8")), (backwards, y), (np.asfortranarray(x), y)):
+        np.testing.assert_allclose(of(*given), of(x, y), rtol=1e-12)
+    with pytest.raises(TypeError, match=r"x is torch\.float32, the weights are torch\.float64: convert it, x\.to"):
+        of(x.astype(np.float32), y)
+
+
+def test_weights_of_a_short_type_do_not_follow_short_draws(data: tuple[torch.Tensor, torch.Tensor]) -> None:
+    model = mlp().bfloat16()
+    given = (data[0].bfloat16(), data[1])
+
+    def run(sigma: float) -> None:
+        plateau.torch.losses(
+            model,
+            lambda f, y: entropy(f.float(), y),
+            given,
+            dim=2,
+            sigma=sigma,
+            draws=64,
+            directions="random",
+            progress=False,
+        )
+
+    run(0.1)
+    with pytest.warns(UserWarning, match=r"the weights are bfloat16: .*σ = 0\.002.*model\.float\(\)"):
+        run(0.002)
 
 
 def test_wrong_samples_and_weights_are_named(data: tuple[torch.Tensor, torch.Tensor]) -> None:
@@ -251,6 +300,158 @@ def test_all_ways_to_give_samples_agree(data: tuple[torch.Tensor, torch.Tensor],
     np.testing.assert_array_equal(np.load(tmp_path / "losses.npy"), pair.losses)
     answers = [plateau.sufficient(losses, tolerances=[1e-4]) for losses in (on_disk, pair, tmp_path / "losses.npy")]
     assert answers[0].sizes == answers[1].sizes == answers[2].sizes
+
+
+def test_a_file_of_losses_is_replaced_at_the_end(data: tuple[torch.Tensor, torch.Tensor], tmp_path: Path) -> None:
+    out, calls = tmp_path / "losses.npy", 0
+
+    def loss(f: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == stop:
+            raise KeyboardInterrupt
+        return entropy(f, y)
+
+    def run(place: Path = out, **options: object) -> plateau.Losses:
+        return plateau.torch.losses(mlp(), loss, data, dim=2, directions="random", out=place, progress=False, **options)
+
+    stop = 0
+    first = run(draws=40)
+    kept, answer = np.array(first.losses), plateau.sufficient(first)
+    stop = calls + 20
+    with pytest.raises(KeyboardInterrupt):
+        run(draws=40, sigma=2.0)
+    np.testing.assert_array_equal(np.load(out), kept)
+    second = run(draws=4, sigma=2.0)
+    np.testing.assert_array_equal(np.load(out), second.losses)
+    # The map of the file that was there is what it was, and not taken for the new file.
+    np.testing.assert_array_equal(first.losses, kept)
+    assert plateau.sufficient(first).variance == answer.variance
+    assert [file.name for file in tmp_path.iterdir()] == ["losses.npy"]
+    calls = 0
+    for place, words in ((tmp_path / "none" / "losses.npy", "does not exist or cannot be written"), (tmp_path, "is a folder")):
+        with pytest.raises(ValueError, match=words):
+            run(place, draws=4)
+    assert calls == 0
+
+
+class Recurrent(nn.Module):
+    """The last state of a recurrent layer, which reaches its parameters by a list of its own."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.cell, self.head = getattr(nn, kind)(6, 4, batch_first=True), nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.cell(x)[0][:, -1])
+
+
+class Listed(nn.Module):
+    """A parameter in a list of the user's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(6, 5), nn.Linear(5, 3)
+        self.unused = nn.Parameter(torch.ones(2))
+        self.weights = [self.first.weight]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(torch.tanh(x[:, 0] @ self.weights[0].T + self.first.bias))
+
+
+def first_of(*layers: nn.Module) -> nn.Module:
+    """Layers on the first of the five vectors of a sample."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(30, 6), *layers, nn.Linear(6, 3))
+
+
+def twice(layer: nn.Module) -> nn.Module:
+    """One layer in two places."""
+    return first_of(layer, nn.Tanh(), layer)
+
+
+@pytest.mark.parametrize(
+    ("make", "decay"),
+    [
+        pytest.param(lambda: first_of(nn.LayerNorm(6), nn.GELU()), 0, id="layer norm"),
+        pytest.param(
+            lambda: first_of(nn.Unflatten(1, (2, 3)), nn.InstanceNorm1d(2, affine=True), nn.Flatten(), nn.Tanh()),
+            0,
+            id="instance norm",
+        ),
+        pytest.param(lambda: Recurrent("LSTM"), 0, id="LSTM"),
+        pytest.param(lambda: Recurrent("GRU"), 0, id="GRU"),
+        pytest.param(lambda: Recurrent("RNN"), 0, id="RNN"),
+        pytest.param(
+            lambda: nn.Sequential(nn.TransformerEncoderLayer(6, 2, 8, batch_first=True), nn.Flatten(), nn.Linear(30, 3)),
+            0,
+            id="transformer",
+        ),
+        pytest.param(Listed, 0, id="parameter in a list"),
+        pytest.param(lambda: twice(nn.Linear(6, 6)), 0, id="tied"),
+        pytest.param(lambda: first_of(nn.Tanh()), 0.05, id="decay in the loss"),
+    ],
+)
+def test_slopes_and_curvatures_are_those_of_the_losses(make: Callable[[], nn.Module], decay: float) -> None:
+    """Against central differences, which know no derivative."""
+    torch.manual_seed(7)
+    model = make().double().eval()
+    data = (torch.randn(20, 5, 6).double(), torch.randint(0, 3, (20,)))
+    for p in model.parameters():
+        torch.nn.init.normal_(p, std=0.5)
+
+    def loss(f: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return entropy(f, y) + decay * sum((p**2).sum() for p in model.parameters())
+
+    found = plateau.torch.losses(
+        model, loss, data, dim=3, draws=2, directions="random", derivatives=True, batch_size=15, progress=False
+    )
+    step = 1e-4 * np.eye(3)
+
+    def at(*thetas: np.ndarray) -> np.ndarray:
+        given = {"directions": found.directions, "theta": np.array(thetas), "batch_size": 15, "progress": False}
+        return plateau.torch.losses(model, loss, data, **given).losses
+
+    center, up, down = at(0 * step[0], step[0])[0], at(*step), at(*-step)
+    assert found.slopes is not None
+    assert found.curvatures is not None
+    np.testing.assert_allclose(found.values, center, rtol=1e-12)
+    np.testing.assert_allclose(found.slopes, (up - down).T / 2e-4, atol=1e-6 * np.abs(found.slopes).max())
+    limit = 1e-5 * np.abs(found.curvatures).max()
+    np.testing.assert_allclose(np.einsum("njj->nj", found.curvatures), (up + down - 2 * center).T / 1e-8, atol=limit)
+    pair = step[0] + step[1]
+    crossed = (at(pair, -pair).sum(axis=0) - at(step[0] - step[1], step[1] - step[0]).sum(axis=0)) / 4e-8
+    np.testing.assert_allclose(found.curvatures[:, 0, 1], crossed, atol=limit)
+    np.testing.assert_array_equal(found.curvatures, found.curvatures.swapaxes(1, 2))
+
+
+def test_a_second_derivative_that_is_not_symmetric_is_named(data: tuple[torch.Tensor, torch.Tensor]) -> None:
+    """That of the fused weight norm of PyTorch."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.utils.weight_norm(nn.Linear(6, 8)), nn.Tanh(), nn.Linear(8, 3)).double().eval()
+    with pytest.warns(UserWarning, match=r"far from tolerance=1e-08, .* with residual .* is not symmetric.*raise tolerance"):
+        plateau.torch.directions(model, entropy, data, dim=3, tolerance=1e-8, progress=False)
+    with pytest.raises(RuntimeError, match=r"mean curvatures .* and a Hessian-vector product differ by .*derivatives=False"):
+        plateau.torch.losses(model, entropy, data, dim=3, draws=4, directions="random", derivatives=True, progress=False)
+
+
+def test_a_loss_that_is_linear_in_the_weights_is_flat(data: tuple[torch.Tensor, torch.Tensor]) -> None:
+    model = nn.Linear(6, 1).double()
+    with pytest.warns(UserWarning, match="2 of 2 eigenvalues are not above their residuals"):
+        found = plateau.torch.losses(model, lambda f, y: f[:, 0] * y, data, dim=2, draws=4, derivatives=True, progress=False)
+    np.testing.assert_array_equal(found.curvatures, 0)
+    inputs = np.column_stack([data[0], np.ones(150)]) * data[1].numpy()[:, None]
+    np.testing.assert_allclose(found.slopes, inputs @ found.directions, atol=1e-12)
+
+
+def test_batches_do_not_change_the_draws(data: tuple[torch.Tensor, torch.Tensor]) -> None:
+    def found(size: int) -> plateau.Losses:
+        model = mlp().float()
+        given = (data[0].float(), data[1])
+        return plateau.torch.losses(model, entropy, given, dim=4, draws=4, batch_size=size, tolerance=1e-4, progress=False)
+
+    all_at_once = found(150)
+    for size in (64, 50, 31, 7):
+        np.testing.assert_allclose((found(size).directions * all_at_once.directions).sum(axis=0), 1, atol=1e-3)
 
 
 def test_tied_weights_and_named_inputs() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -57,7 +58,7 @@ class Stage(Mapping[str, npt.NDArray[Any]]):
         path = self.path / f"{name.removesuffix('.json')}.json"
         if not path.is_file():
             raise ArtifactError(f"{path}: missing; the stage has: {', '.join(self.manifest['outputs'])}")
-        return json.loads(path.read_text(encoding="utf-8"))
+        return _read(path)
 
     def _output(self, array: str) -> dict[str, Any]:
         output: dict[str, Any] | None = self.manifest["outputs"].get(f"{array.removesuffix('.npy')}.npy")
@@ -70,7 +71,7 @@ class Stage(Mapping[str, npt.NDArray[Any]]):
         try:
             found: npt.NDArray[Any] = np.load(path, mmap_mode="r" if np.prod(output["shape"]) else None)
         except (OSError, ValueError) as error:
-            raise ArtifactError(f"{path}: {error}; run `make {self.path.parent.name}/{self.path.name}` again") from error
+            raise _damaged(path, self.path, error) from error
         if list(found.shape) != output["shape"] or found.dtype != np.dtype(output["dtype"]):
             here = f"{found.dtype} {list(found.shape)}"
             raise ArtifactError(f"{path}: {here}, but its manifest says {output['dtype']} {output['shape']}")
@@ -118,7 +119,7 @@ class Experiment(Mapping[str, Stage]):
         if not path.is_file():
             finished = ", ".join(self)
             raise KeyError(f"{stage} has not finished in {self.path}: run `make {self.path.name}/{stage}`; these have: {finished}")
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = _read(path)
         _check_format(path, manifest, MANIFEST_FORMAT)
         return Stage(path.parent, manifest)
 
@@ -181,7 +182,7 @@ class Experiment(Mapping[str, Stage]):
             measured=by.pop("monte-carlo"),
             variance=found["variance"],
             variance_standard_error=found["variance_standard_error"],
-            interval=Interval(found["low"], found["high"]),
+            interval=_interval(found),
             mean_loss=found["mean_loss"],
             exponent=exponent and Exponent(exponent["value"], exponent["low"], exponent["high"]),
             confidence=theory["confidence"],
@@ -207,13 +208,34 @@ class Experiment(Mapping[str, Stage]):
 
 
 def _size(row: dict[str, Any]) -> Size:
-    interval = None if row["low"] is None else Interval(row["low"], row["high"])
+    interval = None if row["low"] is None else _interval(row)
     return Size(row["tolerance"], row["relative"], row["method"], row["status"], row["k"], interval)
 
 
-def _check_format(path: Path, document: dict[str, Any], needed: int) -> None:
-    if document.get("format") != needed:
-        found = document.get("format")
+def _interval(row: dict[str, Any]) -> Interval:
+    """JSON has null for infinity."""
+    return Interval(row["low"], math.inf if row["high"] is None else row["high"])
+
+
+def _read(path: Path) -> Any:
+    """A JSON file in the folder of its stage.
+
+    Raises:
+        ArtifactError: it is damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(path, path.parent, error) from error
+
+
+def _damaged(path: Path, stage: Path, error: Exception) -> ArtifactError:
+    return ArtifactError(f"{path}: {error}; run `make {stage.parent.name}/{stage.name}` again")
+
+
+def _check_format(path: Path, document: Any, needed: int) -> None:
+    found = document.get("format") if isinstance(document, dict) else None
+    if found != needed:
         raise ArtifactError(f"{path}: format {found}, but this package reads {needed}; use the package of that checkout")
 
 

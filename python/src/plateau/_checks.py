@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sized
@@ -73,6 +74,8 @@ def array(name: str, source: Any) -> npt.NDArray[Any]:
         TypeError: no array, or not of numbers; the text says what makes it one.
         ValueError: entries are masked.
     """
+    if isinstance(source, (str, os.PathLike)):
+        raise TypeError(f"{name}={source!r} is a path; give the array, such as np.load of it")
     refuse_masked(name, source)
     if isinstance(source, Iterator):
         raise TypeError(f"{name}: {type(source).__name__} is used up after one pass; give an array: np.array(list({name}))")
@@ -99,6 +102,11 @@ def _conversion(name: str, found: npt.NDArray[Any]) -> str:
             except (TypeError, ValueError):
                 return f"entry {place} is {entry!r}, which is no number"
     return f"convert it: np.asarray({name}, np.float64)"
+
+
+def native(leaf: Any) -> Any:
+    """An array of NumPy in the byte order and with the strides that frameworks take; anything else as it is."""
+    return np.require(leaf, leaf.dtype.newbyteorder("="), "C") if isinstance(leaf, np.ndarray) else leaf
 
 
 def refuse_masked(name: str, source: Any) -> None:

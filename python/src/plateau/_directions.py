@@ -16,13 +16,19 @@ from ._result import Floats
 _ORTHONORMAL = 1e-3
 """how far PᵀP may be from the identity: rounding of f32, many times"""
 
+_CLEARLY = 10.0
+"""times the tolerance, from which on a residual is a warning"""
+
 _RESTARTS = 100
 """Lanczos runs in products, after which a solve has failed"""
 
 
 @dataclass(frozen=True)
 class Directions:
-    """Top eigenpairs of the Hessian of the mean loss at w*: H u = μ u, largest μ first (largest algebraic, not in size)."""
+    """Top eigenpairs of the Hessian of the mean loss at w*: H u = μ u, largest μ first (largest algebraic, not in size).
+
+    Of u and −u, the one whose entry of largest magnitude is positive.
+    """
 
     vectors: Floats = field(repr=False)
     """P, (p, d), orthonormal columns u"""
@@ -45,7 +51,7 @@ def top(product: Callable[[Floats], Floats], p: int, dim: int, *, tolerance: flo
         RuntimeError: not converged to `tolerance`.
 
     Warns:
-        UserWarning: a residual is above |μ|, so that the sign of μ is not known.
+        UserWarning: a residual is not below |μ|, so that the sign of μ is not known; or it is far above tolerance |μ|.
     """
     if not 1 <= dim <= p:
         raise ValueError(f"dim={dim}, but the model has {p} parameters that require a gradient; 1 to {p} directions are possible")
@@ -62,7 +68,8 @@ def top(product: Callable[[Floats], Floats], p: int, dim: int, *, tolerance: flo
         small = p <= _eigen.subspace(dim)
         pairs = _dense(counted, p, dim) if small else _lanczos(counted, p, dim, tolerance, seed)
     _warn_of_zeros(pairs, dim)
-    return Directions(np.ascontiguousarray(pairs.vectors.T), pairs.values, pairs.residuals, taken)
+    _warn_of_residuals(pairs, tolerance)
+    return Directions(np.ascontiguousarray(_signed(pairs.vectors).T), pairs.values, pairs.residuals, taken)
 
 
 def _dense(product: Callable[[Floats], Floats], p: int, dim: int) -> _eigen.Pairs:
@@ -89,15 +96,40 @@ def _lanczos(product: Callable[[Floats], Floats], p: int, dim: int, tolerance: f
 
 def _warn_of_zeros(pairs: _eigen.Pairs, dim: int) -> None:
     """Eigenvalues that are 0 as far as the products say."""
-    unknown = np.flatnonzero(pairs.residuals > np.abs(pairs.values))
+    unknown = np.flatnonzero(_is_unknown(pairs))
     if not len(unknown):
         return
     i = int(unknown[0])
     cure = f"; dim={i} leaves them out" if i and len(unknown) == dim - i else ""
     warn(
-        f"{len(unknown)} of {dim} eigenvalues are smaller than their residuals, such as number {i + 1}: {pairs.values[i]:.3g} "
+        f"{len(unknown)} of {dim} eigenvalues are not above their residuals, such as number {i + 1}: {pairs.values[i]:.3g} "
         f"with residual {pairs.residuals[i]:.3g}. The loss is flat along these directions, or rounding hides its curvature{cure}"
     )
+
+
+def _warn_of_residuals(pairs: _eigen.Pairs, tolerance: float) -> None:
+    """Eigenpairs that rounding, or products of no symmetric matrix, keep far from the tolerance."""
+    over = pairs.residuals / np.maximum(np.abs(pairs.values), np.finfo(np.float64).tiny)
+    wide = (over > _CLEARLY * tolerance) & ~_is_unknown(pairs)
+    if not wide.any():
+        return
+    i = int(np.argmax(np.where(wide, over, 0)))
+    warn(
+        f"{wide.sum()} of {len(over)} eigenpairs are far from tolerance={tolerance:g}, such as number {i + 1}: "
+        f"{pairs.values[i]:.3g} with residual {pairs.residuals[i]:.3g}, {over[i]:.2g} of it. The products are in single precision, "
+        "or a second derivative of the framework is not symmetric, such as nn.utils.weight_norm of PyTorch. Compute in f64, or in "
+        "other operations where that does not help, or raise tolerance"
+    )
+
+
+def _is_unknown(pairs: _eigen.Pairs) -> npt.NDArray[np.bool_]:
+    return np.asarray(pairs.residuals >= np.abs(pairs.values))
+
+
+def _signed(vectors: Floats) -> Floats:
+    """Rows with a positive entry of largest magnitude: rounding, which depends on the batches, chooses no sign."""
+    largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=1)[:, None], axis=1)
+    return np.copysign(1, largest) * vectors
 
 
 def random(p: int, dim: int, seed: int) -> Floats:

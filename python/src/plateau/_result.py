@@ -14,7 +14,7 @@ Status = Literal["reached", "extrapolated", "not reached"]
 
 
 class Interval(NamedTuple):
-    """Both ends of a confidence interval."""
+    """Both ends of a confidence interval; `high` may be infinite."""
 
     low: float
     high: float

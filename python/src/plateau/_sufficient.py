@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -23,6 +24,12 @@ from ._result import Floats, Sufficient
 Source = npt.ArrayLike | Losses | str | os.PathLike[str]
 
 _EXPERIMENT, _SETTING = "losses", "given"
+
+_MOST_SURE = 1 - 1e-15
+"""of a confidence: f64 does not tell what is nearer to 1 from it"""
+
+_BLOCK = 1 << 24
+"""bytes that are compared at once"""
 
 
 def sufficient(
@@ -52,11 +59,11 @@ def sufficient(
         losses: ℓ_i(w* + Pθ_t), (T, N), f32 or f64: a row for each draw, a column for each sample, in the order in which samples
             arrive. An array; a `Losses` of `plateau.torch` or `plateau.jax`, which brings `sigma`, `theta` and derivatives; or
             the path of a `.npy`, or of an array in an archive, `data.npz[name]`. A path, and a memory map of a whole `.npy`, is
-            read where it is, row by row; any other array is written to the temporary folder.
+            read where it is, row by row; any other array is written to the temporary folder. Only losses may be a path.
         tolerances: of Δ_k, one or several, each above 0, in the squared unit of the loss.
         relative_tolerances: of √Δ_k as a fraction of the mean loss over the draws.
         step: s, samples: Δ_k compares L_k with L_{k+s}.
-        confidence: coverage of every interval, as a fraction.
+        confidence: coverage of every interval, as a fraction, above 0 and at most 1 − 1e-15.
         sigma: σ of the draws, parameter units; None: the root mean square of `theta`. A σ of another width is a warning.
         theta: the draws (T, d), parameter units. The theories need them, and the report shows them.
         values: ℓ_i(w*), (N,), for the theories, with `slopes`, `curvatures` and `theta`.
@@ -72,7 +79,7 @@ def sufficient(
         PlateauError: a program refused the input; the text is its own.
         BinariesNotFoundError: the programs are not found; the text says how to build them.
         TypeError: an argument that is no array or no number.
-        ValueError: what a report or the theories need is missing; an array has masked entries.
+        ValueError: what a report or the theories need is missing; an array has masked entries; a confidence outside its range.
     """
     taken = losses if isinstance(losses, Losses) else None
     if taken is not None:
@@ -84,15 +91,16 @@ def sufficient(
         losses = taken.losses
     derivatives = {"values": values, "slopes": slopes, "curvatures": curvatures}
     given = {name: part for name, part in derivatives.items() if part is not None}
-    _check_needs(theta, bool(given), report)
+    _check_needs(theta, bool(given), eigenvalues, report)
     sigma = sigma_of(_draws(theta), sigma)
+    covered = _confidence(confidence)
     absolute, relative = numbers("tolerances", tolerances), numbers("relative_tolerances", relative_tolerances)
     page = None if report is None else _place_of_report(report)
     binaries()  # before the losses are written
     with tempfile.TemporaryDirectory(prefix="plateau-", dir=scratch) as name:
         folder = Path(name)
         setting: dict[str, Any] = {"name": _SETTING, "losses": _put(folder, "losses", losses)}
-        beside = {"theta": theta, "eigenvalues": None if theta is None else eigenvalues}
+        beside = {"theta": theta, "eigenvalues": eigenvalues}
         arrays = {**given, **{key: part for key, part in beside.items() if part is not None}}
         setting |= {key: _put(folder, key, part) for key, part in arrays.items()}
         setting |= {"dim": _dim(theta), "sigma": sigma}
@@ -101,7 +109,7 @@ def sufficient(
             "bound": {
                 "tolerances": absolute,
                 "relative_tolerances": relative,
-                "confidence": number("confidence", confidence),
+                "confidence": covered,
                 "pilots": [],
             },
             "report": {"title": title, "alone": True, "compare_with_paper": False, "png_scale": 2.0},
@@ -133,11 +141,20 @@ _MONTECARLO: dict[str, Any] = {
 }
 
 
-def _check_needs(theta: object, derivatives: bool, report: object) -> None:
+def _confidence(value: float) -> float:
+    found = number("confidence", value)
+    if not 0 < found <= _MOST_SURE:
+        raise ValueError(f"confidence={found}; a number above 0 and at most 1 - 1e-15 is needed, such as 0.95")
+    return found
+
+
+def _check_needs(theta: object, derivatives: bool, eigenvalues: object, report: object) -> None:
     if report is not None and theta is None:
         raise ValueError("a report shows the draws: give theta (T, d) too, in parameter units, or leave out report")
     if derivatives and theta is None:
         raise ValueError("the theories are computed for draws: give theta (T, d) too, in parameter units")
+    if eigenvalues is not None and theta is None:
+        raise ValueError("eigenvalues are those of the directions of draws: give theta (T, d) too, in parameter units")
 
 
 def _draws(theta: npt.ArrayLike | None) -> Floats | None:
@@ -161,7 +178,7 @@ def _dim(theta: npt.ArrayLike | None) -> int:
 
 def _put(folder: Path, name: str, source: Any) -> str:
     """The name in `folder` of an array: a link to the file that has it, or a file that is written."""
-    if isinstance(source, (str, os.PathLike)):
+    if name == "losses" and isinstance(source, (str, os.PathLike)):
         return _link(folder, name, os.fspath(source))
     if isinstance(source, np.memmap) and (file := _whole_file(source)) is not None:
         return _link(folder, name, str(file))
@@ -185,7 +202,7 @@ def _link(folder: Path, name: str, path: str) -> str:
 
 
 def _whole_file(part: np.memmap[Any, Any]) -> Path | None:
-    """The `.npy` that this memory map is all of; None: a part of a file, a raw file, or changed in memory alone."""
+    """The `.npy` that this memory map is all of; None: a part of a file, a raw file, changed in memory alone, or replaced since."""
     if part.filename is None or part.mode == "c":
         return None
     path = Path(part.filename)
@@ -198,7 +215,13 @@ def _whole_file(part: np.memmap[Any, Any]) -> Path | None:
     if not same or not part.flags.c_contiguous:
         return None
     part.flush()
-    return path
+    return path if _same_bytes(part, whole) else None
+
+
+def _same_bytes(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> bool:
+    """Whether two arrays in C order, of one shape and type, have the same bytes."""
+    a, b = (np.asarray(part).reshape(-1).view(np.uint8) for part in (a, b))
+    return all(np.array_equal(a[at : at + _BLOCK], b[at : at + _BLOCK]) for at in range(0, len(a), _BLOCK))
 
 
 def _writable(name: str, source: Any) -> npt.NDArray[Any]:
@@ -223,9 +246,11 @@ def _is_free(page: Path) -> bool:
     if not page.is_dir():
         return False
     manifest = page / "manifest.json"
-    if manifest.is_file():
+    if not manifest.is_file():
+        return not any(page.iterdir())
+    with contextlib.suppress(ValueError, AttributeError):
         return bool(json.loads(manifest.read_text(encoding="utf-8")).get("stage") == "report")
-    return not any(page.iterdir())
+    return False
 
 
 def _keep(made: Path, page: Path) -> None:

@@ -20,9 +20,9 @@ try:
 except ImportError as error:  # pragma: no cover
     raise ImportError(f"plateau.jax needs JAX, which cannot be imported ({error}): pip install jax") from error
 
-from ._checks import check_alone, check_pair, check_shape, finite, finite_losses, integer, refuse_masked
+from ._checks import check_alone, check_pair, check_shape, finite, finite_losses, integer, native, refuse_masked
 from ._directions import Directions
-from ._draw import DirectionsOption, Model, Options, draw, loss_type, top
+from ._draw import DirectionsOption, Model, Options, draw, loss_type, rounding, top, types_of
 from ._losses import Losses
 from ._progress import Progress
 from ._result import Floats
@@ -75,13 +75,14 @@ def losses(
         derivatives: also value, slope and curvature of each sample at w*, which the theories need.
         batch_size: samples at a time, where `data` is a pair.
         tolerance: of the eigenvectors, ‖Hu − μu‖ / |μ| of each; it bounds the relative error of μ.
-        out: a `.npy` file for the losses, which are then a memory map; for more than fits in memory.
+        out: a `.npy` file for the losses, which are then a memory map; for more than fits in memory. It is written beside, and
+            replaces a file of that name at the end.
         progress: whether a bar is shown on stderr.
 
     Raises:
         ValueError: a weight, or a loss or derivative at w*, is not finite;
             the loss is not one number per sample, or depends on the batch or on chance; data that change from pass to pass.
-        RuntimeError: the eigenvectors did not converge.
+        RuntimeError: the eigenvectors did not converge, or derivatives of JAX disagree with each other.
     """
     options = Options(dim, sigma, draws, seed, directions, theta, derivatives, tolerance, out, progress).checked()
     return draw(_Function(loss, params, _batches(data, batch_size)).model(), options)
@@ -117,6 +118,7 @@ class _Function:
     def __init__(self, loss: LossFunction, params: Any, batches: Iterable[tuple[Any, Any]]) -> None:
         self._batches = batches
         self._parameters = _names(params)
+        self._leaves = [jnp.asarray(leaf) for leaf in jax.tree_util.tree_leaves(params)]
         self._start, unravel = ravel_pytree(params)
 
         def at(w: jax.Array, x: Any, y: Any) -> jax.Array:
@@ -143,6 +145,8 @@ class _Function:
             parameters=self._parameters,
             n_samples=sum(sizes),
             dtype=dtype,
+            rounding=rounding((np.asarray(leaf, np.float64), _eps(leaf)) for leaf in self._leaves),
+            types=types_of(str(leaf.dtype) for leaf in self._leaves),
             product=lambda v: self._product(v, sum(sizes)),
             at=self._at,
             derivatives=self._derivatives,
@@ -188,8 +192,7 @@ class _Function:
 
     def _pass(self) -> Iterator[tuple[Any, Any]]:
         for batch in self._batches:
-            x, y = check_pair(batch)
-            yield x, y
+            yield jax.tree_util.tree_map(native, check_pair(batch))
 
     def _product(self, v: Floats, n: int) -> Floats:
         """H v, summed over samples and divided by their number: batches of any size count as they should."""
@@ -241,6 +244,10 @@ def _names(params: Any) -> tuple[tuple[str, tuple[int, ...]], ...]:
     return tuple(found)
 
 
+def _eps(leaf: jax.Array) -> float:
+    return float(jnp.finfo(leaf.dtype).eps)  # type: ignore[no-untyped-call]
+
+
 def _batches(data: Any, batch_size: int) -> Iterable[tuple[Any, Any]]:
     batch_size = integer("batch_size", batch_size, 1)
     if isinstance(data, tuple) and len(data) == 2 and all(_is_whole(part) for part in data):
@@ -255,7 +262,7 @@ def _pair(x: Any, y: Any, batch_size: int) -> list[tuple[Any, Any]]:
     for name, part in (("x", x), ("y", y)):
         for leaf in jax.tree_util.tree_leaves(part):
             refuse_masked(name, leaf)
-    x, y = jax.tree_util.tree_map(jnp.asarray, (x, y))
+    x, y = jax.tree_util.tree_map(lambda leaf: jnp.asarray(native(leaf)), (x, y))
     lengths = {len(leaf) for leaf in jax.tree_util.tree_leaves((x, y))}
     if len(lengths) != 1:
         raise ValueError(f"x and y have {' and '.join(map(str, sorted(lengths)))} samples along their first axes")

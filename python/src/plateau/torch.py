@@ -20,9 +20,9 @@ except ImportError as error:  # pragma: no cover
     raise ImportError(f"plateau.torch needs PyTorch, which cannot be imported ({error}): pip install torch") from error
 from torch import Tensor, nn
 
-from ._checks import check_alone, check_pair, check_shape, finite, finite_losses, integer, refuse_masked
+from ._checks import check_alone, check_pair, check_shape, finite, finite_losses, integer, native, refuse_masked
 from ._directions import Directions
-from ._draw import DirectionsOption, Model, Options, draw, loss_type, top
+from ._draw import DirectionsOption, Model, Options, draw, loss_type, rounding, top, types_of
 from ._losses import Losses
 from ._progress import Progress
 from ._result import Floats
@@ -70,17 +70,20 @@ def losses(
             `Directions`, of `plateau.torch.directions` or another library.
         theta: draws of your own, (T, d), parameter units, with σ in them. `sigma` is then their root mean square, unless you give
             it; a `sigma` of another width is a warning, as the theories are computed for it.
-        derivatives: also value, slope and curvature of each sample at w*, which the theories need; d (d + 3) / 2 backward passes.
+        derivatives: also value, slope and curvature of each sample at w*, which the theories need; d (d + 5) / 2 backward passes.
         batch_size: samples at a time, where `data` is a pair or a `Dataset`.
         tolerance: of the eigenvectors, ‖Hu − μu‖ / |μ| of each; it bounds the relative error of μ.
-        out: a `.npy` file for the losses, which are then a memory map; for more than fits in memory.
+        out: a `.npy` file for the losses, which are then a memory map; for more than fits in memory. It is written beside, and
+            replaces a file of that name at the end.
         progress: whether a bar is shown on stderr.
 
     Raises:
         ValueError: a weight, or a loss or derivative at w*, is not finite;
-            the loss is not one number per sample; batch normalisation or dropout in training mode, or another loss that
-            depends on the batch or on chance; data that change from pass to pass.
-        RuntimeError: the eigenvectors did not converge.
+            the loss is not one number per sample, or has no gradient; batch normalisation or dropout in training mode, or
+            another loss that depends on the batch or on chance; data that change from pass to pass, or a model that keeps
+            something of a pass.
+        TypeError: the samples are of another type than the weights.
+        RuntimeError: the eigenvectors did not converge, or derivatives of PyTorch disagree with each other.
     """
     options = Options(dim, sigma, draws, seed, directions, theta, derivatives, tolerance, out, progress).checked()
     with _Network(model, loss, _batches(data, batch_size)) as network:
@@ -126,7 +129,7 @@ class _Network:
                 raise ValueError(f"parameter {name} is {p.dtype}; real floating-point parameters are needed")
             values = _numpy(p, np.dtype(np.float64))
             finite(f"parameter {name}", values, "training has failed, or the weights are not those that were trained")
-        self._names, self._moved = [n for n, _ in named], [p for _, p in named]
+        self._moved = [p for _, p in named]
         self._parameters = tuple((name, tuple(p.shape)) for name, p in named)
         self._device = self._moved[0].device
         self._restore = contextlib.ExitStack()
@@ -149,6 +152,8 @@ class _Network:
             parameters=self._parameters,
             n_samples=sum(sizes),
             dtype=dtype,
+            rounding=rounding((_numpy(p, np.dtype(np.float64)), torch.finfo(p.dtype).eps) for p in self._start),
+            types=types_of(str(p.dtype).removeprefix("torch.") for p in self._start),
             product=lambda v: self._product(v, sum(sizes)),
             at=self._at,
             derivatives=self._derivatives,
@@ -171,6 +176,7 @@ class _Network:
             raise ValueError("the data have no batch; a generator is used up after one pass: give a list, a Dataset or a pair")
         finite_losses(np.concatenate([_numpy(found, dtype) for found in first]))
         with torch.no_grad():
+            self._elsewhere(x, y)
             second = [self._of_batch(x, y) for x, y in self._pass()]
         apart = f"{sum(sizes)} samples at the first pass over the data, {sum(map(len, second))} at the second"
         if [len(batch) for batch in second] != sizes:
@@ -178,14 +184,28 @@ class _Network:
         rounding = float(np.sqrt(np.finfo(dtype).eps))
         if any(not torch.allclose(a, b, rtol=rounding, atol=rounding, equal_nan=True) for a, b in zip(first, second, strict=True)):
             raise ValueError(
-                "the losses at w* differ between two passes over the data: samples are shuffled or augmented at random. "
-                "Give them in one fixed order (DataLoader: shuffle=False), without augmentation"
+                "the losses at w* differ between two passes over the data: samples are shuffled or augmented at random, or the "
+                "model keeps something of each pass, such as spectral_norm in training mode. Give the samples in one fixed order "
+                "(DataLoader: shuffle=False), without augmentation, and call model.eval() first"
             )
         return sizes, dtype
 
+    def _elsewhere(self, x: Any, y: Any) -> None:
+        """A pass at random weights of the same size, so that what the model keeps of it shows at w*."""
+        generator = torch.Generator().manual_seed(0)
+        self._place([p.float().square().mean().sqrt() * torch.randn(p.shape, generator=generator).to(p) for p in self._start])
+        # Not every model has a value at any weights, and none is needed.
+        with contextlib.suppress(Exception):
+            self._of_batch(x, y)
+        self._place(self._start)
+
+    def _place(self, weights: Iterable[Tensor]) -> None:
+        for p, values in zip(self._moved, weights, strict=True):
+            p.data.copy_(values)
+
     def _check(self, x: Any, y: Any) -> np.dtype[Any]:
         """That each sample of the first batch has a loss, of its own."""
-        found = self._of_batch(x, y)
+        found = self._first(x, y)
         if not isinstance(found, Tensor):
             raise ValueError(f"the loss is {type(found).__name__}; a tensor (B,) is needed, one loss per sample")
         n = len(_first_tensor(x))
@@ -205,8 +225,32 @@ class _Network:
             x, y = check_pair(batch)
             yield _to(x, self._device), _to(y, self._device)
 
+    def _first(self, x: Any, y: Any) -> Tensor:
+        """Losses of the first batch, with advice where its type is not that of the weights."""
+        try:
+            return self._of_batch(x, y)
+        except RuntimeError as error:
+            given, own = _first_tensor(x).dtype, self._moved[0].dtype
+            if given == own or not given.is_floating_point:
+                raise
+            raise TypeError(f"x is {given}, the weights are {own}: convert it, x.to({own}). PyTorch says: {error}") from error
+
     def _of_batch(self, x: Any, y: Any) -> Tensor:
         return self._loss(_call(self._net, x), y)
+
+    def _differentiable(self, x: Any, y: Any) -> Tensor:
+        """Losses of a batch (B,) as a function of the weights.
+
+        Raises:
+            ValueError: they have no gradient.
+        """
+        found = self._of_batch(x, y)
+        if not found.requires_grad:
+            raise ValueError(
+                "the loss does not depend on the parameters through differentiable operations: look for detach(), item(), NumPy or "
+                'no_grad() in forward() and in the loss, or do without derivatives: directions="random", derivatives=False'
+            )
+        return found
 
     def _split(self, flat: Tensor) -> list[Tensor]:
         pieces = flat.split([p.numel() for p in self._moved])
@@ -222,7 +266,7 @@ class _Network:
         total = [torch.zeros(p.shape, dtype=torch.float64, device="cpu") for p in self._moved]
         for x, y in self._pass():
             with torch.enable_grad():
-                slope = torch.autograd.grad(self._of_batch(x, y).sum(), self._moved, create_graph=True, allow_unused=True)
+                slope = torch.autograd.grad(self._differentiable(x, y).sum(), self._moved, create_graph=True, allow_unused=True)
                 along = [(g * part).sum() for g, part in zip(slope, parts, strict=True) if g is not None and g.requires_grad]
                 if not along:
                     continue
@@ -238,8 +282,7 @@ class _Network:
         start = torch.cat([p.reshape(-1).to(p_matrix.dtype) for p in self._start])
 
         def losses_at(theta: Floats) -> Iterator[npt.NDArray[np.floating]]:
-            for p, moved in zip(self._moved, self._split(start + p_matrix @ self._on_device(theta)), strict=True):
-                p.data.copy_(moved)
+            self._place(self._split(start + p_matrix @ self._on_device(theta)))
             with torch.no_grad():
                 for x, y in self._pass():
                     found = self._of_batch(x, y)
@@ -248,74 +291,52 @@ class _Network:
         return losses_at
 
     def _derivatives(self, basis: Floats, progress: Progress) -> tuple[Floats, Floats, Floats]:
-        """As functions of θ, at 0.
-
-        r(u) = ∇_θ uᵀℓ is linear in u, so ∂r_j/∂u has the slope of every sample along direction j. Once more: curvatures.
-        """
-        p_matrix = self._on_device(basis)
-        start = torch.cat([p.reshape(-1).to(p_matrix.dtype) for p in self._start])
+        """Of every sample, from the weights where they are: nothing that the model or the loss reaches is missed."""
+        self._place(self._start)
+        columns = [self._split(column) for column in self._on_device(basis.T)]
         parts: list[tuple[Floats, Floats, Floats]] = []
         for x, y in self._pass():
-            theta = torch.zeros(basis.shape[1], dtype=p_matrix.dtype, device=self._device, requires_grad=True)
             with torch.enable_grad():
-                weights = self._split(start + p_matrix @ theta)
-                found = self._loss(_call_with(self._net, dict(zip(self._names, weights, strict=True)), x), y)
-                parts.append(_per_sample(found, theta))
+                parts.append(_per_sample(self._differentiable(x, y), self._moved, columns))
             progress.step()
         values, slopes, curvatures = (np.concatenate(part) for part in zip(*parts, strict=True))
         return values, slopes, curvatures
 
 
-def _per_sample(losses: Tensor, theta: Tensor) -> tuple[Floats, Floats, Floats]:
-    """Values (B,), slopes (B, d) and curvatures (B, d, d) of losses that are functions of θ (d,)."""
-    n, d = len(losses), len(theta)
+def _per_sample(losses: Tensor, weights: list[Tensor], columns: list[list[Tensor]]) -> tuple[Floats, Floats, Floats]:
+    """Values (B,), slopes (B, d) and curvatures (B, d, d) along d directions.
+
+    g(u) = ∇uᵀℓ and h_j(u) = ∇⟨g(u), p_j⟩ are linear in u: ∂⟨g, p_j⟩/∂u has the slopes of all samples, ∂⟨h_j, p_k⟩/∂u the
+    curvatures. By the weights nothing is differentiated a third time, which PyTorch gets wrong in LayerNorm.
+    """
+    n, d = len(losses), len(columns)
     slopes: Floats = np.zeros((n, d))
     curvatures: Floats = np.zeros((n, d, d))
     u = torch.zeros_like(losses, requires_grad=True)
-    r = _gradient(losses, theta, u)
-    for j in range(d):
-        slope = _gradient(r[j], u)
-        slopes[:, j] = _numpy(slope, np.dtype(np.float64))
-        if not slope.requires_grad:
-            continue
-        v = torch.zeros_like(slope, requires_grad=True)
-        q = _gradient(slope, theta, v)
+    g = torch.autograd.grad(losses, weights, u, create_graph=True, allow_unused=True)
+    for j, column in enumerate(columns):
+        along = _inner(g, column, u)
+        slopes[:, j] = _of_each(along, u)
+        h = torch.autograd.grad(along, weights, create_graph=True, allow_unused=True)
         for k in range(j + 1):
-            column = _numpy(_gradient(q[k], v), np.dtype(np.float64))
-            curvatures[:, j, k] = curvatures[:, k, j] = column
+            curvatures[:, j, k] = curvatures[:, k, j] = _of_each(_inner(h, columns[k], u), u)
     return _numpy(losses, np.dtype(np.float64)), slopes, curvatures
 
 
-def _gradient(of: Tensor, by: Tensor, weights: Tensor | None = None) -> Tensor:
-    """∇ of a function by a tensor, itself a function; 0 where it does not depend on it."""
-    if not of.requires_grad:
-        return torch.zeros_like(by)
-    found = torch.autograd.grad(of, by, weights, create_graph=True, allow_unused=True)[0]
-    return torch.zeros_like(by) if found is None else found
+def _inner(gradient: Iterable[Tensor | None], column: list[Tensor], u: Tensor) -> Tensor:
+    """⟨gradient, column⟩ as a function of u; None is 0."""
+    return sum(((g * part).sum() for g, part in zip(gradient, column, strict=True) if g is not None), 0 * u.sum())
+
+
+def _of_each(along: Tensor, u: Tensor) -> Floats:
+    """What is linear in u, for each sample, (B,)."""
+    return _numpy(torch.autograd.grad(along, u, retain_graph=True)[0], np.dtype(np.float64))
 
 
 def _call(model: nn.Module, x: Any) -> Any:
     if isinstance(x, dict):
         return model(**x)
     return model(*x) if isinstance(x, (tuple, list)) else model(x)
-
-
-def _call_with(model: nn.Module, weights: dict[str, Tensor], x: Any) -> Any:
-    """The model with other weights; its own are not touched. A tensor with several names is replaced under each."""
-    owner = dict(model.named_parameters())
-    names = {id(owner[name]): name for name in weights}
-    everywhere = {
-        f"{prefix}.{name}" if prefix else name: weights[names[id(p)]]
-        for prefix, module in model.named_modules()
-        for name, p in module._parameters.items()
-        if p is not None and id(p) in names
-    }
-    arguments, named = (x, {}) if isinstance(x, (tuple, list)) else ((), x) if isinstance(x, dict) else ((x,), {})
-    if hasattr(torch, "func"):
-        return torch.func.functional_call(model, everywhere, tuple(arguments), named, tie_weights=False)
-    from torch.nn.utils.stateless import functional_call  # PyTorch 1.13
-
-    return functional_call(model, everywhere, tuple(arguments), named)
 
 
 def _refuse_coupled(model: nn.Module) -> None:
@@ -456,7 +477,7 @@ def _map(tree: Any, function: Callable[[Any], Any]) -> Any:
 
 
 def _tensors(tree: Any) -> Any:
-    return _map(tree, torch.as_tensor)
+    return _map(tree, lambda leaf: torch.as_tensor(native(leaf)))
 
 
 def _to(tree: Any, device: torch.device) -> Any:
