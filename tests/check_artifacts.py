@@ -417,7 +417,10 @@ def variance_estimate(quiet, raw, deviation, deviation_error, spent=0):
     n, g = len(deviation), len(raw)
     interaction = max(g * (deviation_error**2).mean() - raw.var(ddof=1), 0) * n / (n - 1)
     of_samples, freedom, third = of_mean(deviation)
-    return Estimate(quiet.mean(), of_mean(quiet, spent), (max(of_samples - interaction / (n * g), 0), freedom, third))
+    # What is left without the interaction has the skewness of the whole: the third cumulant falls as the 3/2 power.
+    left = max(of_samples - interaction / (n * g), 0)
+    third *= (left / of_samples) ** 1.5 if of_samples > 0 else 0
+    return Estimate(quiet.mean(), of_mean(quiet, spent), (left, freedom, third))
 
 
 def adjusted(raw, control, mean):
@@ -740,8 +743,9 @@ def check_spectrum(arrays, manifests, subject, root):
             d = min(len(values), len(largest))
             # For a symmetric matrix the residual bounds the distance to an eigenvalue.
             assert (np.abs(largest[:d] - values[:d]) <= residuals[:d] + of_eigen[:d] + 1e-6 * largest[0]).all()
-        # A gap is what the residuals leave of it: from the least that one value can be to the most that the next can.
-        least, most = (largest - residuals)[:-1], (largest + residuals)[1:]
+        # A gap is what residuals and search leave of it: from the least that one value can be to the most that the next can.
+        border = largest[-1] + manifests["spectrum"]["params"]["residual_tolerance"] * np.abs(largest).max()
+        least, most = (largest - residuals)[:-1], np.maximum((largest + residuals)[1:], border if len(largest) < p else -np.inf)
         ratios = np.where((least > 0) & (largest[1:] > 0), least / most, 0)
         document = json.loads((root / "spectrum/outliers.json").read_text())
         whole = document["by_prefix"][-1]
