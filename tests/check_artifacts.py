@@ -417,9 +417,9 @@ def variance_estimate(quiet, raw, deviation, deviation_error, spent=0):
     n, g = len(deviation), len(raw)
     interaction = max(g * (deviation_error**2).mean() - raw.var(ddof=1), 0) * n / (n - 1)
     of_samples, freedom, third = of_mean(deviation)
-    # What is left without the interaction has the skewness of the whole: the third cumulant falls as the 3/2 power.
+    # The interaction has no skewness; that of what is left is at most 1, as of any mean.
     left = max(of_samples - interaction / (n * g), 0)
-    third *= (left / of_samples) ** 1.5 if of_samples > 0 else 0
+    third = np.clip(third, -(left**1.5), left**1.5)
     return Estimate(quiet.mean(), of_mean(quiet, spent), (left, freedom, third))
 
 

@@ -165,14 +165,13 @@ fn refuse_vanishing(found: &MonteCarlo, setting: &Setting) -> Result<()> {
 }
 
 pub fn refuse_infinite(found: &MonteCarlo, setting: &Setting) -> Result<()> {
-    refuse_vanishing(found, setting)?;
     // S² is a sum of other squares: it can overflow where every Δ_k is still finite. The error of V takes their squares.
     let power = |v: &f64| (found.loss_variance.len() as f64 * v).powi(2);
     let squares =
         found.delta.iter().chain(&found.loss_variance).chain(&found.deviation).chain(&found.pilot_variance);
     let mut all = squares.map(power).chain(found.mean_loss.iter().copied());
     if all.all(f64::is_finite) {
-        return Ok(());
+        return refuse_vanishing(found, setting);
     }
     let Setting { name, sigma, losses, .. } = setting;
     let message = format!("{name}: losses or powers of their variance are not finite at sigma {sigma}");

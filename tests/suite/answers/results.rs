@@ -147,7 +147,7 @@ fn rounding_near_a_loss_of_zero_is_said() {
         ));
         set(p, "train.hidden", yaml("[]"));
         set(p, "train.weights", "w.npz");
-        for (key, value) in [("dim", "3"), ("random_dim", "0"), ("prefix_count", "0"), ("precision", "f64")] {
+        for (key, value) in [("dim", "3"), ("prefix_count", "0"), ("precision", "f64")] {
             set(p, &format!("eigen.{key}"), yaml(value));
         }
         for (key, value) in

@@ -107,8 +107,13 @@ const WRONG: &[[&str; 4]] = &[
         "{relative: 0.5}",
         "report.tolerance: 5e-1; one of bound.relative_tolerances is needed: 1e-3, 1e-5",
     ],
-    ["report", "report.png_scale", "1.0e+6", "report.png_scale: 1000000; a number from 0.1 to 10"],
-    ["report", "report.png_scale", "0.001", "report.png_scale: 0.001; a number from 0.1 to 10"],
+    [
+        "report",
+        "report.png_scale",
+        "1.0e+6",
+        "report.png_scale: 1000000; at least 0.1 and at most 10 is needed",
+    ],
+    ["report", "report.png_scale", "0.001", "report.png_scale: 0.001; at least 0.1 and at most 10 is needed"],
     [
         "montecarlo",
         "montecarlo.settings",

@@ -154,7 +154,10 @@ fn a_dry_run_tells_the_cost_and_runs_nothing() {
     }
     assert!(!place.path("artifacts").exists(), "nothing ran");
     // It panicked.
-    place.edit(|p| set(p, "eigen.dim", 2411));
+    place.edit(|p| {
+        set(p, "eigen.dim", 2411);
+        set(p, "eigen.max_products", 5000);
+    });
     ran(place.command("eigen", "digits").arg("--dry-run").output())
         .ended(2, &["2411 pairs", "2410 parameters"]);
     place.edit(|p| set(p, "eigen.dim", 3));

@@ -52,11 +52,12 @@ impl Part {
         Self { variance: scale * (power(2) / freedom / n) * scale, freedom, third_root }
     }
 
-    /// The same with less variance, and of the same shape. Estimates of variances may fall below 0; the variances do not.
+    /// The same without a part of its variance that has no skewness, as the mean over many draws has none. Estimates of
+    /// variances may fall below 0; the variances do not. Nor is the skewness of a mean, as a sample shows it, ever above 1.
     fn reduced_to(self, variance: f64) -> Self {
         let variance = variance.min(self.variance).max(0.0);
-        let share = if self.variance > 0.0 { variance / self.variance } else { 0.0 };
-        Self { variance, third_root: self.third_root * share.sqrt(), ..self }
+        let most = variance.sqrt();
+        Self { variance, third_root: self.third_root.clamp(-most, most), ..self }
     }
 
     /// Of the sum of two independent estimates.
