@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use ndarray::{Array2, Ix1, Ix2};
+use ndarray::{Array1, Array2, Ix1, Ix2};
 use pipeline_tests::{
     FINISHED, Place, STAGES, check_with_numpy, json, python, ran, readme_block, set, small, yaml,
 };
@@ -156,14 +156,16 @@ fn rounding_near_a_loss_of_zero_is_said() {
             set(p, &format!("spectrum.{key}"), yaml(value));
         }
     });
-    let x = Array2::from_shape_fn((60, 4), |(i, j)| ((i * 7 + j * 5) % 13) as f64 / 13.0 + 1.0);
-    // The score of a class is 18 more where the sample is of it.
-    let w = Array2::from_shape_fn((3, 4), |(c, j)| if c == 0 { 18.0 / 4.0 } else { -0.3 * (c + j) as f64 });
+    let class = |i: usize| i % 2;
+    let x = Array2::from_shape_fn((120, 4), |(i, j)| {
+        if j < 2 { f64::from(u8::from(j == class(i))) } else { ((i * 7 + j * 5) % 13) as f64 / 13.0 }
+    });
+    // The score of a class is 18 where the sample is of it, else 0.
+    let w = Array2::from_shape_fn((2, 4), |(c, j)| if j == c { 18.0 } else { 0.0 });
     rows::write(&place.path("x.npy"), &x).unwrap();
-    rows::write(&place.path("y.npy"), &ndarray::Array1::<i64>::zeros(60)).unwrap();
-    let arrays = [("W1", w.into_dyn()), ("b1", ndarray::arr1(&[0.0, 0.0, -1.0]).into_dyn())];
+    rows::write(&place.path("y.npy"), &Array1::from_shape_fn(120, |i| i64::from(i % 2 == 1))).unwrap();
+    let arrays = [("W1", w.into_dyn()), ("b1", Array1::zeros(2).into_dyn())];
     npz::write(&place.path("w.npz"), &arrays.map(|(name, a)| (name.to_owned(), a))).unwrap();
-    place.edit(|p| set(p, "fetch-data.classes", 3));
     place.stages(&["fetch-data", "train", "eigen", "spectrum"]);
     let warnings = |place: &Place| json(place.artifact("spectrum/manifest.json"))["warnings"].to_string();
     let share =
@@ -175,6 +177,10 @@ fn rounding_near_a_loss_of_zero_is_said() {
     assert!(!warnings(&place).contains("rounding"), "{}", warnings(&place));
     // The gradient is in f64 whatever the precision of the products.
     assert_eq!(share(&place), of_f32);
+    // Of a network that is known only with its data, the estimate panicked.
+    place.edit(|p| set(p, "eigen.dim", 11));
+    let dry = ran(place.command("eigen", "digits").arg("--dry-run").output());
+    dry.ended(2, &["11 pairs, but the network has 10 parameters"]);
 }
 
 /// The squared error of a linear network has no second-order part but the Gauss-Newton matrix, so both posteriors are one.
