@@ -1,4 +1,4 @@
-// A file system that fails, in place of the library of C: LD_PRELOAD for the stages of a test. What fails is said by variables of the
+// A file system that fails, in place of the library of C, and what OpenBLAS takes a processor for: LD_PRELOAD for the stages of a test. What fails is said by variables of the
 // environment, and by files in the folder SHIM, which come and go while a stage runs: `full`, `readonly`, `clock`.
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -85,4 +85,11 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
     int answer = REAL(clock_gettime)(clock, now);
     if (clock == CLOCK_REALTIME && is_there("clock")) now->tv_sec += now->tv_sec % 2 ? 7200 : -7200;
     return answer;
+}
+
+// An OpenBLAS that takes each processor for one of 2004, unless it is told which it is: it answers so with SHIM_KERNEL.
+const char *openblas_get_corename(void) {
+    const char *told = getenv("OPENBLAS_CORETYPE");
+    if (getenv("SHIM_KERNEL")) return told ? told : getenv("SHIM_KERNEL");
+    return ((const char *(*)(void))dlsym(RTLD_NEXT, "openblas_get_corename"))();
 }

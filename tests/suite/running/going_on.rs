@@ -1,6 +1,6 @@
 //! Stages that are stopped and go on: the bytes are those of a run without a stop.
 
-use pipeline_tests::{FINISHED, Place, Ran, files, json, ran, set, small, wait_until, yaml};
+use pipeline_tests::{FINISHED, Place, Ran, files, json, ran, set, shim, small, wait_until, yaml};
 use serde_yaml::Value;
 use store::rows;
 
@@ -238,6 +238,34 @@ fn another_kernel_goes_on_and_is_named() {
     let names = found.to_lowercase();
     let (one, other) = names.split_once(", then ").unwrap_or_else(|| panic!("{found}"));
     assert!(one.contains(&words(kernels[0])) && other.contains(&words(kernels[1])), "{found}");
+}
+
+/// OpenBLAS #4267: a processor that it does not know is taken for one without AVX2, whose kernel takes six times as long.
+#[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+#[test]
+fn an_old_kernel_on_a_new_processor_is_replaced_unless_it_was_asked_for() {
+    let place = Place::new(small);
+    place.stages(&["fetch-data"]);
+    let shim = shim(&place);
+    let kernel = |taken_for: &str, told: Option<&str>| {
+        let _ = std::fs::remove_dir_all(place.artifact("train"));
+        let mut command = place.command("train", "digits");
+        command.env_remove("OPENBLAS_CORETYPE").env("LD_PRELOAD", &shim).env("SHIM_KERNEL", taken_for);
+        command.envs(told.map(|told| ("OPENBLAS_CORETYPE", told)));
+        ran(command.output()).ended(0, &[]);
+        let manifest = json(place.artifact("train/manifest.json"));
+        manifest["run"]["blas"].as_str().unwrap().rsplit(", ").next().unwrap().to_owned()
+    };
+    let better = if is_x86_feature_detected!("avx512vl") {
+        "SkylakeX kernel"
+    } else if is_x86_feature_detected!("avx2") {
+        "Haswell kernel"
+    } else {
+        "Prescott kernel"
+    };
+    assert_eq!(kernel("Prescott", None), better);
+    assert_eq!(kernel("Prescott", Some("Nehalem")), "Nehalem kernel");
+    assert_eq!(kernel("Zen", None), "Zen kernel");
 }
 
 #[test]
