@@ -15,6 +15,9 @@
 //!
 //! A new loss function goes into [`network::loss`]: its value, its gradient and its Hessian in the outputs of the network.
 //!
+//! Kernels that are generic in the number type are `#[inline(never)]`: [`serve`] uses each for `f32` and `f64`, and what is compiled here is
+//! linked by the stages. They would else compile it again, for every vector unit.
+//!
 //! Dimensions, as in every signature: N samples, D features, C outputs, p parameters, d directions, T draws, B rows of a block.
 
 pub mod change;

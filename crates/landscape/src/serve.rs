@@ -6,6 +6,7 @@
 //! which solvers on each process would need.
 
 use ndarray::{Array1, Array2};
+use strum::VariantArray;
 use team::{Order, Team};
 
 use crate::change::sample_sums::SampleSums;
@@ -107,8 +108,8 @@ impl<'a> Work<'a> {
         let samples = self.samples.first(number(1));
         let numbers = self.sizes(self.team.size() + 1 + number(4));
         let (cuts, pilot_sizes) = numbers.split_at(self.team.size() + 1);
-        let sampling = [Sampling::Plain, Sampling::Antithetic, Sampling::Sobol];
-        let sampling = sampling.into_iter().find(|&s| s as usize == number(3)).expect("one of them");
+        let sampling = Sampling::VARIANTS.iter().copied().find(|&s| s as usize == number(3));
+        let sampling = sampling.expect("one of them");
         let own = cuts[self.team.rank()]..cuts[self.team.rank() + 1];
         (samples, SampleSums::new(own, number(2), sampling, pilot_sizes))
     }

@@ -2,12 +2,14 @@
 
 use std::process::Command;
 
+use landscape::{Activation, Loss};
 use ndarray::{Ix1, Ix2};
 use pipeline_tests::{
     FINISHED, Place, STAGES, check_with_numpy, json, python, ran, readme_block, root, set, small, yaml,
 };
 use serde_json::Value;
 use store::{npy, npz, rows};
+use strum::VariantArray;
 
 #[test]
 fn numpy_reads_every_artifact_and_finds_the_same_numbers() {
@@ -358,18 +360,20 @@ fn everything_can_be_brought() {
     assert!(place.artifact("report/figures/rayleigh-quotients.svg").exists());
 }
 
-/// Widths, losses and activations other than the usual ones, and regression, go through every stage.
+/// Every activation and every loss goes through every stage, with other widths than the usual ones.
 #[test]
 fn other_networks_go_through() {
-    let networks = [
-        ("tanh", "squared-error", "[7, 5]", "f64"),
-        ("gelu", "softmax-cross-entropy", "[9]", "f32"),
-        ("identity", "softmax-cross-entropy", "[]", "f64"),
-    ];
-    for (activation, loss, hidden, precision) in networks {
+    let (activations, losses) = (Activation::VARIANTS, Loss::VARIANTS);
+    for i in 0..activations.len().max(losses.len()) {
+        let (activation, loss) = (activations[i % activations.len()], losses[i % losses.len()]);
+        let (hidden, precision) = match (activation, i % 2) {
+            (Activation::Identity, _) => ("[]", "f64"),
+            (_, 0) => ("[9]", "f32"),
+            _ => ("[7, 5]", "f64"),
+        };
         let place = Place::small(|p| {
-            set(p, "train.activation", activation);
-            set(p, "train.loss", loss);
+            set(p, "train.activation", name_of(activation));
+            set(p, "train.loss", name_of(loss));
             set(p, "train.hidden", yaml(hidden));
             set(p, "train.optimizer", yaml("{name: sgd, learning_rate: 0.05, momentum: 0.9}"));
             set(p, "train.precision", precision);
@@ -381,6 +385,21 @@ fn other_networks_go_through() {
         place.stages(&STAGES);
         check_with_numpy(&place.path("artifacts/digits"), &["hessian-d10-s1 quadratic: within"]);
     }
+}
+
+#[test]
+fn the_comments_name_every_activation_and_loss() {
+    let names = Activation::VARIANTS.iter().map(name_of).chain(Loss::VARIANTS.iter().map(name_of));
+    for (name, file) in names.flat_map(|name| ["pipeline.yaml", "README.md"].map(|file| (name.clone(), file)))
+    {
+        let text = std::fs::read_to_string(root().join(file)).unwrap();
+        assert!(text.contains(&name), "{file} does not name {name}");
+    }
+}
+
+/// The name in `pipeline.yaml`.
+fn name_of(choice: impl serde::Serialize) -> String {
+    serde_yaml::to_value(choice).unwrap().as_str().expect("a name").to_owned()
 }
 
 #[test]

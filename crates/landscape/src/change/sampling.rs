@@ -16,7 +16,7 @@ use crate::numeric::gaussian::gaussian_row;
 pub const REPLICATES: usize = 16;
 
 /// How draws of θ are taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::VariantArray)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 pub enum Sampling {
@@ -152,12 +152,11 @@ mod tests {
     use super::*;
     use crate::change::prefix::Moments;
     use ndarray::s;
-
-    const ALL: [Sampling; 3] = [Sampling::Plain, Sampling::Antithetic, Sampling::Sobol];
+    use strum::VariantArray;
 
     #[test]
     fn a_draw_depends_on_method_seed_and_number_alone() {
-        for sampling in ALL {
+        for &sampling in Sampling::VARIANTS {
             let (some, many) =
                 (sampling.standard_normal(7, 32..64, 5), sampling.standard_normal(7, 0..96, 5));
             assert_eq!(some, many.slice(s![32..64, ..]), "{sampling:?}");
@@ -190,7 +189,7 @@ mod tests {
     fn all_methods_are_standard_normal() {
         type Case = (&'static str, fn(ArrayView1<f64>) -> f64, f64);
         // E z_1² z_2² = 1, E exp(z_1/2) = e^{1/8}, E z_1⁴ = 3: four standard errors, of 16 groups t_{15} gives one in 900.
-        for sampling in ALL {
+        for &sampling in Sampling::VARIANTS {
             let cases: [Case; 3] = [
                 ("product of squares", |z| z[0] * z[0] * z[1] * z[1], 1.0),
                 ("exponential", |z| (z[0] / 2.0).exp(), 0.125_f64.exp()),

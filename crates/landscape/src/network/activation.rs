@@ -3,7 +3,7 @@
 use crate::numeric::real::Real;
 
 /// The function after a layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::VariantArray)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"), schemars(transform = with_none))]
 pub enum Activation {
@@ -111,12 +111,13 @@ fn sigmoid<R: Real>(z: R) -> R {
 #[cfg(test)]
 #[allow(clippy::float_cmp)] // exact where the arithmetic is
 mod tests {
+    use strum::VariantArray;
+
     use super::*;
 
     #[test]
     fn derivatives_are_those_of_the_value() {
-        use Activation::{Gelu, Identity, Relu, Sigmoid, Softplus, Tanh};
-        for activation in [Relu, Tanh, Gelu, Softplus, Sigmoid, Identity] {
+        for activation in Activation::VARIANTS {
             for z in [-30.0, -2.3, -0.4, 0.7, 1.9, 30.0_f64] {
                 let (h, slope, bend) = activation.derivatives(z);
                 assert_eq!(h, activation.value(z));
@@ -133,8 +134,7 @@ mod tests {
     #[test]
     fn extremes_stay_finite() {
         for z in [-1e4, 1e4_f64] {
-            for activation in [Activation::Softplus, Activation::Sigmoid, Activation::Gelu, Activation::Tanh]
-            {
+            for activation in Activation::VARIANTS {
                 let (h, slope, bend) = activation.derivatives(z);
                 assert!(h.is_finite() && slope.is_finite() && bend.is_finite(), "{activation:?} at {z}");
             }

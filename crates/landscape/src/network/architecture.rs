@@ -258,6 +258,10 @@ impl Network {
 
     /// Of a convolution (out, in, kh, kw) to (out, kh, kw, in); of a linear layer over an image (out, C·H·W) to (out, H·W·C).
     fn find_order(&self) -> Option<Arc<[usize]>> {
+        let has_images = (1..=self.depth()).any(|l| self.is_image_below(l));
+        if !has_images {
+            return None; // and no memory is taken
+        }
         let mut order = (0..self.n_params()).collect::<Vec<_>>();
         for l in 1..=self.depth() {
             let (weights, _) = self.offsets(l);

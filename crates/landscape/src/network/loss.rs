@@ -7,7 +7,7 @@ use crate::numeric::samples::Targets;
 use crate::numeric::simd::vectorised;
 
 /// The per-sample loss.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::VariantArray)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum Loss {
@@ -75,6 +75,7 @@ impl Loss {
     }
 
     /// Value for every row of the outputs `f` (B, C), in the [`Loss::unit`].
+    #[inline(never)]
     pub fn values<R: Real>(self, f: ArrayView2<R>, targets: &Targets) -> Vec<f64> {
         match self {
             Self::SoftmaxCrossEntropy => cross_entropies(f, targets),
@@ -89,6 +90,7 @@ impl Loss {
     }
 
     /// `δ_L = ∇_f ℓ` for every row: softmax(f) − onehot(y), or f − y. (B, C)
+    #[inline(never)]
     pub fn gradient<R: Real>(self, f: ArrayView2<R>, targets: &Targets) -> Array2<R> {
         match self {
             Self::SoftmaxCrossEntropy => {
@@ -116,6 +118,7 @@ impl Loss {
     /// `∇²_f ℓ · t` in place, for d tangents `t` (B, d, C) of the outputs: `p∘t − p (p·t)`, or t itself.
     ///
     /// `p` is the [`Loss::hessian_factor`] of the outputs.
+    #[inline(never)]
     pub fn apply_hessian<R: Real>(self, p: ArrayView2<R>, mut t: ArrayViewMut3<R>) {
         match self {
             Self::SoftmaxCrossEntropy => {

@@ -87,6 +87,7 @@ impl Correlation {
     }
 
     /// [`Self::pack`] of the transposed filters of a [`Self::product`], (inner, columns) in C order, into `packed`.
+    #[inline(never)]
     pub fn pack_transposed<R: Real>(&self, filters: &[R], packed: &mut [R]) {
         assert_eq!((self.kernel, packed.len()), (1, self.packed_len::<R>()), "a product, packed");
         let (lanes, registers) = unit::<R>();
@@ -120,6 +121,7 @@ impl Correlation {
     }
 
     /// `out[y, x, o] = Σ_{a, j} image[y·s + a, x·s·c + j] w[o, a, j]`, or that added to it. (positions, o)
+    #[inline(never)]
     pub fn correlate<R: Real>(&self, image: &[R], filters: &[R], out: &mut [R], add: bool) {
         self.check(image, filters, out);
         let finish = |_: &mut [R]| ();
@@ -146,6 +148,7 @@ impl Correlation {
     }
 
     /// `sums[o, a, j] += Σ_{y, x} delta[y, x, o] image[y·s + a, x·s·c + j]`. `delta`: (positions, o), and [`Self::slack`] more.
+    #[inline(never)]
     pub fn correlate_weights<R: Real>(&self, image: &[R], delta: &[R], sums: &mut [R]) {
         let (rows, columns) = self.positions();
         assert_eq!(image.len(), self.height * self.width * self.channels, "image");

@@ -1,12 +1,13 @@
 //! What the first process of a team orders the others to do: the words for it. [`crate::serve`] does it.
 
 use ndarray::{ArrayBase, Data, Dimension};
+use strum::VariantArray;
 use team::{Order, Team};
 
 use crate::numeric::real::Real;
 
 /// What is to be done; 0 is the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::VariantArray)]
 pub(crate) enum Task {
     /// `Σ ∇ℓ_i(w)`; w follows
     Gradient = 1,
@@ -30,23 +31,10 @@ pub(crate) enum Task {
     Landscape,
 }
 
-const ALL: [Task; 10] = [
-    Task::Gradient,
-    Task::Losses,
-    Task::Linearise,
-    Task::Product,
-    Task::Derivatives,
-    Task::NewRun,
-    Task::GoOn,
-    Task::Draws,
-    Task::State,
-    Task::Landscape,
-];
-
 impl Task {
     /// The task of an order; `None` for the end.
     pub(crate) fn of(order: &Order) -> Option<Self> {
-        ALL.into_iter().find(|&task| task as u64 == order.task())
+        Self::VARIANTS.iter().copied().find(|&task| task as u64 == order.task())
     }
 }
 

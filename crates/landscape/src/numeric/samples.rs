@@ -180,6 +180,7 @@ impl Samples {
     }
 
     /// The rows of `range` as network inputs, into `x` (B, D).
+    #[inline(never)]
     fn normalise<R: Real>(&self, range: Range<usize>, x: &mut ArrayViewMut2<R>) {
         let is_far = self.channels.iter().any(|(mean, std)| (mean / std).abs() > FAR);
         match &self.inputs {

@@ -18,6 +18,7 @@ use crate::numeric::real::Real;
 use crate::numeric::simd::vectorised;
 
 /// `Z ← βZ + G(H) Wᵀ`: `h` (B, n_{l−1}), `w` d matrices of layer `l` (d·filters, below), `z` (B, d·n_l); β is 0 or 1.
+#[inline(never)]
 pub fn forward<R: Real>(
     network: &Network,
     l: usize,
@@ -42,6 +43,7 @@ pub fn forward<R: Real>(
 }
 
 /// Weights of layer `l` (filters, below) as [`forward_packed`] reads them: for weights that many blocks of samples meet.
+#[inline(never)]
 pub fn pack<R: Real>(network: &Network, l: usize, w: &ArrayView2<R>) -> Vec<R> {
     let product = || Correlation::product(1, w.ncols(), w.nrows());
     let of = Conv::of(network, l).map_or_else(product, |conv| conv.forward);
@@ -49,6 +51,7 @@ pub fn pack<R: Real>(network: &Network, l: usize, w: &ArrayView2<R>) -> Vec<R> {
 }
 
 /// `G(H) Wᵀ` for weights of [`pack`]: `h` (B·n_{l−1},), `z` (B·n_l,), both in C order.
+#[inline(never)]
 pub fn forward_packed<R: Real>(network: &Network, l: usize, h: &[R], packed: &[R], z: &mut [R]) {
     let (filters, below) = network.weight_shape(l);
     let Some(conv) = Conv::of(network, l) else {
@@ -62,6 +65,7 @@ pub fn forward_packed<R: Real>(network: &Network, l: usize, h: &[R], packed: &[R
 }
 
 /// `E ← βE + Gᵀ(Δ W)`: `delta` (B, n_l), `w` of layer `l` (filters, below), `e` (B, n_{l−1}); β is 0 or 1.
+#[inline(never)]
 pub fn backward<R: Real>(
     network: &Network,
     l: usize,
@@ -93,6 +97,7 @@ pub fn backward<R: Real>(
 }
 
 /// `U ← βU + Δᵀ G(H)`: `delta` (B, d·n_l), `h` (B, n_{l−1}), `u` d matrices of layer `l` (d·filters, below); β is 0 or 1.
+#[inline(never)]
 pub fn outer<R: Real>(
     network: &Network,
     l: usize,
@@ -124,6 +129,7 @@ pub fn outer<R: Real>(
 }
 
 /// Adds `bias` of layer `l` in d directions (d·filters,) to `z` (B, d·n_l), at every position.
+#[inline(never)]
 pub fn add_bias<R: Real>(network: &Network, l: usize, bias: ArrayView1<R>, mut z: ArrayViewMut2<R>) {
     if bias.is_empty() {
         return;
@@ -145,6 +151,7 @@ pub fn add_bias<R: Real>(network: &Network, l: usize, bias: ArrayView1<R>, mut z
 
 /// `Σ δ` over the rows and positions of `delta` (B, d·n_l), (d·filters,): the derivative in the bias of layer `l`, or (0,)
 /// without one.
+#[inline(never)]
 pub fn bias_sum<R: Real>(network: &Network, l: usize, delta: &Array2<R>) -> Array1<R> {
     if !network.layer(l).bias {
         return Array1::zeros(0);
@@ -160,6 +167,7 @@ pub fn bias_sum<R: Real>(network: &Network, l: usize, delta: &Array2<R>) -> Arra
 }
 
 /// `φ_l(z + b)` in place, for `z` (B, n_l).
+#[inline(never)]
 pub fn add_bias_and_activate<R: Real>(
     network: &Network,
     l: usize,

@@ -134,6 +134,7 @@ struct Block<'a, 'b, R> {
 
 impl<R: Real> Block<'_, '_, R> {
     /// `g_ij = δ_L · ż_L^j`, (B, d)
+    #[inline(never)]
     fn slopes(&self, tangents: &Tangents<R>) -> Array2<f64> {
         let delta = &self.primal.adjoint[self.sum.network.depth() - 1];
         let mut slopes = Array2::zeros((self.primal.n_rows(), self.d));
@@ -144,6 +145,7 @@ impl<R: Real> Block<'_, '_, R> {
     }
 
     /// `h_i` for every row, (B, d, d). Uses up the tangents of the outputs.
+    #[inline(never)]
     fn curvatures(&self, tangents: &mut Tangents<R>) -> Array3<f64> {
         let (network, d, rows) = (self.sum.network, self.d, self.primal.n_rows());
         let outputs = tangents.outputs.clone();

@@ -266,6 +266,7 @@ struct UpperLayers<R> {
 }
 
 impl<R: Real> UpperLayers<R> {
+    #[inline(never)]
     fn of(draws: &Draws<R>) -> Self {
         let (network, upper) = (draws.network, draws.first() + 1..=draws.network.depth());
         let packed = |l: usize, v: &ArrayView1<R>| {
@@ -292,6 +293,7 @@ impl<R: Real> UpperLayers<R> {
     }
 
     /// `w* + Pθ_t` of these layers, (T, …), in groups of `group`; `theta` with a one before, (T, d + 1).
+    #[inline(never)]
     fn fill(&self, theta: ArrayView2<R>, group: usize, perturbed: &mut Aligned<R>) {
         let shape = (theta.nrows(), self.parts.ncols());
         let perturbed = perturbed.of_len(shape.0 * shape.1);
@@ -314,6 +316,7 @@ struct FirstLayer<R> {
 
 impl<R: Real> FirstLayer<R> {
     /// 2(d+1)p₁ flops per sample, whatever the number of draws. `x`: what comes to layer 1, (B, n_0).
+    #[inline(never)]
     fn fill(&mut self, draws: &Draws<R>, x: ArrayView2<R>) {
         let (network, l) = (draws.network, draws.first());
         let n = network.widths()[l];
@@ -335,6 +338,7 @@ impl<R: Real> FirstLayer<R> {
     }
 
     /// `h_1 = φ_1([1 θ] parts)` of some draws, (g, B·n_1), from their [1 θ], (g, d + 1).
+    #[inline(never)]
     fn at(&self, theta: &ArrayView2<R>, activation: Activation, h: &mut [R]) {
         let theta = theta.to_slice().expect("C order");
         let (inner, columns) = self.parts.dim();
@@ -392,6 +396,7 @@ impl<R: Real> Group<'_, '_, R> {
     }
 
     /// The outputs of draw `t` at some samples, (b·C,), from their h_1, (b·n_1,).
+    #[inline(never)]
     fn upper_layers<'a>(&self, t: usize, mut h: &'a [R], layers: &'a mut [Aligned<R>]) -> &'a [R] {
         let (network, l_first) = (self.draws.network, self.draws.first());
         let rows = h.len() / network.widths()[l_first];

@@ -16,6 +16,7 @@ use crate::passes::affine;
 use crate::passes::primal::{Primal, outputs};
 
 /// `Σ_i ∇ℓ_i(w)` over the rows of a block: `∂/∂W_l = δ_lᵀ G(h_{l−1})`, `∂/∂b_l = Σ δ_l`. (p,), arranged.
+#[inline(never)]
 fn block_gradient<R: Real>(network: &Network, primal: &Primal<R>) -> Array1<R> {
     let mut gradient = Array1::zeros(network.n_params());
     for l in network.affine_layers() {
@@ -97,6 +98,7 @@ pub fn full_gradient<R: Real>(
 }
 
 /// What each process has to do for [`full_gradient`]: the first gets the sum, arranged.
+#[inline(never)]
 pub(crate) fn gradient_of_part<R: Real>(
     network: &Network,
     w: &ArrayView1<R>,
@@ -184,6 +186,7 @@ pub fn each_loss<R: Real>(
 }
 
 /// The same of those in `range`.
+#[inline(never)]
 fn each_loss_of<R: Real>(
     range: Range<usize>,
     network: &Network,

@@ -53,6 +53,7 @@ pub struct Directions<R> {
 
 impl<R: Real> Directions<R> {
     /// From the rows of `v` (d, p).
+    #[inline(never)]
     pub fn from_rows(network: &Network, v: ArrayView2<R>) -> Self {
         let (d, v) = (v.nrows(), network.arranged_rows(v));
         let mut directions = Self::zeros(network, d);
@@ -143,6 +144,7 @@ pub struct Tangents<R> {
 
 impl<R: Real> Tangents<R> {
     /// The forward tangent pass at arranged `w`.
+    #[inline(never)]
     pub(crate) fn compute(
         &mut self,
         network: &Network,
@@ -211,6 +213,7 @@ struct Buffers<R> {
 }
 
 /// Adds `Σ_i ∇²ℓ_i(w) V` over the rows of a block, for d directions, to `product`.
+#[inline(never)]
 fn add_block_product<R: Real>(
     sum: &HessianSum<R>,
     primal: &Primal<R>,
@@ -300,6 +303,7 @@ impl<'a, R: Real> HessianSum<'a, R> {
     }
 
     /// What each process does for [`Self::new`], at arranged `w`.
+    #[inline(never)]
     pub(crate) fn of_part(
         network: &'a Network,
         w: CowArray<'a, R, Ix1>,
@@ -396,6 +400,7 @@ impl<'a, R: Real> HessianSum<'a, R> {
         }
     }
 
+    #[inline(never)]
     fn add_product_alone(
         &self,
         range: Range<usize>,
@@ -418,6 +423,7 @@ impl<'a, R: Real> HessianSum<'a, R> {
     }
 
     /// What each process does for [`Self::add_product`]; only the first has a result.
+    #[inline(never)]
     pub(crate) fn add_product_of_parts(
         &self,
         range: Range<usize>,

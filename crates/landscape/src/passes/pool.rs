@@ -14,6 +14,7 @@ use crate::numeric::real::Real;
 pub type Places = Array2<u32>;
 
 /// `z_l` of `h` (B, n_{l−1}) into `z` (B, n_l), and into `places` where the maxima are, if that is asked.
+#[inline(never)]
 pub fn forward<R: Real>(
     network: &Network,
     l: usize,
@@ -47,6 +48,7 @@ pub fn forward<R: Real>(
 }
 
 /// Tangents `z` (B·d, n_l) of tangents `t` (B·d, n_{l−1}), d for each sample.
+#[inline(never)]
 pub fn tangents<R: Real>(
     network: &Network,
     l: usize,
@@ -67,6 +69,7 @@ pub fn tangents<R: Real>(
 }
 
 /// The transpose: `e` (B·d, n_{l−1}) of `delta` (B·d, n_l), d for each sample.
+#[inline(never)]
 pub fn backward<R: Real>(
     network: &Network,
     l: usize,

@@ -35,6 +35,7 @@ pub struct Primal<R> {
 
 impl<R: Real> Primal<R> {
     /// Both passes at the parameters `w` (p,), arranged as [`Network`] says, for a batch.
+    #[inline(never)]
     pub(crate) fn new(network: &Network, w: &ArrayView1<R>, batch: Batch<R>) -> Self {
         let mut primal = Self {
             x: network.arranged_inputs(batch.x),
@@ -64,6 +65,7 @@ impl<R: Real> Primal<R> {
     }
 
     /// Multiplies `t` (B, d·n_l), d tangents of layer l side by side, by φ'(z_l).
+    #[inline(never)]
     pub fn apply_slope(&self, network: &Network, l: usize, t: &mut Array2<R>) {
         let n = network.widths()[l];
         let (relu, gate) = match network.layer(l).activation {
@@ -171,6 +173,7 @@ pub fn outputs<R: Real>(network: &Network, w: &ArrayView1<R>, x: ArrayView2<R>) 
 }
 
 /// h_l (B, n_l) of arranged inputs `x` at arranged `w`; for l = L the outputs.
+#[inline(never)]
 pub(crate) fn hidden<R: Real>(network: &Network, w: &ArrayView1<R>, x: Array2<R>, last: usize) -> Array2<R> {
     (1..=last).fold(x, |h, l| {
         let (mut z, _) = linear_part(network, w, l, &h.view());

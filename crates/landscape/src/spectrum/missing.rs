@@ -224,14 +224,14 @@ impl Polynomial {
 #[cfg(test)]
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // small seeds and sizes
 mod tests {
+    use strum::VariantArray;
+
     use super::*;
     use crate::numeric::gaussian::gaussian_row;
     use crate::spectrum::lanczos::lanczos;
     use crate::spectrum::operator::{Dense, with_eigenvalues};
     use crate::spectrum::ritz::{MISS_PROBABILITY, Which};
     use crate::spectrum::subspace::orthonormality_error;
-
-    const ALL: [Which; 3] = [Which::LargestAlgebraic, Which::LargestMagnitude, Which::SmallestAlgebraic];
 
     fn request(dim: usize, which: Which, residual_tolerance: f64, seed: u64) -> EigenRequest {
         EigenRequest {
@@ -281,7 +281,7 @@ mod tests {
     fn all_copies_of_repeated_eigenvalues_are_found() {
         for n in [5, 12, 60, 200] {
             for copies in (1..=12).filter(|&c| c <= n) {
-                for (i, which) in ALL.into_iter().enumerate() {
+                for (i, &which) in Which::VARIANTS.iter().enumerate() {
                     let dim = [1, 4, 10][(i + copies) % 3].min(n);
                     let (values, seed) = (repeated(n, copies), (n + copies) as u64);
                     assert_finds::<f64>(&values, &request(dim, which, 1e-8, seed), seed);
@@ -299,7 +299,7 @@ mod tests {
         let mut rank_one = vec![0.0; 30];
         rank_one[0] = 5.0;
         for values in [signs, vec![0.0; 20], vec![1.0; 20], singular, rank_one] {
-            for which in ALL {
+            for &which in Which::VARIANTS {
                 for dim in [1, 3, 10, values.len()] {
                     assert_finds::<f64>(&values, &request(dim, which, 1e-8, 1), 2);
                     assert_finds::<f32>(&values, &request(dim, which, 1e-4, 1), 2);
@@ -350,7 +350,7 @@ mod tests {
         let values = [&large[..], &[0.0; 6]].concat();
         for seed in 0..20 {
             for dim in [1, 4, 6, 8, 18] {
-                for which in ALL {
+                for &which in Which::VARIANTS {
                     let request = request(dim, which, 1e-4, seed);
                     let found = lanczos(&Cancelling(dense(&values, 7)), &request, &mut |_| ());
                     assert_eq!(
@@ -395,7 +395,7 @@ mod tests {
     fn groups_of_equal_and_of_close_values_are_found_and_converge() {
         for seed in 0..300 {
             for step in [0.0, 1e-4] {
-                let which = ALL[seed as usize % 3];
+                let which = Which::VARIANTS[seed as usize % 3];
                 let request = request(1 + seed as usize % 12, which, 1e-6, seed);
                 assert_finds::<f64>(&grouped(seed, step), &request, seed + 1000);
             }
@@ -404,7 +404,7 @@ mod tests {
 
     #[test]
     fn without_copies_the_pairs_keep_their_bytes() {
-        for which in ALL {
+        for &which in Which::VARIANTS {
             let values = (0..60).map(|i| (f64::from(i) / 30.0 - 0.97).powi(3)).collect::<Vec<_>>();
             let request = request(5, which, 1e-6, 3);
             let a = dense::<f32>(&values, 1);

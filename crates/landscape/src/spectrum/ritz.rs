@@ -10,7 +10,7 @@ use crate::numeric::vectors::{add_combination, combine, largest_magnitude, norm,
 use crate::spectrum::operator::SymmetricOperator;
 
 /// Which end of the spectrum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::VariantArray)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum Which {

@@ -2,6 +2,7 @@
 //! networks (`tests/fixtures/*/meta.json` says how they were made). Tolerances are those of the fixtures: relative to
 //! the largest entry, 1e-10 for second derivatives, 1e-12 for losses, as sums are taken in another order only.
 
+use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use landscape::spectrum::prefixes::prefix_spectrum;
 use landscape::spectrum::ritz::{EigenRequest, RitzPairs, Which};
 use landscape::{Activation, Image, Inputs, Kind, Layer, Loss, Network, Real, Samples, Targets};
 use ndarray::{Array, Array1, Array2, ArrayD, ArrayView2, Axis, Dimension, Ix1, Ix2, Ix3, s};
+use strum::VariantArray;
 
 struct Fixture {
     dir: PathBuf,
@@ -42,9 +44,8 @@ impl Fixture {
         let meta: serde_json::Value =
             serde_json::from_str(&std::fs::read_to_string(dir.join("meta.json")).unwrap()).unwrap();
         let loss = match meta["loss"].as_str().unwrap() {
-            "softmax_cross_entropy" => Loss::SoftmaxCrossEntropy,
-            "mse" | "squared_error" | "half_squared_error" | "half_mse" => Loss::SquaredError,
-            other => panic!("{other}"),
+            "mse" | "half_squared_error" | "half_mse" => Loss::SquaredError,
+            name => variant(name),
         };
         let network = network(&meta, loss);
         let mut w = vec![];
@@ -77,16 +78,19 @@ impl Fixture {
     }
 }
 
+/// The variant whose name in Rust is `name` in snake case.
+fn variant<E: VariantArray + Copy + Debug>(name: &str) -> E {
+    let found = E::VARIANTS
+        .iter()
+        .find(|variant| format!("{variant:?}").eq_ignore_ascii_case(&name.replace('_', "")));
+    *found.unwrap_or_else(|| panic!("{name} is none of {:?}", E::VARIANTS))
+}
+
 /// Of `layers`, which are widths, or one object for each layer over `image`.
 fn network(meta: &serde_json::Value, loss: Loss) -> Network {
     let activation = |name: &serde_json::Value| match name.as_str().unwrap_or("none") {
         "none" => Activation::Identity,
-        "relu" => Activation::Relu,
-        "tanh" => Activation::Tanh,
-        "gelu" => Activation::Gelu,
-        "softplus" => Activation::Softplus,
-        "sigmoid" => Activation::Sigmoid,
-        other => panic!("{other}"),
+        name => variant(name),
     };
     let layers = meta["layers"].as_array().unwrap();
     if layers[0].is_u64() {
@@ -130,6 +134,19 @@ fn assert_close<D: Dimension>(found: &Array<f64, D>, expected: &Array<f64, D>, r
     let scale = largest_magnitude(expected);
     let worst = largest_magnitude(&(found - expected));
     assert!(worst <= relative * scale, "{what}: off by {worst:.1e}, {relative:.0e} x {scale:.1e} allowed");
+}
+
+#[test]
+fn every_loss_and_activation_has_a_fixture() {
+    let networks = Fixture::all().into_iter().map(|fixture| fixture.network).collect::<Vec<_>>();
+    for loss in Loss::VARIANTS {
+        assert!(networks.iter().any(|network| network.loss == *loss), "no fixture has the loss {loss:?}");
+    }
+    for activation in Activation::VARIANTS {
+        let has =
+            |network: &Network| (1..=network.depth()).any(|l| network.layer(l).activation == *activation);
+        assert!(networks.iter().any(has), "no fixture has the activation {activation:?}");
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use landscape::passes::gradient::{full_gradient, sample_losses};
 use landscape::passes::hvp::{HessianSum, SecondOrder};
 use landscape::{Activation, Image, Inputs, Kind, Layer, Loss, Network, Samples, Targets};
 use ndarray::{Array1, Array2, ArrayView1, array};
+use strum::VariantArray;
 
 /// A value that depends on t, with its first and second derivative at t = 0.
 #[derive(Clone, Copy)]
@@ -181,20 +182,18 @@ struct Subject {
 
 /// Every activation with every loss and its targets, in networks of one to three layers, and over images; three blocks.
 fn subjects() -> Vec<Subject> {
-    use Activation::{Gelu, Identity, Relu, Sigmoid, Softplus, Tanh};
     let n = 2 * BLOCK_ROWS + 7;
     let classes = || Targets::Classes((0..n).map(|i| [2, 0, 1, 1, 2, 0, 0][i % 7]).collect());
     let values = || Targets::Values(gaussian_rows(9, n, 3));
     let mut subjects = vec![];
-    for activation in [Relu, Tanh, Gelu, Softplus, Sigmoid, Identity] {
-        for (loss, targets) in [
-            (Loss::SoftmaxCrossEntropy, classes()),
-            (Loss::SquaredError, classes()),
-            (Loss::SquaredError, values()),
-        ] {
-            for layers in [&[5, 3][..], &[5, 4, 3], &[5, 4, 2, 3]] {
-                let network = Network::new(layers, activation, loss);
-                subjects.push(Subject::new(network, targets.clone()));
+    for &activation in Activation::VARIANTS {
+        for &loss in Loss::VARIANTS {
+            let of_values = (!loss.needs_classes()).then(values);
+            for targets in std::iter::once(classes()).chain(of_values) {
+                for layers in [&[5, 3][..], &[5, 4, 3], &[5, 4, 2, 3]] {
+                    let network = Network::new(layers, activation, loss);
+                    subjects.push(Subject::new(network, targets.clone()));
+                }
             }
         }
         for layers in images(activation) {
