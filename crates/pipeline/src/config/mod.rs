@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_yaml::{Mapping, Value};
 
 use crate::config::lines::Lines;
-use crate::config::yaml::{finite, not_yaml, overlay, plain, read_text, read_yaml, shallow};
+use crate::config::yaml::{finite, not_yaml, of_value, overlay, plain, read_text, read_yaml, shallow};
 use crate::{Failure, Result};
 
 /// A `pipeline.yaml` that has been read.
@@ -168,10 +168,11 @@ impl Pipeline {
         let merged = self.merged(experiment, S::STAGE)?;
         let unfit = |u: Unfit| self.unfit(experiment, S::STAGE, &u.key, &u.reason);
         finite("", &merged).map_err(unfit)?;
-        let section: S = serde_path_to_error::deserialize(merged).map_err(|e| {
+        let section: S = serde_path_to_error::deserialize(merged.clone()).map_err(|e| {
             let key = e.path().to_string();
             let key = if key == "." { String::new() } else { key };
-            self.unfit(experiment, S::STAGE, &key, &plain(&e.into_inner().to_string()))
+            let reason = plain(&e.into_inner().to_string());
+            self.unfit(experiment, S::STAGE, &of_value(&merged, key, &reason), &reason)
         })?;
         ranges::check(&section)
             .and_then(|()| section.check())

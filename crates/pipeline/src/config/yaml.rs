@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use records::Unfit;
+use serde::de::Unexpected;
 use serde_yaml::{Mapping, Value};
 
 use crate::Failure;
@@ -120,6 +121,37 @@ fn too_large(said: &str) -> Option<(&str, &str)> {
     let (key, found) = said.split_once(": invalid type: integer `")?;
     let (number, rest) = found.split_once('`')?;
     rest.starts_with(" as ").then_some((key, number))
+}
+
+/// The key of `section` that a reason of serde is about: `key`, or one below it, whose value has the type that does not fit. The
+/// path of serde ends where a `name` chooses which keys there are.
+pub(crate) fn of_value(section: &Value, key: String, reason: &str) -> String {
+    let Some(found) = reason.strip_prefix("invalid type: ") else { return key };
+    let Some(Value::Mapping(below)) = key.split('.').try_fold(section, |value, step| value.get(step)) else {
+        return key;
+    };
+    let is_meant = |value: &Value| found.starts_with(&format!("{}, expected", unexpected(value)));
+    let mut meant = below.iter().filter(|(_, value)| is_meant(value)).filter_map(|(name, _)| name.as_str());
+    match (meant.next(), meant.next()) {
+        (Some(name), None) => format!("{key}.{name}"),
+        _ => key,
+    }
+}
+
+/// What serde calls a value.
+fn unexpected(value: &Value) -> Unexpected<'_> {
+    match value {
+        Value::Null => Unexpected::Unit,
+        Value::Bool(b) => Unexpected::Bool(*b),
+        Value::Number(n) => match (n.as_u64(), n.as_i64()) {
+            (Some(n), _) => Unexpected::Unsigned(n),
+            (_, Some(n)) => Unexpected::Signed(n),
+            _ => Unexpected::Float(n.as_f64().unwrap_or(f64::NAN)),
+        },
+        Value::String(text) => Unexpected::Str(text),
+        Value::Sequence(_) => Unexpected::Seq,
+        Value::Mapping(_) | Value::Tagged(_) => Unexpected::Map,
+    }
 }
 
 /// An error of the deserialiser, without the names of Rust's types.
