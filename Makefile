@@ -9,8 +9,9 @@
 # programs are a build of their own, with the feature mpi.
 RANKS       ?=
 # Where experiments and results are; from the command line or the environment.
-PIPELINE    ?= pipeline.yaml
-A           ?= artifacts
+# Empty, each is its default: rm -rf $(A)/NAME would be that of a folder of the machine.
+override PIPELINE := $(or $(PIPELINE),pipeline.yaml)
+override A        := $(or $(A),artifacts)
 BIN         := target/$(if $(RANKS),mpi/)release
 STAGES      := fetch-data train eigen montecarlo bound answer spectrum stream report
 # Put before each stage's command: make LAUNCH='srun -n1', or make RANKS=4 LAUNCH='srun -K -n4 --mpi=pmix'
@@ -28,7 +29,10 @@ Q           ?=
 
 $(if $(filter grouped-target,$(.FEATURES)),,$(error GNU make 4.3 or newer is needed, this is $(MAKE_VERSION); on macOS: brew install make, then gmake))
 $(if $(filter-out $(shell seq 1 9999 | grep -x '$(subst ','\'',$(RANKS))'),$(RANKS)),$(error RANKS=$(RANKS): a number of processes is needed))
-$(if $(word 2,$(A)),$(error A=$(A): make cannot work in a folder whose name contains a space))
+# What make or a shell would take for more than a name.
+$(if $(word 2,$(A))$(shell printf %s '$(subst ','\'',$(A))' | LC_ALL=C tr -d 'A-Za-z0-9_./+@,~\200-\377-'),$(error A=$(A): make cannot work in a folder whose path contains other characters than letters, digits and _ . / + @ , ~ -))
+# Empty is as if it were not there, for the stages too.
+$(foreach v,STOP_AFTER CACHE_MODE,$(if $(strip $($(v))),,$(eval unexport $(v))))
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 SHELL     := /bin/bash
 .DELETE_ON_ERROR:
@@ -55,11 +59,11 @@ full:
 quick: man digits
 ## make <experiment>   one experiment, such as: make mnist
 $(filter-out $(ALONE),$(EXPERIMENTS) $(MEMBERS)): %: $(A)/%/report/manifest.json
-	@echo "$@: $$(cat $(A)/$@/report/answer.txt) Open $(A)/$@/report/index.html"
+	@$(BIN)/params $(places) --answer $@
 # With answer.alone, V and K are all that is asked.
 ifneq ($(ALONE),)
 $(ALONE): %: $(A)/%/answer/manifest.json
-	@echo "$@: $$(cat $(A)/$@/answer/answer.txt)"
+	@$(BIN)/params $(places) --answer $@
 endif
 ## make <family>/<member>       one member of a family, such as: make digits-ladder/k100-r1
 ## make <stage>        one stage of every experiment, such as: make eigen
@@ -101,7 +105,7 @@ ranks     = $(and $(RANKS),$(call launch,$(1)),--ranks $(RANKS))
 # the manifest is asked (--check), not the exit code. One that a stage has written is never removed, whatever comes after.
 define stage
 $(2): $(A)/%/$(1)/manifest.json: $(BIN)/$(1) $(A)/%/params/$(1).yaml
-	@arguments=($(places) $(shared) --experiment $$* --latency $(LATENCY)); before=$$$$(cksum $$@ 2>/dev/null); \
+	@arguments=($(places) $(shared) --experiment $$* --latency $(or $(LATENCY),0)); before=$$$$(cksum $$@ 2>/dev/null); \
 	$$(call launch,$(1)) $(BIN)/$(1) "$$$${arguments[@]}" $(call ranks,$(1)) $(call flag,STOP_AFTER,--stop-after) $$(Q); code=$$$$?; \
 	[ $$$$code -eq 0 ] || arguments+=(--latency 0); \
 	$(BIN)/$(1) "$$$${arguments[@]}" --check -q && exit 0; checked=$$$$?; \
@@ -304,7 +308,9 @@ doc: | setup
 ## make clean-<experiment>      removes the artifacts of one experiment, and its links
 clean-%:
 	@case '$(subst ','\'',$*)' in .*|*/.*|/*|*//*) echo "error: clean-$*: no name of an experiment" >&2; exit 2;; esac
-	rm -rf $(A)/$*
+	@for lock in '$(subst ','\'',$(A)/$*)'/{,*/}.*.lock; do [ ! -e "$$lock" ] || ! command -v flock >/dev/null || flock -n "$$lock" true || \
+	  { echo "error: clean-$*: a stage is at work: $$lock; end it first" >&2; exit 4; }; done
+	rm -rf -- '$(subst ','\'',$(A)/$*)'
 	@[ ! -d $(A) ] || { [ -x $(BIN)/report ] && $(BIN)/report --index $(A); } || rm -f $(A)/index.html $(A)/compare.html
 ## make cache-clean    removes from the folder CACHE=file:///PATH what was not used in DAYS=30, then the oldest beyond GIB=100
 DAYS ?= 30

@@ -115,11 +115,16 @@ impl Drop for AtWork {
 
 impl AtWork {
     /// Sends a signal and waits for the end.
-    pub fn end_by(mut self, signal: &str) -> Ran {
+    pub fn end_by(self, signal: &str) -> Ran {
         let kill = Command::new("kill").args(["-s", signal, &self.0.id().to_string()]).status();
         assert!(kill.expect("kill starts").success());
+        self.end()
+    }
+
+    /// Waits for the end.
+    pub fn end(mut self) -> Ran {
         let mut status = None;
-        wait_until("the stage ends after the signal", || {
+        wait_until("the stage ends", || {
             status = self.0.try_wait().expect("its state");
             status.is_some()
         });

@@ -40,7 +40,7 @@ impl Cache {
     /// # Errors
     /// [`Error::Address`] where it is none of these.
     pub fn at(address: &str, mode: Mode) -> Result<Self> {
-        let bad = |hint: &str| Error::Address { found: address.to_owned(), hint: hint.to_owned() };
+        let bad = |hint: &str| Error::Address { found: without_user(address), hint: hint.to_owned() };
         let place: Box<dyn Place> = match address.split_once("://") {
             Some(("file", path)) if path.starts_with('/') => Box::new(Folder::new(Path::new(path))),
             Some(("file", _)) => {
@@ -92,10 +92,14 @@ impl Cache {
         for (name, sha256, bytes) in entry.files() {
             self.take_file(&dir.join(name), sha256, bytes)?;
         }
-        if self.is_written() {
-            self.place.used(&format!("ac/{}", wanted.identity));
-        }
+        self.place.used(&format!("ac/{}", wanted.identity));
         Ok(())
+    }
+
+    /// Whether all files of an entry are there, by their sizes: a server may have removed one of them.
+    pub fn is_whole(&self, entry: &Entry) -> bool {
+        let is_there = |sha256: &str, bytes| self.place.has(&format!("cas/{sha256}"), bytes).unwrap_or(false);
+        entry.files().into_iter().all(|(_, sha256, bytes)| is_there(sha256, bytes))
     }
 
     fn take_file(&self, path: &Path, sha256: &str, bytes: u64) -> Result<()> {
@@ -157,5 +161,28 @@ impl Cache {
 
     fn damaged(&self, name: &str, reason: String) -> Error {
         Error::Damaged { place: self.name().to_owned(), name: name.to_owned(), reason }
+    }
+}
+
+/// An address without the name and the password that may stand before its host.
+fn without_user(address: &str) -> String {
+    let (scheme, rest) = address.split_once("://").map_or(("", address), |(scheme, rest)| (scheme, rest));
+    let Some((_, host)) = rest.rsplit_once('@') else { return address.to_owned() };
+    if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_message_about_an_address_has_a_password() {
+        for address in
+            ["htp://me:secret@host/", "me:secret@host", "https://me:secret@", "https:/me:sec@ret@host"]
+        {
+            let said = Cache::at(address, Mode::Read).map(drop).unwrap_err().to_string();
+            assert!(said.contains("is no cache") && !said.contains("sec"), "{address}: {said}");
+        }
+        assert_eq!(without_user("s3://bucket"), "s3://bucket");
     }
 }

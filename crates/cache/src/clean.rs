@@ -50,7 +50,7 @@ pub fn clean(dir: &Path, age: Duration, most_bytes: u64) -> Result<Cleaned> {
     let mut needed = BTreeSet::new();
     for (name, entry) in entries {
         // What is no entry is removed as if it was old: nobody can use it.
-        let named = names_of(&entry.path).filter(|_| is_sha256(&name));
+        let named = names_of(&entry.path)?.filter(|_| is_sha256(&name));
         let (is_usable, named) = (named.is_some(), named.unwrap_or_default());
         let size = |name: &String| files.get(name).map_or(0, |file| file.bytes);
         let more = entry.bytes + named.difference(&needed).map(size).sum::<u64>();
@@ -99,10 +99,17 @@ fn list(dir: &Path) -> Result<BTreeMap<String, Kept>> {
     Ok(found)
 }
 
-/// The SHA-256 of each file that an entry names.
-fn names_of(entry: &Path) -> Option<BTreeSet<String>> {
-    let entry: Entry = serde_json::from_slice(&std::fs::read(entry).ok()?).ok()?;
-    Some(entry.manifest.outputs.values().map(|output| output.sha256.clone()).collect())
+/// The SHA-256 of each file that an entry names; `None` for what is no entry.
+///
+/// # Errors
+/// Where it cannot be read, as another user's may not be: which files it needs is then not known.
+fn names_of(entry: &Path) -> Result<Option<BTreeSet<String>>> {
+    let text = match std::fs::read(entry) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None), // removed by another meanwhile
+        text => text.map_err(Error::here("read", entry))?,
+    };
+    let Ok(entry) = serde_json::from_slice::<Entry>(&text) else { return Ok(None) };
+    Ok(Some(entry.manifest.outputs.values().map(|output| output.sha256.clone()).collect()))
 }
 
 fn remove(file: &Kept, cleaned: &mut Cleaned) -> Result<()> {

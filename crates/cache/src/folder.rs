@@ -4,7 +4,9 @@ use std::fs::{File, Permissions};
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
+use store::regular;
 
 use crate::place::{Content, Place};
 
@@ -38,7 +40,7 @@ impl Place for Folder {
 
     fn open(&self, key: &str, _bytes: u64) -> Result<Option<Box<dyn Read>>, String> {
         self.exists()?;
-        match File::open(self.dir.join(key)) {
+        match regular::open(&self.dir.join(key)) {
             Ok(file) => Ok(Some(Box::new(file))),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(format!("cannot read {key}: {e}")),
@@ -69,7 +71,10 @@ impl Place for Folder {
     }
 
     fn used(&self, key: &str) {
-        // A courtesy to `clean`, which removes first what was not used for long: another user's file may refuse it.
-        let _ = File::open(self.dir.join(key)).and_then(|file| file.set_modified(SystemTime::now()));
+        // A courtesy to `clean`, which removes first what was not used for long. Of another user's file, whoever may write it can set
+        // both times to now, and no other.
+        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+        let both = Timestamps { last_access: now, last_modification: now };
+        let _ = utimensat(CWD, self.dir.join(key), &both, AtFlags::empty());
     }
 }

@@ -22,16 +22,19 @@ pub fn split(inputs: &artifact::Inputs, name: &str) -> Result<Option<Samples>> {
     if !inputs.has("fetch-data", &images) {
         return Ok(None);
     }
+    let facts = inputs.facts::<fetch_data::Facts>()?;
     let targets = match inputs.read_any("fetch-data", &labels)? {
         AnyArray::F64(values) if values.ndim() == 1 => {
             Targets::Values(axes::<f64, Ix1>(values, &labels)?.insert_axis(Axis(1)))
         }
         AnyArray::F64(values) => Targets::Values(axes::<f64, Ix2>(values, &labels)?),
         AnyArray::I64(classes) => {
-            let classes = axes::<i64, Ix1>(classes, &labels)?.into_iter().map(u32::try_from);
-            Targets::Classes(
-                classes.collect::<Result<_, _>>().map_err(|_| unexpected(&labels, "a class below 0"))?,
-            )
+            let classes = axes::<i64, Ix1>(classes, &labels)?;
+            let is_one = |&y: &i64| usize::try_from(y).is_ok_and(|y| y < facts.n_classes);
+            if let Some(y) = classes.iter().find(|y| !is_one(y)) {
+                return Err(unexpected(&labels, &format!("class {y} of {}, from 0", facts.n_classes)));
+            }
+            Targets::Classes(classes.into_iter().map(|y| u32::try_from(y).expect("a class")).collect())
         }
         other => return Err(unexpected(&labels, other.dtype())),
     };
@@ -41,7 +44,7 @@ pub fn split(inputs: &artifact::Inputs, name: &str) -> Result<Option<Samples>> {
         Some("<f8") => Inputs::F64(rows(inputs, &images)?),
         other => return Err(unexpected(&images, other.unwrap_or("no array"))),
     };
-    let n = inputs.facts::<fetch_data::Facts>()?.normalisation;
+    let n = facts.normalisation;
     Ok(Some(Samples::by_channel(raw, targets, n.scale, &n.channels())))
 }
 

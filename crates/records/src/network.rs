@@ -148,7 +148,7 @@ impl Architecture {
 /// The network of some layers over images of a shape.
 ///
 /// # Errors
-/// If the layers do not fit on one another, or a convolution or pool is over samples that have no image: one of an order that is not
+/// If the layers do not fit on one another, have more than [`MOST_PARAMETERS`], or a convolution or pool is over samples that have no image: one of an order that is not
 /// known would be another network.
 pub(crate) fn network(image: [usize; 3], layers: Vec<Layer>, loss: Loss) -> Result<Network, Unfit> {
     let [channels, height, width] = image;
@@ -158,7 +158,12 @@ pub(crate) fn network(image: [usize; 3], layers: Vec<Layer>, loss: Loss) -> Resu
          width], as X has them; of (N, height, width, channels) save X.transpose(0, 3, 1, 2) first"
             .to_owned()
     })?;
-    Network::of_layers(Image { channels, height, width }, layers, loss).map_err(|unfit| {
+    let input = Image { channels, height, width };
+    let n_params = n_params(input, &layers);
+    Unfit::unless(n_params <= MOST_PARAMETERS, "layers", || {
+        format!("a network of {n_params} parameters; at most {MOST_PARAMETERS} are possible")
+    })?;
+    Network::of_layers(input, layers, loss).map_err(|unfit| {
         // As many columns as a picture has colours, and fewer than rows: the axes are in another order.
         let is_last = width <= 4 && width < height.min(channels);
         let cure = if is_last {
@@ -168,6 +173,19 @@ pub(crate) fn network(image: [usize; 3], layers: Vec<Layer>, loss: Loss) -> Resu
         };
         Unfit::new("layers", format!("{unfit}{cure}"))
     })
+}
+
+/// p: 256 GiB of a direction in f32.
+const MOST_PARAMETERS: u128 = 1 << 36;
+
+/// p of layers over images of a shape, up to the first that does not fit: counted before any memory is taken for them.
+fn n_params(input: Image, layers: &[Layer]) -> u128 {
+    let of_layer = |below: &mut Image, (i, layer): (usize, &Layer)| {
+        let (filters, values) = layer.weight_shape(*below);
+        *below = layer.image(i + 1, *below).ok()?;
+        Some(filters as u128 * (values as u128 + 1))
+    };
+    layers.iter().enumerate().scan(input, of_layer).sum()
 }
 
 /// `64-32-10`, or `1x28x28, conv 6 (3x3), max pool 2, linear 10`: what is as usual is left out.
@@ -277,5 +295,18 @@ mod tests {
         );
         assert_eq!(written.network(Loss::SquaredError).unwrap(), network);
         assert_eq!(Architecture::of_widths(&[64, 32, 10], Activation::Relu).to_string(), "64-32-10");
+    }
+
+    /// Its order of parameters alone would be 12.8 GB for the second.
+    #[test]
+    fn a_network_is_checked_without_memory_for_its_parameters() {
+        let perceptron = |hidden: &[usize]| {
+            let layers = hidden.iter().map(|&units| Layer::linear(units, Activation::Relu));
+            let layers = layers.chain([Layer::linear(10, Activation::Identity)]).collect();
+            network([784, 1, 1], layers, Loss::SquaredError)
+        };
+        let refused = perceptron(&[1 << 30; 3]).unwrap_err().to_string();
+        assert!(refused.contains("at most 68719476736 are possible"), "{refused}");
+        assert_eq!(perceptron(&[40_000, 40_000]).unwrap().n_params(), 1_631_840_010);
     }
 }

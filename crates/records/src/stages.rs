@@ -25,10 +25,20 @@ pub struct Row {
     pub reads_of_family: Option<&'static [&'static str]>,
     /// stages of each member that it reads where the experiment is a family
     pub reads_of_members: &'static [&'static str],
+    /// whether its results contain the name of the experiment; those of the others serve every experiment with the same parameters
+    /// and inputs
+    pub names_experiment: bool,
 }
 
 const fn row(name: &'static str, reads: &'static [&'static str]) -> Row {
-    Row { name, reads: Some(reads), reads_of_losses: None, reads_of_family: None, reads_of_members: &[] }
+    Row {
+        name,
+        reads: Some(reads),
+        reads_of_losses: None,
+        reads_of_family: None,
+        reads_of_members: &[],
+        names_experiment: false,
+    }
 }
 
 /// Every stage, in the order in which they run.
@@ -42,15 +52,15 @@ pub const ROWS: &[Row] = &[
     row("spectrum", &["fetch-data", "train", "eigen"]),
     row("stream", &["fetch-data", "train"]),
     Row {
-        name: "family",
         reads: None,
-        reads_of_losses: None,
         reads_of_family: Some(&[]),
         reads_of_members: &["fetch-data", "train", "eigen", "montecarlo", "bound"],
+        ..row("family", &[])
     },
     Row {
         reads_of_losses: Some(&["montecarlo", "bound"]),
         reads_of_family: Some(&["family"]),
+        names_experiment: true,
         ..row(
             "report",
             &["fetch-data", "train", "eigen", "montecarlo", "bound", "answer", "spectrum", "stream"],

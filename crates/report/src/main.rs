@@ -28,7 +28,6 @@ impl Stage for ReportStage {
     type Params = Report;
     const ABOUT: &'static str = "Draws the figures and writes the page that answers the question";
     const CODE: &'static str = env!("CODE");
-    const NAMES_EXPERIMENT: bool = true;
 
     fn after_cache(artifacts: &Path) -> Result<()> {
         overview::rewrite(artifacts)

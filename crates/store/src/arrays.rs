@@ -20,6 +20,9 @@ pub fn peek(path: &Path, array: &str) -> Result<(Vec<usize>, String)> {
             let names = entries.iter().map(|entry| entry.0.clone()).collect::<Vec<_>>().join(", ");
             let entry = entries.into_iter().find(|entry| entry.0 == array);
             let (_, shape, dtype) = entry.ok_or_else(|| npz::no_array(archive, array, names))?;
+            if dtype.is_empty() {
+                npz::read(archive, array)?; // says why its header cannot be read
+            }
             return Ok((shape, dtype));
         }
         Found::Bytes(mut bytes) => bytes.header(&path.display().to_string())?,
@@ -39,13 +42,8 @@ pub fn read(path: &Path, array: &str) -> Result<AnyArray> {
         check_packed(&header, &name, u64::MAX, packed)?;
     }
     let found = read_any_after(&header, &mut bytes.reader, &name, bytes.length)?;
-    if bytes.is_idx && !bytes.reader.fill_buf().map_err(Error::system("read", path))?.is_empty() {
-        return Err(Error::Format {
-            name,
-            format: "an IDX file",
-            reason: format!("it goes on after the numbers of shape {:?}", header.shape),
-            hint: "write or fetch the file again",
-        });
+    if bytes.is_idx || bytes.packed.is_some() {
+        packed::check_end(&mut bytes.reader, &name)?;
     }
     Ok(found)
 }
@@ -184,6 +182,33 @@ mod tests {
         let path = dir.path().join(name);
         std::fs::write(&path, bytes).unwrap();
         path
+    }
+
+    /// The checksum of a `.gz` is at its end: one bit, a lost end, and what follows the array.
+    #[test]
+    fn a_damaged_packed_file_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = put(&dir, "x.npy", b"");
+        crate::rows::write(&path, &ndarray::array![1.0_f64, 2.0, 3.0]).unwrap();
+        let npy = std::fs::read(&path).unwrap();
+        let stored = |bytes: &[u8]| {
+            let mut gz = GzEncoder::new(vec![], Compression::none());
+            gz.write_all(bytes).unwrap();
+            gz.finish().unwrap()
+        };
+        let good = stored(&npy);
+        assert!(read(&put(&dir, "x.npy.gz", &good), "x").is_ok());
+        let two = good.windows(8).position(|eight| eight == 2.0_f64.to_le_bytes()).unwrap();
+        let mut flipped = good.clone();
+        flipped[two + 3] ^= 1;
+        for (bytes, said) in [
+            (flipped, "damaged"),
+            (good[..good.len() - 6].to_vec(), "damaged"),
+            (stored(&[&npy[..], &[0; 8]].concat()), "goes on after"),
+        ] {
+            let error = read(&put(&dir, "x.npy.gz", &bytes), "x").unwrap_err().to_string();
+            assert!(error.contains("x.npy.gz") && error.contains(said), "{error}");
+        }
     }
 
     /// cases.md E1: python-mnist #11, tiny-dnn #24, `mnist_png` #3; the types of the format, QMNIST's among them.

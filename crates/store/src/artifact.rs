@@ -5,6 +5,7 @@ use std::fs::{File, Permissions, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use ndarray::{Array, Array1, ArrayBase, ArrayD, Data, Dimension, Ix1};
 use serde::Serialize;
@@ -65,6 +66,20 @@ impl Inputs {
     /// All manifests, by stage.
     pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
         self.manifests.values()
+    }
+
+    /// An error where the results of a stage are others by now than those that were opened: what was read may be of either.
+    pub fn check_unchanged(&self) -> Result<()> {
+        for (stage, opened) in &self.manifests {
+            let now = Manifest::find(&self.experiment_dir, stage).ok().flatten();
+            if now.is_none_or(|now| now.content_hash() != opened.content_hash()) {
+                let path = Manifest::path(&self.experiment_dir, stage);
+                let message =
+                    format!("{}: the results of {stage} changed while they were read", path.display());
+                return Err(Error::stage(message, "nothing was written; run it again".to_owned()));
+            }
+        }
+        Ok(())
     }
 
     /// The facts of a stage.
@@ -133,10 +148,9 @@ impl Inputs {
         if found != output.sha256 {
             return Err(Error::stage(
                 format!(
-                    "{}: changed after {stage} wrote it (SHA-256 {}…, manifest {}…)",
+                    "{}: changed after {stage} wrote it (SHA-256 {found:.12}…, manifest {:.12}…)",
                     path.display(),
-                    &found[..12],
-                    &output.sha256[..12]
+                    output.sha256
                 ),
                 format!(
                     "delete {} and {}; to use your own file, name it in pipeline.yaml",
@@ -301,14 +315,16 @@ impl Outputs {
         Ok(())
     }
 
-    /// Puts the manifest last and the folder in the place of `dir`.
-    pub fn finish(self, manifest: &Manifest, dir: &Path) -> Result<()> {
+    /// Puts the manifest last and the folder in the place of `dir`. The time of the manifest is that at which its results were
+    /// `asked` for: `make` asks again where something was edited later.
+    pub fn finish(self, manifest: &Manifest, dir: &Path, asked: SystemTime) -> Result<()> {
         let path = self.staging.join("manifest.json");
         let mut text =
             serde_json::to_vec_pretty(&manifest.clone().sealed()).map_err(json("manifest.json"))?;
         text.push(b'\n');
         std::fs::write(&path, text).map_err(Error::system("write", &path))?;
-        File::open(&path).and_then(|f| f.sync_all()).map_err(Error::system("write", &path))?;
+        let file = File::options().write(true).open(&path).map_err(Error::system("write", &path))?;
+        file.set_modified(asked).and_then(|()| file.sync_all()).map_err(Error::system("write", &path))?;
         let old = aside(&self.staging);
         match std::fs::rename(dir, &old) {
             Err(e) if e.kind() == ErrorKind::NotFound => {}

@@ -1,6 +1,7 @@
 //! SHA-256 of bytes, files and folders.
 
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -84,15 +85,23 @@ pub fn of_path(path: &Path) -> Result<String> {
     }
 }
 
-/// Size and time of change of a file, or of the files of a directory; `missing` where it cannot be seen.
+/// Size, place and times of change of a file, or of the files of a directory; `missing` where it cannot be seen. The time of the last
+/// change of any kind cannot be set: files may have one size and one time, as those of archives and stores that set it.
 ///
 /// A cheap sign for `make` that a file may have changed; the hash then decides ([`of_path`]).
 pub fn stamp(path: &Path) -> String {
     let of = |path: &Path| {
-        let seen = std::fs::metadata(path).and_then(|m| Ok((m.len(), m.modified()?)));
-        seen.map_or("missing".to_owned(), |(bytes, time)| match time.duration_since(std::time::UNIX_EPOCH) {
-            Ok(since) => format!("{bytes} bytes, {}.{:09} s", since.as_secs(), since.subsec_nanos()),
-            Err(_) => format!("{bytes} bytes, before 1970"),
+        std::fs::metadata(path).map_or("missing".to_owned(), |m| {
+            let (modified, changed) = ((m.mtime(), m.mtime_nsec()), (m.ctime(), m.ctime_nsec()));
+            format!(
+                "{} bytes, {}.{:09} s, {}.{:09} s, inode {}",
+                m.len(),
+                modified.0,
+                modified.1,
+                changed.0,
+                changed.1,
+                m.ino()
+            )
         })
     };
     let Ok(entries) = std::fs::read_dir(path) else { return of(path) };

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::hash;
+use crate::{hash, regular};
 
 /// Version of the layout of this file; readers refuse another.
 pub const FORMAT: u32 = 2;
@@ -120,8 +121,8 @@ impl Manifest {
     /// If it cannot be read, has another format, was changed after it was written, or names a file outside its folder.
     pub fn find(experiment_dir: &Path, stage: &str) -> Result<Option<Self>> {
         let path = Self::path(experiment_dir, stage);
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
+        let text = match regular::read(&path, MOST_BYTES) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Error::system("read", &path)(e)),
         };
@@ -174,10 +175,28 @@ impl Manifest {
     }
 }
 
+/// Bytes of a manifest that are read: the longest has some kilobytes.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// What `make` has to be told, as ` A=elsewhere`, and the folder of all results.
+static PLACES: OnceLock<(String, PathBuf)> = OnceLock::new();
+
+/// From here on advice names commands of `make` with these `options`, for experiments in the folder `artifacts`.
+pub fn advise(options: String, artifacts: PathBuf) {
+    // Only the first counts: a program works on one folder.
+    let _ = PLACES.set((options, artifacts));
+}
+
 /// The command that brings one stage of one experiment up to date.
 pub(crate) fn make(experiment_dir: &Path, stage: &str) -> String {
-    let experiment = experiment_dir.file_name().unwrap_or_default().to_string_lossy();
-    format!("make {experiment}/{stage}")
+    let name = || PathBuf::from(experiment_dir.file_name().unwrap_or_default());
+    let (options, experiment) = PLACES.get().map_or_else(
+        || ("", name()),
+        |(options, artifacts)| {
+            (options.as_str(), experiment_dir.strip_prefix(artifacts).map_or_else(|_| name(), Path::to_owned))
+        },
+    );
+    format!("make{options} {}/{stage}", experiment.display())
 }
 
 #[cfg(test)]

@@ -35,7 +35,9 @@ pub fn read(path: &Path, array: &str) -> Result<AnyArray> {
     let length = file.size().min(packed::reach(compressed));
     let header = Header::read(&mut file, &name)?;
     check_packed(&header, &name, length, compressed)?;
-    read_any_after(&header, &mut file, &name, length)
+    let found = read_any_after(&header, &mut file, &name, length)?;
+    packed::check_end(&mut file, &name)?;
+    Ok(found)
 }
 
 /// Name, shape and type of each array of an `.npz` archive, in the order of the file, from their headers alone. One whose
@@ -150,6 +152,20 @@ mod tests {
         assert!(error.contains("no array \"W2\"; it contains W1, b1"), "{error}");
         std::fs::write(&path, b"hello").unwrap();
         assert!(read(&path, "W1").unwrap_err().to_string().contains("not an .npz file"));
+    }
+
+    /// One bit of a number: the checksum of the archive is at the end of the member, where NumPy finds it too.
+    #[test]
+    fn a_damaged_member_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("w.npz");
+        write(&path, &[("W1".into(), array![1.0_f32, 2.0, 3.0].into_dyn())]).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let two = bytes.windows(4).position(|four| four == 2.0_f32.to_le_bytes()).unwrap();
+        bytes[two + 1] ^= 0x40;
+        std::fs::write(&path, bytes).unwrap();
+        let error = read(&path, "W1").unwrap_err().to_string();
+        assert!(error.contains("w.npz[W1]") && error.contains("damaged"), "{error}");
     }
 
     /// Fifield's bomb: every entry of the directory is the same member.

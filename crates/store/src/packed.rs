@@ -37,6 +37,18 @@ pub fn gunzip(packed: &[u8], most: u64) -> IoResult<Vec<u8>> {
     Ok(unpacked)
 }
 
+/// An error unless the numbers of an array end where the bytes do. Archives and packed files have their checksum there: it is compared
+/// by whoever reads on to the end, and by no other.
+pub(crate) fn check_end(rest: &mut impl Read, name: &str) -> Result<()> {
+    let reason = match rest.read(&mut [0]) {
+        Ok(0) => return Ok(()),
+        Ok(_) => "it goes on after the numbers of its array".to_owned(),
+        Err(e) => format!("damaged: {e}"),
+    };
+    let hint = "write or fetch the file again";
+    Err(Error::Format { name: name.to_owned(), format: "a whole file", reason, hint })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -34,6 +34,13 @@ const WRONG: &[[&str; 4]] = &[
         "{name: rmsprop, learning_rate: 0.1}",
         "train.optimizer.name: unknown variant `rmsprop`",
     ],
+    [
+        "train",
+        "train.optimizer.learning_rate",
+        "fast",
+        "train.optimizer.learning_rate: invalid type: string \"fast\", expected a number",
+    ],
+    ["train", "train.optimizer.beta2", "[1]", "train.optimizer.beta2: invalid type: sequence"],
     ["train", "train.optimizer.learning_rate", "0", "optimizer.learning_rate: 0; a number above 0"],
     ["train", "train.optimizer.beta2", "1.0", "optimizer.beta2: 1; at least 0 and below 1"],
     [
@@ -574,7 +581,7 @@ fn a_damaged_cache_is_refused() {
 fn missing_and_changed_inputs() {
     let place = Place::new(small);
     let ran = place.stage("train");
-    ran.ended(3, &["fetch-data/manifest.json: missing", "run `make digits/fetch-data` first"]);
+    ran.ended(3, &["fetch-data/manifest.json: missing", "digits/fetch-data` first"]);
 
     place.stages(&["fetch-data", "train"]);
     let path = place.artifact("train/w_star.npy");

@@ -3,7 +3,9 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
+use super::verify::finished;
 use pipeline_tests::{FINISHED, Place, Ran, binary, ran, set, shim, small};
 
 /// cases.md B3: ENOSYS, ENOLCK, EOPNOTSUPP, and EBADF as NFS for an exclusive lock on a file opened for reading.
@@ -169,6 +171,7 @@ fn limits_of_the_machine_are_named() {
     for folder in ["", "train"] {
         set_mode(&place.artifact(folder), 0o777);
     }
+    as_another(&place, "eigen", OWN, "prlimit --fsize=4096").ended(1, &["eigen.partial/", "File too large"]);
     for (i, kib) in [100_000_u64, 150_000, 400_000, 900_000, 1_000_000, 4_000_000].into_iter().enumerate() {
         place.edit(|p| set(p, "train.epochs", 20 + i as u64));
         let limits = format!("timeout 50 prlimit --as={}", 1024 * kib);
@@ -256,6 +259,105 @@ fn results_whose_parameters_changed_meanwhile_are_kept() {
     }
 }
 
+/// The same of a stage that no `make` has started: the next one asks it again.
+#[test]
+fn an_edit_while_a_stage_runs_by_hand_is_seen_by_make() {
+    let place = Place::small(|p| set(p, "train.epochs", 1000));
+    place.make(&["digits/fetch-data"]).ended(0, &[]);
+    let at_work = place.begin("train");
+    place.edit(|p| set(p, "train.epochs", 16));
+    place.params().ended(0, &[]);
+    at_work.end().ended(0, &[]);
+    place.make(&["digits/train"]).ended(0, &["train: digits: loss"]);
+    assert!(place.stage("train").said.contains("up to date"));
+}
+
+/// `make` compares times, and one that has not come yet would be later than each edit.
+#[test]
+fn a_clock_that_was_ahead_hides_no_edit() {
+    let place = Place::new(small);
+    place.make(&["digits/train"]).ended(0, &[]);
+    let ahead = SystemTime::now() + Duration::from_secs(3600);
+    for (epochs, meanwhile) in [(16, false), (17, true)] {
+        for stage in ["fetch-data", "train"] {
+            let manifest =
+                std::fs::File::options().write(true).open(place.artifact(&format!("{stage}/manifest.json")));
+            manifest.unwrap().set_modified(ahead).unwrap();
+        }
+        place.edit(|p| set(p, "train.epochs", epochs));
+        if meanwhile {
+            place.params().ended(0, &[]);
+        }
+        place.make(&["digits/train"]).ended(0, &["train: digits: loss"]);
+        assert!(place.stage("train").said.contains("up to date"));
+    }
+}
+
+/// `make` looks at times alone: what is lost or damaged below a manifest of the right time, and the manifest itself. The advice of the
+/// stage that meets it leads on.
+#[test]
+fn lost_files_and_manifests_are_made_again() {
+    let place = Place::new(small);
+    place.make(&["digits/train"]).ended(0, &[]);
+    let w_star = std::fs::read(place.artifact("train/w_star.npy")).unwrap();
+    for file in ["train/w_star.npy", "train/manifest.json"] {
+        std::fs::write(place.artifact(file), "").unwrap();
+        if file.ends_with("npy") {
+            std::fs::remove_file(place.artifact(file)).unwrap();
+        }
+        place.make(&["digits/train"]).ended(0, &["train: digits: loss"]);
+        assert!(std::fs::read(place.artifact("train/w_star.npy")).unwrap() == w_star, "{file}");
+    }
+}
+
+/// Two pipeline files on one folder: numbers of the other one came under the identity of this one, and into the cache.
+#[test]
+fn results_that_are_replaced_while_they_are_read_are_met() {
+    let place = finished();
+    let inputs =
+        store::artifact::Inputs::open(&place.path("artifacts/digits"), &["fetch-data", "train"]).unwrap();
+    inputs.check_unchanged().unwrap();
+    place.edit(|p| set(p, "train.epochs", 16));
+    place.stages(&["train"]);
+    let changed = inputs.check_unchanged().unwrap_err().to_string();
+    assert!(changed.contains("train/manifest.json: the results of train changed while"), "{changed}");
+}
+
+/// Files of one size and one time, as archives with a fixed time give them, and stores that set all to 1970.
+#[test]
+fn another_file_of_the_same_size_and_time_is_seen_by_make() {
+    let place = Place::small(|p| {
+        set(p, "fetch-data.order", "given");
+        set(p, "fetch-data.order_file", "order.npy");
+    });
+    let path = place.path("order.npy");
+    let order = |first: i64| (0..1437).map(|i| (i + first) % 1437).collect::<ndarray::Array1<i64>>();
+    for (first, said) in [(0, "fetch-data: digits: "), (5, "fetch-data: digits: ")] {
+        store::rows::write(&path, &order(first)).unwrap();
+        std::fs::File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(SystemTime::UNIX_EPOCH)
+            .unwrap();
+        place.make(&["digits/fetch-data"]).ended(0, &[said]);
+    }
+}
+
+/// The last line of `make digits` comes from a file with the hash of its manifest, or there is none.
+#[test]
+fn the_answer_that_make_prints_is_verified() {
+    let place = finished();
+    let answer = place.artifact("report/answer.txt");
+    let text = std::fs::read_to_string(&answer).unwrap();
+    assert!(place.make(&["digits"]).said.contains(text.trim_end()));
+    std::fs::write(&answer, "Samples that are enough: 7.\n").unwrap();
+    let made = place.make(&["digits"]);
+    made.ended(2, &["report/answer.txt: changed after report wrote it"]);
+    std::fs::remove_file(&answer).unwrap();
+    assert!(place.make(&["digits"]).said.contains(text.trim_end()));
+}
+
 /// cases.md B2: results that this machine sees a second after they are written.
 #[test]
 fn results_that_appear_late_are_seen() {
@@ -286,7 +388,7 @@ fn results_that_appear_late_are_seen() {
         format!("mv {array} {array}.hidden; \"$@\"; code=$?; mv {array}.hidden {array}; exit $code\n");
     std::fs::remove_dir_all(place.artifact("eigen")).unwrap();
     let made = place.make(&["digits/eigen", "LATENCY=1", &launcher(&place, &never)]);
-    made.ended(2, &["w_star.npy: is missing, but train wrote it", "run `make digits/train` again"]);
+    made.ended(2, &["w_star.npy: is missing, but train wrote it", "digits/train` again"]);
     place.make(&["digits/eigen"]).ended(0, &[]);
     // What never comes is said, after a while.
     let made = place.make(&["digits/montecarlo", "LATENCY=1", "LAUNCH=true"]);

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use pipeline_tests::{FINISHED, Place, Ran, STAGES, binary, ran, set, small, yaml};
+use pipeline_tests::{FINISHED, Place, Ran, STAGES, binary, make, ran, root, set, small, yaml};
 use serde_yaml::Value;
 use store::npy::AnyArray;
 use store::npz;
@@ -46,11 +46,15 @@ fn names_and_titles_are_text_in_pages_logs_and_answers() {
     for page in ["digits/report/index.html", "index.html", "compare.html"] {
         let page = text(place.path("artifacts").join(page));
         assert!(!page.contains("<script>alert") && !page.contains("<img src=x"), "{page}");
+        assert!(!page.contains('\u{1b}'), "{page}");
     }
+    let markdown = text(place.artifact("report/summary.md"));
+    is_harmless(&markdown);
+    assert!(!markdown.contains("<script>") && !markdown.contains("<img"), "{markdown}");
     let mut status = Command::new(binary("status"));
     status.arg("--pipeline").arg(place.path("pipeline.yaml")).arg("--artifacts").arg(place.path("artifacts"));
     is_harmless(&ran(status.output()).said);
-    assert!(!place.path("x").exists() && !pipeline_tests::root().join("x").exists(), "a name was executed");
+    assert!(!place.path("x").exists() && !root().join("x").exists(), "a name was executed");
 }
 
 /// Names that would lead out of the folder of results, in the file and on the command line.
@@ -71,6 +75,24 @@ fn no_name_leaves_the_folder_of_results() {
         let ran = place.make(&[target]);
         assert_ne!(ran.code, 0, "{target}: {}", ran.said);
     }
+    for (target, kept) in [("clean-*", "digits2"), ("clean-a b", "b"), ("clean-$(touch x);touch y;#", "a")] {
+        let dir = place.path("artifacts").join(kept);
+        std::fs::create_dir_all(&dir).unwrap();
+        place.make(&[target]);
+        assert!(dir.exists() && !root().join("x").exists() && !root().join("y").exists(), "{target}");
+    }
+    for folder in ["x;touch y", "a`touch y`", "a'b", "a%b", "a:b", "a\\b"] {
+        let ran = ran(make().args([&format!("A={folder}"), "digits/fetch-data"]).output());
+        assert!(
+            ran.code != 0 && ran.said.contains("path contains other characters"),
+            "{folder}: {}",
+            ran.said
+        );
+        assert!(!root().join("y").exists(), "{folder}");
+    }
+    // An empty A is no folder of the machine.
+    let dry = ran(make().args(["-n", "A=", "clean-home"]).output());
+    assert!(dry.said.contains("rm -rf -- 'artifacts/home'"), "{}", dry.said);
     let above = place.make(&["clean-.."]);
     assert!(above.said.contains("no name of an experiment"), "{}", above.said);
     assert!(up.join("precious").exists());

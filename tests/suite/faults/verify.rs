@@ -7,7 +7,7 @@ use pipeline_tests::{FINISHED, Place, Ran, as_typed, binary, ran, root, small};
 use records::verified::{FaultKind, Verification};
 
 /// A place whose artifacts are those of a run that has finished.
-fn finished() -> Place {
+pub(super) fn finished() -> Place {
     let place = Place::new(small);
     copy(&FINISHED.path("artifacts"), &place.path("artifacts"));
     place
@@ -173,18 +173,21 @@ fn members_of_families_and_results_of_other_files_are_found() {
     std::fs::rename(place.path("artifacts/digits"), place.path("artifacts/digits2")).unwrap();
     std::fs::create_dir_all(place.path("artifacts/fam")).unwrap();
     copy(&place.path("artifacts/digits2/train"), &place.path("artifacts/fam/k10-r1/train"));
-    // Copied, a manifest is that of another experiment.
+    std::fs::write(place.path("artifacts/fam/k10-r1/train/w_star.npy"), "").unwrap();
+    // Renamed, the page alone is that of another experiment: it has the name.
     let (found, _) = verify(&place, &[]);
-    let is_other = |f: &records::verified::Fault| f.reason == "of another stage or experiment";
-    assert_eq!(
-        found.faults.iter().filter(|f| is_other(f)).count(),
-        pipeline_tests::STAGES.len() + 1,
-        "{:?}",
-        found.faults
-    );
+    let is_other = |f: &&records::verified::Fault| f.reason == "of another stage or experiment";
+    let others = found.faults.iter().filter(is_other).map(|f| f.stage.as_deref()).collect::<Vec<_>>();
+    assert_eq!(others, [Some("digits2/report")], "{:?}", found.faults);
     assert!(found.stages.contains_key("fam/k10-r1/train"));
     // Neither is an experiment of the pipeline file: `make` cannot make them again.
-    assert!(found.repair.iter().any(|c| c.contains("clean-digits2 clean-fam")), "{:?}", found.repair);
+    let both = ["digits2", "fam"].map(|name| place.path("artifacts").join(name).display().to_string());
+    assert_eq!(found.repair, [format!("rm -rf -- {}", both.join(" "))]);
+    // A link leads to results that are kept elsewhere: it alone is removed.
+    std::os::unix::fs::symlink("..", place.path("artifacts/digits2/up")).unwrap();
+    let (found, _) = verify(&place, &[]);
+    let link = place.path("artifacts/digits2/up");
+    assert_eq!(found.remove, Some(format!("rm -rf -- {}", link.display())));
     // A folder with results of another pipeline file is another run.
     std::fs::write(place.path("artifacts/experiments.mk"), "").unwrap();
     std::fs::rename(place.path("artifacts"), place.path("full")).unwrap();

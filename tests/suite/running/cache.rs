@@ -1,14 +1,16 @@
 //! A cache that machines share: what comes from it has the bytes that are computed, and nothing that it does is an error.
 
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use ndarray::{Array1, Array2};
 use pipeline_tests::web::{Manner, Web};
-use pipeline_tests::{FINISHED, Place, Ran, STAGES, binary, files, json, ran, set, small};
+use pipeline_tests::{FINISHED, Place, Ran, STAGES, binary, files, json, ran, set, small, yaml};
 use serde_json::Value;
-use store::hash;
+use store::{hash, rows};
 
 /// A folder as a cache, and its address.
 struct Shared(tempfile::TempDir);
@@ -277,6 +279,61 @@ fn read_never_writes_and_write_never_reads() {
     let place = Place::new(small);
     self::run(&place, (&shared.address(), "read"), &["fetch-data"]);
     assert_eq!(shared.files(), Vec::<PathBuf>::new());
+}
+
+/// A pipe never answers: what lies in a cache is anybody's.
+#[test]
+fn a_pipe_in_a_cache_is_no_entry() {
+    let shared = Shared::new();
+    let [first, second] = [(); 2].map(|()| Place::new(small));
+    run(&first, (&shared.address(), BOTH), &["fetch-data"]);
+    let entry = shared.entry("fetch-data");
+    std::fs::remove_file(&entry).unwrap();
+    assert!(Command::new("mkfifo").arg(&entry).status().unwrap().success());
+    let said = run(&second, (&shared.address(), "read"), &["fetch-data"]);
+    assert!(said.contains("a file is needed") && said.contains("the stage is computed"), "{said}");
+}
+
+#[test]
+fn a_use_is_noted_without_putting_anything_there_and_a_lost_file_is_no_hit() {
+    let shared = Shared::new();
+    let [first, second, third] = [(); 3].map(|()| Place::new(small));
+    run(&first, (&shared.address(), BOTH), &FIRST);
+    let entry = std::fs::File::options().write(true).open(shared.entry("fetch-data")).unwrap();
+    entry.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    came_from_the_cache(&run(&second, (&shared.address(), "read"), &["fetch-data"]), &["fetch-data"]);
+    assert!(entry.metadata().unwrap().modified().unwrap() > SystemTime::UNIX_EPOCH);
+    let status = || third.make(&["status", &format!("CACHE={}", shared.address())]).said;
+    assert!(status().contains("(in the cache)"), "{}", status());
+    std::fs::remove_file(shared.blob(&first, "fetch-data/train_images.npy")).unwrap();
+    assert!(!status().contains("(in the cache)"), "{}", status());
+}
+
+/// The file has another content when it is read than when its hash decided what the results are: the cache would give them to others.
+#[test]
+fn a_file_that_changes_while_a_stage_is_at_work_gives_no_results() {
+    let place = Place::small(|p| {
+        set(p, "fetch-data.dataset", "files");
+        set(p, "fetch-data.files", yaml("{train_x: x.npy, train_y: y.npy}"));
+        set(p, "fetch-data.normalisation", yaml("{scale: 1, mean: 0, std: 1}"));
+    });
+    let x = |scale: f64| Array2::from_shape_fn((900, 3), |(i, j)| scale * ((i * (j + 2)) as f64).sin());
+    let path = place.path("x.npy");
+    rows::write(&path, &x(1.0)).unwrap();
+    rows::write(&place.path("y.npy"), &(0..900).map(|i| i % 3).collect::<Array1<i64>>()).unwrap();
+    // The cache is asked between the two.
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/", server.local_addr().unwrap());
+    let changes = std::thread::spawn(move || {
+        let asked = server.accept().unwrap();
+        rows::write(&path, &x(2.0)).unwrap();
+        drop(asked);
+    });
+    let changed = with(&place, (&address, BOTH), "fetch-data", "digits");
+    changed.ended(3, &["x.npy: the file changed while fetch-data was at work", "run it again"]);
+    changes.join().unwrap();
+    assert!(!place.artifact("fetch-data").exists());
+    place.stage("fetch-data").ended(0, &["+ "]);
 }
 
 #[test]

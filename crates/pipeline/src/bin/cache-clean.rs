@@ -37,6 +37,9 @@ fn run(arguments: &Arguments) -> Result<()> {
         let message = format!("{:?} is no folder, file:///PATH", arguments.cache);
         return Err(Failure::config(message, "a server makes room by itself: see its own settings").into());
     };
+    if arguments.gib.is_nan() {
+        return Err(Failure::config("GIB=nan: a number of GiB is needed", "give one, as GIB=100").into());
+    }
     let day = 24 * 3600;
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a size
     let most = (arguments.gib.max(0.0) * f64::from(1 << 30)) as u64;

@@ -6,18 +6,21 @@
 //! Makefile includes, lists the experiments, the members of families and the edges between experiments.
 
 use std::fmt::Write;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use clap::Parser;
 use pipeline::config::{Pipeline, suggest, to_yaml};
 use pipeline::log;
-use pipeline::shell::command::Places;
-use pipeline::{Failure, Result};
+use pipeline::shell::command::{Places, make_options};
+use pipeline::{Error, Failure, Result};
 use records::stages::Kind;
-use records::{Answer, Section, stages};
-use store::artifact::{remove_abandoned, replace};
+use records::{Answer, Report, Section, stages};
+use store::artifact::{Inputs, remove_abandoned, replace};
 use store::hash::stamp;
+use store::manifest::Manifest;
 use store::npz;
 
 /// Checks pipeline.yaml and writes each resolved section where it changed
@@ -29,6 +32,9 @@ struct Arguments {
     /// Say that `make` knows no such target, and what was probably meant; nothing is written
     #[arg(long, value_name = "TARGET")]
     unknown: Option<String>,
+    /// Print the answer of an experiment that is finished, as its last stage wrote it; nothing is written
+    #[arg(long, value_name = "EXPERIMENT")]
+    answer: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -42,11 +48,15 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<()> {
     let places = &arguments.places;
+    store::manifest::advise(make_options(&places.pipeline, &places.artifacts), places.artifacts.clone());
     let pipeline = Pipeline::read(&places.pipeline)?;
     remove_abandoned(&places.artifacts);
     pipeline.check_sections(&stages::names())?;
     if let Some(target) = &arguments.unknown {
         return Err(unknown(&pipeline, target)?.into());
+    }
+    if let Some(experiment) = &arguments.answer {
+        return answer(&pipeline, places, experiment);
     }
     let mut list =
         "# Experiments, members of families and edges between experiments, written by params.\nFAMILIES :=\nGIVEN :=\nALONE :=\n"
@@ -73,7 +83,20 @@ fn run(arguments: &Arguments) -> Result<()> {
         }
         update_all(&pipeline, &experiment, &stages::of_family(), places, &mut list)?;
     }
-    write_changed(&places.artifacts.join("experiments.mk"), &list)
+    write_changed(&places.artifacts.join("experiments.mk"), &list).map(drop)
+}
+
+/// Prints the line that answers the question, once its hash is found to be that of the manifest.
+fn answer(pipeline: &Pipeline, places: &Places, experiment: &str) -> Result<()> {
+    let is_alone =
+        pipeline.kind(experiment)? == Kind::Samples && pipeline.section::<Answer>(experiment)?.alone;
+    let stage = if is_alone { Answer::STAGE } else { Report::STAGE };
+    let dir = places.artifacts.join(experiment);
+    let path = Inputs::open(&dir, &[stage])?.verified(stage, "answer.txt")?;
+    let text = std::fs::read_to_string(&path).map_err(|e| Error::fault("a file that can be read", e))?;
+    let page = if is_alone { String::new() } else { format!(" Open {}/{stage}/index.html", dir.display()) };
+    log::print_text(&format!("{experiment}: {}{page}", text.trim_end()));
+    Ok(())
 }
 
 /// The error for a target that is neither an experiment nor a stage.
@@ -136,7 +159,25 @@ fn update<S: Section>(
         writeln!(list, "{}: {}", manifest(experiment, S::STAGE), manifest(&other, stage))?;
     }
     let dir = params_dir(places, experiment)?;
-    write_changed(&dir.join(format!("{}.yaml", S::STAGE)), &text)
+    let changed = write_changed(&dir.join(format!("{}.yaml", S::STAGE)), &text)?;
+    ask_again(&places.artifacts.join(experiment), S::STAGE, changed);
+    Ok(())
+}
+
+/// Makes a manifest older than all else, so that `make`, which looks at its time alone, asks the stage: where the section `changed`;
+/// where the time has not come yet, as a clock that was ahead would hide each edit; where files are lost, or the manifest itself.
+fn ask_again(experiment_dir: &Path, stage: &str, changed: bool) {
+    let path = Manifest::path(experiment_dir, stage);
+    let Ok(time) = path.metadata().and_then(|found| found.modified()) else { return };
+    let is_whole = || {
+        Manifest::find(experiment_dir, stage).is_ok_and(|found| {
+            found.is_none_or(|m| m.outputs.keys().all(|file| experiment_dir.join(stage).join(file).is_file()))
+        })
+    };
+    if changed || time > SystemTime::now() || !is_whole() {
+        // Another user's stays: `make` sees a section that is newer.
+        let _ = File::options().write(true).open(path).and_then(|f| f.set_modified(SystemTime::UNIX_EPOCH));
+    }
 }
 
 fn params_dir(places: &Places, experiment: &str) -> Result<PathBuf> {
@@ -145,11 +186,12 @@ fn params_dir(places: &Places, experiment: &str) -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// Writes `text` unless the file holds it already.
-fn write_changed(path: &Path, text: &str) -> Result<()> {
+/// Writes `text` unless the file has it already; whether it did.
+fn write_changed(path: &Path, text: &str) -> Result<bool> {
     if std::fs::read_to_string(path).is_ok_and(|old| old == text) {
-        return Ok(());
+        return Ok(false);
     }
     let dir = path.parent().unwrap_or(Path::new(""));
-    Ok(replace(path, text.as_bytes()).map_err(|e| Failure::cannot_write(dir, &e))?)
+    replace(path, text.as_bytes()).map_err(|e| Failure::cannot_write(dir, &e))?;
+    Ok(true)
 }

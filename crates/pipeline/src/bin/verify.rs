@@ -10,6 +10,7 @@ use pipeline::log::{self, count};
 use pipeline::shell::command::Places;
 use pipeline::verify::{self, Where};
 use records::section::name_of;
+use records::stages;
 use records::verified::Verification;
 
 /// Compares every file of every experiment with its manifest: damaged, missing, foreign, left over
@@ -37,14 +38,21 @@ fn main() -> ExitCode {
     log::start_log(if arguments.quiet { tracing::Level::WARN } else { tracing::Level::INFO });
     match run(&arguments) {
         Ok(code) => code,
-        Err(error) => log::report("verify", &error),
+        Err(error) => {
+            if arguments.json {
+                let (said, code) = (error.to_string(), error.exit_code());
+                let line = serde_json::json!({"status": "error", "error": said, "hint": error.hint(), "exit_code": code});
+                log::print_text(&line.to_string());
+            }
+            log::report("verify", &error)
+        }
     }
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode> {
     let Places { pipeline, artifacts } = &arguments.places;
-    let experiments = Pipeline::read(pipeline)?.experiments();
-    let places = Where { pipeline, artifacts, experiments: &experiments };
+    let stages = stages(&Pipeline::read(pipeline)?);
+    let places = Where { pipeline, artifacts, stages: &stages };
     let found = verify::verify(&places, &arguments.experiments)?;
     if let Err(error) = verify::note(artifacts, &found) {
         tracing::warn!("verify: `make status` will not know of this: {error}");
@@ -54,6 +62,21 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     say(&found);
     Ok(if found.good { ExitCode::SUCCESS } else { ExitCode::from(Kind::Input.exit_code()) })
+}
+
+/// All stages that run, as their folders are named. A section that is wrong is no concern of this.
+fn stages(pipeline: &Pipeline) -> Vec<String> {
+    let of_subject = |subject: &String| {
+        let kind = pipeline.kind(subject).unwrap_or(stages::Kind::Samples);
+        let run = stages::ROWS.iter().filter(move |row| row.reads_of(kind).is_some());
+        run.map(|row| format!("{subject}/{}", row.name)).collect::<Vec<_>>()
+    };
+    let of_experiment = |experiment: &String| {
+        let members = pipeline.members(experiment).unwrap_or_default();
+        let members = members.iter().map(|member| format!("{experiment}/{}", member.name));
+        members.chain([experiment.clone()]).collect::<Vec<_>>()
+    };
+    pipeline.experiments().iter().flat_map(of_experiment).flat_map(|subject| of_subject(&subject)).collect()
 }
 
 fn say(found: &Verification) {

@@ -3,8 +3,11 @@
 use records::stages;
 use serde_yaml::Value;
 
-/// Targets of the Makefile that are no experiments.
-const TARGETS: [&str; 32] = [
+/// Targets of the Makefile that are no experiments, and files beside the folders of the experiments.
+const TAKEN: [&str; 40] = [
+    "GNUmakefile",
+    "Makefile",
+    "makefile",
     "all",
     "audit",
     "bench",
@@ -15,13 +18,17 @@ const TARGETS: [&str; 32] = [
     "clean",
     "deny",
     "doc",
+    "compare.html",
     "dry-run",
+    "experiments.mk",
     "full",
     "fuzz",
     "help",
+    "index.html",
     "lint",
     "man",
     "params",
+    "params.checked",
     "quick",
     "sbom",
     "scale",
@@ -35,6 +42,7 @@ const TARGETS: [&str; 32] = [
     "test-python",
     "test-slurm",
     "test-webdav",
+    "verified.json",
     "verify",
     "FORCE",
 ];
@@ -59,10 +67,10 @@ pub fn fault(key: &Value) -> Option<(String, String)> {
         let what = format!("its name has {} bytes", name.len());
         return Some((what, format!("at most {LONGEST} are allowed: it names a folder")));
     }
-    let taken = TARGETS.contains(&name) || stages::names().contains(&name);
+    let taken = TAKEN.contains(&name) || name.starts_with("clean-") || stages::names().contains(&name);
     taken.then(|| {
         let hint = "give the experiment another name; `make` would not know which of the two is meant";
-        (format!("{name:?} is a stage or a target of make"), hint.to_owned())
+        (format!("{name:?} is a stage, a target of make or a file of its own"), hint.to_owned())
     })
 }
 
@@ -79,8 +87,8 @@ mod tests {
         for bad in ["my mlp", "../up", "a/b", "\"\"", ".hidden", "-x", "a:b", "50%", "a$b", "a#b", "x=1"] {
             assert!(found(&format!("{bad:?}").replace("\"\\\"\\\"\"", "\"\"")).is_some(), "{bad}");
         }
-        for taken in ["test", "all", "eigen", "family"] {
-            assert!(found(taken).unwrap().ends_with("target of make"), "{taken}");
+        for taken in ["test", "all", "eigen", "family", "clean-mine", "Makefile", "index.html", "bench"] {
+            assert!(found(taken).unwrap().contains("is a stage, a target of make"), "{taken}");
         }
         for good in ["mine", "\"2024\"", "größe", "a.b-c_d", "2024-05"] {
             assert_eq!(found(good), None, "{good}");
@@ -92,7 +100,7 @@ mod tests {
         let makefile = include_str!("../../../../Makefile");
         let phony = makefile.lines().find_map(|l| l.strip_prefix(".PHONY: all ")).expect("a list of targets");
         for target in phony.split_whitespace().filter(|t| !t.starts_with('$')) {
-            assert!(TARGETS.contains(&target), "{target} is not in TARGETS");
+            assert!(TAKEN.contains(&target), "{target} is not in TAKEN");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The command line of a stage: flags, `--help`, completions and man page, all from one definition.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use cache::{Cache, Mode};
@@ -154,4 +155,33 @@ pub fn print_help_files(mut command: clap::Command, arguments: &Arguments) -> Re
     }
     log::print_bytes(&text);
     Ok(true)
+}
+
+/// What `make` has to be told, as ` A=elsewhere`; nothing for its defaults.
+pub fn make_options(pipeline: &Path, artifacts: &Path) -> String {
+    let mut options = String::new();
+    for (name, path, default) in [("PIPELINE", pipeline, "pipeline.yaml"), ("A", artifacts, "artifacts")] {
+        if path.as_os_str() != default {
+            write!(options, " {}", quoted(&format!("{name}={}", path.display())))
+                .expect("writing to a string");
+        }
+    }
+    options
+}
+
+/// A word as a shell reads it, whatever is in it: characters that a terminal obeys are written as bash names them.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-=+:,@".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    if !word.chars().any(char::is_control) {
+        return format!("'{}'", word.replace('\'', "'\\''"));
+    }
+    let escaped = word.chars().map(|c| match c {
+        '\'' | '\\' => format!("\\{c}"),
+        c if c.is_control() => format!("\\u{:04x}", u32::from(c)),
+        c => c.to_string(),
+    });
+    format!("$'{}'", escaped.collect::<String>())
 }

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use clap::FromArgMatches;
 use records::{Member, Section, stages};
@@ -31,6 +32,10 @@ pub fn main<S: Stage>() -> ExitCode {
     let command = command::of::<S>();
     let arguments = Arguments::from_arg_matches(&command.clone().get_matches()).expect("clap checked them");
     begin_log(&arguments);
+    store::manifest::advise(
+        command::make_options(&arguments.pipeline, &arguments.artifacts),
+        arguments.artifacts.clone(),
+    );
     store::hash::watch(show_hashing);
     match command::print_help_files(command, &arguments) {
         Ok(true) => return ExitCode::SUCCESS,
@@ -41,6 +46,9 @@ pub fn main<S: Stage>() -> ExitCode {
 }
 
 fn begin<S: Stage>(arguments: &Arguments) -> Result<ExitCode> {
+    // A limit of the size of files (ulimit -f) is then an error of the file that met it; without a handler the process ends.
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())
+        .map_err(|e| Error::fault("cannot watch signals", e))?;
     // What only looks is one process, whoever starts it.
     if arguments.check {
         return run::<S>(arguments, &team::alone());
@@ -95,10 +103,11 @@ fn begin_log(arguments: &Arguments) {
 }
 
 fn run<S: Stage>(arguments: &Arguments, team: &Arc<dyn Team>) -> Result<ExitCode> {
+    let asked = SystemTime::now();
     let pipeline = Pipeline::read(&arguments.pipeline)?;
     pipeline.check_sections(&stages::names())?;
     let params: S::Params = pipeline.section(arguments.experiment())?;
-    let begins = Begins::of::<S>(&pipeline, arguments.experiment())?;
+    let begins = Begins::of::<S>(&pipeline, arguments.experiment(), asked)?;
     check_whole(&pipeline, arguments, &begins.members)?;
     let cache = arguments.cache.open()?;
     if S::row().reads_of(begins.kind).is_none() {

@@ -31,3 +31,15 @@ pub(crate) fn tidy<S: Stage>(subject: &Subject<S>) {
         }
     }
 }
+
+/// Puts results back in their place, which a process that was killed had moved aside for new ones.
+pub(crate) fn put_back(experiment_dir: &Path, stage: &str) {
+    let (dir, [staging, _]) = (experiment_dir.join(stage), work_folders(experiment_dir, stage));
+    let time = |path: &PathBuf| path.metadata().and_then(|found| found.modified()).ok();
+    if !dir.exists()
+        && let Some(old) = old_ones(&staging).into_iter().max_by_key(time)
+    {
+        // Or the stage runs again, as one that never ran.
+        let _ = std::fs::rename(old, dir);
+    }
+}

@@ -18,7 +18,7 @@ use crate::log::print_json;
 use crate::shell::check::other_kernel;
 use crate::shell::command::Arguments;
 use crate::shell::going_on::{Checkpoints, Stop};
-use crate::shell::left_over::work_folders;
+use crate::shell::left_over::{put_back, work_folders};
 use crate::shell::lock::lock;
 use crate::shell::shared::Shared;
 use crate::shell::stage::{Stage, StageContext};
@@ -27,12 +27,23 @@ use crate::shell::subject::Subject;
 use crate::shell::together::{begin, no_thread};
 use crate::{Error, Result};
 
+/// Whether the results are in place. It is held while they are put there: a signal that came between would remove them.
+static PLACED: Mutex<bool> = Mutex::new(false);
+
+/// Puts the results in the place of those before.
+fn put_in_place(outputs: Outputs, manifest: &Manifest, dir: &Path, asked: SystemTime) -> Result<()> {
+    let mut placed = PLACED.lock().expect("nothing panics while it is held");
+    outputs.finish(manifest, dir, asked)?;
+    *placed = true;
+    Ok(())
+}
+
 /// Says that there is nothing to do.
 pub(crate) fn up_to_date<S: Stage>(arguments: &Arguments, subject: &Subject<S>) -> Result<ExitCode> {
     let (name, experiment) = (S::Params::STAGE, &subject.experiment);
-    // `make` compares times: say that the results are as new as the inputs. Where they are another user's, `make` asks again.
+    // `make` compares times: say that the results are as new as the question. Where they are another user's, `make` asks again.
     let manifest = Manifest::path(&subject.experiment_dir(), name);
-    let touched = File::options().write(true).open(&manifest).and_then(|f| f.set_modified(SystemTime::now()));
+    let touched = File::options().write(true).open(&manifest).and_then(|f| f.set_modified(subject.asked));
     if let Err(error) = touched {
         tracing::debug!("cannot touch {}: {error}", manifest.display());
     }
@@ -58,6 +69,7 @@ pub(crate) fn make<S: Stage>(
     let name = S::Params::STAGE;
     let experiment_dir = subject.experiment_dir();
     let _lock = lock(&experiment_dir, name)?;
+    put_back(&experiment_dir, name);
     // Another process may have made them since this one looked.
     if subject.state() == State::Fresh {
         return up_to_date(arguments, &subject);
@@ -71,11 +83,11 @@ pub(crate) fn make<S: Stage>(
         checkpoints.remove();
         return taken(arguments, &subject, (outputs, manifest), begun);
     }
-    let (identity, dir) = (subject.identity(), experiment_dir.join(name));
+    let (identity, dir, asked) = (subject.identity(), experiment_dir.join(name), subject.asked);
     let outputs = Outputs::new(staging.clone()).map_err(|e| Failure::cannot_write(&experiment_dir, &e))?;
     let (outputs, manifest) = compute(subject, outputs, team, &checkpoints, begun)
         .or_else(|error| remove_dir(&staging).map_err(Into::into).and(Err(error)))?;
-    outputs.finish(&manifest, &dir)?;
+    put_in_place(outputs, &manifest, &dir, asked)?;
     checkpoints.remove();
     let seconds = begun.elapsed().as_secs_f64();
     shared.put::<S>(&identity, &manifest, &dir);
@@ -107,6 +119,9 @@ fn compute<S: Stage>(
         checkpoints: Arc::clone(checkpoints),
     };
     let summary = S::run(&subject.params, &mut ctx)?;
+    subject.own_files.check(S::Params::STAGE)?;
+    ctx.inputs.check_unchanged()?;
+    ctx.members.iter().try_for_each(|(_, inputs)| inputs.check_unchanged())?;
     let run = Run {
         threads: rayon::current_num_threads(),
         processes: team.size(),
@@ -141,7 +156,7 @@ fn taken<S: Stage>(
 ) -> Result<ExitCode> {
     let (name, experiment) = (S::Params::STAGE, &subject.experiment);
     let dir = subject.experiment_dir().join(name);
-    outputs.finish(&manifest, &dir)?;
+    put_in_place(outputs, &manifest, &dir, subject.asked)?;
     S::after_cache(&subject.artifacts)?;
     for warning in &manifest.warnings {
         tracing::warn!("{warning}");
@@ -201,13 +216,16 @@ fn end_on_signal(staging: PathBuf, stop: Arc<Stop>) -> Result<()> {
 
 /// Removes what is half-written, and exits.
 fn end(staging: &Path, signal: i32) {
+    // To the end of the process, so that nothing is put in place any more.
+    let placed = PLACED.lock().expect("nothing panics while it is held");
     // Files may still be written while they are removed: try again until the folder is gone.
     for _ in 0..10 {
         if remove_dir(staging).is_ok() && !staging.exists() {
             break;
         }
     }
-    tracing::error!("stopped by signal {signal}; earlier results are untouched");
+    let results = if *placed { "the results are in place" } else { "earlier results are untouched" };
+    tracing::error!("stopped by signal {signal}; {results}");
     // At once: an ordinary exit has OpenBLAS free its buffers below threads that still compute in them.
     signal_hook::low_level::exit(128 + signal);
 }

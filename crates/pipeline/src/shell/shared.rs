@@ -45,8 +45,8 @@ impl Shared {
         let identity = subject.identity();
         let wanted = Wanted { identity: &identity, fingerprint: &subject.fingerprint };
         Some(match cache.find(&wanted) {
-            Ok(Some(_)) => Expected::Hit,
-            Ok(None) => Expected::Miss,
+            Ok(Some(entry)) if cache.is_whole(&entry) => Expected::Hit,
+            Ok(_) => Expected::Miss,
             Err(error) => {
                 self.say::<S>(&error, "a run would compute the stage");
                 Expected::Unknown

@@ -24,9 +24,6 @@ pub trait Stage {
     const ABOUT: &'static str;
     /// Hash of the sources of each part of its code, in JSON: `env!("CODE")`, from its build script.
     const CODE: &'static str;
-    /// Whether its results contain the name of the experiment. Those of the others serve every experiment with the same
-    /// parameters and inputs.
-    const NAMES_EXPERIMENT: bool = false;
 
     /// Its row in the list of stages: what it reads.
     fn row() -> &'static Row {

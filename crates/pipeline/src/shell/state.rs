@@ -32,6 +32,8 @@ pub struct Now<'a> {
     pub code: &'a BTreeMap<String, String>,
     /// by stage or path
     pub inputs: &'a BTreeMap<String, String>,
+    /// the name of the experiment, where the results contain it
+    pub experiment: Option<&'a str>,
 }
 
 impl State {
@@ -39,6 +41,8 @@ impl State {
     pub fn of(manifest: Option<&Manifest>, dir: &Path, now: &Now) -> Self {
         let Some(manifest) = manifest else { return Self::Missing(vec![]) };
         let mut because = changed_params("", &manifest.params, now.params);
+        let renamed = now.experiment.filter(|name| *name != manifest.experiment);
+        because.extend(renamed.map(|name| format!("experiment {} -> {name}", manifest.experiment)));
         because.extend(changed_inputs(&manifest.inputs, now.inputs));
         because.extend(changed_code(&manifest.code.parts, now.code));
         let lost = manifest.outputs.keys().find(|file| !dir.join(file).is_file());
@@ -142,7 +146,8 @@ mod tests {
             sha256: None,
         };
         let state = |params: &Value, kernel: &str, inputs: &BTreeMap<String, String>, fingerprint: &str| {
-            State::of(Some(&manifest), dir.path(), &Now { fingerprint, params, code: &parts(kernel), inputs })
+            let now = Now { fingerprint, params, code: &parts(kernel), inputs, experiment: None };
+            State::of(Some(&manifest), dir.path(), &now)
         };
         let same = manifest.params.clone();
         assert_eq!(state(&same, "b", &inputs, "f"), State::Fresh);
@@ -152,7 +157,15 @@ mod tests {
         assert_eq!(state(&same, "c", &newer, "g").words(), "stale: train changed; code changed: landscape");
         std::fs::remove_file(dir.path().join("a.npy")).unwrap();
         assert_eq!(state(&same, "b", &inputs, "f").words(), "stale: a.npy is missing");
-        let now = Now { fingerprint: "f", params: &same, code: &parts("b"), inputs: &inputs };
+        let now = Now {
+            fingerprint: "f",
+            params: &same,
+            code: &parts("b"),
+            inputs: &inputs,
+            experiment: Some("e"),
+        };
         assert_eq!(State::of(None, dir.path(), &now).words(), "missing");
+        let renamed = State::of(Some(&manifest), dir.path(), &Now { experiment: Some("d"), ..now });
+        assert!(renamed.words().ends_with("experiment e -> d; a.npy is missing"), "{}", renamed.words());
     }
 }

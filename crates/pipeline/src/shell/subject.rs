@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use records::stages::Kind;
 use records::{Member, Section};
 use serde_json::Value;
 use store::artifact::{Inputs, fingerprint};
+use store::hash::{self, stamp};
 use store::manifest::{Code, Manifest};
-use store::{hash, npz};
+use store::npz;
 
 use crate::Result;
 use crate::config::Pipeline;
@@ -19,6 +21,8 @@ use crate::shell::state::{Now, State};
 
 /// What an experiment begins with, and its members, where it is a family.
 pub(crate) struct Begins {
+    /// when the stage was asked for: what is edited later is not in it
+    pub(crate) asked: SystemTime,
     pub(crate) kind: Kind,
     pub(crate) members: Vec<Member>,
 }
@@ -26,10 +30,10 @@ pub(crate) struct Begins {
 impl Begins {
     /// # Errors
     /// If the stage cannot do what it is asked for.
-    pub(crate) fn of<S: Stage>(pipeline: &Pipeline, experiment: &str) -> Result<Self> {
+    pub(crate) fn of<S: Stage>(pipeline: &Pipeline, experiment: &str, asked: SystemTime) -> Result<Self> {
         let members = members_of::<S>(pipeline, experiment)?;
         let kind = pipeline.kind(experiment)?;
-        Ok(Self { kind, members })
+        Ok(Self { asked, kind, members })
     }
 }
 
@@ -51,6 +55,45 @@ fn members_of<S: Stage>(pipeline: &Pipeline, experiment: &str) -> Result<Vec<Mem
     Ok(members)
 }
 
+/// Files of the user that a stage reads, as they were when they decided what its results are.
+pub(crate) struct OwnFiles {
+    base: PathBuf,
+    /// size and time before it was hashed, and hash of each
+    files: BTreeMap<PathBuf, (String, String)>,
+}
+
+impl OwnFiles {
+    fn of(params: &impl Section, base: PathBuf) -> Result<Self> {
+        let mut files = BTreeMap::new();
+        for file in params.files() {
+            let path = base.join(npz::split(&file).0);
+            let before = stamp(&path);
+            files.insert(file, (before, hash::of_path(&path)?));
+        }
+        Ok(Self { base, files })
+    }
+
+    fn hashes(&self) -> impl Iterator<Item = (String, String)> {
+        self.files.iter().map(|(file, (_, hash))| (file.display().to_string(), hash.clone()))
+    }
+
+    /// An error where one of them is another by now: what `stage` read may be of either.
+    pub(crate) fn check(&self, stage: &str) -> Result<()> {
+        for (file, (before, hash)) in &self.files {
+            let path = self.base.join(npz::split(file).0);
+            if stamp(&path) != *before && hash::of_path(&path).ok().as_ref() != Some(hash) {
+                let message = format!("{}: the file changed while {stage} was at work", file.display());
+                return Err(Failure::input(
+                    message,
+                    "nothing was written; run it again once the file is whole",
+                )
+                .into());
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A stage and an experiment, with everything that decides its results.
 pub(crate) struct Subject<S: Stage> {
     pub(crate) experiment: String,
@@ -63,6 +106,9 @@ pub(crate) struct Subject<S: Stage> {
     pub(crate) input_hashes: BTreeMap<String, String>,
     pub(crate) code: Code,
     pub(crate) fingerprint: String,
+    pub(crate) own_files: OwnFiles,
+    /// as in [`Begins`]
+    pub(crate) asked: SystemTime,
 }
 
 impl<S: Stage> Subject<S> {
@@ -89,9 +135,8 @@ impl<S: Stage> Subject<S> {
             let manifest = Manifest::read(&arguments.artifacts.join(&other), stage)?;
             input_hashes.insert(format!("{other}/{stage}/"), manifest.content_hash());
         }
-        for file in params.files() {
-            input_hashes.insert(file.display().to_string(), hash::of_path(&base.join(npz::split(&file).0))?);
-        }
+        let own_files = OwnFiles::of(&params, base.clone())?;
+        input_hashes.extend(own_files.hashes());
         let parts = serde_json::from_str(S::CODE).expect("what the build script wrote");
         let code = Code { version: env!("CARGO_PKG_VERSION").to_owned(), parts };
         let params_json = serde_json::to_value(&params)?;
@@ -107,6 +152,8 @@ impl<S: Stage> Subject<S> {
             input_hashes,
             code,
             fingerprint,
+            own_files,
+            asked: begins.asked,
         })
     }
 
@@ -116,7 +163,7 @@ impl<S: Stage> Subject<S> {
 
     /// The key of its results in a cache: the hash over all that decides them.
     pub(crate) fn identity(&self) -> String {
-        if S::NAMES_EXPERIMENT {
+        if S::row().names_experiment {
             hash::of_bytes(format!("{} {}", self.experiment, self.fingerprint).as_bytes())
         } else {
             self.fingerprint.clone()
@@ -130,6 +177,7 @@ impl<S: Stage> Subject<S> {
             params: &self.params_json,
             code: &self.code.parts,
             inputs: &self.input_hashes,
+            experiment: S::row().names_experiment.then_some(&self.experiment),
         };
         // An unreadable manifest is as good as none: the stage runs again.
         let manifest = Manifest::find(&self.experiment_dir(), S::Params::STAGE).ok().flatten();

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use records::Section;
 use serde_json::Value;
@@ -146,7 +146,7 @@ pub(crate) fn assist<S: Stage>(arguments: &Arguments, team: &Arc<dyn Team>) -> R
 fn params_and_inputs<S: Stage>(arguments: &Arguments) -> Result<(S::Params, Inputs)> {
     let pipeline = Pipeline::read(&arguments.pipeline)?;
     let params = pipeline.section(arguments.experiment())?;
-    let begins = Begins::of::<S>(&pipeline, arguments.experiment())?;
+    let begins = Begins::of::<S>(&pipeline, arguments.experiment(), SystemTime::now())?;
     let dir = arguments.artifacts.join(arguments.experiment());
     Ok((params, Inputs::open(&dir, S::row().reads(begins.kind))?))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use records::stages::ROWS;
 use records::verified::{Fault, FaultKind};
 use store::artifact::fingerprint;
 use store::hash;
@@ -123,7 +124,10 @@ fn of_manifest(stage: &StageFolder, manifest: &Manifest) -> Option<Fault> {
     let Manifest { params, code, inputs, .. } = manifest;
     let reason = if manifest.sha256.is_none() {
         "without its own hash: of an earlier version, or changed after it was written"
-    } else if manifest.stage != stage.stage || manifest.experiment != stage.experiment {
+    } else if manifest.stage != stage.stage
+        || manifest.experiment != stage.experiment
+            && ROWS.iter().any(|row| row.names_experiment && row.name == stage.stage)
+    {
         "of another stage or experiment"
     } else if fingerprint(stage.stage, params, &code.parts, inputs) != manifest.fingerprint {
         "its fingerprint is not that of its parameters, code and inputs"

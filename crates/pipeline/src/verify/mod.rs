@@ -21,8 +21,8 @@ pub struct Where<'a> {
     pub pipeline: &'a Path,
     /// folder of all results
     pub artifacts: &'a Path,
-    /// experiments of the pipeline file
-    pub experiments: &'a [String],
+    /// stages of the pipeline file, as `experiment/stage` and `family/member/stage`
+    pub stages: &'a [String],
 }
 
 /// Verifies the results of the experiments `asked` for, all if that is empty; says which folders it leaves to another run.

@@ -106,7 +106,12 @@ impl Found {
                 if !stays && !lock::is_running(dir, stage) {
                     self.stranger(&path, Some(format!("{experiment}/{stage}")), true);
                 }
-            } else if !experiment.contains('/') && path.is_dir() && is_experiment(&path)? {
+            // A link to a folder is a stranger: what it leads to may be results that are kept elsewhere.
+            } else if !experiment.contains('/')
+                && path.is_dir()
+                && !path.is_symlink()
+                && is_experiment(&path)?
+            {
                 self.experiment(&path, &format!("{experiment}/{name}"))?;
             } else {
                 self.stranger(&path, None, false);
@@ -148,8 +153,9 @@ fn work_file(name: &str) -> Option<(&'static str, bool)> {
 /// Whether a folder contains something of a stage, or of a member whose folder does.
 fn is_experiment(dir: &Path) -> Result<bool> {
     let known = |name: &str| name == "params" || stages::names().contains(&name) || work_file(name).is_some();
-    let of_member =
-        |path: &Path| path.is_dir() && entries(path).is_ok_and(|all| all.iter().any(|e| known(&e.1)));
+    let of_member = |path: &Path| {
+        path.is_dir() && !path.is_symlink() && entries(path).is_ok_and(|all| all.iter().any(|e| known(&e.1)))
+    };
     Ok(entries(dir)?.iter().any(|(path, name)| known(name) || of_member(path)))
 }
 

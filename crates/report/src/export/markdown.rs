@@ -25,8 +25,13 @@ pub fn summary(s: &Summary) -> String {
     };
     let of_answer = s.sufficient.iter().filter(|r| r.setting == s.setting).map(cells);
     let parts = [
-        format!("## {}\n\n**{}**\n\n{} samples, {network}.\n", s.title, s.headline, grouped(s.n_samples)),
-        s.warnings.iter().map(|warning| format!("\n> Warning: {warning}\n")).collect(),
+        format!(
+            "## {}\n\n**{}**\n\n{} samples, {network}.\n",
+            text(&s.title),
+            s.headline,
+            grouped(s.n_samples)
+        ),
+        s.warnings.iter().map(|warning| format!("\n> Warning: {}\n", text(warning))).collect(),
         Table::of(["measured", ""], facts).markdown(),
         Table::of(["tolerance", "method", "K (samples)", "status"], of_answer).markdown(),
         format!(
@@ -37,6 +42,11 @@ pub fn summary(s: &Summary) -> String {
         "\n![K: the measured curve, the law of its average over orders, and the tolerances](figures/sufficient.png)\n".to_owned(),
     ];
     parts.concat()
+}
+
+/// Text of the user, in which viewers find no tags.
+fn text(of_user: &str) -> String {
+    of_user.replace('&', "&amp;").replace('<', "&lt;")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pipeline::log::plain;
 use records::bound::{SettingTheory, SufficientRow};
 use records::stream::Stops;
 use records::{Architecture, BasisName, Loss, Report, name_of};
@@ -151,7 +152,7 @@ pub fn of(
     Summary {
         format: FORMAT,
         experiment: experiment.name.clone(),
-        title: params.title.clone(),
+        title: plain(&params.title),
         headline: headline(&number),
         own: Some(number),
         answer: answers(experiment, answer, own),
@@ -203,7 +204,7 @@ pub fn of_family(
     Summary {
         format: FORMAT,
         experiment: experiment.to_owned(),
-        title: params.title.clone(),
+        title: plain(&params.title),
         headline: format!("A family of {}.", count(members.len(), "network")),
         own: family.forecasts.iter().find_map(|f| Own::of_target(f, last.k, &family.unit)),
         answer,

@@ -16,7 +16,22 @@ const SCRIPTS: [&str; 5] = [
 
 /// The HTML of a page.
 pub fn text(page: &impl Template) -> Result<String> {
-    page.render().map_err(|e| Error::fault("a page", e))
+    let text = page.render().map_err(|e| Error::fault("a page", e))?;
+    Ok(text.split_inclusive(is_obeyed).map(visible).collect())
+}
+
+/// Whether a terminal, or a viewer that turns the rest of a line, would obey it: names of files may contain such.
+fn is_obeyed(c: char) -> bool {
+    c.is_control() && !matches!(c, '\n' | '\t')
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A part that ends with such a character, which is shown as `\u{1b}`.
+fn visible(part: &str) -> String {
+    match part.strip_suffix(is_obeyed) {
+        Some(before) => format!("{before}{}", part[before.len()..].escape_unicode()),
+        None => part.to_owned(),
+    }
 }
 
 /// The scripts of a page, in one strict whole.
