@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use super::verify::finished;
-use pipeline_tests::{FINISHED, Place, Ran, binary, ran, set, shim, small};
+use pipeline_tests::{FINISHED, Place, Ran, binary, ran, set, shim, small, yaml};
 
 /// cases.md B3: ENOSYS, ENOLCK, EOPNOTSUPP, and EBADF as NFS for an exclusive lock on a file opened for reading.
 #[test]
@@ -327,20 +327,24 @@ fn results_that_are_replaced_while_they_are_read_are_met() {
 #[test]
 fn another_file_of_the_same_size_and_time_is_seen_by_make() {
     let place = Place::small(|p| {
-        set(p, "fetch-data.order", "given");
-        set(p, "fetch-data.order_file", "order.npy");
+        set(p, "fetch-data.dataset", "files");
+        set(p, "fetch-data.files", yaml("{train_x: x.npy, train_y: y.npy}"));
+        set(p, "fetch-data.normalisation", yaml("{scale: 1, mean: 0, std: 1}"));
     });
-    let path = place.path("order.npy");
-    let order = |first: i64| (0..1437).map(|i| (i + first) % 1437).collect::<ndarray::Array1<i64>>();
-    for (first, said) in [(0, "fetch-data: digits: "), (5, "fetch-data: digits: ")] {
-        store::rows::write(&path, &order(first)).unwrap();
+    let x =
+        |scale: f64| ndarray::Array2::from_shape_fn((900, 3), |(i, j)| scale * ((i * (j + 2)) as f64).sin());
+    let path = place.path("x.npy");
+    store::rows::write(&place.path("y.npy"), &(0..900).map(|i| i % 3).collect::<ndarray::Array1<i64>>())
+        .unwrap();
+    for scale in [1.0, 2.0] {
+        store::rows::write(&path, &x(scale)).unwrap();
         std::fs::File::options()
             .write(true)
             .open(&path)
             .unwrap()
             .set_modified(SystemTime::UNIX_EPOCH)
             .unwrap();
-        place.make(&["digits/fetch-data"]).ended(0, &[said]);
+        place.make(&["digits/fetch-data"]).ended(0, &["fetch-data: digits: 900 + "]);
     }
 }
 
