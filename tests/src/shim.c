@@ -1,5 +1,6 @@
-// A file system that fails, in place of the library of C, and what OpenBLAS takes a processor for: LD_PRELOAD for the stages of a test. What fails is said by variables of the
-// environment, and by files in the folder SHIM, which come and go while a stage runs: `full`, `readonly`, `clock`.
+// A file system that fails, in place of the library of C, and what OpenBLAS takes a processor for: LD_PRELOAD for the stages of a test.
+// What fails is said by variables of the environment, and by files in the folder SHIM, which come and go while a stage runs: `full`,
+// `readonly`, `clock`.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
