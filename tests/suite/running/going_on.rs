@@ -240,7 +240,7 @@ fn another_kernel_goes_on_and_is_named() {
     assert!(one.contains(&words(kernels[0])) && other.contains(&words(kernels[1])), "{found}");
 }
 
-/// OpenBLAS #4267: a processor that it does not know is taken for one without AVX2, whose kernel takes six times as long.
+/// OpenBLAS #4267: a processor that it does not know is taken for one without AVX2, whose kernel takes five times as long.
 #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 #[test]
 fn an_old_kernel_on_a_new_processor_is_replaced_unless_it_was_asked_for() {

@@ -38,7 +38,7 @@ pub fn use_one_thread() -> String {
 ///
 /// - It starts a thread for each core, and interrupts the process where the system gives none. Here it needs none.
 /// - Where it does not know the processor, it may take it for one of 2004: version 0.3.21 uses its Prescott kernel on some of
-///   Intel's processors since 2022, at a sixth of the speed (OpenBLAS #4267).
+///   Intel's processors since 2022, at a fifth of the speed (OpenBLAS #4267).
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod at_start {
     use std::ffi::{CStr, c_char, c_int, c_ulong};
