@@ -6,6 +6,7 @@ pub mod web;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
@@ -115,16 +116,11 @@ impl Drop for AtWork {
 
 impl AtWork {
     /// Sends a signal and waits for the end.
-    pub fn end_by(self, signal: &str) -> Ran {
+    pub fn end_by(mut self, signal: &str) -> Ran {
         let kill = Command::new("kill").args(["-s", signal, &self.0.id().to_string()]).status();
         assert!(kill.expect("kill starts").success());
-        self.end()
-    }
-
-    /// Waits for the end.
-    pub fn end(mut self) -> Ran {
         let mut status = None;
-        wait_until("the stage ends", || {
+        wait_until("the stage ends after the signal", || {
             status = self.0.try_wait().expect("its state");
             status.is_some()
         });
@@ -237,6 +233,25 @@ impl Place {
             let ran = self.stage(stage);
             assert_eq!(ran.code, 0, "{stage}: {}", ran.said);
         }
+    }
+
+    /// Runs a stage of `digits`. `meanwhile` comes after it has read its section and hashed what it reads, and before it computes: it
+    /// asks a cache then, which does not answer.
+    pub fn stage_meanwhile(&self, stage: &str, meanwhile: impl FnOnce() + Send) -> Ran {
+        let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let local = server.local_addr().expect("its address");
+        let address = format!("http://{local}/");
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let asked = server.accept().expect("the stage asks");
+                meanwhile();
+                drop(asked);
+            });
+            let ran = ran(self.command(stage, "digits").args(["--cache", &address]).output());
+            // One that failed before it asked leaves nobody waiting.
+            let _ = TcpStream::connect(local);
+            ran
+        })
     }
 
     /// Starts a stage of `digits`, which prints nothing but errors, and waits until it is at work.

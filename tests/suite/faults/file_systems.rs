@@ -262,12 +262,13 @@ fn results_whose_parameters_changed_meanwhile_are_kept() {
 /// The same of a stage that no `make` has started: the next one asks it again.
 #[test]
 fn an_edit_while_a_stage_runs_by_hand_is_seen_by_make() {
-    let place = Place::small(|p| set(p, "train.epochs", 1000));
+    let place = Place::new(small);
     place.make(&["digits/fetch-data"]).ended(0, &[]);
-    let at_work = place.begin("train");
-    place.edit(|p| set(p, "train.epochs", 16));
-    place.params().ended(0, &[]);
-    at_work.end().ended(0, &[]);
+    let edit = || {
+        place.edit(|p| set(p, "train.epochs", 16));
+        place.params().ended(0, &[]);
+    };
+    place.stage_meanwhile("train", edit).ended(0, &["train: digits: loss"]);
     place.make(&["digits/train"]).ended(0, &["train: digits: loss"]);
     assert!(place.stage("train").said.contains("up to date"));
 }
@@ -308,6 +309,15 @@ fn lost_files_and_manifests_are_made_again() {
         place.make(&["digits/train"]).ended(0, &["train: digits: loss"]);
         assert!(std::fs::read(place.artifact("train/w_star.npy")).unwrap() == w_star, "{file}");
     }
+}
+
+/// A process that was killed between two renames has moved the results aside, and put none in their place.
+#[test]
+fn results_that_were_moved_aside_are_put_back() {
+    let place = finished();
+    std::fs::rename(place.artifact("bound"), place.artifact(".bound.old")).unwrap();
+    place.stage("bound").ended(0, &["bound: digits is up to date"]);
+    assert!(place.artifact("bound/manifest.json").exists() && !place.artifact(".bound.old").exists());
 }
 
 /// Two pipeline files on one folder: numbers of the other one came under the identity of this one, and into the cache.

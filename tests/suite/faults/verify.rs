@@ -162,6 +162,9 @@ fn a_stage_at_work_is_left_out() {
     lock.lock().unwrap();
     let (found, code) = verify(&place, &[]);
     assert_eq!((code, found.running, found.faults), (0, vec!["digits/eigen".to_owned()], vec![]));
+    // Nor are its folders removed below it.
+    place.make(&["clean-digits"]).ended(2, &["a stage is at work", ".eigen.lock"]);
+    assert!(place.artifact("train").exists());
     lock.unlock().unwrap();
     let (found, code) = verify(&place, &[]);
     assert_eq!((code, found.running.len(), found.faults.len()), (3, 0, 2), "{:?}", found.faults);
